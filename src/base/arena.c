@@ -1,0 +1,127 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, len) __asan_poison_memory_region(at, len)
+#define UNPOISON(at, len) __asan_unpoison_memory_region(at, len)
+#else
+#define POISON(at, len) ((void)(at), (void)(len))
+#define UNPOISON(at, len) ((void)(at), (void)(len))
+#endif
+
+enum { FIRST_BLOCK_BYTES = 4096, LARGEST_BLOCK_BYTES = 256 * 1024, ALIGN_BYTES = 16 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    _Alignas(ALIGN_BYTES) char bytes[];
+};
+
+void
+arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
+void
+arena_reset(struct arena *arena)
+{
+    struct arena_block *block = arena->blocks;
+
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+
+        UNPOISON(block->bytes, block->size);
+        free(block);
+        block = next;
+    }
+    arena_init(arena);
+}
+
+static void
+add_block(struct arena *arena, size_t need)
+{
+    size_t size = arena->blocks != NULL ? arena->blocks->size * 2 : FIRST_BLOCK_BYTES;
+    struct arena_block *block;
+
+    if (size > LARGEST_BLOCK_BYTES)
+        size = LARGEST_BLOCK_BYTES;
+    if (size < need)
+        size = need;
+    block = must_alloc(sizeof(*block) + size);
+    block->size = size;
+    block->next = arena->blocks;
+    POISON(block->bytes, size);
+    arena->blocks = block;
+    arena->used = 0;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+    size_t need = (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
+    char *at;
+
+    ENSURE(need >= size);
+    if (arena->blocks == NULL || arena->blocks->size - arena->used < need)
+        add_block(arena, need);
+    ENSURE(arena->used + need <= arena->blocks->size);
+    at = arena->blocks->bytes + arena->used;
+    arena->used += need;
+    UNPOISON(at, size);
+    return memset(at, 0, size);
+}
+
+struct slice
+arena_copy(struct arena *arena, struct slice bytes)
+{
+    if (bytes.data == NULL)
+        return SLICE_NONE;
+    return (struct slice){arena_slice_text(arena, bytes), bytes.len};
+}
+
+char *
+arena_strdup(struct arena *arena, const char *text)
+{
+    return arena_slice_text(arena, slice_of(text));
+}
+
+char *
+arena_slice_text(struct arena *arena, struct slice text)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+
+    if (text.len != 0)
+        memcpy(copy, text.data, text.len);
+    return copy;
+}
+
+char *
+arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    int len;
+    char *text;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    ENSURE(len >= 0);
+    text = arena_alloc(arena, (size_t)len + 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    return text;
+}

@@ -1,0 +1,143 @@
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SMALLEST_BYTES = 256 };
+
+void
+buffer_init(struct buffer *buffer)
+{
+    *buffer = (struct buffer){0};
+}
+
+void
+buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    buffer_init(buffer);
+}
+
+static void
+buffer_compact(struct buffer *buffer)
+{
+    size_t len = buffer_len(buffer);
+
+    if (len != 0)
+        memmove(buffer->data, buffer->data + buffer->start, len);
+    buffer->start = 0;
+    buffer->end = len;
+}
+
+char *
+buffer_reserve(struct buffer *buffer, size_t len)
+{
+    size_t size = buffer->size != 0 ? buffer->size : SMALLEST_BYTES;
+
+    ENSURE(buffer->start <= buffer->end && buffer->end <= buffer->size);
+    if (buffer->data != NULL && buffer->size - buffer->end >= len)
+        return buffer->data + buffer->end;
+    /* Moving is worth it only when at least half is free: so bytes move at most about once each. */
+    if (buffer->start >= buffer->size / 2 && buffer->data != NULL) {
+        buffer_compact(buffer);
+        if (buffer->size - buffer->end >= len)
+            return buffer->data + buffer->end;
+    }
+    ENSURE(len < SIZE_MAX / 4);
+    while (size - buffer->end < len)
+        size *= 2;
+    buffer->data = must_realloc(buffer->data, size);
+    buffer->size = size;
+    return buffer->data + buffer->end;
+}
+
+void
+buffer_add(struct buffer *buffer, struct slice bytes)
+{
+    if (bytes.len == 0)
+        return;
+    memcpy(buffer_reserve(buffer, bytes.len), bytes.data, bytes.len);
+    buffer->end += bytes.len;
+}
+
+void
+buffer_add_text(struct buffer *buffer, const char *text)
+{
+    buffer_add(buffer, slice_of(text));
+}
+
+void
+buffer_add_byte(struct buffer *buffer, char byte)
+{
+    *buffer_reserve(buffer, 1) = byte;
+    buffer->end++;
+}
+
+void
+buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    ENSURE(len >= 0);
+    buffer_reserve(buffer, (size_t)len + 1);
+    va_start(args, format);
+    vsnprintf(buffer->data + buffer->end, (size_t)len + 1, format, args);
+    va_end(args);
+    buffer->end += (size_t)len;
+}
+
+static const char *
+json_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    default:
+        return NULL;
+    }
+}
+
+void
+buffer_add_json(struct buffer *buffer, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        const char *escape = json_escape(c);
+
+        if (escape != NULL)
+            buffer_add_text(buffer, escape);
+        else if (c < 0x20)
+            buffer_printf(buffer, "\\u%04x", c);
+        else
+            buffer_add_byte(buffer, (char)c);
+    }
+}
+
+void
+buffer_consume(struct buffer *buffer, size_t len)
+{
+    ENSURE(len <= buffer_len(buffer));
+    buffer->start += len;
+    if (buffer->start == buffer->end)
+        buffer_clear(buffer);
+}
+
+void
+buffer_trim(struct buffer *buffer, size_t keep)
+{
+    if (buffer_len(buffer) == 0 && buffer->size > keep)
+        buffer_free(buffer);
+}

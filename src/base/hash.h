@@ -1,0 +1,19 @@
+/* Hashes: a fast one for tables, SHA-256 (FIPS 180-4) for what must not be guessed. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/slice.h"
+
+/* xxHash, 64 bits. Not for anything an attacker may profit from. */
+uint64_t hash_fast(struct slice bytes, uint64_t seed);
+
+struct digest {
+    unsigned char bytes[32];
+};
+
+struct digest hash_sha256(struct slice bytes);
+
+/* In a time that does not depend on where they differ. */
+bool digest_equal(const struct digest *a, const struct digest *b);
+
+#endif

@@ -1,0 +1,111 @@
+#define _GNU_SOURCE /* vasprintf */
+#include "base/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+
+void
+problems_init(struct problems *problems)
+{
+    *problems = (struct problems){0};
+}
+
+void
+problems_free(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        free((char *)(uintptr_t)problems->all[i].file);
+        free((char *)(uintptr_t)problems->all[i].text);
+        free((char *)(uintptr_t)problems->all[i].hint);
+    }
+    free(problems->all);
+    problems_init(problems);
+}
+
+static char *
+format_text(const char *format, va_list args)
+{
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
+
+    ENSURE(len >= 0);
+    return text;
+}
+
+void
+problems_add(struct problems *problems, struct problem where, const char *format, ...)
+{
+    va_list args;
+
+    if (problems->count == problems->size) {
+        problems->size = problems->size != 0 ? problems->size * 2 : 8;
+        problems->all = must_realloc(problems->all, problems->size * sizeof(struct problem));
+    }
+    va_start(args, format);
+    where.text = format_text(format, args);
+    va_end(args);
+    where.file = where.file != NULL ? must_strdup(where.file) : NULL;
+    where.hint = where.hint != NULL ? must_strdup(where.hint) : NULL;
+    problems->errors += where.severity == PROBLEM_ERROR;
+    problems->all[problems->count++] = where;
+}
+
+static struct slice
+source_line(struct slice source, unsigned line)
+{
+    struct slice part = SLICE_NONE;
+
+    for (unsigned i = 0; i < line; i++) {
+        if (source.data == NULL)
+            return SLICE_NONE;
+        part = slice_split(&source, '\n');
+    }
+    return part;
+}
+
+static void
+print_place(const struct problem *problem, struct slice source, struct buffer *out)
+{
+    struct slice line = source.data != NULL && problem->line > 0 ? source_line(source, problem->line) : SLICE_NONE;
+
+    if (line.data == NULL)
+        return;
+    while (line.len > 0 && line.data[line.len - 1] == '\r')
+        line.len--;
+    buffer_printf(out, "%6u | %.*s\n", problem->line, SLICE_ARGS(line));
+    if (problem->column == 0)
+        return;
+    buffer_add_text(out, "       | ");
+    for (unsigned i = 1; i < problem->column && i <= line.len; i++)
+        buffer_add_byte(out, line.data[i - 1] == '\t' ? '\t' : ' ');
+    buffer_add_text(out, "^\n");
+}
+
+static void
+print_one(const struct problem *problem, struct slice source, bool colour, struct buffer *out)
+{
+    bool error = problem->severity == PROBLEM_ERROR;
+    const char *on = !colour ? "" : error ? "\033[1;31m" : "\033[1;33m";
+
+    if (problem->file != NULL)
+        buffer_printf(out, "%s:", problem->file);
+    if (problem->line > 0)
+        buffer_printf(out, "%u:", problem->line);
+    if (problem->line > 0 && problem->column > 0)
+        buffer_printf(out, "%u:", problem->column);
+    buffer_printf(out, "%s%s%s:%s %s\n", problem->file != NULL ? " " : "", on, error ? "error" : "warning",
+                  colour ? "\033[0m" : "", problem->text);
+    print_place(problem, source, out);
+    if (problem->hint != NULL)
+        buffer_printf(out, "         %s\n", problem->hint);
+}
+
+void
+problems_print(const struct problems *problems, struct slice source, bool colour, struct buffer *out)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        print_one(&problems->all[i], source, colour, out);
+}

@@ -1,0 +1,103 @@
+/* A view of bytes that somebody else owns; not NUL-terminated, may hold any byte. */
+#ifndef BASE_SLICE_H
+#define BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+/* For printf: printf("%.*s", SLICE_ARGS(s)). */
+#define SLICE_ARGS(s) (int)(s).len, (s).data
+#define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
+#define SLICE_NONE ((struct slice){NULL, 0})
+
+static inline struct slice
+slice_of(const char *text)
+{
+    return text != NULL ? (struct slice){text, strlen(text)} : SLICE_NONE;
+}
+
+static inline struct slice
+slice_make(const char *data, size_t len)
+{
+    return (struct slice){data, len};
+}
+
+static inline bool
+slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool
+slice_is(struct slice a, const char *text)
+{
+    return slice_equal(a, slice_of(text));
+}
+
+/* Equal but for the case of ASCII letters, as header names are compared (RFC 9110, 5.1). */
+static inline bool
+slice_is_nocase(struct slice a, const char *text)
+{
+    return a.len == strlen(text) && (a.len == 0 || strncasecmp(a.data, text, a.len) == 0);
+}
+
+static inline bool
+slice_starts(struct slice a, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return a.len >= len && memcmp(a.data, prefix, len) == 0;
+}
+
+static inline bool
+slice_ends(struct slice a, const char *suffix)
+{
+    size_t len = strlen(suffix);
+
+    return a.len >= len && memcmp(a.data + a.len - len, suffix, len) == 0;
+}
+
+/* The part from `from` on; empty when `from` is past the end. */
+static inline struct slice
+slice_from(struct slice a, size_t from)
+{
+    return from < a.len ? (struct slice){a.data + from, a.len - from} : (struct slice){a.data + a.len, 0};
+}
+
+static inline struct slice
+slice_first(struct slice a, size_t len)
+{
+    return (struct slice){a.data, len < a.len ? len : a.len};
+}
+
+/* Where `byte` first stands, or a.len. */
+static inline size_t
+slice_find_byte(struct slice a, char byte)
+{
+    const char *at = a.len != 0 ? memchr(a.data, byte, a.len) : NULL;
+
+    return at != NULL ? (size_t)(at - a.data) : a.len;
+}
+
+/* Where `needle` first stands in `a`, or a.len. */
+size_t slice_find(struct slice a, struct slice needle);
+
+/* Without leading and trailing spaces, tabs, CR and LF. */
+struct slice slice_trim(struct slice a);
+
+/* Cuts *rest at the first `byte`: returns what stood before it and moves *rest behind it (to empty, data NULL, when
+ * there was none). Start with rest->data != NULL; a loop ends when rest->data is NULL. */
+struct slice slice_split(struct slice *rest, char byte);
+
+/* A malloced NUL-terminated copy. */
+char *slice_strdup(struct slice a);
+
+#endif

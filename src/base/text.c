@@ -1,0 +1,210 @@
+#include "base/text.h"
+
+enum { WORD_MOST = 64, ID_CHARACTERS = 13 };
+
+static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+enum status
+text_parse_u64(struct slice text, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (text.len == 0)
+        return ERR_INVALID;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return ERR_INVALID;
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+            return ERR_LIMIT;
+    }
+    *out = value;
+    return OK;
+}
+
+void
+text_format_id(uint64_t id, char *out)
+{
+    for (int i = ID_CHARACTERS - 1; i >= 0; i--) {
+        out[i] = base32[id & 31];
+        id >>= 5;
+    }
+    out[ID_CHARACTERS] = '\0';
+}
+
+static int
+base32_value(char c)
+{
+    const char *at;
+
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c - 'A' + 'a');
+    if (c == 'i' || c == 'l')
+        c = '1';
+    if (c == 'o')
+        c = '0';
+    at = c != '\0' ? strchr(base32, c) : NULL;
+    return at != NULL ? (int)(at - base32) : -1;
+}
+
+enum status
+text_parse_id(struct slice text, uint64_t *out)
+{
+    uint64_t id = 0;
+
+    if (text.len != ID_CHARACTERS)
+        return ERR_INVALID;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = base32_value(text.data[i]);
+
+        if (value < 0 || (i == 0 && value > 15)) /* 13 × 5 bits is one more than fits */
+            return ERR_INVALID;
+        id = id << 5 | (uint64_t)value;
+    }
+    *out = id;
+    return OK;
+}
+
+void
+text_format_hex(struct slice bytes, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+
+        out[2 * i] = digits[c >> 4];
+        out[2 * i + 1] = digits[c & 15];
+    }
+    out[2 * bytes.len] = '\0';
+}
+
+static int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+enum status
+text_parse_hex(struct slice text, unsigned char *out, size_t out_len)
+{
+    if (text.len != 2 * out_len)
+        return ERR_INVALID;
+    for (size_t i = 0; i < out_len; i++) {
+        int high = hex_value(text.data[2 * i]);
+        int low = hex_value(text.data[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return ERR_INVALID;
+        out[i] = (unsigned char)(high << 4 | low);
+    }
+    return OK;
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+unsigned
+text_distance(struct slice a, struct slice b)
+{
+    unsigned rows[3][WORD_MOST + 1];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+
+    if (a.len > WORD_MOST || b.len > WORD_MOST)
+        return WORD_MOST;
+    for (unsigned j = 0; j <= b.len; j++)
+        above[j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned *oldest = before;
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            bool same = a.data[i - 1] == b.data[j - 1];
+
+            row[j] = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + !same);
+            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1])
+                row[j] = least(row[j], before[j - 2] + 1);
+        }
+        before = above;
+        above = row;
+        row = oldest;
+    }
+    return above[b.len];
+}
+
+const char *
+text_nearest(struct slice word, const char *const *words, size_t count)
+{
+    unsigned most = (unsigned)(word.len / 3);
+    const char *nearest = NULL;
+
+    most = most < 1 ? 1 : most > 3 ? 3 : most;
+    for (size_t i = 0; i < count; i++) {
+        unsigned distance = text_distance(word, slice_of(words[i]));
+
+        if (distance <= most) {
+            most = distance != 0 ? distance - 1 : 0;
+            nearest = words[i];
+            if (distance == 0)
+                break;
+        }
+    }
+    return nearest;
+}
+
+/* The length of the well-formed sequence at the front, 0 if there is none (RFC 3629, 4: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
+static size_t
+utf8_sequence(const unsigned char *s, size_t len)
+{
+    size_t need;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    need = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (len < need)
+        return 0;
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < need; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return need;
+}
+
+bool
+text_is_utf8(struct slice text)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t left = text.len;
+
+    while (left > 0) {
+        size_t len = utf8_sequence(at, left);
+
+        if (len == 0)
+            return false;
+        at += len;
+        left -= len;
+    }
+    return true;
+}

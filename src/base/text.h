@@ -1,0 +1,31 @@
+/* Small work on text: numbers in and out, nearest words, base32. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/slice.h"
+#include "base/status.h"
+
+/* The whole slice as a decimal number without sign, space or plus: ERR_INVALID else, ERR_LIMIT above 2^64 - 1. */
+enum status text_parse_u64(struct slice text, uint64_t *out) MUST_CHECK;
+
+/* An id as 13 characters of Crockford's base32 in lower case, the order of the texts being that of the numbers.
+ * `out` needs TEXT_ID_SIZE bytes. */
+#define TEXT_ID_SIZE 14
+void text_format_id(uint64_t id, char *out);
+enum status text_parse_id(struct slice text, uint64_t *out) MUST_CHECK; /* either case; i, l as 1 and o as 0 */
+
+/* Lower-case hexadecimal; `out` needs 2 * bytes.len + 1. */
+void text_format_hex(struct slice bytes, char *out);
+/* `out_len` bytes from exactly 2 * out_len digits of either case. */
+enum status text_parse_hex(struct slice text, unsigned char *out, size_t out_len) MUST_CHECK;
+
+/* Edits (insert, delete, replace, swap of neighbours) from a to b; for "did you mean". Words above 64 bytes: 64. */
+unsigned text_distance(struct slice a, struct slice b);
+
+/* The nearest of `words` within a third of the word's length (at least 1, at most 3 edits), or NULL. */
+const char *text_nearest(struct slice word, const char *const *words, size_t count);
+
+/* True if the bytes are well-formed UTF-8 (RFC 3629, 4). */
+bool text_is_utf8(struct slice text);
+
+#endif
