@@ -1,0 +1,34 @@
+# src/**.c but main.c into a library that the tests link too; main.c on top is the program.
+file(GLOB_RECURSE core_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/*.c")
+list(REMOVE_ITEM core_sources "${CMAKE_SOURCE_DIR}/src/main.c")
+
+set(generated "${CMAKE_BINARY_DIR}/generated")
+add_custom_target(version_header
+  COMMAND ${CMAKE_COMMAND} -D SOURCE=${CMAKE_SOURCE_DIR} -D VERSION=${PROJECT_VERSION} -D OUTPUT=${generated}/version.h
+          -P ${CMAKE_SOURCE_DIR}/cmake/version.cmake
+  BYPRODUCTS ${generated}/version.h
+  COMMENT "Writing version.h")
+
+if(core_sources)
+  add_library(equipoise_core STATIC ${core_sources})
+  set(core_scope PUBLIC)
+  add_dependencies(equipoise_core version_header)
+else()
+  add_library(equipoise_core INTERFACE)
+  set(core_scope INTERFACE)
+endif()
+target_include_directories(equipoise_core ${core_scope} "${CMAKE_SOURCE_DIR}/src" "${generated}")
+target_link_libraries(equipoise_core ${core_scope} equipoise_libraries)
+
+if(EXISTS "${CMAKE_SOURCE_DIR}/src/main.c")
+  add_executable(equipoise src/main.c)
+  add_dependencies(equipoise version_header)
+  target_link_libraries(equipoise PRIVATE equipoise_core)
+
+  # A library that came from build/deps is found beside the program when installed, and in build/deps before.
+  set_target_properties(equipoise PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/equipoise")
+  install(TARGETS equipoise RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  if(EXISTS "${CMAKE_SOURCE_DIR}/doc/equipoise.1")
+    install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  endif()
+endif()

@@ -1,0 +1,64 @@
+# Every test/unit/*_test.c and test/virtual/*_test.c is one program under CTest, every fuzz/*_fuzz.c one more that replays
+# its corpus. Tests run from the top of the source tree.
+#
+# A test may carry further labels, on a line of its own near its top:   /* labels: threads */
+
+pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
+if(NOT cmocka_FOUND)
+  message(FATAL_ERROR "The development files of cmocka are missing. Run `tools/setup.sh test`, which installs them.")
+endif()
+
+# Sets OUT to LABEL and the labels that SOURCE names itself.
+function(labels_of source label out)
+  file(STRINGS "${source}" lines REGEX "^/\\* labels: [a-z ]+ \\*/$" LIMIT_COUNT 1)
+  string(REGEX REPLACE "^/\\* labels: ([a-z ]+) \\*/$" "\\1" more "${lines}")
+  separate_arguments(more)
+  set(${out} ${label} ${more} PARENT_SCOPE)
+endfunction()
+
+# One program for each *_test.c in FOLDER, with the folder's other sources as their helpers.
+function(add_tests_in folder label)
+  file(GLOB helpers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/*.c")
+  file(GLOB tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/*_test.c")
+  list(REMOVE_ITEM helpers "" ${tests})
+  if(helpers)
+    add_library(${label}_helpers STATIC ${helpers})
+    target_link_libraries(${label}_helpers PUBLIC equipoise_core PkgConfig::cmocka)
+  endif()
+
+  foreach(test ${tests})
+    cmake_path(GET test STEM name)
+    add_executable(${label}_${name} "${test}")
+    target_link_libraries(${label}_${name} PRIVATE equipoise_core PkgConfig::cmocka)
+    if(helpers)
+      target_link_libraries(${label}_${name} PRIVATE ${label}_helpers)
+    endif()
+    labels_of("${test}" ${label} labels)
+    add_test(NAME ${label}/${name} COMMAND ${label}_${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(${label}/${name} PROPERTIES LABELS "${labels}" TIMEOUT 120)
+  endforeach()
+endfunction()
+
+# fuzz/NAME_fuzz.c with libFuzzer, or with fuzz/driver.c, which runs the files of fuzz/corpus/NAME once each.
+function(add_fuzz_targets)
+  file(GLOB targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.c")
+  foreach(source ${targets})
+    cmake_path(GET source STEM program)
+    string(REGEX REPLACE "_fuzz$" "" name "${program}")
+    add_executable(${program} "${source}")
+    target_link_libraries(${program} PRIVATE equipoise_core)
+    if(EQUIPOISE_LIBFUZZER)
+      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    else()
+      target_sources(${program} PRIVATE "${CMAKE_SOURCE_DIR}/fuzz/driver.c")
+      add_test(NAME fuzz/${name} COMMAND ${program} "fuzz/corpus/${name}" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+      set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+    endif()
+  endforeach()
+endfunction()
+
+if(NOT EQUIPOISE_LIBFUZZER)
+  add_tests_in(test/unit unit)
+  add_tests_in(test/virtual virtual)
+endif()
+add_fuzz_targets()
