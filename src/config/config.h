@@ -1,0 +1,192 @@
+/* The configuration as the program uses it: an immutable snapshot, counted by its holders (any thread), swapped whole on
+ * reload. Loaded from one YAML file by one table (config_table.def) that also makes --help-config, `check` and the
+ * reference in doc/. Names refer to each other by pointer once loaded; everything lives in the snapshot's arena. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/problem.h"
+#include "dialect/api.h"
+#include "money/prices.h"
+#include "money/usd.h"
+#include "world.h"
+
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses). */
+struct listen_address {
+    const char *host; /* numeric; "" all */
+    unsigned port;
+    bool loopback;
+};
+
+struct tls_files {
+    const char *cert, *key; /* NULL: no TLS */
+};
+
+/* How to prove to a backend who we are. */
+struct credential {
+    const char *header;   /* "authorization", "api-key", "x-api-key"; NULL: none */
+    const char *prefix;   /* "Bearer " or "" */
+    const char *secret;   /* the secret itself, NULL if it comes from a command; never printed */
+    const char *command;  /* prints the secret; run off the loop; NULL: none */
+    usec refresh_us;      /* how long what the command printed is good for */
+};
+
+enum engine { ENGINE_HOSTED, ENGINE_VLLM, ENGINE_SGLANG, ENGINE_LLAMACPP, ENGINE_OLLAMA, ENGINE_TGI, ENGINE_TWIN };
+
+/* What a tenant's rules may ask of a destination. */
+struct destination_facts {
+    const char *region;    /* NULL: not stated */
+    const char *retention; /* "none", "30d", ...; NULL: not stated */
+    const char **classes;  /* free words; NULL-terminated; NULL: none */
+};
+
+struct model_alias {
+    const char *name;     /* as routes and clients say it */
+    const char *upstream; /* as the backend says it */
+};
+
+struct backend_config {
+    unsigned index; /* in config.backends */
+    const char *name;
+    enum dialect dialect;
+    enum engine engine;
+    const char *provider;            /* of the price book; NULL: none found */
+    struct endpoint *endpoints;      /* one per URL */
+    size_t endpoint_count;
+    const char *base_path;           /* "" or "/openai": stands before the API's path */
+    const char *query;               /* "api-version=..." appended to every target; NULL: none */
+    struct credential credential;
+    struct destination_facts facts;
+    const struct model_alias *models; /* declared models */
+    size_t model_count;
+    usd usd_per_hour;                /* one replica; USD_UNKNOWN: priced by the token */
+    bool modelled;                   /* a twin: its figures are labelled so */
+};
+
+enum lever_mode { LEVER_OFF, LEVER_SHADOW, LEVER_ON };
+
+/* `on: 5%`: on for that share of conversations, shadow for the rest. */
+struct lever_setting {
+    enum lever_mode mode;
+    unsigned share_ppm; /* 1,000,000: all */
+};
+
+/* The levers there are; their order is also the order in which savings are attributed. */
+enum lever_id {
+#define LEVER(id, name, may_change_answer, words) id,
+#include "config/levers.def"
+#undef LEVER
+    LEVER_COUNT
+};
+
+const char *lever_name(enum lever_id id);
+
+/* A model on a backend, as routes name it: "openai/gpt-5.5". */
+struct target {
+    const struct backend_config *backend;
+    const char *model;    /* as routes say it */
+    const char *upstream; /* as the backend says it */
+    char *name;           /* "backend/model" */
+};
+
+struct validator_config {
+    const char *json_schema; /* the schema's text; NULL: none */
+    const char *regex;       /* NULL: none */
+    const char *command;     /* NULL: none; gets the answer on stdin, exit status 0: useful */
+    const char *http;        /* NULL: none */
+};
+
+struct route_config {
+    unsigned index;
+    const char *name;
+    struct target reference;
+    struct target baseline; /* as the reference unless the config says otherwise */
+    struct target *candidates;
+    size_t candidate_count;
+    const char *owner; /* NULL: none */
+    bool repeatable;
+    /* acceptable: */
+    unsigned quality_ppm;    /* 1,000,000: only answers of the same model */
+    unsigned confidence_ppm; /* 950,000 */
+    usec first_token_us;     /* USEC_NEVER: no limit */
+    usec total_us;           /* USEC_NEVER: no limit */
+    struct lever_setting levers[LEVER_COUNT];
+    struct validator_config validate;
+    unsigned attempts;  /* at least 1: one attempt budget for retries and failover */
+    unsigned holdout_ppm;
+    usd worth;          /* of a useful answer; USD_UNKNOWN: not known */
+};
+
+struct tag {
+    const char *name, *value;
+};
+
+struct tenant_config {
+    const char *name;
+    const char *region;    /* allow: only destinations of this region; NULL: any */
+    const char *retention; /* NULL: any */
+    const char **classes;  /* destinations must have all of these; NULL: any */
+};
+
+struct key_config {
+    unsigned index;
+    const char *name;
+    struct digest sha256;
+    const struct tenant_config *tenant; /* never NULL: an unnamed default tenant */
+    struct tag *tags;
+    size_t tag_count;
+    usec expires_wall_us; /* USEC_NEVER: does not */
+    const char **routes;  /* NULL: all; else the only models this key may ask for, NULL-terminated */
+};
+
+struct limits_config {
+    size_t body_max;    /* bytes of a request body; 64 MiB */
+    size_t answer_max;  /* bytes of an answer kept for followers; 4 MiB */
+    size_t header_max;  /* bytes of a head; 32 KiB */
+    usec header_timeout_us, body_timeout_us, keep_alive_us, write_timeout_us, drain_timeout_us;
+};
+
+struct config {
+    atomic_uint holders;
+    struct arena arena;
+    const char *file; /* NULL: made without one */
+    struct listen_address listen, admin, health; /* health.port == 0: only on admin */
+    const char *health_token;                    /* NULL: none */
+    const char *data; /* directory */
+    unsigned workers; /* 0: one per core */
+    struct tls_files tls;
+    bool observe;     /* forward and book, never alter or refuse */
+    bool serve_when_journal_fails; /* default: refuse */
+    usec journal_sync_us;          /* 100 ms */
+    struct limits_config limits;
+    struct backend_config *backends;
+    size_t backend_count;
+    struct route_config *routes;
+    size_t route_count;
+    struct map route_by_name;   /* -> struct route_config */
+    struct map backend_by_name; /* -> struct backend_config */
+    struct key_config *keys;
+    size_t key_count;
+    struct map key_by_digest; /* raw 32 bytes -> struct key_config */
+    struct tenant_config *tenants;
+    size_t tenant_count;
+    const struct tenant_config *default_tenant;
+    struct price_book *prices; /* file, overrides and built-in facts together; held by this snapshot */
+};
+
+/* Loads and checks a file's text. All problems are reported at once; *out is set only if there was no error.
+ * Environment variables and `file:` secrets are read here. */
+enum status config_load(const char *file, struct slice text, struct problems *problems, struct config **out) MUST_CHECK;
+
+/* A snapshot without a file: defaults and no backends; for `serve` without a config, the demo and tests, which then
+ * load generated text. */
+struct config *config_hold(struct config *config);
+void config_release(struct config *config);
+
+/* NULL if there is none. */
+const struct route_config *config_route(const struct config *config, struct slice name);
+const struct backend_config *config_backend(const struct config *config, struct slice name);
+
+#endif

@@ -1,0 +1,44 @@
+/* The journal's records: what is written before and after the money is spent, so that nothing that was spent is
+ * forgotten, however the process ends. This file knows bytes only; where they are kept is a world's business.
+ *
+ * A record: u32 length of the payload, u32 CRC-32C of type and payload, u8 type, payload; little endian. A segment ends
+ * where the length is 0 or the sum does not match (a torn tail). */
+#ifndef MONEY_JOURNAL_H
+#define MONEY_JOURNAL_H
+
+#include "base/buffer.h"
+#include "money/row.h"
+
+enum journal_type {
+    JOURNAL_OPEN = 1,    /* before the first byte goes upstream: a row in state "unknown", charged at its estimate */
+    JOURNAL_ATTEMPT = 2, /* an attempt ended and the request goes on: its cost is certain whatever comes */
+    JOURNAL_SETTLE = 3,  /* the whole row, final */
+    JOURNAL_FEEDBACK = 4 /* what somebody said later about a settled request */
+};
+
+/* What the feedback API or a validator said. */
+struct feedback {
+    uint64_t id;        /* of the request */
+    int64_t useful_ppm; /* ROW_UNKNOWN: not said */
+    usd value;          /* USD_UNKNOWN: not said */
+    struct slice source, reason;
+    int64_t wall_us;
+};
+
+struct journal_record {
+    enum journal_type type;
+    struct row row;             /* OPEN and SETTLE; ATTEMPT: row.id and tries[0] */
+    struct feedback feedback;   /* FEEDBACK */
+};
+
+/* Append a whole record to `out`. */
+void journal_put_open(struct buffer *out, const struct row *row);
+void journal_put_attempt(struct buffer *out, uint64_t id, const struct attempt_line *attempt);
+void journal_put_settle(struct buffer *out, const struct row *row);
+void journal_put_feedback(struct buffer *out, const struct feedback *feedback);
+
+/* Reads the record at the front of *bytes and moves *bytes behind it. The record's texts point into the bytes.
+ * ERR_NOT_FOUND: the end (length 0 or nothing left). ERR_CORRUPT: a torn or damaged record; *bytes stays. */
+enum status journal_take(struct slice *bytes, struct journal_record *out) MUST_CHECK;
+
+#endif

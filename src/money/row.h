@@ -1,0 +1,53 @@
+/* One request in the ledger, with its saving lines and the attempts that were made. Filled by the gateway, encoded to
+ * the journal, applied to the store. The texts belong to whoever fills or decodes it. */
+#ifndef MONEY_ROW_H
+#define MONEY_ROW_H
+
+#include "base/slice.h"
+#include "money/usd.h"
+
+#define ROW_UNKNOWN ((int64_t)-1)
+
+/* What a lever saved on this request, or, in shadow, would have saved. The lines in mode `on` add up to
+ * baseline - cost, exactly. */
+struct saving_line {
+    struct slice lever; /* a name of levers.def, or "unattributed": what no lever claims, as a dearer failover */
+    bool shadow;
+    usd saved; /* may be negative */
+};
+
+/* One call to one backend. */
+struct attempt_line {
+    struct slice target; /* "backend/model" */
+    struct slice state;  /* ok, failed, cut, closed */
+    int64_t status;      /* HTTP status, 0: none */
+    int64_t input_tokens, output_tokens;
+    usd cost;
+    int64_t started_us, first_byte_us, ended_us; /* since arrival; ROW_UNKNOWN: never */
+    struct slice why;
+};
+
+enum { ROW_SAVINGS_MOST = 16, ROW_ATTEMPTS_MOST = 16 };
+
+struct row {
+#define ROW_ID(name, words) uint64_t name;
+#define ROW_NUMBER(name, words) int64_t name;
+#define ROW_MAYBE(name, words) int64_t name;
+#define ROW_USD(name, words) usd name;
+#define ROW_TEXT(name, words) struct slice name;
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    struct saving_line savings[ROW_SAVINGS_MOST];
+    size_t saving_count;
+    struct attempt_line tries[ROW_ATTEMPTS_MOST];
+    size_t try_count;
+};
+
+/* All unknown, all empty. */
+void row_init(struct row *row);
+
+#endif
