@@ -41,3 +41,14 @@ need_library(yyjson yyjson.h)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 target_link_libraries(equipoise_libraries INTERFACE Threads::Threads m)
+
+# The program finds an unpacked shared library (yyjson has no archive) relative to itself: below build/ as built, in
+# lib/equipoise as installed. So the tree and the installation can be moved.
+if(yyjson_LIBRARY MATCHES "^${unpacked}/.*\\.so$")
+  file(RELATIVE_PATH unpacked_folder "${CMAKE_BINARY_DIR}" "${yyjson_LIBRARY}")
+  cmake_path(GET unpacked_folder PARENT_PATH unpacked_folder)
+  set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+  set(CMAKE_INSTALL_RPATH "$ORIGIN/${unpacked_folder}" "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/equipoise")
+  file(GLOB unpacked_shared "${yyjson_LIBRARY}.*")
+  install(FILES ${unpacked_shared} DESTINATION "${CMAKE_INSTALL_LIBDIR}/equipoise")
+endif()

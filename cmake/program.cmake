@@ -24,9 +24,6 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/src/main.c")
   add_executable(equipoise src/main.c)
   add_dependencies(equipoise version_header)
   target_link_libraries(equipoise PRIVATE equipoise_core)
-
-  # A library that came from build/deps is found beside the program when installed, and in build/deps before.
-  set_target_properties(equipoise PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/equipoise")
   install(TARGETS equipoise RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
   if(EXISTS "${CMAKE_SOURCE_DIR}/doc/equipoise.1")
     install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")

@@ -36,6 +36,9 @@ function(add_tests_in folder label)
     labels_of("${test}" ${label} labels)
     add_test(NAME ${label}/${name} COMMAND ${label}_${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(${label}/${name} PROPERTIES LABELS "${labels}" TIMEOUT 120)
+    if(threads IN_LIST labels)
+      add_dependencies(thread_tests ${label}_${name})
+    endif()
   endforeach()
 endfunction()
 
@@ -56,6 +59,9 @@ function(add_fuzz_targets)
     endif()
   endforeach()
 endfunction()
+
+# What TSan is run on: the tests with the label `threads`.
+add_custom_target(thread_tests)
 
 if(NOT EQUIPOISE_LIBFUZZER)
   add_tests_in(test/unit unit)

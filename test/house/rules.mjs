@@ -1,0 +1,132 @@
+// The rules of the house, as data and small functions over a source file's text. check.mjs runs them over the tree;
+// rules.test.mjs shows that each of them can fail.
+
+// A room may include itself and the rooms on lower floors. Rooms on one floor do not know each other.
+export const FLOORS = [
+  ["base"],
+  ["dialect", "embed"],
+  ["money"],
+  ["config"],
+  ["quality", "fleet"],
+  ["levers"],
+  ["gateway", "twin"],
+  ["live", "virtual"],
+  ["cmd"],
+];
+
+// world.h is the one door between decisions and the outside: any room above base may include it, and it stands on base
+// alone. version.h is written by the build.
+const DOOR = /^world\.[ch]$/;
+const GENERATED = ["version.h"];
+
+// Who may include which headers of the system and of libraries: rooms, or single files by their path below src/.
+const SOCKETS = /^(sys\/(socket|un|epoll|poll|select|eventfd|timerfd)|netinet\/.*|arpa\/inet|netdb|poll|ifaddrs)\.h$/;
+export const OUTSIDE = [
+  { header: /^uv(\/.*)?\.h$/, may: ["live", "cmd"] },
+  { header: /^llhttp\.h$/, may: ["live", "cmd"] },
+  { header: SOCKETS, may: ["live", "cmd"] },
+  { header: /^openssl\//, may: ["live", "cmd", "base/hash.c"] },
+  { header: /^(pthread|threads|semaphore)\.h$/, may: ["live", "cmd", "base/lock.h", "base/lock.c"] },
+  { header: /^yaml\.h$/, may: ["config"] },
+  { header: /^sqlite3\.h$/, may: ["money"] },
+];
+
+// What only the world may ask: the time, chance, a pause.
+const CALLS = "time|gettimeofday|clock_gettime|clock|localtime|localtime_r|rand|rand_r|srand|random|srandom|drand48|" +
+  "arc4random|getrandom|getentropy|sleep|usleep|nanosleep|clock_nanosleep";
+const FORBIDDEN_CALL = new RegExp(`(?<![\\w.>*])(${CALLS})\\s*\\(`);
+const MAY_CALL = ["live", "cmd", "base/clock.c", "base/clock.h", "main.c"];
+
+const LEFT_OVER = /\b(TODO|FIXME|XXX|HACK)\b|\bnot (yet )?implemented\b|\bstub(s|bed)?\b/i;
+
+export const LIMITS = { source: 650, header: 300, function: 80 };
+
+const roomOf = (path) => (path.includes("/") ? path.split("/")[0] : path);
+const floorOf = (room) => FLOORS.findIndex((rooms) => rooms.includes(room));
+const isAllowed = (path, may) => may.includes(path) || may.includes(roomOf(path));
+
+// The text with comments, and strings if asked, blanked out; lines keep their numbers.
+export function withoutComments(text, { strings = false } = {}) {
+  const blank = (s) => s.replace(/[^\n]/g, " ");
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'/g, (s) =>
+    s.startsWith("/") || strings ? blank(s) : s);
+}
+
+// All lines that match, as { line, match }.
+function* matches(text, pattern) {
+  for (const [index, words] of text.split("\n").entries()) {
+    const match = words.match(pattern);
+    if (match) yield { line: index + 1, match };
+  }
+}
+
+function whyNotInclude(path, included) {
+  const from = roomOf(path);
+  const to = roomOf(included);
+  if (from === "main.c" || GENERATED.includes(included)) return null;
+  if (DOOR.test(to)) return from === "base" ? "base/ stands below world.h" : null;
+  if (DOOR.test(from)) return to === "base" ? null : `${from} may include base/ only`;
+  if (from === to) return null;
+  if (floorOf(to) < 0) return `${to} is no room of the house (FLOORS in test/house/rules.mjs)`;
+  return floorOf(to) < floorOf(from) ? null : `imports run downwards, and ${to}/ is not below ${from}/`;
+}
+
+// Every rule takes a path below src/ and the file's text, and yields { line, what }.
+
+export function* includesRunDownwards(path, text) {
+  const room = roomOf(path);
+  if (room !== "main.c" && !DOOR.test(room) && floorOf(room) < 0)
+    yield { line: 1, what: `${room} is no room of the house (FLOORS in test/house/rules.mjs)` };
+  for (const { line, match } of matches(withoutComments(text), /^\s*#\s*include\s*"([^"]+)"/)) {
+    const why = whyNotInclude(path, match[1]);
+    if (why) yield { line, what: `#include "${match[1]}": ${why}` };
+  }
+}
+
+export function* outsideStaysOutside(path, text) {
+  for (const { line, match } of matches(withoutComments(text), /^\s*#\s*include\s*["<]([^">]+)[">]/)) {
+    const rule = OUTSIDE.find(({ header }) => header.test(match[1]));
+    if (rule && !isAllowed(path, rule.may))
+      yield { line, what: `<${match[1]}> belongs to ${rule.may.join(", ")} only; go through world.h` };
+  }
+}
+
+export function* noClockNoChance(path, text) {
+  if (isAllowed(path, MAY_CALL)) return;
+  for (const { line, match } of matches(withoutComments(text, { strings: true }), FORBIDDEN_CALL))
+    yield { line, what: `${match[1]}() belongs to the world: take time and random numbers from world.h` };
+}
+
+export function* nothingLeftOver(path, text) {
+  for (const { line, match } of matches(text, LEFT_OVER))
+    yield { line, what: `"${match[0]}": finish it, or leave it out` };
+}
+
+export function* filesStaySmall(path, text) {
+  const lines = text.split("\n").length - 1;
+  const limit = path.endsWith(".h") ? LIMITS.header : LIMITS.source;
+  if (lines > limit) yield { line: limit, what: `${lines} lines, at most ${limit}: split it by what it knows` };
+
+  let name = null;
+  let start = 0;
+  for (const [index, words] of text.split("\n").entries()) {
+    if (/^\w+\(/.test(words)) [name, start] = [words.match(/^\w+/)[0], index + 1];
+    if (words === "}" && name) {
+      const length = index + 2 - start;
+      if (length > LIMITS.function)
+        yield { line: start, what: `${name}() has ${length} lines, at most ${LIMITS.function}: a screenful` };
+      name = null;
+    }
+  }
+}
+
+// Machine paths, a registry's host in a lockfile.
+export function* namesNoMachine(path, text) {
+  if (/package-lock\.json$/.test(path))
+    for (const { line } of matches(text, /"resolved":\s*"https?:/))
+      yield { line, what: "names a registry's host; set omit-lockfile-registry-resolved=true in .npmrc" };
+  for (const { line, match } of matches(text, /(?<![\w.}])\/(work|root|home\/\w+)\/[\w.]/))
+    yield { line, what: `${match[0]}...: a path of one machine` };
+}
+
+export const SOURCE_RULES = [includesRunDownwards, outsideStaysOutside, noClockNoChance, nothingLeftOver, filesStaySmall];
