@@ -164,6 +164,17 @@ struct job {
     void *inside;
 };
 
+/* A command of the user's (a credential helper, a validator), run by the shell apart from the loop. */
+struct command_run {
+    const char *command;
+    struct slice input; /* to its standard input; stays until `done` */
+    usec timeout_us;    /* killed after it */
+    size_t output_most; /* more is cut off */
+    /* `exit_status` is -1 if it could not be run, was killed or took too long. `output` lives during the call. */
+    void (*done)(struct command_run *, int exit_status, struct slice output);
+    void *inside;
+};
+
 struct world_ops {
     usec (*now_us)(struct world *);      /* never goes back */
     usec (*wall_us)(struct world *);     /* since the Unix epoch; may jump */
@@ -191,6 +202,7 @@ struct world_ops {
 
     void (*post)(struct world *, unsigned worker, struct message *); /* delivered once, in order per sender */
     void (*work)(struct world *, struct job *);
+    void (*command)(struct world *, struct command_run *);
 
     /* Appends one journal record so that it survives the process's death. ERR_FULL, ERR_IO: it is not kept. */
     enum status (*append)(struct world *, struct slice record) MUST_CHECK;

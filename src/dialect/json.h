@@ -1,0 +1,24 @@
+/* Where things stand in a JSON text that yyjson has found valid: the raw spans of members and elements, so that bytes
+ * can be spliced and all others forwarded as they came. */
+#ifndef DIALECT_JSON_H
+#define DIALECT_JSON_H
+
+#include "base/slice.h"
+#include "base/status.h"
+
+struct json_member {
+    struct slice key;   /* raw, without quotes, escapes as they stand */
+    struct slice value; /* raw, without white space around it */
+};
+
+/* Walks an object: start with *rest = the object's text ('{' first); each call yields the next member and moves *rest.
+ * False at the end. The text must be valid JSON. */
+bool json_next_member(struct slice *rest, struct json_member *out);
+
+/* The same for an array's elements. */
+bool json_next_element(struct slice *rest, struct slice *out);
+
+/* The raw value of the member with this (escape-free) key; SLICE_NONE if there is none. */
+struct slice json_member_value(struct slice object, const char *key);
+
+#endif

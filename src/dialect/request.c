@@ -1,0 +1,292 @@
+#include "dialect/request.h"
+
+#include <yyjson.h>
+
+#include "base/buffer.h"
+#include "dialect/json.h"
+
+static bool
+is_true(yyjson_val *value)
+{
+    return value != NULL && yyjson_is_true(value);
+}
+
+/* The first of several names for a cap on output tokens. */
+static int64_t
+read_output_cap(yyjson_val *root)
+{
+    static const char *const names[] = {"max_completion_tokens", "max_output_tokens", "max_tokens"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        yyjson_val *cap = yyjson_obj_get(root, names[i]);
+
+        if (yyjson_is_int(cap) && yyjson_get_sint(cap) >= 0)
+            return yyjson_get_sint(cap);
+    }
+    return -1;
+}
+
+static bool
+is_image_type(const char *type)
+{
+    return type != NULL && (strcmp(type, "image_url") == 0 || strcmp(type, "input_image") == 0 ||
+                            strcmp(type, "image") == 0);
+}
+
+static unsigned
+count_images(yyjson_val *turns)
+{
+    unsigned images = 0;
+    size_t i, most, j, parts;
+    yyjson_val *turn, *part;
+
+    if (!yyjson_is_arr(turns))
+        return 0;
+    yyjson_arr_foreach (turns, i, most, turn) {
+        yyjson_val *content = yyjson_obj_get(turn, "content");
+
+        if (!yyjson_is_arr(content))
+            continue;
+        yyjson_arr_foreach (content, j, parts, part)
+            images += is_image_type(yyjson_get_str(yyjson_obj_get(part, "type")));
+    }
+    return images;
+}
+
+/* The raw turns up to and including the first that is the user's: they stay the same while a conversation grows. */
+static struct slice
+first_turn_of(struct slice turns)
+{
+    struct slice rest = turns, turn, role;
+    size_t len = 0;
+
+    if (turns.len == 0 || turns.data[0] != '[')
+        return turns; /* a plain text */
+    while (json_next_element(&rest, &turn)) {
+        len = (size_t)(turn.data + turn.len - turns.data);
+        role = turn.data[0] == '{' ? json_member_value(turn, "role") : SLICE_NONE;
+        if (slice_is(role, "\"user\""))
+            break;
+    }
+    return slice_first(turns, len);
+}
+
+static const char *
+turns_name(enum api api)
+{
+    switch (api) {
+    case API_CHAT:
+    case API_MESSAGES:
+        return "messages";
+    case API_COMPLETIONS:
+        return "prompt";
+    case API_RESPONSES:
+    case API_EMBEDDINGS:
+        return "input";
+    case API_PASSTHROUGH:
+    case API_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* Chat and completions tell the usage of a stream only when asked; the other APIs always do. */
+static void
+plan_usage_splice(struct request_facts *out, struct slice body, yyjson_val *root, struct slice options)
+{
+    static const char *const wanted = "{\"include_usage\":true}";
+    yyjson_val *parsed = yyjson_obj_get(root, "stream_options");
+    struct splice *splice = &out->usage_splice;
+
+    if (!out->stream || (out->api != API_CHAT && out->api != API_COMPLETIONS)) {
+        out->usage_asked = true;
+        return;
+    }
+    out->usage_asked = is_true(yyjson_obj_get(parsed, "include_usage"));
+    out->needs_usage_splice = !out->usage_asked;
+    if (out->usage_asked)
+        return;
+    if (parsed == NULL) {
+        splice->at = slice_find_byte(body, '{') + 1;
+        splice->with = SLICE_LITERAL("\"stream_options\":{\"include_usage\":true},");
+    } else if (!yyjson_is_obj(parsed) || yyjson_obj_size(parsed) == 0) {
+        splice->at = (size_t)(options.data - body.data);
+        splice->len = options.len;
+        splice->with = slice_of(wanted);
+    } else {
+        struct slice told = json_member_value(options, "include_usage");
+
+        splice->at = (size_t)((told.data != NULL ? told.data : options.data + 1) - body.data);
+        splice->len = told.len;
+        splice->with = told.data != NULL ? SLICE_LITERAL("true") : SLICE_LITERAL("\"include_usage\":true,");
+    }
+}
+
+struct spans {
+    struct slice model, options, turns, system;
+};
+
+/* Walks the parsed members (whose keys are decoded) and the raw ones side by side. Two members of one name are refused:
+ * parsers differ in which one they take, and then we would price another model than the backend serves. */
+static const char *
+collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, struct arena *arena,
+              struct spans *spans)
+{
+    const char *turns = turns_name(facts->api);
+    struct slice rest = body;
+    struct json_member raw;
+    yyjson_obj_iter members = yyjson_obj_iter_with(root);
+    const char *keys[REQUEST_MEMBERS_MOST];
+    size_t count = 0;
+
+    if (yyjson_obj_size(root) > REQUEST_MEMBERS_MOST)
+        return "the body has too many members; at most 256 are taken";
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
+        bool more = json_next_member(&rest, &raw);
+        const char *name = yyjson_get_str(key);
+
+        ENSURE(more);
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(keys[i], name) == 0)
+                return arena_printf(arena, "the body has two members named '%.64s'; send it once", name);
+        keys[count++] = name;
+        if (strcmp(name, "model") == 0)
+            spans->model = raw.value;
+        else if (strcmp(name, "stream_options") == 0)
+            spans->options = raw.value;
+        else if (turns != NULL && strcmp(name, turns) == 0)
+            spans->turns = raw.value;
+    }
+    return NULL;
+}
+
+static const char *
+check_types(yyjson_val *root)
+{
+    yyjson_val *model = yyjson_obj_get(root, "model");
+    yyjson_val *stream = yyjson_obj_get(root, "stream");
+
+    if (model == NULL)
+        return "'model' is missing; name the model or route that shall answer";
+    if (!yyjson_is_str(model) || yyjson_get_len(model) == 0)
+        return "'model' must be a text that is not empty";
+    if (yyjson_get_len(model) > 256 || strlen(yyjson_get_str(model)) != yyjson_get_len(model))
+        return "'model' is not the name of a model";
+    if (stream != NULL && !yyjson_is_bool(stream) && !yyjson_is_null(stream))
+        return "'stream' must be true or false";
+    return NULL;
+}
+
+static int64_t
+read_count(yyjson_val *root, const char *name, int64_t fallback)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+
+    return yyjson_is_int(value) && yyjson_get_sint(value) > 0 ? yyjson_get_sint(value) : fallback;
+}
+
+static int64_t
+count_inputs(enum api api, yyjson_val *root)
+{
+    yyjson_val *input = api == API_EMBEDDINGS ? yyjson_obj_get(root, "input") : NULL;
+    yyjson_val *first = yyjson_arr_get_first(input);
+
+    /* An array of numbers is one text, as tokens. */
+    return first != NULL && !yyjson_is_num(first) ? (int64_t)yyjson_arr_size(input) : 1;
+}
+
+static struct slice
+read_text(yyjson_val *root, const char *name, struct arena *arena)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+
+    if (yyjson_is_obj(value))
+        value = yyjson_obj_get(value, "id");
+    return yyjson_is_str(value) ? arena_copy(arena, slice_make(yyjson_get_str(value), yyjson_get_len(value)))
+                                : SLICE_NONE;
+}
+
+static void
+read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, const struct spans *spans)
+{
+    yyjson_val *temperature = yyjson_obj_get(root, "temperature");
+    const char *turns = turns_name(out->api);
+
+    out->model = read_text(root, "model", arena);
+    out->model_span = spans->model;
+    out->stream = is_true(yyjson_obj_get(root, "stream"));
+    out->output_cap = read_output_cap(root);
+    out->choices = read_count(root, "n", 1);
+    out->inputs = count_inputs(out->api, root);
+    out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
+    out->images = turns != NULL ? count_images(yyjson_obj_get(root, turns)) : 0;
+    out->deterministic = (yyjson_is_num(temperature) && yyjson_get_num(temperature) == 0.0) ||
+                         yyjson_is_int(yyjson_obj_get(root, "seed"));
+    out->first_turn = first_turn_of(spans->turns);
+    if (out->api == API_RESPONSES)
+        out->conversation = read_text(root, "conversation", arena);
+}
+
+enum status
+request_parse(enum api api, struct slice body, struct arena *arena, struct request_facts *out, const char **why)
+{
+    yyjson_read_err error;
+    /* The flag without INSITU never writes to the text. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.data, body.len, YYJSON_READ_NOFLAG, NULL, &error);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct spans spans = {0};
+
+    *out = (struct request_facts){.api = api, .output_cap = -1, .choices = 1, .inputs = 1};
+    if (doc == NULL)
+        *why = body.len == 0 ? "the body is empty; a JSON object was expected"
+                             : arena_printf(arena, "the body is not valid JSON: %s at byte %zu", error.msg, error.pos);
+    else if (!yyjson_is_obj(root))
+        *why = "the body must be a JSON object";
+    else
+        *why = check_types(root);
+    if (*why == NULL)
+        *why = collect_spans(out, root, body, arena, &spans);
+    if (*why == NULL) {
+        read_facts(out, root, arena, &spans);
+        plan_usage_splice(out, body, root, spans.options);
+    }
+    yyjson_doc_free(doc);
+    return *why == NULL ? OK : ERR_INVALID;
+}
+
+static struct slice
+quoted(const char *text, struct arena *arena)
+{
+    struct buffer buffer;
+    struct slice copy;
+
+    buffer_init(&buffer);
+    buffer_add_byte(&buffer, '"');
+    buffer_add_json(&buffer, slice_of(text));
+    buffer_add_byte(&buffer, '"');
+    copy = arena_copy(arena, buffer_content(&buffer));
+    buffer_free(&buffer);
+    return copy;
+}
+
+size_t
+request_splices(const struct request_facts *facts, struct slice body, const char *upstream_model,
+                struct arena *arena, struct splice *out)
+{
+    size_t count = 0;
+
+    if (upstream_model != NULL && !slice_is(facts->model, upstream_model))
+        out[count++] = (struct splice){.at = (size_t)(facts->model_span.data - body.data),
+                                       .len = facts->model_span.len,
+                                       .with = quoted(upstream_model, arena)};
+    if (facts->needs_usage_splice)
+        out[count++] = facts->usage_splice;
+    if (count == 2 && out[0].at > out[1].at) {
+        struct splice first = out[1];
+
+        out[1] = out[0];
+        out[0] = first;
+    }
+    ENSURE(count <= REQUEST_SPLICES_MOST);
+    return count;
+}
