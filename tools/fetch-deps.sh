@@ -46,6 +46,7 @@ Dir::Etc::Preferences "$apt/none";
 Dir::Etc::PreferencesParts "$apt/empty";
 APT::Architecture "$arch";
 APT::Sandbox::User "";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::AllowInsecureRepositories "false";
 END
@@ -58,7 +59,7 @@ fetch() {
     for mirror in $1; do
         fetch_pinned "$mirror" && return 0
     done
-    say "The pinned versions are not on the mirror any more: taking Debian 13's present ones, as signed by Debian."
+    say "The pinned files could not be had from $(echo $1); looking for Debian 13's present ones, as signed by Debian."
     for mirror in $1; do
         rm -f "$packages"/*
         fetch_newest "$mirror" && return 0

@@ -71,14 +71,18 @@ export function checkGlobals(archive) {
     .map(([, section, name]) => `${name} is a mutable global (${section}): hand it in instead`);
 }
 
-// .clang-format holds only what clang-format 14 (Debian 12) and 19 (Debian 13) lay out alike.
+// The layout is what clang-format 14 makes of .clang-format. Later versions differ in a handful of places, so theirs is
+// an opinion: a note, not a broken rule.
 export function checkLayout(tree) {
   const version = spawnSync("clang-format", ["--version"], { encoding: "utf8" });
   if (version.error) return { problems: [], note: "clang-format is not installed: layout not checked (tools/setup.sh format)" };
   const files = ["src", "test", "fuzz", "bench", "eval"].flatMap((folder) => filesBelow(join(tree, folder), /\.[ch]$/));
   const { stderr } = spawnSync("clang-format", ["--dry-run", "--style=file", ...files], { encoding: "utf8", maxBuffer: 1 << 28 });
-  const places = stderr.split("\n").filter((line) => line.includes("-Wclang-format-violations"));
-  return { problems: places.map((line) => `${relative(tree, line.split(": ")[0])}: layout; run \`make format\``) };
+  const problems = stderr.split("\n").filter((line) => line.includes("-Wclang-format-violations"))
+    .map((line) => `${relative(tree, line.split(": ")[0])}: layout; run \`make format\``);
+  if (/version 14\./.test(version.stdout)) return { problems };
+  const note = `${version.stdout.trim()} is not version 14, which decides: it would change ${problems.length} lines`;
+  return { problems: [], note };
 }
 
 async function main(tree, build) {
@@ -91,7 +95,7 @@ async function main(tree, build) {
   if (layout.note) console.log(layout.note);
   problems.forEach((problem) => console.log(problem));
   const files = filesBelow(join(tree, "src"), /\.[ch]$/).length;
-  console.log(`result: ${files} files, ${problems.length} broken rules${layout.note ? " (layout not checked)" : ""}`);
+  console.log(`result: ${files} files, ${problems.length} broken rules${layout.note ? " (layout not judged)" : ""}`);
   process.exitCode = problems.length > 0 || files === 0 ? 1 : 0;
 }
 
