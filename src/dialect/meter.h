@@ -1,0 +1,46 @@
+/* Metering an answer, whatever the dialect and whether streamed or buffered: its usage, what it says of itself, how much
+ * text it held, and where in the stream each event stands. Streamed and buffered answers of the same content meter
+ * equal, to the token. */
+#ifndef DIALECT_METER_H
+#define DIALECT_METER_H
+
+#include "base/buffer.h"
+#include "dialect/api.h"
+#include "dialect/usage.h"
+
+enum { METER_MODEL_SIZE = 128 };
+
+struct meter {
+    enum api api;
+    enum dialect dialect;  /* of the backend: settles what pass-through answers mean */
+    struct usage usage;
+    bool usage_seen;       /* the answer told its usage */
+    bool usage_partial;    /* so far only the input (message_start): the output still counts by its text */
+    bool finished;         /* the answer said that it is complete */
+    bool failed;           /* the answer said that it failed */
+    int64_t text_bytes;    /* output text, reasoning and tool arguments, as UTF-8 */
+    int64_t answer_bytes;  /* everything */
+    char model[METER_MODEL_SIZE]; /* the model that the answer names; "" if none */
+    struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
+    struct buffer joined;         /* scratch */
+};
+
+enum meter_event {
+    METER_PLAIN,
+    METER_USAGE_ONLY, /* the extra chunk that exists only because usage was asked for */
+    METER_LAST,       /* the event that ends the stream */
+    METER_ERROR       /* the backend tells of an error */
+};
+
+void meter_init(struct meter *meter, enum api api, enum dialect dialect);
+void meter_free(struct meter *meter);
+
+/* A whole frame of a streamed answer. */
+enum meter_event meter_frame(struct meter *meter, struct slice frame);
+
+/* A piece of a buffered answer, and its end. Memory is bounded whatever the size: of a large answer only the beginning
+ * and the end are kept, where every known dialect puts what matters. */
+void meter_piece(struct meter *meter, struct slice piece);
+void meter_end(struct meter *meter);
+
+#endif

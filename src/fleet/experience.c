@@ -1,0 +1,147 @@
+#include "fleet/experience.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+
+/* Where nothing has been learned yet. */
+static const double START_BYTES_PER_TOKEN = 4.0;
+static const double START_OUTPUT_TOKENS = 256.0;
+
+/* Each new answer weighs a hundredth, the first ones more: fast to start, calm later. */
+static const double LEAST_WEIGHT = 0.01;
+
+/* Ratios outside of this are mistakes or images, not text. */
+static const double FEWEST_BYTES_PER_TOKEN = 0.5, MOST_BYTES_PER_TOKEN = 32.0;
+
+enum { CLASSES_PER_DOUBLING = 4 };
+
+static unsigned
+class_of(usec span_us)
+{
+    double ms = (double)span_us / (double)USEC_PER_MS;
+    double place = ms > 1.0 ? ceil(log2(ms) * CLASSES_PER_DOUBLING) : 0.0;
+
+    return place < LATENCY_CLASSES ? (unsigned)place : LATENCY_CLASSES - 1;
+}
+
+void
+latency_add(struct latency *latency, usec span_us)
+{
+    latency->counts[class_of(span_us)]++;
+    if (++latency->sum < LATENCY_FADE_AT)
+        return;
+    latency->sum = 0;
+    for (unsigned i = 0; i < LATENCY_CLASSES; i++) {
+        latency->counts[i] /= 2;
+        latency->sum += latency->counts[i];
+    }
+}
+
+usec
+latency_quantile(const struct latency *latency, unsigned share_ppm)
+{
+    uint64_t want = ((uint64_t)latency->sum * share_ppm + 999999) / 1000000, seen = 0;
+
+    for (unsigned i = 0; i < LATENCY_CLASSES; i++) {
+        seen += latency->counts[i];
+        if (seen >= want && seen > 0)
+            return (usec)(exp2((double)i / CLASSES_PER_DOUBLING) * (double)USEC_PER_MS);
+    }
+    return 0;
+}
+
+static void
+approach(double *value, double sample, double weight)
+{
+    *value += (sample - *value) * weight;
+}
+
+static void
+approach_ratio(double *value, int64_t bytes, int64_t tokens, double weight)
+{
+    double ratio = (double)bytes / (double)tokens;
+
+    if (ratio >= FEWEST_BYTES_PER_TOKEN && ratio <= MOST_BYTES_PER_TOKEN)
+        approach(value, ratio, weight);
+}
+
+void
+experience_learn(struct experience *experience, const struct answer_seen *seen)
+{
+    double weight;
+
+    lock_take(&experience->lock);
+    experience->answers++;
+    weight = 1.0 / (double)(experience->answers + 1);
+    if (weight < LEAST_WEIGHT)
+        weight = LEAST_WEIGHT;
+    if (seen->first_token_us > 0)
+        latency_add(&experience->first_token, seen->first_token_us);
+    latency_add(&experience->total, seen->total_us);
+    if (seen->exact && seen->input_tokens > 0)
+        approach_ratio(&experience->bytes_per_input_token, seen->request_bytes, seen->input_tokens, weight);
+    if (seen->exact && seen->output_tokens > 0 && seen->text_bytes > 0)
+        approach_ratio(&experience->bytes_per_output_token, seen->text_bytes, seen->output_tokens, weight);
+    if (seen->exact)
+        approach(&experience->output_tokens, (double)seen->output_tokens, weight);
+    lock_drop(&experience->lock);
+}
+
+struct expectation
+experience_expect(struct experience *experience, unsigned share_ppm)
+{
+    struct expectation expectation;
+
+    lock_take(&experience->lock);
+    expectation = (struct expectation){
+        .first_token_us = latency_quantile(&experience->first_token, share_ppm),
+        .total_us = latency_quantile(&experience->total, share_ppm),
+        .bytes_per_input_token = experience->bytes_per_input_token,
+        .bytes_per_output_token = experience->bytes_per_output_token,
+        .output_tokens = experience->output_tokens,
+    };
+    lock_drop(&experience->lock);
+    return expectation;
+}
+
+void
+experiences_init(struct experiences *all)
+{
+    lock_init(&all->lock);
+    map_init(&all->by_name);
+}
+
+void
+experiences_free(struct experiences *all)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+
+    while (map_next(&all->by_name, &at, &name, &value)) {
+        lock_destroy(&((struct experience *)value)->lock);
+        free(value);
+    }
+    map_free(&all->by_name);
+    lock_destroy(&all->lock);
+}
+
+struct experience *
+experiences_of(struct experiences *all, struct slice target_name)
+{
+    struct experience *experience;
+
+    lock_take(&all->lock);
+    experience = map_get(&all->by_name, target_name);
+    if (experience == NULL) {
+        experience = must_calloc(1, sizeof(*experience));
+        lock_init(&experience->lock);
+        experience->bytes_per_input_token = experience->bytes_per_output_token = START_BYTES_PER_TOKEN;
+        experience->output_tokens = START_OUTPUT_TOKENS;
+        map_put(&all->by_name, target_name, experience);
+    }
+    lock_drop(&all->lock);
+    return experience;
+}

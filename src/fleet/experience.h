@@ -1,0 +1,61 @@
+/* What we have seen of a target (a model on a backend): how long its answers take and how its tokens relate to bytes.
+ * Plans are priced and timed from it; usage that an answer does not tell is estimated with it. Shared by all workers,
+ * under its own lock; kept over reloads by the target's name. */
+#ifndef FLEET_EXPERIENCE_H
+#define FLEET_EXPERIENCE_H
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "base/timers.h"
+
+/* Logarithmic classes, four to the doubling (19 % wide), from 1 ms to over an hour. Old samples fade: all counts are
+ * halved when their sum reaches FADE_AT. */
+enum { LATENCY_CLASSES = 96, LATENCY_FADE_AT = 4096 };
+
+struct latency {
+    uint16_t counts[LATENCY_CLASSES];
+    unsigned sum;
+};
+
+void latency_add(struct latency *latency, usec span_us);
+
+/* The upper end of the class that holds this share (ppm) of the samples; 0 while there are none. */
+usec latency_quantile(const struct latency *latency, unsigned share_ppm);
+
+struct experience {
+    struct lock lock;
+    struct latency first_token, total;
+    double bytes_per_input_token;  /* request bytes per input token; starts at 4 */
+    double bytes_per_output_token; /* text bytes per output token; starts at 4 */
+    double output_tokens;          /* expected of an answer; starts at 256 */
+    uint64_t answers;
+};
+
+/* A sum of what is known, taken at one moment. */
+struct expectation {
+    usec first_token_us, total_us; /* at the share asked for; 0: nothing seen yet */
+    double bytes_per_input_token, bytes_per_output_token, output_tokens;
+};
+
+struct expectation experience_expect(struct experience *experience, unsigned share_ppm);
+
+/* One complete answer. `exact`: the tokens are as the backend reported them, else only the times count. first_token_us
+ * of 0: not known. */
+struct answer_seen {
+    usec first_token_us, total_us;
+    int64_t request_bytes, text_bytes, input_tokens, output_tokens;
+    bool exact;
+};
+void experience_learn(struct experience *experience, const struct answer_seen *seen);
+
+/* All targets' experiences, made on first use, never freed before the end: pointers stay valid. */
+struct experiences {
+    struct lock lock;
+    struct map by_name;
+};
+
+void experiences_init(struct experiences *all);
+void experiences_free(struct experiences *all);
+struct experience *experiences_of(struct experiences *all, struct slice target_name);
+
+#endif
