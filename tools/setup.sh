@@ -64,7 +64,9 @@ as_root() {
     elif has_command sudo; then
         sudo "$@"
     else
-        die "This needs root, and there is no sudo. As root, run: $*"
+        die "Installing needs root, and there is no sudo here. As root, run:
+  apt-get update && apt-get install --no-install-recommends $missing
+and then this again."
     fi
 }
 
