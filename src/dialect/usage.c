@@ -1,0 +1,175 @@
+#include "dialect/usage.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Dimensions; ANY: not said. */
+enum { ANY };
+enum family { TOKENS = 1, CHARACTERS, MESSAGES, DURATIONS, PIXELS, PAGES, RERANK, TOOL_CALLS, REQUESTS };
+enum direction { INPUT = 1, OUTPUT };
+enum modality { TEXT = 1, AUDIO, IMAGE, VIDEO };
+enum type {
+    CACHE_READ = 1,
+    CACHE_WRITE,
+    TOOL,
+    REASONING,
+    CITATION,
+    ANNOTATED,
+    WEB_SEARCH,
+    SOCIAL_SEARCH,
+    STORAGE_SEARCH,
+    CODE_EXECUTION
+};
+enum lifetime { FOR_5M = 1, FOR_1H };
+
+enum { DIMENSIONS = 5 };
+
+static const unsigned char dimensions[USAGE_KIND_COUNT][DIMENSIONS] = {
+#define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words)                 \
+    {family, direction, modality, type, lifetime},
+#include "dialect/usage_kinds.def"
+#undef USAGE_KIND
+};
+
+static const char *const names[USAGE_KIND_COUNT] = {
+#define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words) name,
+#include "dialect/usage_kinds.def"
+#undef USAGE_KIND
+};
+
+_Static_assert(USAGE_KIND_COUNT <= 64, "struct usage keeps one bit per kind");
+
+void
+usage_init(struct usage *usage)
+{
+    *usage = (struct usage){.provider_cost = USD_UNKNOWN};
+}
+
+const char *
+usage_kind_name(enum usage_kind kind)
+{
+    ENSURE(kind < USAGE_KIND_COUNT);
+    return names[kind];
+}
+
+enum status
+usage_kind_find(struct slice name, enum usage_kind *out)
+{
+    for (unsigned i = 0; i < USAGE_KIND_COUNT; i++) {
+        if (slice_is(name, names[i])) {
+            *out = (enum usage_kind)i;
+            return OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+bool
+usage_kind_within(enum usage_kind part, enum usage_kind whole)
+{
+    for (unsigned i = 0; i < DIMENSIONS; i++)
+        if (dimensions[whole][i] != ANY && dimensions[whole][i] != dimensions[part][i])
+            return false;
+    return true;
+}
+
+bool
+usage_kinds_overlap(enum usage_kind a, enum usage_kind b)
+{
+    for (unsigned i = 0; i < DIMENSIONS; i++)
+        if (dimensions[a][i] != ANY && dimensions[b][i] != ANY && dimensions[a][i] != dimensions[b][i])
+            return false;
+    return true;
+}
+
+void
+usage_set(struct usage *usage, enum usage_kind kind, int64_t count)
+{
+    ENSURE(kind < USAGE_KIND_COUNT && count >= 0 && count <= USAGE_COUNT_MOST);
+    usage->counts[kind] = count;
+    usage->reported |= (uint64_t)1 << kind;
+}
+
+static enum usage_exactness
+less_exact(enum usage_exactness a, enum usage_exactness b)
+{
+    return a < b ? a : b;
+}
+
+enum status
+usage_add(struct usage *total, const struct usage *more)
+{
+    struct usage sum = *total;
+
+    for (unsigned i = 0; i < USAGE_KIND_COUNT; i++) {
+        sum.counts[i] += more->counts[i];
+        if (sum.counts[i] > USAGE_COUNT_MOST)
+            return ERR_LIMIT;
+    }
+    if (usd_add(total->provider_cost, more->provider_cost, &sum.provider_cost) != OK)
+        return ERR_LIMIT;
+    sum.reported |= more->reported;
+    sum.exactness = less_exact(total->exactness, more->exactness);
+    if (more->service_tier[0] != '\0')
+        memcpy(sum.service_tier, more->service_tier, sizeof sum.service_tier);
+    if (more->speed[0] != '\0')
+        memcpy(sum.speed, more->speed, sizeof sum.speed);
+    if (more->inference_geo[0] != '\0')
+        memcpy(sum.inference_geo, more->inference_geo, sizeof sum.inference_geo);
+    *total = sum;
+    return OK;
+}
+
+static bool
+part_exceeds_whole(const struct usage *usage, enum usage_kind part)
+{
+    for (unsigned whole = 0; whole < USAGE_KIND_COUNT; whole++)
+        if (usage_reports(usage, whole) && usage->counts[part] > usage->counts[whole] && usage_kind_within(part, whole))
+            return true;
+    return false;
+}
+
+const char *
+usage_fault(const struct usage *usage)
+{
+    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++) {
+        if (usage->counts[kind] < 0 || usage->counts[kind] > USAGE_COUNT_MOST)
+            return "a count is negative or impossibly large";
+        if (usage->counts[kind] != 0 && !usage_reports(usage, kind))
+            return "a count was set without being reported";
+        if (part_exceeds_whole(usage, kind))
+            return "a part, as cached tokens, is larger than its whole";
+    }
+    return NULL;
+}
+
+static enum status
+scaled(double value, int64_t scale, int64_t *out)
+{
+    double counts = value * (double)scale;
+
+    if (!isfinite(counts) || counts < 0)
+        return ERR_INVALID;
+    if (counts > (double)USAGE_COUNT_MOST)
+        return ERR_LIMIT;
+    if (scale == 1 && counts != floor(counts))
+        return ERR_INVALID;
+    *out = (int64_t)llround(counts);
+    return OK;
+}
+
+enum status
+usage_read_count(yyjson_val *value, int64_t scale, int64_t *out)
+{
+    ENSURE(scale >= 1);
+    if (value == NULL || yyjson_is_null(value))
+        return ERR_NOT_FOUND;
+    if (yyjson_is_real(value))
+        return scaled(yyjson_get_real(value), scale, out);
+    if (!yyjson_is_uint(value)) /* bools, texts, and negative numbers */
+        return ERR_INVALID;
+    if (yyjson_get_uint(value) > (uint64_t)(USAGE_COUNT_MOST / scale))
+        return ERR_LIMIT;
+    *out = (int64_t)yyjson_get_uint(value) * scale;
+    return OK;
+}
