@@ -1,0 +1,270 @@
+/* Calls in the virtual world, faults at every step, and the referee. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stage.h"
+
+static void
+a_call_reaches_a_script(void **state)
+{
+    struct stage *stage = stage_proxy(20);
+    struct vclient *client = stage_asks(stage);
+
+    (void)state;
+    vbackend_plays(stage->backend, play_wait(40 * USEC_PER_MS), play_head(201, "content-type: text/x"),
+                   play_text("one "), play_wait(1000), play_text("two"), play_end());
+    history_run_to_rest(stage->history);
+    assert_int_equal(vclient_status(client), 201);
+    assert_body(client, "one two");
+    assert_int_equal(vclient_body_len(client), -1);
+    assert_int_equal(vbackend_seen_count(stage->backend), 1);
+    assert_true(slice_is(vbackend_seen(stage->backend, 0).body, "ask"));
+    assert_true(slice_is(vbackend_seen(stage->backend, 0).target, "/v1/x"));
+    assert_true(vbackend_seen(stage->backend, 0).completed);
+    assert_true(vclient_ended_us(client) - vclient_started_us(client) >= 41 * USEC_PER_MS);
+    stage_end(stage);
+}
+
+static void
+each_way_to_fail_is_told(void **state)
+{
+    static const struct {
+        bool refusing, silent;
+        struct play plays[4];
+        unsigned status; /* 0: the client is cut off */
+        usec at_least_us;
+    } cases[] = {
+        {.refusing = true, .plays = {{.kind = PLAY_HANG}}, .status = 502},
+        {.silent = true, .plays = {{.kind = PLAY_HANG}}, .status = 502, .at_least_us = 2 * USEC_PER_S},
+        {.plays = {{.kind = PLAY_HANG}}, .status = 502, .at_least_us = 10 * USEC_PER_S},
+        {.plays = {{.kind = PLAY_BREAK}}, .status = 502},
+        {.plays = {{.kind = PLAY_CUT}}, .status = 502},
+        {.plays = {{.kind = PLAY_HEAD, .status = 200}, {.kind = PLAY_CUT}}},
+        {.plays = {{.kind = PLAY_HEAD, .status = 200}, {.kind = PLAY_HANG}}, .at_least_us = 5 * USEC_PER_S},
+        {.plays = {{.kind = PLAY_HEAD, .status = 200, .headers = "content-length: 9"},
+                   {.kind = PLAY_BYTES, .bytes = SLICE_LITERAL("short")},
+                   {.kind = PLAY_END}}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct stage *stage = stage_proxy(30 + i);
+        struct vclient *client = stage_asks(stage);
+
+        vbackend_play(stage->backend, cases[i].plays, 4);
+        vbackend_set_refusing(stage->backend, cases[i].refusing);
+        vbackend_set_silent(stage->backend, cases[i].silent);
+        history_run_to_rest(stage->history);
+        assert_int_equal(stage->proxy.failures, 1);
+        assert_true(cases[i].status != 0 ? vclient_status(client) == cases[i].status : vclient_cut(client));
+        assert_true(vclient_ended_us(client) - vclient_started_us(client) >= cases[i].at_least_us);
+        stage_end(stage);
+    }
+}
+
+static void
+connections_are_kept_and_limited(void **state)
+{
+    struct stage *stage = stage_proxy(40);
+    struct endpoint narrow = stage_endpoint;
+    struct vclient *first, *second, *third;
+
+    (void)state;
+    narrow.connections_most = 1;
+    stage->proxy.endpoint = &narrow;
+    vbackend_plays(stage->backend, play_wait(USEC_PER_S), play_head(200, "content-length: 0"), play_hang());
+    first = stage_asks(stage);
+    second = stage_asks(stage);
+    history_run_to_rest(stage->history);
+    assert_int_equal(vclient_status(first) + vclient_status(second), 200 + 502);
+    vbackend_set_stale(stage->backend, true); /* the third reuses the first's connection */
+    third = stage_asks(stage);
+    history_run_to_rest(stage->history);
+    assert_int_equal(vclient_status(third), 502);
+    assert_int_equal(vbackend_seen_count(stage->backend), 2);
+    stage_end(stage);
+}
+
+static void
+a_slow_client_pauses_the_backend(void **state)
+{
+    struct stage *stage = stage_proxy(42);
+    struct buffer bytes = many_bytes(100000);
+    struct vclient *client = vclient_start(
+        stage->history,
+        &(struct vclient_script){
+            .target = "/", .body = SLICE_LITERAL("x"), .window = 2000, .read_len = 1000, .read_gap_us = USEC_PER_MS});
+
+    (void)state;
+    vbackend_plays(stage->backend, play_head(200, NULL), play_bytes(buffer_content(&bytes)),
+                   play_bytes(buffer_content(&bytes)), play_bytes(buffer_content(&bytes)), play_end());
+    history_run_until(stage->history, vclient_body(client).len >= 5000);
+    assert_true(stage->proxy.pauses > 0);
+    assert_true(vbackend_working(stage->backend));
+    history_run_to_rest(stage->history);
+    assert_int_equal(vclient_body(client).len, 300000);
+    buffer_free(&bytes);
+    stage_end(stage);
+}
+
+static void
+an_application_can_be_the_backend(void **state)
+{
+    struct stage *stage = stage_proxy(43);
+    struct vclient *client;
+
+    (void)state;
+    toy_echo_init(&stage->echo, history_world_apart(stage->history));
+    vbackend_is_application(stage->backend, &stage->echo.application);
+    client = stage_asks(stage);
+    history_run_to_rest(stage->history);
+    assert_int_equal(vclient_status(client), 200);
+    assert_body(client, "ask");
+    client = stage_asks(stage);
+    history_run_until(stage->history, vbackend_seen_count(stage->backend) == 2);
+    vclient_leave(client);
+    history_run_to_rest(stage->history);
+    assert_int_equal(stage->echo.gone, 1);
+    assert_int_equal(vbackend_worked_after_us(stage->backend, vclient_ended_us(client)), 0);
+    stage_end(stage);
+}
+
+/* Faults at every step */
+
+static bool
+proxy_history_with_fault(uint64_t seed, struct fault fault)
+{
+    struct stage *stage = stage_proxy(seed);
+    struct vclient *client = stage_asks(stage);
+    bool reached;
+
+    vbackend_plays(stage->backend, play_wait(1000), play_head(200, NULL), play_text("a"), play_text("b"), play_end());
+    history_plan_fault(stage->history, fault);
+    history_run_to_rest(stage->history);
+    assert_false(vclient_waits(client));
+    assert_true(list_empty(&stage->proxy.exchanges));
+    if (vclient_left(client))
+        assert_int_equal(vbackend_worked_after_us(stage->backend, vclient_ended_us(client)), 0);
+    if (vclient_done(client) && vclient_status(client) == 200)
+        assert_body(client, "ab");
+    reached = history_steps(stage->history) >= fault.step;
+    stage_end(stage);
+    return reached;
+}
+
+static void
+a_fault_may_strike_at_every_step(void **state)
+{
+    uint64_t step;
+
+    (void)state;
+    for (uint64_t seed = 50; seed < 60; seed++) {
+        for (step = 1; proxy_history_with_fault(seed, (struct fault){FAULT_CLIENT_LEAVES, .step = step}); step++)
+            ;
+        assert_true(step > 10);
+        for (step = 1; proxy_history_with_fault(seed, (struct fault){FAULT_CALL_CUT, .step = step}); step++)
+            ;
+        assert_true(step > 10);
+    }
+}
+
+static uint64_t
+digest_of(uint64_t seed)
+{
+    struct stage *stage = stage_proxy(seed);
+    uint64_t digest;
+
+    vbackend_plays(stage->backend, play_wait(1000), play_head(200, NULL), play_text("a"), play_text("b"), play_end());
+    for (int i = 0; i < 10; i++)
+        stage_asks(stage);
+    history_run_to_rest(stage->history);
+    digest = history_log_digest(stage->history);
+    stage_end(stage);
+    return digest;
+}
+
+static void
+the_seed_decides_everything(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 60; seed < 64; seed++) {
+        assert_true(digest_of(seed) == digest_of(seed));
+        assert_true(digest_of(seed) != digest_of(seed + 1));
+    }
+}
+
+/* The referee aborts, so each offence is committed by a child; what it said is in `said`. */
+static void
+commit(enum toy_vice vice, char *said, size_t size)
+{
+    int ends[2], status;
+    ssize_t len;
+    size_t sum = 0;
+    pid_t child;
+
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct stage *stage = stage_echo(70);
+
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)dup2(ends[1], STDERR_FILENO);
+        stage->echo.vice = vice;
+        stage_asks(stage);
+        history_run_to_rest(stage->history);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    while (sum < size - 1 && (len = read(ends[0], said + sum, size - 1 - sum)) > 0)
+        sum += (size_t)len;
+    said[sum] = '\0';
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void
+the_referee_sees_every_offence(void **state)
+{
+    static const struct {
+        enum toy_vice vice;
+        const char *words;
+    } offences[] = {
+        {VICE_ANSWERS_TWICE, "is answered twice"},
+        {VICE_WRITES_FIRST, "client_write before client_answer"},
+        {VICE_WRITES_TOO_MUCH, "more than the 3 bytes that were promised"},
+        {VICE_FINISHES_SHORT, "finished after 0 of 3 promised bytes"},
+        {VICE_WRITES_AFTER_FINISH, "client_write after it ended"},
+        {VICE_FINISHES_TWICE, "client_finish after it ended"},
+        {VICE_SENDS_FRAMING, "headers of the answer: content-length"},
+        {VICE_BREAKS_HEADER, "holds a control character"},
+        {VICE_FORGETS, "does not come to rest"},
+    };
+    char said[8192];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(offences) / sizeof(offences[0]); i++) {
+        commit(offences[i].vice, said, sizeof(said));
+        assert_non_null(strstr(said, "seed 70"));
+        assert_non_null(strstr(said, offences[i].words));
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_reaches_a_script),           cmocka_unit_test(each_way_to_fail_is_told),
+        cmocka_unit_test(connections_are_kept_and_limited),  cmocka_unit_test(a_slow_client_pauses_the_backend),
+        cmocka_unit_test(an_application_can_be_the_backend), cmocka_unit_test(a_fault_may_strike_at_every_step),
+        cmocka_unit_test(the_seed_decides_everything),       cmocka_unit_test(the_referee_sees_every_offence),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
