@@ -4,7 +4,10 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/problem.h"
@@ -26,11 +29,11 @@ struct tls_files {
 
 /* How to prove to a backend who we are. */
 struct credential {
-    const char *header;   /* "authorization", "api-key", "x-api-key"; NULL: none */
-    const char *prefix;   /* "Bearer " or "" */
-    const char *secret;   /* the secret itself, NULL if it comes from a command; never printed */
-    const char *command;  /* prints the secret; run off the loop; NULL: none */
-    usec refresh_us;      /* how long what the command printed is good for */
+    const char *header;  /* "authorization", "api-key", "x-api-key"; NULL: none */
+    const char *prefix;  /* "Bearer " or "" */
+    const char *secret;  /* the secret itself, NULL if it comes from a command; never printed */
+    const char *command; /* prints the secret; run off the loop; NULL: none */
+    usec refresh_us;     /* how long what the command printed is good for */
 };
 
 enum engine { ENGINE_HOSTED, ENGINE_VLLM, ENGINE_SGLANG, ENGINE_LLAMACPP, ENGINE_OLLAMA, ENGINE_TGI, ENGINE_TWIN };
@@ -52,17 +55,17 @@ struct backend_config {
     const char *name;
     enum dialect dialect;
     enum engine engine;
-    const char *provider;            /* of the price book; NULL: none found */
-    struct endpoint *endpoints;      /* one per URL */
+    const char *provider;       /* of the price book; NULL: none found */
+    struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;
-    const char *base_path;           /* "" or "/openai": stands before the API's path */
-    const char *query;               /* "api-version=..." appended to every target; NULL: none */
+    const char *base_path; /* "" or "/openai": stands before the API's path */
+    const char *query;     /* "api-version=..." appended to every target; NULL: none */
     struct credential credential;
     struct destination_facts facts;
     const struct model_alias *models; /* declared models */
     size_t model_count;
-    usd usd_per_hour;                /* one replica; USD_UNKNOWN: priced by the token */
-    bool modelled;                   /* a twin: its figures are labelled so */
+    usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
+    bool modelled;    /* a twin: its figures are labelled so */
 };
 
 enum lever_mode { LEVER_OFF, LEVER_SHADOW, LEVER_ON };
@@ -114,9 +117,9 @@ struct route_config {
     usec total_us;           /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];
     struct validator_config validate;
-    unsigned attempts;  /* at least 1: one attempt budget for retries and failover */
+    unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     unsigned holdout_ppm;
-    usd worth;          /* of a useful answer; USD_UNKNOWN: not known */
+    usd worth; /* of a useful answer; USD_UNKNOWN: not known */
 };
 
 struct tag {
@@ -142,22 +145,22 @@ struct key_config {
 };
 
 struct limits_config {
-    size_t body_max;    /* bytes of a request body; 64 MiB */
-    size_t answer_max;  /* bytes of an answer kept for followers; 4 MiB */
-    size_t header_max;  /* bytes of a head; 32 KiB */
+    size_t body_max;   /* bytes of a request body; 64 MiB */
+    size_t answer_max; /* bytes of an answer kept for followers; 4 MiB */
+    size_t header_max; /* bytes of a head; 32 KiB */
     usec header_timeout_us, body_timeout_us, keep_alive_us, write_timeout_us, drain_timeout_us;
 };
 
 struct config {
     atomic_uint holders;
     struct arena arena;
-    const char *file; /* NULL: made without one */
+    const char *file;                            /* NULL: made without one */
     struct listen_address listen, admin, health; /* health.port == 0: only on admin */
     const char *health_token;                    /* NULL: none */
-    const char *data; /* directory */
-    unsigned workers; /* 0: one per core */
+    const char *data;                            /* directory */
+    unsigned workers;                            /* 0: one per core */
     struct tls_files tls;
-    bool observe;     /* forward and book, never alter or refuse */
+    bool observe;                  /* forward and book, never alter or refuse */
     bool serve_when_journal_fails; /* default: refuse */
     usec journal_sync_us;          /* 100 ms */
     struct limits_config limits;
@@ -173,15 +176,42 @@ struct config {
     struct tenant_config *tenants;
     size_t tenant_count;
     const struct tenant_config *default_tenant;
-    struct price_book *prices; /* file, overrides and built-in facts together; held by this snapshot */
+    struct price_book *prices;   /* file, overrides and built-in facts together; held by this snapshot */
+    const char **restart_values; /* of the keys that need a restart, in the table's order; NULL-terminated */
 };
 
-/* Loads and checks a file's text. All problems are reported at once; *out is set only if there was no error.
- * Environment variables and `file:` secrets are read here. */
+struct config_outside;
+
+struct config_input {
+    const char *file; /* its name, for problems; paths are seen from its folder. NULL: none */
+    struct slice text;
+    const struct config *before;          /* on reload: what it replaces, whose unchanged endpoints keep their ids */
+    const struct config_outside *outside; /* environment and files; NULL: the real ones */
+};
+
+/* Loads and checks a configuration. All problems are reported at once; *out is set only if there was no error, and the
+ * caller is its holder. An empty text gives the defaults and no backends. Environment variables and `file:` secrets are
+ * read here: not for a worker's loop. */
+enum status config_load_input(const struct config_input *input, struct problems *problems, struct config **out)
+    MUST_CHECK;
+
+/* The same for a file's text with no snapshot before it. */
 enum status config_load(const char *file, struct slice text, struct problems *problems, struct config **out) MUST_CHECK;
 
-/* A snapshot without a file: defaults and no backends; for `serve` without a config, the demo and tests, which then
- * load generated text. */
+/* Whether it may be served: without keys only on loopback addresses, with a warning there. To be asked before listening,
+ * after options of the command line have had their say. */
+void config_check_exposure(const struct config *config, struct problems *problems);
+
+/* A warning for every key that changed and needs a restart to take effect. */
+void config_check_reload(const struct config *before, const struct config *after, struct problems *problems);
+
+/* problems_print for a configuration's text: what may be a secret in the lines shown is starred out. */
+void config_print_problems(const struct problems *problems, struct slice text, bool colour, struct buffer *out);
+
+/* Every key with its type, default and meaning, from the table: for a terminal, or as doc/config.md. */
+void config_help(struct buffer *out);
+void config_help_markdown(struct buffer *out);
+
 struct config *config_hold(struct config *config);
 void config_release(struct config *config);
 

@@ -1,0 +1,33 @@
+/* From drafts, in which names are text, to the snapshot, in which they are pointers. Each step reports its problems and
+ * goes on, so that all are seen at once. */
+#ifndef CONFIG_BUILD_H
+#define CONFIG_BUILD_H
+
+#include "config/reader.h"
+
+struct build {
+    struct reader reader;
+    const struct yaml_node *root;
+    struct root_draft draft;
+    struct config *config;
+    const struct config *before; /* NULL: none */
+    struct map unpriced;         /* targets that were warned about */
+};
+
+/* In this order: each needs what stands before it. */
+void build_backends(struct build *build);
+void build_prices(struct build *build); /* the book, then the backends' providers */
+void build_routes(struct build *build);
+void build_keys(struct build *build); /* and tenants */
+
+/* The place of a key within an entry, or else of its name. */
+const struct yaml_node *build_place(const struct entry *entry, const char *key);
+
+/* The draft at an index of entries. */
+#define ENTRY_AT(entries, type, index) (&((struct type *)(entries).items)[index])
+
+/* Splits "backend/model". Reports what is wrong with it at `at`; then false. The backend may be NULL for a name that is
+ * not known, which is reported too. */
+bool build_target(struct build *build, const struct yaml_node *at, struct slice text, struct target *out);
+
+#endif

@@ -1,0 +1,333 @@
+#include <stdatomic.h>
+
+#include "base/ip.h"
+#include "config/build.h"
+#include "config/value.h"
+
+/* Endpoint ids, never used twice in a process, whatever is loaded and reloaded. */
+static unsigned
+next_endpoint_id(void)
+{
+    static atomic_uint last;
+
+    return atomic_fetch_add(&last, 1) + 1;
+}
+
+const struct yaml_node *
+build_place(const struct entry *entry, const char *key)
+{
+    const struct yaml_node *value = yaml_get(entry->value, key);
+
+    return value != NULL ? value : entry->key;
+}
+
+/* Names that only lead to private addresses by what they say. */
+static bool
+is_private_name(struct slice host)
+{
+    static const char *const suffixes[] = {".local", ".localhost", ".internal", ".lan", ".svc", ".home.arpa"};
+
+    if (slice_ends(host, "."))
+        host.len--;
+    if (slice_find_byte(host, '.') == host.len)
+        return true;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (slice_ends(host, suffixes[i]))
+            return true;
+    return false;
+}
+
+/* A backend's URL is the user's own word, so a private address in it is meant. A public name that leads to a private
+ * address is not: somebody else's DNS says so. */
+static bool
+may_be_private(struct build *build, const struct backend_draft *draft, const struct yaml_node *at,
+               const struct value_url *url)
+{
+    struct ip ip;
+
+    if (draft->private_allowed)
+        return true;
+    if (ip_parse(url->host, &ip) != OK)
+        return is_private_name(url->host);
+    if (!ip_is_link_local(&ip))
+        return ip_is_private(&ip);
+    reader_error(&build->reader, at, "If it is really meant, say `private: yes`.",
+                 "%.*s is a link-local address, at which clouds hand out credentials", SLICE_ARGS(url->host));
+    return false;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* True if connections to one may serve the other. */
+static bool
+same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return same_text(a->host, b->host) && a->port == b->port && a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
+           a->verify == b->verify && same_text(a->authority, b->authority) &&
+           a->private_allowed == b->private_allowed && a->connect_timeout_us == b->connect_timeout_us &&
+           a->first_byte_timeout_us == b->first_byte_timeout_us && a->idle_timeout_us == b->idle_timeout_us &&
+           a->connections_most == b->connections_most;
+}
+
+static bool
+has_endpoint_id(const struct backend_config *backend, unsigned id)
+{
+    for (size_t i = 0; i < backend->endpoint_count; i++)
+        if (backend->endpoints[i].id == id)
+            return true;
+    return false;
+}
+
+static unsigned
+endpoint_id(struct build *build, const struct backend_config *backend, const struct endpoint *endpoint)
+{
+    const struct backend_config *before =
+        build->before != NULL ? config_backend(build->before, slice_of(backend->name)) : NULL;
+
+    for (size_t i = 0; before != NULL && i < before->endpoint_count; i++)
+        if (same_endpoint(&before->endpoints[i], endpoint) && !has_endpoint_id(backend, before->endpoints[i].id))
+            return before->endpoints[i].id;
+    return next_endpoint_id();
+}
+
+/* What stands before the API's path, which itself starts with /v1. */
+static const char *
+base_path(struct build *build, struct slice path)
+{
+    if (slice_ends(path, "/v1"))
+        path.len -= 3;
+    while (slice_ends(path, "/"))
+        path.len--;
+    return arena_slice_text(build->reader.arena, path);
+}
+
+static const char *
+query_text(struct build *build, struct slice query)
+{
+    return query.data != NULL ? arena_slice_text(build->reader.arena, query) : NULL;
+}
+
+/* All replicas take the same targets. */
+static void
+take_path(struct build *build, struct backend_config *backend, const struct yaml_node *at, const struct value_url *url)
+{
+    const char *path = base_path(build, url->path), *query = query_text(build, url->query);
+
+    if (backend->endpoint_count == 0) {
+        backend->base_path = path;
+        backend->query = query;
+    } else if (!same_text(path, backend->base_path) || !same_text(query, backend->query)) {
+        reader_error(&build->reader, at, "Servers that differ in this are two backends.",
+                     "all URLs of a backend must have the same path and query");
+    }
+}
+
+static void
+add_endpoint(struct build *build, const struct backend_draft *draft, struct backend_config *backend,
+             const struct yaml_node *at)
+{
+    struct arena *arena = build->reader.arena;
+    struct endpoint endpoint = {0};
+    struct value_url url;
+    const char *why;
+
+    if (!reader_wants_text(&build->reader, at, "a URL such as https://api.openai.com"))
+        return;
+    if (value_url(at->text, &url, &why) != OK) {
+        reader_error(&build->reader, at, "For example https://api.openai.com or http://10.0.0.11:8000.",
+                     "url: not a URL: %s", why);
+        return;
+    }
+    take_path(build, backend, at, &url);
+    endpoint.host = arena_slice_text(arena, url.host);
+    endpoint.port = url.port;
+    endpoint.tls = url.tls;
+    endpoint.authority = arena_slice_text(arena, url.authority);
+    endpoint.ca_file = draft->ca;
+    endpoint.verify = draft->verify;
+    endpoint.private_allowed = may_be_private(build, draft, at, &url);
+    endpoint.connect_timeout_us = draft->connect_us;
+    endpoint.first_byte_timeout_us = draft->first_byte_us;
+    endpoint.idle_timeout_us = draft->idle_us;
+    endpoint.connections_most = draft->connections;
+    endpoint.id = endpoint_id(build, backend, &endpoint);
+    backend->endpoints[backend->endpoint_count++] = endpoint;
+}
+
+static void
+add_endpoints(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
+{
+    const struct yaml_node *url = draft->url;
+    size_t count = url != NULL && url->kind == YAML_LIST ? url->count : 1;
+
+    backend->endpoints = arena_alloc(build->reader.arena, count * sizeof(struct endpoint));
+    backend->base_path = "";
+    if (url == NULL)
+        return;
+    if (url->kind == YAML_LIST && url->count == 0)
+        reader_error(&build->reader, url, NULL, "url: the list is empty");
+    for (size_t i = 0; i < count && (url->kind != YAML_LIST || i < url->count); i++)
+        add_endpoint(build, draft, backend, url->kind == YAML_LIST ? url->items[i].value : url);
+}
+
+static enum dialect
+dialect_of(const struct backend_draft *draft, const struct backend_config *backend)
+{
+    if (draft->dialect != 0)
+        return (enum dialect)(draft->dialect - 1);
+    if (backend->endpoint_count > 0 && strcmp(backend->endpoints[0].host, "api.anthropic.com") == 0)
+        return DIALECT_ANTHROPIC;
+    return DIALECT_OPENAI;
+}
+
+static const char *
+lower_case(struct arena *arena, const char *text)
+{
+    char *copy = arena_strdup(arena, text);
+
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return copy;
+}
+
+/* Headers that are the world's: framing, routing. */
+static bool
+is_own_header(const char *name)
+{
+    static const char *const own[] = {"host",       "connection", "content-length", "transfer-encoding", "te",
+                                      "trailer",    "upgrade",    "content-type",   "accept-encoding",   "expect",
+                                      "keep-alive", "cookie"};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(own[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void
+check_auth(struct build *build, const struct backend_draft *draft, const struct yaml_node *at)
+{
+    bool key = yaml_get(at, "key") != NULL, command = yaml_get(at, "command") != NULL;
+
+    if (yaml_get(draft->entry.value, "key") != NULL)
+        reader_error(&build->reader, at, "Keep one of them.", "a backend has either `key` or `auth`");
+    if (key && command)
+        reader_error(&build->reader, at, "Keep one of them.", "auth has either `key` or `command`");
+    if (!key && !command)
+        reader_error(&build->reader, at, "For example auth: { header: api-key, key: $NAME }.",
+                     "auth needs `key` or `command`");
+    if (!command && yaml_get(at, "refresh") != NULL)
+        reader_error(&build->reader, yaml_get(at, "refresh"), NULL, "refresh goes with `command`");
+}
+
+static struct credential
+credential_of_auth(struct build *build, const struct backend_draft *draft, const struct yaml_node *at)
+{
+    struct credential credential = draft->auth;
+
+    check_auth(build, draft, at);
+    credential.header = lower_case(build->reader.arena, credential.header);
+    if (is_own_header(credential.header))
+        reader_error(&build->reader, yaml_get(at, "header"), NULL, "%s cannot carry a credential", credential.header);
+    if (credential.prefix == NULL)
+        credential.prefix = strcmp(credential.header, "authorization") == 0 ? "Bearer " : "";
+    return credential;
+}
+
+static struct credential
+credential_of(struct build *build, const struct backend_draft *draft, enum dialect dialect)
+{
+    const struct yaml_node *auth = yaml_get(draft->entry.value, "auth");
+
+    if (auth != NULL && auth->kind == YAML_MAP)
+        return credential_of_auth(build, draft, auth);
+    if (draft->key == NULL)
+        return (struct credential){0};
+    if (dialect == DIALECT_ANTHROPIC)
+        return (struct credential){.header = "x-api-key", .prefix = "", .secret = draft->key};
+    return (struct credential){.header = "authorization", .prefix = "Bearer ", .secret = draft->key};
+}
+
+static void
+add_model(struct build *build, struct model_alias *alias, const struct yaml_item *item)
+{
+    const struct yaml_node *name = item->key != NULL ? item->key : item->value;
+
+    if (!reader_wants_text(&build->reader, item->value, "a model's name"))
+        return;
+    if (!value_is_model(name->text) || !value_is_model(item->value->text))
+        reader_error(&build->reader, item->value, NULL, "models: that cannot be a model's name");
+    *alias = (struct model_alias){name->text.data, item->value->text.data};
+}
+
+static void
+add_models(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
+{
+    const struct yaml_node *node = draft->models;
+    struct model_alias *models;
+
+    if (node == NULL)
+        return;
+    if (node->kind == YAML_SCALAR) {
+        reader_error(&build->reader, node, "For example models: [ gpt-5.5 ].",
+                     "models: expected a list, or a map of names, found %s", yaml_kind_name(node));
+        return;
+    }
+    models = arena_alloc(build->reader.arena, node->count * sizeof(*models));
+    for (size_t i = 0; i < node->count; i++) {
+        add_model(build, &models[backend->model_count], &node->items[i]);
+        backend->model_count += models[backend->model_count].name != NULL;
+    }
+    backend->models = models;
+}
+
+static void
+warn_of_risks(struct build *build, const struct backend_draft *draft, const struct backend_config *backend)
+{
+    const struct endpoint *first = backend->endpoints;
+
+    if (!draft->verify)
+        reader_warn(&build->reader, build_place(&draft->entry, "verify"), "Name its certificate with `ca:` instead.",
+                    "backend %s: whoever sits in between can read and alter everything", backend->name);
+    for (size_t i = 0; i < backend->endpoint_count && backend->credential.header != NULL; i++)
+        if (!first[i].tls && !first[i].private_allowed)
+            reader_warn(&build->reader, build_place(&draft->entry, "url"), "Use https://.",
+                        "backend %s: its key travels unencrypted to %s", backend->name, first[i].host);
+}
+
+static void
+build_backend(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
+{
+    backend->name = draft->entry.name;
+    add_endpoints(build, draft, backend);
+    backend->dialect = dialect_of(draft, backend);
+    backend->engine = (enum engine)draft->engine;
+    backend->modelled = backend->engine == ENGINE_TWIN;
+    backend->credential = credential_of(build, draft, backend->dialect);
+    backend->facts = (struct destination_facts){draft->region, draft->retention, draft->classes};
+    backend->usd_per_hour = draft->usd_per_hour;
+    add_models(build, draft, backend);
+    warn_of_risks(build, draft, backend);
+}
+
+void
+build_backends(struct build *build)
+{
+    const struct entries *drafts = &build->draft.backends;
+    struct config *config = build->config;
+
+    config->backends = arena_alloc(build->reader.arena, drafts->count * sizeof(struct backend_config));
+    config->backend_count = drafts->count;
+    for (size_t i = 0; i < drafts->count; i++) {
+        struct backend_config *backend = &config->backends[i];
+
+        backend->index = (unsigned)i;
+        build_backend(build, ENTRY_AT(*drafts, backend_draft, i), backend);
+        map_put(&config->backend_by_name, slice_of(backend->name), backend);
+    }
+}

@@ -1,0 +1,210 @@
+#include <regex.h>
+
+#include "config/build.h"
+#include "config/value.h"
+
+enum { NAMES_MOST = 256 };
+
+static size_t
+list_backends(const struct config *config, const char **names)
+{
+    size_t count = config->backend_count < NAMES_MOST ? config->backend_count : NAMES_MOST;
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = config->backends[i].name;
+    return count;
+}
+
+static const struct backend_config *
+find_backend(struct build *build, const struct yaml_node *at, struct slice name)
+{
+    const struct backend_config *backend = config_backend(build->config, name);
+    const char *names[NAMES_MOST];
+
+    if (backend == NULL)
+        reader_error(&build->reader, at,
+                     reader_nearest(&build->reader, name, names, list_backends(build->config, names),
+                                    "Backends are named under `backends:`."),
+                     "there is no backend \"%.*s\"", SLICE_ARGS(name));
+    return backend;
+}
+
+/* What the backend calls the model; a backend that declares its models may well serve others. */
+static const char *
+upstream_name(struct build *build, const struct yaml_node *at, const struct backend_config *backend, const char *model)
+{
+    const char *names[NAMES_MOST];
+    size_t count = backend->model_count < NAMES_MOST ? backend->model_count : NAMES_MOST;
+
+    for (size_t i = 0; i < backend->model_count; i++)
+        if (strcmp(backend->models[i].name, model) == 0)
+            return backend->models[i].upstream;
+    for (size_t i = 0; i < count; i++)
+        names[i] = backend->models[i].name;
+    if (count > 0 && strpbrk(model, "*?") == NULL)
+        reader_warn(&build->reader, at, reader_nearest(&build->reader, slice_of(model), names, count, NULL),
+                    "backend %s does not name the model %s among its `models:`", backend->name, model);
+    return model;
+}
+
+bool
+build_target(struct build *build, const struct yaml_node *at, struct slice text, struct target *out)
+{
+    size_t slash = slice_find_byte(text, '/');
+    struct slice model = slice_from(text, slash + 1);
+
+    *out = (struct target){0};
+    if (slash == 0 || model.len == 0 || !value_is_model(text)) {
+        reader_error(&build->reader, at, "For example openai/gpt-5.5.", "expected backend/model, found \"%.*s\"",
+                     SLICE_ARGS(slice_first(text, 60)));
+        return false;
+    }
+    out->name = arena_slice_text(build->reader.arena, text);
+    out->model = arena_slice_text(build->reader.arena, model);
+    out->backend = find_backend(build, at, slice_first(text, slash));
+    if (out->backend != NULL)
+        out->upstream = upstream_name(build, at, out->backend, out->model);
+    return true;
+}
+
+static void
+warn_unpriced(struct build *build, const struct yaml_node *at, const struct target *target)
+{
+    const struct backend_config *backend = target->backend;
+
+    if (build->config->prices == NULL || usd_known(backend->usd_per_hour) ||
+        prices_resolve(build->config->prices, backend->name, backend->provider, slice_of(target->upstream)) != NULL)
+        return;
+    if (map_put(&build->unpriced, slice_of(target->name), target->name) == NULL)
+        reader_warn(&build->reader, at,
+                    arena_printf(build->reader.arena, "Add prices: { override: { %s: { input: $1/M, output: $2/M } } }",
+                                 target->name),
+                    "no price for %s: its cost will be unknown", target->name);
+}
+
+/* False if there is nothing usable; then it is reported. */
+static bool
+read_target(struct build *build, const struct yaml_node *node, struct target *out)
+{
+    if (!reader_wants_text(&build->reader, node, "backend/model") || !build_target(build, node, node->text, out) ||
+        out->backend == NULL)
+        return false;
+    warn_unpriced(build, node, out);
+    return true;
+}
+
+static void
+add_candidate(struct build *build, struct route_config *route, const struct yaml_node *node)
+{
+    struct target *target = &route->candidates[route->candidate_count];
+    const struct target *reference = &route->reference;
+
+    if (!read_target(build, node, target))
+        return;
+    for (size_t i = 0; i < route->candidate_count; i++)
+        if (strcmp(route->candidates[i].name, target->name) == 0) {
+            reader_warn(&build->reader, node, NULL, "%s is named twice", target->name);
+            return;
+        }
+    route->candidate_count++;
+    if (reference->backend == NULL)
+        return;
+    if (target->backend->dialect != reference->backend->dialect)
+        reader_error(&build->reader, node, "Take it out, or make it a route of its own.",
+                     "%s speaks %s and the reference %s: translating between dialects is not in this version",
+                     target->name, dialect_name(target->backend->dialect), dialect_name(reference->backend->dialect));
+    else if (strcmp(target->model, reference->model) != 0)
+        reader_warn(&build->reader, node, "Where both backends have the same model, give it one name with `models:`.",
+                    "%s is another model than the reference's: it will not serve, for choosing between models is not "
+                    "in this version",
+                    target->name);
+}
+
+static void
+add_candidates(struct build *build, struct route_config *route, const struct yaml_node *node)
+{
+    bool list = node != NULL && node->kind == YAML_LIST;
+    size_t count = node == NULL ? 0 : list ? node->count : 1;
+
+    route->candidates = arena_alloc(build->reader.arena, count * sizeof(struct target));
+    for (size_t i = 0; i < count; i++)
+        add_candidate(build, route, list ? node->items[i].value : node);
+}
+
+static void
+check_regex(struct build *build, const struct route_draft *draft)
+{
+    const struct yaml_node *at = build_place(&draft->entry, "validate");
+    char why[128];
+    regex_t regex;
+    int failed = regcomp(&regex, draft->validate.regex, REG_EXTENDED | REG_NOSUB);
+
+    if (failed) {
+        regerror(failed, &regex, why, sizeof why);
+        reader_error(&build->reader, yaml_get(at, "regex"), NULL, "regex: %s", why);
+    } else {
+        regfree(&regex);
+    }
+}
+
+static void
+check_validators(struct build *build, const struct route_draft *draft)
+{
+    const struct yaml_node *at = build_place(&draft->entry, "validate");
+    const struct validator_config *validate = &draft->validate;
+    struct value_url url;
+    const char *why;
+
+    if (validate->regex != NULL)
+        check_regex(build, draft);
+    if (validate->http != NULL && value_url(slice_of(validate->http), &url, &why) != OK)
+        reader_error(&build->reader, yaml_get(at, "http"), NULL, "http: not a URL: %s", why);
+    if (validate->json_schema != NULL) {
+        yyjson_doc *doc = yyjson_read(validate->json_schema, strlen(validate->json_schema), 0);
+
+        if (doc == NULL)
+            reader_error(&build->reader, yaml_get(at, "json_schema"), NULL, "json_schema: the file is not JSON");
+        yyjson_doc_free(doc);
+    }
+}
+
+static void
+build_route(struct build *build, const struct route_draft *draft, struct route_config *route)
+{
+    route->name = draft->entry.name;
+    if (draft->reference != NULL && !read_target(build, draft->reference, &route->reference))
+        route->reference = (struct target){0};
+    route->baseline = route->reference;
+    if (draft->baseline != NULL && !read_target(build, draft->baseline, &route->baseline))
+        route->baseline = route->reference;
+    add_candidates(build, route, draft->candidates);
+    route->owner = draft->owner;
+    route->repeatable = draft->repeatable;
+    route->quality_ppm = draft->quality_ppm;
+    route->confidence_ppm = draft->confidence_ppm;
+    route->first_token_us = draft->first_token_us;
+    route->total_us = draft->total_us;
+    memcpy(route->levers, draft->levers, sizeof route->levers);
+    route->validate = draft->validate;
+    route->attempts = draft->attempts;
+    route->holdout_ppm = draft->holdout_ppm;
+    route->worth = draft->worth;
+    check_validators(build, draft);
+}
+
+void
+build_routes(struct build *build)
+{
+    const struct entries *drafts = &build->draft.routes;
+    struct config *config = build->config;
+
+    config->routes = arena_alloc(build->reader.arena, drafts->count * sizeof(struct route_config));
+    config->route_count = drafts->count;
+    for (size_t i = 0; i < drafts->count; i++) {
+        struct route_config *route = &config->routes[i];
+
+        route->index = (unsigned)i;
+        build_route(build, ENTRY_AT(*drafts, route_draft, i), route);
+        map_put(&config->route_by_name, slice_of(route->name), route);
+    }
+}

@@ -1,0 +1,237 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "config/build.h"
+#include "config/outside.h"
+
+const char *
+lever_name(enum lever_id id)
+{
+    static const char *const names[LEVER_COUNT] = {
+#define LEVER(the_id, name, may_change_answer, words) [the_id] = name,
+#include "config/levers.def"
+#undef LEVER
+    };
+
+    ENSURE(id < LEVER_COUNT);
+    return names[id];
+}
+
+static struct config *
+config_new(void)
+{
+    struct config *config = must_calloc(1, sizeof(*config));
+
+    atomic_init(&config->holders, 1);
+    arena_init(&config->arena);
+    map_init(&config->route_by_name);
+    map_init(&config->backend_by_name);
+    map_init(&config->key_by_digest);
+    return config;
+}
+
+struct config *
+config_hold(struct config *config)
+{
+    unsigned before = atomic_fetch_add_explicit(&config->holders, 1, memory_order_relaxed);
+
+    ENSURE(before > 0);
+    return config;
+}
+
+void
+config_release(struct config *config)
+{
+    unsigned before;
+
+    if (config == NULL)
+        return;
+    before = atomic_fetch_sub_explicit(&config->holders, 1, memory_order_acq_rel);
+    ENSURE(before > 0);
+    if (before > 1)
+        return;
+    map_free(&config->route_by_name);
+    map_free(&config->backend_by_name);
+    map_free(&config->key_by_digest);
+    prices_release(config->prices);
+    arena_reset(&config->arena);
+    free(config);
+}
+
+const struct route_config *
+config_route(const struct config *config, struct slice name)
+{
+    return map_get(&config->route_by_name, name);
+}
+
+const struct backend_config *
+config_backend(const struct config *config, struct slice name)
+{
+    return map_get(&config->backend_by_name, name);
+}
+
+static void
+take_plain_values(struct build *build)
+{
+    const struct root_draft *draft = &build->draft;
+    struct config *config = build->config;
+
+    config->listen = draft->listen;
+    config->admin = draft->admin;
+    config->health = draft->health;
+    config->health_token = draft->health_token;
+    config->data = draft->data;
+    config->workers = draft->workers;
+    config->tls = draft->tls;
+    config->observe = draft->observe;
+    config->serve_when_journal_fails = draft->journal_when_full == 1;
+    config->journal_sync_us = draft->journal_sync_us;
+    config->limits = draft->limits;
+}
+
+static bool
+same_address(const struct listen_address *a, const struct listen_address *b)
+{
+    return a->port == b->port && (strcmp(a->host, b->host) == 0 || a->host[0] == '\0' || b->host[0] == '\0');
+}
+
+static const struct yaml_node *
+place_of(const struct build *build, const char *key)
+{
+    const struct yaml_node *node = yaml_get(build->root, key);
+
+    return node != NULL ? node : build->root;
+}
+
+static void
+check_listeners(struct build *build)
+{
+    const struct config *config = build->config;
+    struct reader *reader = &build->reader;
+
+    if (!config->admin.loopback)
+        reader_error(reader, place_of(build, "admin"),
+                     "For probes and metrics elsewhere: health: { listen: :9091, token: $NAME }.",
+                     "admin: listens on loopback only, for it shows and steers everything");
+    if (same_address(&config->listen, &config->admin))
+        reader_error(reader, place_of(build, "admin"), NULL, "admin: same address as `listen`");
+    if (config->health.port == 0)
+        return;
+    if (same_address(&config->health, &config->listen) || same_address(&config->health, &config->admin))
+        reader_error(reader, place_of(build, "health"), NULL, "health: same address as `listen` or `admin`");
+    if (!config->health.loopback && config->health_token == NULL)
+        reader_error(reader, place_of(build, "health"), "Add token: $NAME.",
+                     "health: beyond loopback it needs a token");
+}
+
+static void
+check_tls(struct build *build)
+{
+    if ((build->config->tls.cert == NULL) != (build->config->tls.key == NULL))
+        reader_error(&build->reader, place_of(build, "tls"), "For example tls: { cert: server.pem, key: server.key }.",
+                     "tls: needs both `cert` and `key`");
+}
+
+/* A node's content as one text, to see whether it changed. */
+static void
+flatten(const struct yaml_node *node, struct buffer *out)
+{
+    if (node->kind == YAML_SCALAR) {
+        buffer_add(out, node->text);
+        buffer_add_byte(out, '\n');
+        return;
+    }
+    buffer_add_byte(out, '{');
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->items[i].key != NULL)
+            flatten(node->items[i].key, out);
+        flatten(node->items[i].value, out);
+    }
+    buffer_add_byte(out, '}');
+}
+
+/* As the hash of what stands there, so that no secret is kept twice. */
+static void
+note_restart_values(struct build *build)
+{
+    const char **values = arena_alloc(build->reader.arena, (config_root.count + 1) * sizeof(*values));
+    struct buffer text;
+    size_t count = 0;
+
+    buffer_init(&text);
+    for (size_t i = 0; i < config_root.count; i++) {
+        const struct field *field = &config_root.fields[i];
+        const struct yaml_node *node = yaml_get(build->root, field->key);
+        struct yaml_node standard = {.kind = YAML_SCALAR, .text = slice_of(field->standard)};
+
+        if (field->reload != RELOAD_RESTART)
+            continue;
+        buffer_clear(&text);
+        flatten(node != NULL ? node : &standard, &text);
+        values[count++] =
+            arena_printf(build->reader.arena, "%016llx", (unsigned long long)hash_fast(buffer_content(&text), 0));
+    }
+    buffer_free(&text);
+    build->config->restart_values = values;
+}
+
+static void
+build_all(struct build *build)
+{
+    reader_section(&build->reader, &config_root, build->root, &build->draft);
+    take_plain_values(build);
+    build_backends(build);
+    build_prices(build);
+    build_routes(build);
+    build_keys(build);
+    check_listeners(build);
+    check_tls(build);
+    note_restart_values(build);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+    const struct problem *left = a, *right = b;
+
+    if (left->line != right->line)
+        return left->line < right->line ? -1 : 1;
+    if (left->column != right->column)
+        return left->column < right->column ? -1 : 1;
+    return (int)left->severity - (int)right->severity;
+}
+
+enum status
+config_load_input(const struct config_input *input, struct problems *problems, struct config **out)
+{
+    struct config *config = config_new();
+    struct build build = {.config = config, .before = input->before};
+    size_t errors_before = problems->errors, count_before = problems->count;
+    enum status status;
+
+    config->file = input->file != NULL ? arena_strdup(&config->arena, input->file) : NULL;
+    build.reader = (struct reader){&config->arena, config->file, problems,
+                                   input->outside != NULL ? input->outside : &config_outside_real, NULL};
+    status = yaml_parse(&config->arena, config->file, input->text, problems, &build.root);
+    if (status == OK && build.root->kind != YAML_MAP)
+        reader_error(&build.reader, build.root, "For example `listen: 127.0.0.1:8080`.",
+                     "a configuration is a map of keys, but this is %s", yaml_kind_name(build.root));
+    else if (status == OK)
+        build_all(&build);
+    map_free(&build.unpriced);
+    if (problems->count > count_before)
+        qsort(problems->all + count_before, problems->count - count_before, sizeof *problems->all, compare_places);
+    if (problems->errors == errors_before) {
+        *out = config;
+        return OK;
+    }
+    config_release(config);
+    return ERR_INVALID;
+}
+
+enum status
+config_load(const char *file, struct slice text, struct problems *problems, struct config **out)
+{
+    return config_load_input(&(struct config_input){.file = file, .text = text}, problems, out);
+}

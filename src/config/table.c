@@ -1,0 +1,375 @@
+#include "config/table.h"
+
+#define AT(draft, member) offsetof(struct draft, member)
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+#define SECTION(the_title, the_path, the_fields, draft)                                                                \
+    .title = (the_title), .path = (the_path), .fields = (the_fields), .count = COUNT_OF(the_fields),                   \
+    .size = sizeof(struct draft)
+#define FIELD(the_key, the_kind, the_offset, the_words, ...)                                                           \
+    {                                                                                                                  \
+        .key = (the_key), .kind = (the_kind), .offset = (the_offset), .words = (the_words), __VA_ARGS__                \
+    }
+#define LATER(the_list) .later = (the_list), .later_count = COUNT_OF(the_list)
+
+/* Several sections share a draft (`timeouts:` inside of a backend): their offsets are all from the draft's start, and a
+ * FIELD_SECTION's own offset is then 0. */
+
+static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
+static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "twin", NULL};
+static const char *const when_full[] = {"refuse", "serve", NULL};
+
+static const struct field tls_fields[] = {
+    FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM.", .reload = RELOAD_RESTART),
+    FIELD("key", FIELD_PATH, AT(root_draft, tls.key), "Its private key, PEM.", .reload = RELOAD_RESTART),
+};
+
+static const struct section tls_section = {SECTION("TLS towards clients", "tls", tls_fields, root_draft)};
+
+static const struct field auth_fields[] = {
+    FIELD("header", FIELD_NAME, AT(backend_draft, auth.header), "The header that carries the credential.",
+          .standard = "authorization"),
+    FIELD("prefix", FIELD_TEXT, AT(backend_draft, auth.prefix),
+          "What stands before it. Default: `Bearer` and a space for `authorization`, else nothing."),
+    FIELD("key", FIELD_SECRET, AT(backend_draft, auth.secret), "The credential itself."),
+    FIELD("command", FIELD_TEXT, AT(backend_draft, auth.command),
+          "Instead of `key`: a shell command that prints the credential, for short-lived tokens."),
+    FIELD("refresh", FIELD_DURATION, AT(backend_draft, auth.refresh_us),
+          "How long what the command printed is good for.", .standard = "10m", .least = USEC_PER_S),
+};
+
+static const struct section auth_section = {
+    SECTION("A backend's credential", "backends.NAME.auth", auth_fields, backend_draft)};
+
+static const struct field timeout_fields[] = {
+    FIELD("connect", FIELD_DURATION, AT(backend_draft, connect_us), "Name, connection and TLS.", .standard = "5s",
+          .least = USEC_PER_MS),
+    FIELD("first_byte", FIELD_DURATION, AT(backend_draft, first_byte_us),
+          "From the whole request to the answer's head. A buffered answer comes only when all of it is made: be "
+          "generous.",
+          .standard = "10m", .least = USEC_PER_MS),
+    FIELD("idle", FIELD_DURATION, AT(backend_draft, idle_us), "Between two pieces of an answer.", .standard = "5m",
+          .least = USEC_PER_MS),
+};
+
+static const struct section timeout_section = {
+    SECTION("A backend's patience", "backends.NAME.timeouts", timeout_fields, backend_draft)};
+
+static const struct field backend_fields[] = {
+    FIELD("url", FIELD_NODE, AT(backend_draft, url),
+          "Where it is: one URL, or a list of equal replicas. A path stands before the API's own; a trailing `/v1` is "
+          "part of "
+          "the API's and left out. A query (`?api-version=...`) goes with every request.",
+          .type = "URL or list", .required = true),
+    FIELD("dialect", FIELD_CHOICE, AT(backend_draft, dialect),
+          "How it speaks. `auto`: anthropic at api.anthropic.com, else openai.", .standard = "auto",
+          .choices = dialects),
+    FIELD("key", FIELD_SECRET, AT(backend_draft, key),
+          "Its API key, sent as `authorization: Bearer` (openai) or `x-api-key` (anthropic)."),
+    FIELD("auth", FIELD_SECTION, 0, "Instead of `key`: a credential under another header, or from a command.",
+          .inside = &auth_section),
+    FIELD("engine", FIELD_CHOICE, AT(backend_draft, engine), "What runs there. `twin`: a modelled backend.",
+          .standard = "hosted", .choices = engines),
+    FIELD("provider", FIELD_NAME, AT(backend_draft, provider),
+          "Whose prices hold: a provider of the price book. Default: found by the URL."),
+    FIELD("models", FIELD_NODE, AT(backend_draft, models),
+          "Its models: a list, or `name: what the backend calls it`. Models not named here can be asked for too.",
+          .type = "list or map of text"),
+    FIELD("usd_per_hour", FIELD_MONEY, AT(backend_draft, usd_per_hour),
+          "What one replica costs an hour, for engines of your own. Default: priced by the token."),
+    FIELD("region", FIELD_TEXT, AT(backend_draft, region), "Where data is processed, for the tenants' `allow:`."),
+    FIELD("retention", FIELD_TEXT, AT(backend_draft, retention),
+          "How long it keeps data (`none`, `30d`), for the tenants' `allow:`."),
+    FIELD("classes", FIELD_TEXTS, AT(backend_draft, classes), "Free words (`hipaa`), for the tenants' `allow:`."),
+    FIELD("ca", FIELD_PATH, AT(backend_draft, ca), "Certificates to trust instead of the system's, PEM."),
+    FIELD("verify", FIELD_BOOL, AT(backend_draft, verify), "Check its certificate.", .standard = "yes"),
+    FIELD(
+        "private", FIELD_BOOL, AT(backend_draft, private_allowed),
+        "May its name lead to a private address? Allowed in any case where the URL says so itself: a private address, "
+        "`localhost`, a name without dots or under .local, .internal, .lan, .svc, .home.arpa. Link-local addresses "
+        "(169.254.0.0/16) always need it.",
+        .standard = "no"),
+    FIELD("timeouts", FIELD_SECTION, 0, "How long to wait for it.", .inside = &timeout_section),
+    FIELD("connections", FIELD_COUNT, AT(backend_draft, connections),
+          "At most so many connections, per worker and URL.", .standard = "1024", .least = 1, .most = 65535),
+};
+
+static const struct later backend_later[] = {
+    {"replicas", "starting and stopping replicas"},
+    {"max_in_flight", "limits of requests in flight"},
+    {"weight", "weighted backends"},
+};
+
+static const struct section backend_section = {SECTION("A backend", "backends.NAME", backend_fields, backend_draft),
+                                               LATER(backend_later)};
+
+static const struct field acceptable_fields[] = {
+    FIELD("quality", FIELD_SHARE, AT(route_draft, quality_ppm),
+          "Share of answers that must be acceptable. 100%: only answers of the reference's model.", .standard = "100%"),
+    FIELD("confidence", FIELD_SHARE, AT(route_draft, confidence_ppm), "How sure the evidence must be of that.",
+          .standard = "95%"),
+    FIELD("first_token", FIELD_DURATION, AT(route_draft, first_token_us), "Slowest acceptable first token.",
+          .standard = "none", .word = "none", .least = USEC_PER_MS),
+    FIELD("total", FIELD_DURATION, AT(route_draft, total_us), "Slowest acceptable whole answer.", .standard = "none",
+          .word = "none", .least = USEC_PER_MS),
+};
+
+static const struct section acceptable_section = {
+    SECTION("What is acceptable", "routes.NAME.acceptable", acceptable_fields, route_draft)};
+
+static const struct field validate_fields[] = {
+    FIELD("json_schema", FIELD_FILE, AT(route_draft, validate.json_schema),
+          "A JSON Schema's file; an answer that fits is useful."),
+    FIELD("regex", FIELD_TEXT, AT(route_draft, validate.regex), "A POSIX extended regular expression that must match."),
+    FIELD("command", FIELD_TEXT, AT(route_draft, validate.command),
+          "A shell command that gets the answer on standard input; exit status 0: useful."),
+    FIELD("http", FIELD_TEXT, AT(route_draft, validate.http),
+          "A URL to which the answer is posted; status 2xx: useful."),
+};
+
+static const struct section validate_section = {
+    SECTION("A validator", "routes.NAME.validate", validate_fields, route_draft)};
+
+static const struct field lever_fields[] = {
+#define LEVER(the_id, the_name, may_change_answer, the_words)                                                          \
+    FIELD(the_name, FIELD_LEVER, AT(route_draft, levers[the_id]), the_words, .standard = "off"),
+#include "config/levers.def"
+#undef LEVER
+};
+
+static const struct later lever_later[] = {
+    {"exact_cache", "exact caching"},       {"coalesce", "coalescing"},          {"semantic_cache", "semantic caching"},
+    {"prompt_cache", "prompt-cache marks"}, {"router", "routing by difficulty"}, {"cascade", "cascades"},
+    {"hedge", "hedged requests"},           {"batch", "micro-batching"},         {"defer", "deferral"},
+    {"affinity", "prefix affinity"},
+};
+
+static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),
+                                             LATER(lever_later)};
+
+static const struct field route_fields[] = {
+    FIELD("reference", FIELD_NODE, AT(route_draft, reference),
+          "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
+    FIELD("baseline", FIELD_NODE, AT(route_draft, baseline),
+          "What was paid before, which savings are counted against. Default: the reference.", .type = "backend/model"),
+    FIELD("candidates", FIELD_NODE, AT(route_draft, candidates),
+          "What else may serve: the reference's model on other backends of the same dialect.",
+          .type = "backend/model or list"),
+    FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
+    FIELD("repeatable", FIELD_BOOL, AT(route_draft, repeatable), "Equal requests may get an equal answer.",
+          .standard = "no"),
+    FIELD("acceptable", FIELD_SECTION, 0, "When an answer is good and fast enough.", .inside = &acceptable_section),
+    FIELD("validate", FIELD_SECTION, 0, "How to tell a useful answer from another.", .inside = &validate_section),
+    FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
+    FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
+          "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
+    FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
+          "Calls to backends for one request at most, retries included.", .standard = "3", .least = 1, .most = 16),
+    FIELD("worth", FIELD_MONEY, AT(route_draft, worth), "What a useful answer is worth, for the margin in the report."),
+};
+
+static const struct later route_later[] = {
+    {"judge", "judges"}, {"budget", "budgets"},         {"store", "storing texts"}, {"fingerprints", "fingerprints"},
+    {"ttl", "caching"},  {"output_max", "output caps"}, {"priority", "priorities"},
+};
+
+static const struct section route_section = {SECTION("A route", "routes.NAME", route_fields, route_draft),
+                                             LATER(route_later)};
+
+static const struct field key_fields[] = {
+    FIELD("sha256", FIELD_DIGEST, AT(key_draft, sha256), "The key's SHA-256; `equipoise keys add NAME` makes both.",
+          .required = true),
+    FIELD("tenant", FIELD_NAME, AT(key_draft, tenant), "Whose key it is. Default: nobody's in particular."),
+    FIELD("tags", FIELD_NODE, AT(key_draft, tags), "Tags on every request, for the report.", .type = "map of text"),
+    FIELD("expires", FIELD_DATE, AT(key_draft, expires_wall_us), "When it stops to be accepted.", .standard = "never",
+          .word = "never"),
+    FIELD("routes", FIELD_TEXTS, AT(key_draft, routes), "The only routes and models it may ask for. Default: all."),
+};
+
+static const struct later key_later[] = {
+    {"budget", "budgets"},
+    {"on_exceed", "budgets"},
+    {"exposure", "budgets"},
+    {"priority", "priorities"},
+};
+
+static const struct section key_section = {SECTION("A client's key", "keys.NAME", key_fields, key_draft),
+                                           LATER(key_later)};
+
+static const struct field allow_fields[] = {
+    FIELD("region", FIELD_TEXT, AT(tenant_draft, region), "Only backends of this region."),
+    FIELD("retention", FIELD_TEXT, AT(tenant_draft, retention), "Only backends with this retention."),
+    FIELD("classes", FIELD_TEXTS, AT(tenant_draft, classes), "Only backends that have all of these."),
+};
+
+static const struct section allow_section = {
+    SECTION("Where a tenant's requests may go", "tenants.NAME.allow", allow_fields, tenant_draft)};
+
+static const struct field tenant_fields[] = {
+    FIELD("allow", FIELD_SECTION, 0, "Where its requests may be sent; without it, anywhere.", .inside = &allow_section),
+};
+
+static const struct later tenant_later[] = {{"budget", "budgets"}};
+
+static const struct section tenant_section = {SECTION("A tenant", "tenants.NAME", tenant_fields, tenant_draft),
+                                              LATER(tenant_later)};
+
+static const struct field price_fields[] = {
+    FIELD("input", FIELD_RATE, AT(price_draft, input), "Input tokens.", .required = true),
+    FIELD("output", FIELD_RATE, AT(price_draft, output), "Output tokens, reasoning included. Embeddings have none."),
+    FIELD("cache_read", FIELD_RATE, AT(price_draft, cache_read), "Input read from a prompt cache. Default: as input."),
+    FIELD("cache_write", FIELD_RATE, AT(price_draft, cache_write),
+          "Input written to a prompt cache. Default: as input."),
+    FIELD("cache_write_1h", FIELD_RATE, AT(price_draft, cache_write_1h),
+          "Input written to a prompt cache to stay for an hour. Default: as `cache_write`."),
+    FIELD("input_audio", FIELD_RATE, AT(price_draft, input_audio), "Audio tokens of input. Default: as input."),
+    FIELD("output_audio", FIELD_RATE, AT(price_draft, output_audio), "Audio tokens of output. Default: as output."),
+};
+
+static const struct section price_section = {
+    SECTION("A price of your own", "prices.override.BACKEND/MODEL", price_fields, price_draft)};
+
+static const struct field prices_fields[] = {
+    FIELD("file", FIELD_PATH, AT(root_draft, price_file),
+          "A price book in the genai-prices format; it wins over the built-in prices."),
+    FIELD("override", FIELD_MAP, AT(root_draft, prices), "Prices of your own, which win over everything.",
+          .inside = &price_section),
+    FIELD("discount", FIELD_NODE, AT(root_draft, discounts), "What your contract takes off a provider's prices.",
+          .type = "map of share"),
+};
+
+static const struct later prices_later[] = {{"credit", "credits"}};
+
+static const struct section prices_section = {SECTION("Prices", "prices", prices_fields, root_draft),
+                                              LATER(prices_later)};
+
+static const struct field limits_fields[] = {
+    FIELD("body", FIELD_SIZE, AT(root_draft, limits.body_max), "Largest request body.", .standard = "64MiB",
+          .least = 1024, .most = 1 << 30),
+    FIELD("answer", FIELD_SIZE, AT(root_draft, limits.answer_max), "How much of an answer is kept for slower readers.",
+          .standard = "4MiB", .least = 64 * 1024, .most = 1 << 30),
+    FIELD("header", FIELD_SIZE, AT(root_draft, limits.header_max), "Largest request head.", .standard = "32KiB",
+          .least = 4096, .most = 1 << 20),
+    FIELD("header_timeout", FIELD_DURATION, AT(root_draft, limits.header_timeout_us), "For a request's head.",
+          .standard = "10s", .least = 10 * USEC_PER_MS),
+    FIELD("body_timeout", FIELD_DURATION, AT(root_draft, limits.body_timeout_us),
+          "Between two pieces of a request's body.", .standard = "30s", .least = 10 * USEC_PER_MS),
+    FIELD("keep_alive", FIELD_DURATION, AT(root_draft, limits.keep_alive_us), "Between two requests of a client.",
+          .standard = "75s", .least = 10 * USEC_PER_MS),
+    FIELD("write_timeout", FIELD_DURATION, AT(root_draft, limits.write_timeout_us),
+          "For a client that takes nothing of its answer.", .standard = "60s", .least = 10 * USEC_PER_MS),
+    FIELD("drain_timeout", FIELD_DURATION, AT(root_draft, limits.drain_timeout_us),
+          "For requests in flight when the program stops.", .standard = "30s"),
+};
+
+static const struct section limits_section = {SECTION("Limits towards clients", "limits", limits_fields, root_draft)};
+
+static const struct field journal_fields[] = {
+    FIELD("sync", FIELD_DURATION, AT(root_draft, journal_sync_us),
+          "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS,
+          .reload = RELOAD_RESTART),
+    FIELD("when_full", FIELD_CHOICE, AT(root_draft, journal_when_full),
+          "When a request cannot be booked (disk full or failing): refuse it, or serve it and count what was lost.",
+          .standard = "refuse", .choices = when_full),
+};
+
+static const struct section journal_section = {SECTION("The journal", "journal", journal_fields, root_draft)};
+
+static const struct field health_fields[] = {
+    FIELD("listen", FIELD_ADDRESS, AT(root_draft, health), "An address for /healthz, /readyz and /metrics alone.",
+          .reload = RELOAD_RESTART, .required = true),
+    FIELD("token", FIELD_SECRET, AT(root_draft, health_token),
+          "What callers must send as `authorization: Bearer`. Needed beyond loopback."),
+};
+
+static const struct section health_section = {
+    SECTION("Health and metrics elsewhere", "health", health_fields, root_draft)};
+
+static const struct field root_fields[] = {
+    FIELD("listen", FIELD_ADDRESS, AT(root_draft, listen), "Where clients connect. `:8080`: all addresses.",
+          .standard = "127.0.0.1:8080", .reload = RELOAD_RESTART),
+    FIELD("admin", FIELD_ADDRESS, AT(root_draft, admin), "Health, metrics, live requests, commands. Loopback only.",
+          .standard = "127.0.0.1:9090", .reload = RELOAD_RESTART),
+    FIELD("data", FIELD_PATH, AT(root_draft, data), "Folder of the journal and the ledger.",
+          .standard = "equipoise-data", .reload = RELOAD_RESTART),
+    FIELD("workers", FIELD_COUNT, AT(root_draft, workers), "Threads that serve. `auto`: one per core.",
+          .standard = "auto", .word = "auto", .least = 1, .most = 256, .reload = RELOAD_RESTART),
+    FIELD("observe", FIELD_BOOL, AT(root_draft, observe), "Forward and book, never alter or refuse.", .standard = "no"),
+    FIELD("tls", FIELD_SECTION, 0, "Serve clients over TLS.", .inside = &tls_section, .reload = RELOAD_RESTART),
+    FIELD("backends", FIELD_MAP, AT(root_draft, backends), "The model servers, by a name of your choice.",
+          .inside = &backend_section),
+    FIELD("routes", FIELD_MAP, AT(root_draft, routes),
+          "Model names that clients ask for. A model that no route names goes to the backend that has it.",
+          .inside = &route_section),
+    FIELD("keys", FIELD_MAP, AT(root_draft, keys),
+          "Who may ask. Without any, everybody may, on loopback addresses only.", .inside = &key_section),
+    FIELD("tenants", FIELD_MAP, AT(root_draft, tenants), "Rules for tenants.", .inside = &tenant_section),
+    FIELD("prices", FIELD_SECTION, 0, "What things cost, where you know better.", .inside = &prices_section),
+    FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
+    FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section,
+          .reload = RELOAD_RESTART),
+    FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section,
+          .reload = RELOAD_RESTART),
+};
+
+static const struct later root_later[] = {
+    {"budget", "budgets"}, {"budgets", "budgets"},    {"alerts", "alerts"},
+    {"cache", "caching"},  {"embedder", "embedders"}, {"fingerprints", "fingerprints"},
+};
+
+const struct section config_root = {SECTION("The whole", "", root_fields, root_draft), LATER(root_later)};
+
+static const struct {
+    const char *type, *expected;
+} kinds[FIELD_KIND_COUNT] = {
+    [FIELD_BOOL] = {"yes or no", "yes or no"},
+    [FIELD_COUNT] = {"number", "a whole number"},
+    [FIELD_DURATION] = {"duration", "a duration such as 800ms, 30s or 2h"},
+    [FIELD_SIZE] = {"size", "a size such as 32KiB or 64MiB"},
+    [FIELD_SHARE] = {"share", "a share such as 1% or 99.5%"},
+    [FIELD_MONEY] = {"money", "an amount such as $50 or $2.50"},
+    [FIELD_RATE] = {"price", "a price per million such as $0.05/M"},
+    [FIELD_DATE] = {"date", "a date such as 2030-12-31 or 2030-12-31T12:00:00Z"},
+    [FIELD_TEXT] = {"text", "text"},
+    [FIELD_TEXTS] = {"text or list", "text, or a list of texts"},
+    [FIELD_NAME] = {"name", "a name of letters, digits, '-', '_' and '.'"},
+    [FIELD_PATH] = {"path", "a path"},
+    [FIELD_FILE] = {"path", "a path"},
+    [FIELD_SECRET] = {"secret", "$NAME (an environment variable) or file:/path"},
+    [FIELD_DIGEST] = {"SHA-256", "a SHA-256 of 64 hexadecimal digits"},
+    [FIELD_ADDRESS] = {"address", "an address and port such as 127.0.0.1:8080, [::1]:8080 or :8080"},
+    [FIELD_CHOICE] = {"one of", "one of"},
+    [FIELD_LEVER] = {"lever", "on, off, shadow or { on: 5% }"},
+    [FIELD_NODE] = {NULL, NULL},
+    [FIELD_SECTION] = {"keys below", "a map of keys"},
+    [FIELD_MAP] = {"map, see below", "a map of names"},
+};
+
+const char *
+field_expected(const struct field *field)
+{
+    return field->kind == FIELD_NODE ? field->type : kinds[field->kind].expected;
+}
+
+const char *
+field_type(const struct field *field)
+{
+    return field->kind == FIELD_NODE ? field->type : kinds[field->kind].type;
+}
+
+const struct field *
+section_field(const struct section *section, struct slice key)
+{
+    for (size_t i = 0; i < section->count; i++)
+        if (slice_is(key, section->fields[i].key))
+            return &section->fields[i];
+    return NULL;
+}
+
+const struct later *
+section_later(const struct section *section, struct slice key)
+{
+    for (size_t i = 0; i < section->later_count; i++)
+        if (slice_is(key, section->later[i].key))
+            return &section->later[i];
+    return NULL;
+}
