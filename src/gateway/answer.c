@@ -1,0 +1,192 @@
+/* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
+#include "gateway/exchange.h"
+
+enum { OWN_HEADERS = 8 };
+
+/* Headers of the backend that do not reach the client: framing and connection, cookies, and names that are ours. */
+static bool
+stays_behind(struct slice name)
+{
+    static const char *const names[] = {"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te",
+                                        "trailer", "transfer-encoding", "upgrade", "content-length", "date", "server",
+                                        "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security"};
+
+    if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_is_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+static void
+put_header(struct http_header *headers, size_t *count, const char *name, struct slice value)
+{
+    headers[(*count)++] = (struct http_header){slice_of(name), value};
+}
+
+static struct slice
+money(struct arena *arena, usd amount)
+{
+    char *text = arena_alloc(arena, USD_TEXT_SIZE);
+
+    usd_format(amount, text);
+    return slice_of(text);
+}
+
+/* What we say of an answer. Its cost is known in the head only when the answer is whole by then. */
+static void
+put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *count)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    usd baseline, saved;
+
+    put_header(headers, count, "x-equipoise-id", slice_of(exchange->id_text));
+    put_header(headers, count, "x-equipoise-source", slice_of(source_name(exchange->plan->source)));
+    put_header(headers, count, "x-equipoise-model", slice_of(exchange->plan->target->name));
+    if (flight->is_stream || flight->state != FLIGHT_COMPLETE)
+        return;
+    settle_attempt(exchange);
+    if (!usd_known(exchange->cost))
+        return;
+    put_header(headers, count, "x-equipoise-cost-usd", money(&exchange->arena, exchange->cost));
+    baseline = settle_baseline(exchange);
+    if (usd_known(baseline) && usd_sub(baseline, exchange->cost, &saved) == OK)
+        put_header(headers, count, "x-equipoise-saved-usd", money(&exchange->arena, saved));
+}
+
+void
+answer_open(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    struct http_header headers[EXCHANGE_HEADERS_MOST];
+    bool names_request = false;
+    size_t count = 0;
+
+    for (size_t i = 0; i < flight->header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
+        if (stays_behind(flight->headers[i].name))
+            continue;
+        names_request |= slice_is_nocase(flight->headers[i].name, "x-request-id");
+        headers[count++] = flight->headers[i];
+    }
+    if (!names_request)
+        put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
+    put_own_headers(exchange, headers, &count);
+    client_answer(exchange->client,
+                  &(struct http_answer){.status = flight->status,
+                                        .headers = headers,
+                                        .header_count = count,
+                                        .body_len = flight->is_stream                  ? -1
+                                                    : flight->state == FLIGHT_COMPLETE ? (int64_t)flight->kept
+                                                                                       : flight->body_len});
+}
+
+/* An SSE comment: no client takes it for part of the answer. */
+static void
+tell_cost(struct exchange *exchange)
+{
+    char cost[USD_TEXT_SIZE];
+
+    exchange->told_cost = true;
+    settle_attempt(exchange);
+    usd_format(exchange->cost, cost);
+    buffer_printf(&exchange->pending, ": equipoise id=%s cost-usd=%s\n\n", exchange->id_text, cost);
+}
+
+/* True if all of `pending` is out. */
+static bool
+pump_pending(struct exchange *exchange)
+{
+    struct slice left = buffer_content(&exchange->pending);
+
+    if (left.len > 0)
+        buffer_consume(&exchange->pending, client_write(exchange->client, left));
+    return buffer_len(&exchange->pending) == 0;
+}
+
+bool
+answer_pump(struct exchange *exchange)
+{
+    struct cursor *cursor = &exchange->cursor;
+
+    while (pump_pending(exchange)) {
+        struct flight_chunk *chunk = cursor->at;
+        struct slice bytes = cursor_bytes(cursor);
+        size_t taken;
+
+        if (chunk == NULL || exchange->ending_stream)
+            return true;
+        if (chunk->usage_only && !exchange->facts.usage_asked) {
+            cursor_advance(cursor, bytes.len);
+            continue;
+        }
+        if (chunk->last_event && exchange->wants_cost && !exchange->told_cost) {
+            tell_cost(exchange);
+            continue;
+        }
+        exchange->open_event = chunk->open_event;
+        taken = client_write(exchange->client, bytes);
+        exchange->open_event |= taken < bytes.len;
+        cursor_advance(cursor, taken);
+        if (taken < bytes.len)
+            return false;
+    }
+    return false;
+}
+
+void
+answer_say_cut(struct exchange *exchange)
+{
+    exchange->ending_stream = true;
+    error_event(exchange->identity.api, ERROR_UPSTREAM,
+                slice_of(arena_printf(&exchange->arena, "the answer was cut: %s", exchange->cursor.flight->why)),
+                slice_of(exchange->id_text), &exchange->pending);
+}
+
+void
+answer_ping(struct exchange *exchange)
+{
+    if (!exchange->open_event && buffer_len(&exchange->pending) == 0)
+        buffer_add_text(&exchange->pending, ": ping\n\n");
+}
+
+static void
+answer_whole(struct client *client, unsigned status, const struct http_header *headers, size_t count,
+             struct slice body)
+{
+    size_t taken;
+
+    client_answer(client, &(struct http_answer){status, headers, count, (int64_t)body.len});
+    taken = client_write(client, body);
+    ENSURE(taken == body.len); /* nothing else was written, and errors are small */
+}
+
+void
+answer_error(struct exchange *exchange, enum error_kind kind, const char *message)
+{
+    struct buffer *body = &exchange->pending;
+    struct http_header headers[OWN_HEADERS];
+    size_t count = 0;
+
+    buffer_clear(body);
+    error_body(exchange->identity.dialect, kind, slice_first(slice_of(message), 2048),
+               slice_of(exchange->id_text), body);
+    put_header(headers, &count, "content-type", SLICE_LITERAL("application/json"));
+    put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
+    put_header(headers, &count, "x-equipoise-id", slice_of(exchange->id_text));
+    if (kind == ERROR_FORBIDDEN)
+        put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
+    answer_whole(exchange->client, error_status(kind), headers, count, buffer_content(body));
+}
+
+void
+answer_refusal(struct gateway_worker *worker, struct client *client, enum dialect dialect, enum error_kind kind,
+               const char *message)
+{
+    struct http_header type = {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")};
+
+    buffer_clear(&worker->text);
+    error_body(dialect, kind, slice_first(slice_of(message), 2048), SLICE_NONE, &worker->text);
+    answer_whole(client, error_status(kind), &type, 1, buffer_content(&worker->text));
+    client_finish(client);
+}

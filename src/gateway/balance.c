@@ -1,0 +1,79 @@
+#include "gateway/balance.h"
+
+#include "gateway/destination.h"
+
+static bool
+too_slow(usec expected_us, usec limit_us)
+{
+    return expected_us > 0 && limit_us != USEC_NEVER && expected_us > limit_us;
+}
+
+/* What holds for every plan, the reference too. */
+static enum verdict
+plan_fits(const struct plan *plan, const struct request *request)
+{
+    if (plan->tried)
+        return VERDICT_FAILED;
+    if (!destination_allowed(request->tenant, plan->target->backend))
+        return VERDICT_NOT_ALLOWED;
+    if (plan->target->backend->dialect != api_dialect(request->facts->api) && plan->source != SOURCE_PASSTHROUGH)
+        return VERDICT_OTHER_DIALECT;
+    return VERDICT_ACCEPTABLE;
+}
+
+static enum verdict
+plan_verdict(const struct plan *plan, const struct request *request, bool bypass)
+{
+    const struct route_config *route = request->route;
+    enum verdict verdict = plan_fits(plan, request);
+
+    if (verdict != VERDICT_ACCEPTABLE || plan->lever == LEVER_COUNT)
+        return verdict; /* the reference is exempt from quality and latency */
+    if (bypass)
+        return VERDICT_BYPASSED;
+    if (plan->quality_ppm < route->quality_ppm)
+        return VERDICT_QUALITY;
+    if (!usd_known(plan->cost))
+        return VERDICT_UNPRICED;
+    if (too_slow(plan->first_token_us, route->first_token_us))
+        return VERDICT_FIRST_TOKEN;
+    if (too_slow(plan->total_us, route->total_us))
+        return VERDICT_TOTAL;
+    return plan->mode == LEVER_ON ? VERDICT_ACCEPTABLE : VERDICT_SHADOW;
+}
+
+/* A price that is not known never wins over one that is, nor loses to it: then the plan that came first stays, and
+ * that is the reference. */
+static bool
+plan_cheaper(const struct plan *plan, const struct plan *than)
+{
+    if (!usd_known(plan->cost) || !usd_known(than->cost))
+        return false;
+    if (plan->cost != than->cost)
+        return plan->cost < than->cost;
+    return plan->total_us > 0 && than->total_us > 0 && plan->total_us < than->total_us;
+}
+
+struct plan *
+balance_choose(struct plans *plans, const struct request *request, bool bypass)
+{
+    struct plan *best = NULL;
+
+    for (size_t i = 0; i < plans->count; i++) {
+        struct plan *plan = &plans->all[i];
+
+        plan->verdict = plan_verdict(plan, request, bypass);
+        if (plan->verdict != VERDICT_ACCEPTABLE)
+            continue;
+        if (best != NULL && !plan_cheaper(plan, best)) {
+            plan->verdict = VERDICT_DEARER;
+            continue;
+        }
+        if (best != NULL)
+            best->verdict = VERDICT_DEARER;
+        best = plan;
+    }
+    if (best != NULL)
+        best->verdict = VERDICT_CHOSEN;
+    return best;
+}

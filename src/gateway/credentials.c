@@ -1,0 +1,146 @@
+#include "gateway/credentials.h"
+
+#include <stdlib.h>
+
+/* A command that takes longer has failed; a secret is no longer than this. */
+static const usec COMMAND_TIMEOUT_US = 30 * USEC_PER_S;
+enum { SECRET_BYTES_MOST = 16 * 1024 };
+
+/* After a failure the command is not asked again at once for every request. */
+static const usec FAILURE_PAUSE_US = 2 * USEC_PER_S;
+
+struct credential_cache {
+    struct gateway_worker *worker;
+    const struct credential *credential;
+    size_t count; /* of all, in the first */
+    char *secret; /* what the command printed; NULL: nothing yet */
+    usec good_until_us, failed_until_us;
+    bool running;
+    struct list waiting; /* exchanges */
+    struct command_run run;
+};
+
+struct credential_cache *
+credentials_new(struct gateway_worker *worker, const struct config *config)
+{
+    struct credential_cache *caches = must_calloc(config->backend_count + 1, sizeof(*caches));
+
+    caches[0].count = config->backend_count;
+    for (size_t i = 0; i < config->backend_count; i++) {
+        caches[i].worker = worker;
+        caches[i].credential = &config->backends[i].credential;
+        list_init(&caches[i].waiting);
+    }
+    return caches;
+}
+
+static void
+forget_secret(struct credential_cache *cache)
+{
+    if (cache->secret == NULL)
+        return;
+    explicit_bzero(cache->secret, strlen(cache->secret));
+    free(cache->secret);
+    cache->secret = NULL;
+}
+
+void
+credentials_free(struct credential_cache *caches)
+{
+    for (size_t i = 0; i < caches[0].count; i++) {
+        ENSURE(!caches[i].running && list_empty(&caches[i].waiting));
+        forget_secret(&caches[i]);
+    }
+    free(caches);
+}
+
+static bool
+usable(struct slice secret)
+{
+    for (size_t i = 0; i < secret.len; i++)
+        if ((unsigned char)secret.data[i] <= ' ' || secret.data[i] == 0x7f)
+            return false;
+    return secret.len > 0;
+}
+
+static void
+wake_waiting(struct credential_cache *cache)
+{
+    while (!list_empty(&cache->waiting)) {
+        struct exchange *exchange = CONTAINER_OF(list_first(&cache->waiting), struct exchange, waiting);
+
+        list_remove(&exchange->waiting);
+        exchange_secret_here(exchange, cache->secret, "the command that prints this backend's credential failed");
+        exchange_drop(exchange);
+    }
+}
+
+static void
+command_done(struct command_run *run, int exit_status, struct slice output)
+{
+    struct credential_cache *cache = CONTAINER_OF(run, struct credential_cache, run);
+    usec now_us = world_now_us(worker_world(cache->worker));
+    struct slice secret = slice_trim(output);
+
+    cache->running = false;
+    forget_secret(cache);
+    if (exit_status == 0 && usable(secret)) {
+        cache->secret = slice_strdup(secret);
+        cache->good_until_us = now_us + cache->credential->refresh_us;
+    } else {
+        cache->failed_until_us = now_us + FAILURE_PAUSE_US;
+        log_line(cache->worker->gateway->log, LOG_ERROR,
+                 "the command that prints a backend's credential failed (exit status %d, %zu bytes): auth: command",
+                 exit_status, output.len);
+    }
+    wake_waiting(cache);
+}
+
+static void
+run_command(struct credential_cache *cache)
+{
+    struct world *world = worker_world(cache->worker);
+
+    cache->running = true;
+    cache->run = (struct command_run){.command = cache->credential->command,
+                                      .timeout_us = COMMAND_TIMEOUT_US,
+                                      .output_most = SECRET_BYTES_MOST,
+                                      .done = command_done};
+    world->ops->command(world, &cache->run);
+}
+
+void
+credentials_ask(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+    struct credential_cache *cache = &worker->credentials[exchange->plan->target->backend->index];
+    usec now_us = world_now_us(worker_world(worker));
+
+    if (cache->credential->command == NULL) {
+        exchange_secret_here(exchange, cache->credential->secret != NULL ? cache->credential->secret : "", NULL);
+    } else if (cache->secret != NULL && now_us < cache->good_until_us) {
+        exchange_secret_here(exchange, cache->secret, NULL);
+    } else if (!cache->running && now_us < cache->failed_until_us) {
+        exchange_secret_here(exchange, NULL, "the command that prints this backend's credential failed just now");
+    } else {
+        exchange_hold(exchange);
+        list_append(&cache->waiting, &exchange->waiting);
+        if (!cache->running)
+            run_command(cache);
+    }
+}
+
+void
+credentials_forget(struct exchange *exchange)
+{
+    if (!list_linked(&exchange->waiting))
+        return;
+    list_remove(&exchange->waiting);
+    exchange_drop(exchange);
+}
+
+void
+credentials_refused(struct gateway_worker *worker, const struct backend_config *backend)
+{
+    worker->credentials[backend->index].good_until_us = 0;
+}

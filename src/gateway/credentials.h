@@ -1,0 +1,22 @@
+/* What proves to a backend who we are: a secret from the configuration, or one that a command of the user's prints and
+ * that is good for a while. Each worker asks for itself; exchanges wait in line while the command runs. */
+#ifndef GATEWAY_CREDENTIALS_H
+#define GATEWAY_CREDENTIALS_H
+
+#include "gateway/exchange.h"
+
+/* One per backend of the snapshot. */
+struct credential_cache *credentials_new(struct gateway_worker *worker, const struct config *config);
+void credentials_free(struct credential_cache *caches);
+
+/* Calls exchange_secret_here for the exchange's plan, at once or when the command has run. A backend without a
+ * credential has the secret "". */
+void credentials_ask(struct exchange *exchange);
+
+/* The exchange waits no longer; fine if it does not. */
+void credentials_forget(struct exchange *exchange);
+
+/* The backend did not accept it: the next request asks the command anew. */
+void credentials_refused(struct gateway_worker *worker, const struct backend_config *backend);
+
+#endif

@@ -1,0 +1,178 @@
+#include "gateway/directory.h"
+
+#include <stdlib.h>
+#include <yyjson.h>
+
+#include "base/text.h"
+
+/* A list longer than this is cut: no backend has so many. */
+enum { MODELS_MOST = 4096 };
+
+/* Invariant: `names` are malloced; `set` maps each to itself. */
+struct directory_entry {
+    bool told; /* the backend has answered */
+    char **names;
+    size_t count;
+    struct map set;
+};
+
+static void
+entry_clear(struct directory_entry *entry)
+{
+    for (size_t i = 0; i < entry->count; i++)
+        free(entry->names[i]);
+    free(entry->names);
+    map_free(&entry->set);
+    *entry = (struct directory_entry){0};
+}
+
+static void
+entry_add(struct directory_entry *entry, struct slice name)
+{
+    if (entry->count == MODELS_MOST || map_get(&entry->set, name) != NULL)
+        return;
+    entry->names = must_realloc(entry->names, (entry->count + 1) * sizeof(char *));
+    entry->names[entry->count] = slice_strdup(name);
+    map_put(&entry->set, name, entry->names[entry->count]);
+    entry->count++;
+}
+
+void
+directory_init(struct directory *directory, const struct config *config)
+{
+    lock_init(&directory->lock);
+    directory->backend_count = config->backend_count;
+    directory->backends = must_calloc(config->backend_count + 1, sizeof(struct directory_entry));
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].model_count; j++)
+            entry_add(&directory->backends[i], slice_of(config->backends[i].models[j].name));
+}
+
+void
+directory_free(struct directory *directory)
+{
+    for (size_t i = 0; i < directory->backend_count; i++)
+        entry_clear(&directory->backends[i]);
+    free(directory->backends);
+    lock_destroy(&directory->lock);
+}
+
+enum status
+directory_learn(struct directory *directory, unsigned backend, struct slice answer)
+{
+    yyjson_doc *doc = yyjson_read(answer.data, answer.len, YYJSON_READ_NOFLAG);
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "data"), *model;
+    size_t i, most;
+
+    ENSURE(backend < directory->backend_count);
+    if (!yyjson_is_arr(list)) {
+        yyjson_doc_free(doc);
+        return ERR_INVALID;
+    }
+    lock_take(&directory->lock);
+    directory->backends[backend].told = true;
+    yyjson_arr_foreach (list, i, most, model) {
+        yyjson_val *id = yyjson_obj_get(model, "id");
+
+        if (yyjson_is_str(id))
+            entry_add(&directory->backends[backend], slice_make(yyjson_get_str(id), yyjson_get_len(id)));
+    }
+    lock_drop(&directory->lock);
+    yyjson_doc_free(doc);
+    return OK;
+}
+
+bool
+directory_has(struct directory *directory, unsigned backend, struct slice model)
+{
+    bool has;
+
+    lock_take(&directory->lock);
+    has = map_get(&directory->backends[backend].set, model) != NULL;
+    lock_drop(&directory->lock);
+    return has;
+}
+
+bool
+directory_knows(struct directory *directory, unsigned backend)
+{
+    bool told;
+
+    lock_take(&directory->lock);
+    told = directory->backends[backend].told;
+    lock_drop(&directory->lock);
+    return told;
+}
+
+static void
+put_model(enum dialect dialect, struct slice name, const char *owner, bool first, struct buffer *out)
+{
+    buffer_add_text(out, first ? "{\"id\":\"" : ",{\"id\":\"");
+    buffer_add_json(out, name);
+    if (dialect == DIALECT_ANTHROPIC) {
+        buffer_add_text(out, "\",\"type\":\"model\",\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":\"");
+        buffer_add_json(out, name);
+    } else {
+        buffer_add_text(out, "\",\"object\":\"model\",\"created\":0,\"owned_by\":\"");
+        buffer_add_json(out, slice_of(owner));
+    }
+    buffer_add_text(out, "\"}");
+}
+
+void
+directory_list(struct directory *directory, const struct config *config, enum dialect dialect, struct buffer *out)
+{
+    bool first = true;
+    struct map listed;
+
+    map_init(&listed);
+    buffer_add_text(out, dialect == DIALECT_ANTHROPIC ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < config->route_count; i++) {
+        put_model(dialect, slice_of(config->routes[i].name), "equipoise", first, out);
+        map_put(&listed, slice_of(config->routes[i].name), directory);
+        first = false;
+    }
+    lock_take(&directory->lock);
+    for (size_t i = 0; i < directory->backend_count; i++) {
+        const struct directory_entry *entry = &directory->backends[i];
+
+        for (size_t j = 0; j < entry->count && config->backends[i].dialect == dialect; j++) {
+            if (map_put(&listed, slice_of(entry->names[j]), directory) != NULL)
+                continue;
+            put_model(dialect, slice_of(entry->names[j]), config->backends[i].name, first, out);
+            first = false;
+        }
+    }
+    lock_drop(&directory->lock);
+    map_free(&listed);
+    buffer_add_text(out, dialect == DIALECT_ANTHROPIC
+                             ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
+                             : "]}");
+}
+
+static void
+keep_nearest(struct slice word, const char *name, unsigned *distance, char *out, size_t size)
+{
+    const char *near = text_nearest(word, &name, 1);
+    unsigned far = near != NULL ? text_distance(word, slice_of(name)) : *distance;
+
+    if (near == NULL || far >= *distance || strlen(name) >= size)
+        return;
+    *distance = far;
+    memcpy(out, name, strlen(name) + 1);
+}
+
+bool
+directory_nearest(struct directory *directory, const struct config *config, struct slice word, char *out, size_t size)
+{
+    unsigned distance = UINT32_MAX;
+
+    for (size_t i = 0; i < config->route_count; i++)
+        keep_nearest(word, config->routes[i].name, &distance, out, size);
+    lock_take(&directory->lock);
+    for (size_t i = 0; i < directory->backend_count; i++)
+        for (size_t j = 0; j < directory->backends[i].count; j++)
+            keep_nearest(word, directory->backends[i].names[j], &distance, out, size);
+    lock_drop(&directory->lock);
+    return distance != UINT32_MAX;
+}

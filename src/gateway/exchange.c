@@ -1,0 +1,651 @@
+/* A request's life, top to bottom: read, parse, weigh, serve, answer, settle. */
+#include "gateway/exchange.h"
+
+#include <stdlib.h>
+
+#include "gateway/balance.h"
+#include "gateway/credentials.h"
+
+/* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
+static const usec PING_US = 15 * USEC_PER_S;
+
+/* Larger bodies are parsed off the loop: about a millisecond's work. */
+enum { PARSE_INLINE_BYTES = 1024 * 1024 };
+
+enum exchange_event {
+    BODY_READ,
+    BODY_PARSED,
+    BODY_INVALID,
+    PLAN_CHOSEN,
+    NOTHING_FITS,
+    FIRST_BYTE,
+    ATTEMPT_FAILED,
+    ATTEMPTS_SPENT,
+    ANSWER_COMPLETE,
+    ANSWER_CUT,
+    CLIENT_GONE,
+    LAST_HOLD_DROPPED
+};
+
+static void parse(struct exchange *exchange);
+static void weigh(struct exchange *exchange);
+static void choose_again(struct exchange *exchange);
+static void serve(struct exchange *exchange);
+static void open_answer(struct exchange *exchange);
+static void refuse(struct exchange *exchange);
+static void finish(struct exchange *exchange);
+static void cut_off(struct exchange *exchange);
+static void abandon(struct exchange *exchange);
+static void release(struct exchange *exchange);
+
+/* The allowed moves; only exchange_move changes the state. Every way ends in EXCHANGE_SETTLED, which becomes
+ * EXCHANGE_RELEASED when the last hold is dropped. */
+static const struct move {
+    enum exchange_state from;
+    enum exchange_event on;
+    enum exchange_state to;
+    void (*does)(struct exchange *);
+} moves[] = {
+    {EXCHANGE_READING, BODY_READ, EXCHANGE_PARSING, parse},
+    {EXCHANGE_READING, BODY_INVALID, EXCHANGE_SETTLED, refuse},
+    {EXCHANGE_READING, BODY_PARSED, EXCHANGE_WEIGHING, weigh}, /* pass-through has nothing to parse */
+    {EXCHANGE_PARSING, BODY_PARSED, EXCHANGE_WEIGHING, weigh},
+    {EXCHANGE_PARSING, BODY_INVALID, EXCHANGE_SETTLED, refuse},
+    {EXCHANGE_WEIGHING, PLAN_CHOSEN, EXCHANGE_SERVING, serve},
+    {EXCHANGE_WEIGHING, NOTHING_FITS, EXCHANGE_SETTLED, refuse},
+    {EXCHANGE_SERVING, FIRST_BYTE, EXCHANGE_ANSWERING, open_answer},
+    {EXCHANGE_SERVING, ATTEMPT_FAILED, EXCHANGE_WEIGHING, choose_again},
+    {EXCHANGE_SERVING, ATTEMPTS_SPENT, EXCHANGE_SETTLED, refuse},
+    {EXCHANGE_ANSWERING, ANSWER_COMPLETE, EXCHANGE_SETTLED, finish},
+    {EXCHANGE_ANSWERING, ANSWER_CUT, EXCHANGE_SETTLED, cut_off},
+    {EXCHANGE_READING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
+    {EXCHANGE_PARSING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
+    {EXCHANGE_WEIGHING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
+    {EXCHANGE_SERVING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
+    {EXCHANGE_ANSWERING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
+    {EXCHANGE_SETTLED, LAST_HOLD_DROPPED, EXCHANGE_RELEASED, release},
+};
+
+const char *
+exchange_state_name(enum exchange_state state)
+{
+    static const char *const names[] = {"reading", "parsing", "weighing", "serving", "answering", "settled", "released"};
+
+    return names[state];
+}
+
+const char *
+ending_name(enum ending ending)
+{
+    static const char *const names[] = {"ok", "client gone", "upstream failed", "cut", "refused", "invalid"};
+
+    return names[ending];
+}
+
+static void
+exchange_move(struct exchange *exchange, enum exchange_event event)
+{
+    for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+        if (moves[i].from != exchange->state || moves[i].on != event)
+            continue;
+        exchange->state = moves[i].to;
+        moves[i].does(exchange);
+        return;
+    }
+    ENSURE(!"an exchange was moved where it may not go");
+}
+
+void
+exchange_hold(struct exchange *exchange)
+{
+    ENSURE(exchange->state < EXCHANGE_RELEASED);
+    exchange->holds++;
+}
+
+void
+exchange_drop(struct exchange *exchange)
+{
+    ENSURE(exchange->holds > 0);
+    if (--exchange->holds == 0)
+        exchange_move(exchange, LAST_HOLD_DROPPED);
+}
+
+/* Accept: the client is the first hold. */
+
+static const struct visitor_ops exchange_visitor;
+
+static void on_ping(struct timer *timer);
+
+struct exchange *
+exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
+             const struct identity *identity)
+{
+    struct exchange *exchange = must_calloc(1, sizeof(*exchange));
+
+    exchange->visitor.ops = &exchange_visitor;
+    exchange->worker = worker;
+    exchange->client = client;
+    exchange->head = *head;
+    exchange->identity = *identity;
+    exchange->holds = 1;
+    exchange->id = gateway_next_id(worker);
+    text_format_id(exchange->id, exchange->id_text);
+    exchange->arrived_us = world_now_us(worker_world(worker));
+    exchange->arrived_wall_us = world_wall_us(worker_world(worker));
+    exchange->ping.fire = on_ping;
+    arena_init(&exchange->arena);
+    usage_init(&exchange->usage);
+    exchange->tags = identify_tags(&exchange->arena, identity->key, http_head_get(head, "x-equipoise-tags"));
+    exchange->wants_cost = slice_is(http_head_get(head, "x-equipoise-include"), "cost");
+    list_append(&worker->exchanges, &exchange->link);
+    count(&worker->counters, COUNT_REQUESTS, 1);
+    client->user = exchange;
+    return exchange;
+}
+
+/* Says why the request is not served; it takes effect when `refuse` answers. */
+static void
+give_up(struct exchange *exchange, enum exchange_event event, enum ending ending, enum error_kind kind,
+        const char *why)
+{
+    exchange->ending = ending;
+    exchange->refusal = kind;
+    exchange->why = why;
+    exchange_move(exchange, event);
+}
+
+/* Parse */
+
+static void
+run_parse(struct job *job)
+{
+    struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
+    enum status read = request_parse(exchange->identity.api, chunk_bytes(exchange->body), &exchange->arena,
+                                     &exchange->facts, &exchange->invalid);
+
+    ENSURE((read == OK) == (exchange->invalid == NULL));
+}
+
+static void
+parse_done(struct job *job)
+{
+    struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
+
+    if (!exchange_live(exchange)) {
+        /* the client left meanwhile */
+    } else if (exchange->invalid != NULL) {
+        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);
+    } else {
+        exchange_move(exchange, BODY_PARSED);
+    }
+    exchange_drop(exchange);
+}
+
+static void
+parse(struct exchange *exchange)
+{
+    struct world *world = worker_world(exchange->worker);
+
+    exchange_hold(exchange);
+    exchange->job.run = run_parse;
+    exchange->job.done = parse_done;
+    if (exchange->body->len > PARSE_INLINE_BYTES) {
+        world->ops->work(world, &exchange->job);
+        return;
+    }
+    run_parse(&exchange->job);
+    parse_done(&exchange->job);
+}
+
+static void
+take_request(struct visitor *visitor, struct chunk *body)
+{
+    struct exchange *exchange = (struct exchange *)visitor;
+
+    exchange->body = chunk_hold(body);
+    exchange->request_bytes = (int64_t)body->len;
+    exchange_move(exchange, BODY_READ);
+}
+
+static void
+take_bad_body(struct visitor *visitor, unsigned status)
+{
+    struct exchange *exchange = (struct exchange *)visitor;
+
+    if (exchange->state != EXCHANGE_READING) {
+        exchange->why = "the request's body broke off"; /* a pass-through that is under way already */
+        exchange_move(exchange, CLIENT_GONE);
+    } else if (status == 413) {
+        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TOO_LARGE,
+                "the request's body is larger than this gateway takes (limits: body)");
+    } else if (status == 408) {
+        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TIMEOUT, "the request's body came too slowly");
+    } else {
+        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, "the request's body is framed wrongly");
+    }
+}
+
+/* Weigh */
+
+static void
+make_plans(struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+
+    reference_make(request, &exchange->plans);
+    if (exchange->identity.api == API_PASSTHROUGH) {
+        exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
+        return;
+    }
+    for (unsigned id = 0; id < LEVER_COUNT; id++) {
+        enum lever_mode mode = lever_mode_of(request, (enum lever_id)id);
+
+        if (mode != LEVER_OFF)
+            lever_ops_of((enum lever_id)id)->make(request, mode, &exchange->plans);
+    }
+}
+
+static void
+choose(struct exchange *exchange)
+{
+    bool bypass = atomic_load_explicit(&exchange->worker->gateway->bypass, memory_order_relaxed);
+
+    exchange->plan = balance_choose(&exchange->plans, &exchange->request, bypass);
+    if (exchange->plan != NULL)
+        exchange_move(exchange, PLAN_CHOSEN);
+    else if (exchange->plans.all[0].verdict == VERDICT_NOT_ALLOWED)
+        give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_FORBIDDEN,
+                "no backend of this model is allowed for this tenant (tenants: allow)");
+    else
+        give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
+                "the backend of this model speaks another API than the request");
+}
+
+static void
+weigh(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+    enum error_kind kind = ERROR_NO_SUCH_MODEL;
+    const char *why = NULL;
+
+    exchange->request = (struct request){
+        .config = worker->gateway->config,
+        .facts = &exchange->facts,
+        .body = exchange->body != NULL ? chunk_bytes(exchange->body) : SLICE_NONE,
+        .tenant = exchange->identity.tenant,
+        .wall_us = exchange->arrived_wall_us,
+        .targets = &worker->targets,
+    };
+    exchange->request.route = resolve_route(exchange, &kind, &why);
+    if (exchange->request.route == NULL) {
+        give_up(exchange, NOTHING_FITS, kind == ERROR_FORBIDDEN ? ENDING_REFUSED : ENDING_INVALID, kind, why);
+        return;
+    }
+    exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
+    make_plans(exchange);
+    choose(exchange);
+}
+
+/* Serve */
+
+static void progress(struct exchange *exchange);
+
+static void
+on_wake(struct cursor *cursor)
+{
+    struct exchange *exchange = CONTAINER_OF(cursor, struct exchange, cursor);
+
+    exchange_hold(exchange);
+    progress(exchange);
+    exchange_drop(exchange);
+}
+
+static void attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why);
+
+void
+exchange_secret_here(struct exchange *exchange, const char *secret, const char *why)
+{
+    if (exchange->state == EXCHANGE_SERVING && secret == NULL) {
+        exchange->attempts++;
+        attempt_failed(exchange, ERROR_UPSTREAM, why);
+    } else if (exchange->state == EXCHANGE_SERVING) {
+        exchange->secret = secret;
+        exchange->attempts++;
+        count(&exchange->worker->counters, COUNT_ATTEMPTS, 1);
+        send_flight(exchange, on_wake);
+        exchange->secret = NULL;
+    }
+}
+
+static void
+serve(struct exchange *exchange)
+{
+    struct world *world = worker_world(exchange->worker);
+
+    if (exchange->queue_us == 0)
+        exchange->queue_us = world_now_us(world) - exchange->arrived_us;
+    if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails) {
+        give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
+                "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
+        return;
+    }
+    credentials_ask(exchange);
+}
+
+static bool
+another_plan_serves(struct exchange *exchange)
+{
+    struct plans rest = exchange->plans;
+    bool bypass = atomic_load_explicit(&exchange->worker->gateway->bypass, memory_order_relaxed);
+
+    rest.all[exchange->plan - exchange->plans.all].tried = true;
+    return balance_choose(&rest, &exchange->request, bypass) != NULL;
+}
+
+/* The backend closed a connection that it had kept open just when we used it: the request was never looked at, and
+ * any other connection will do (RFC 9112, 9.3.1). Also when no connection could be made: nothing was sent. */
+static bool
+nothing_was_done(const struct flight *flight)
+{
+    return flight->status == 0 &&
+           (!flight->call.request_byte_out || (flight->failure == CALL_BROKEN && flight->call.reused));
+}
+
+static bool
+may_try_again(struct exchange *exchange, bool *same_plan)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    *same_plan = false;
+    if (exchange->attempts >= exchange->request.route->attempts || exchange->plan->source == SOURCE_PASSTHROUGH ||
+        exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
+        return false;
+    if (another_plan_serves(exchange))
+        return true;
+    *same_plan = flight != NULL && nothing_was_done(flight);
+    return *same_plan;
+}
+
+/* No byte of an answer has gone to the client: another plan may serve, or the client is told. */
+static void
+attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
+{
+    bool same_plan, again = may_try_again(exchange, &same_plan);
+
+    count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
+    exchange->why = arena_strdup(&exchange->arena, why);
+    settle_attempt(exchange);
+    cursor_leave(&exchange->cursor);
+    if (!again) {
+        give_up(exchange, ATTEMPTS_SPENT, ENDING_UPSTREAM_FAILED, kind, exchange->why);
+        return;
+    }
+    settle_journal_attempt(exchange);
+    exchange->plan->tried = !same_plan;
+    exchange_move(exchange, ATTEMPT_FAILED);
+}
+
+static void
+choose_again(struct exchange *exchange)
+{
+    choose(exchange);
+}
+
+static void
+flight_failed(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    enum error_kind kind = flight->failure == CALL_TIMEOUT ? ERROR_UPSTREAM_TIMEOUT
+                           : flight->failure == CALL_FULL  ? ERROR_UNAVAILABLE
+                                                           : ERROR_UPSTREAM;
+
+    attempt_failed(exchange, kind,
+                   arena_printf(&exchange->arena, "%s: %s", exchange->plan->target->name, flight->why));
+}
+
+/* An answer that another plan may better: the backend is overloaded or broken. */
+static bool
+wants_failover(struct exchange *exchange)
+{
+    bool same_plan;
+    unsigned status = exchange->cursor.flight->status;
+
+    return (status >= 500 || status == 429) && may_try_again(exchange, &same_plan) && !same_plan;
+}
+
+/* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,
+ * or when they get too large to be held back. */
+static bool
+ready_to_answer(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    if (flight->state == FLIGHT_OPENING)
+        return false;
+    if (flight_over(flight))
+        return true;
+    if (flight->is_stream || exchange->plan->source == SOURCE_PASSTHROUGH)
+        return exchange->cursor.at != NULL;
+    return flight->kept > exchange->request.config->limits.answer_max;
+}
+
+static void pump(struct exchange *exchange);
+
+static void
+progress(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    if (exchange->state == EXCHANGE_SERVING) {
+        if (flight->state == FLIGHT_FAILED && exchange->cursor.at == NULL)
+            flight_failed(exchange);
+        else if (flight->state == FLIGHT_FAILED && !flight->is_stream && exchange->plan->source != SOURCE_PASSTHROUGH)
+            flight_failed(exchange);
+        else if (flight->state != FLIGHT_OPENING && wants_failover(exchange))
+            attempt_failed(exchange, ERROR_UPSTREAM,
+                           arena_printf(&exchange->arena, "%s answered with status %u", exchange->plan->target->name,
+                                        flight->status));
+        else if (ready_to_answer(exchange))
+            exchange_move(exchange, FIRST_BYTE);
+        else if (flight->is_stream && !timer_running(&exchange->ping))
+            world_timer_start(worker_world(exchange->worker), &exchange->ping, PING_US);
+    } else if (exchange->state == EXCHANGE_ANSWERING) {
+        pump(exchange);
+    }
+}
+
+/* Answer */
+
+static void
+open_answer(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    /* No further attempt is possible: the request's body need not be kept. */
+    chunk_release(exchange->body);
+    exchange->body = NULL;
+    exchange->request.body = SLICE_NONE;
+    exchange->status = flight->status;
+    exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
+    answer_open(exchange);
+    exchange->cursor.lets_go = true;
+    pump(exchange);
+}
+
+/* Gives the client what there is. When all is given and nothing more will come, the answer ends. */
+static void
+pump(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    struct world *world = worker_world(exchange->worker);
+
+    if (!answer_pump(exchange))
+        return; /* until `drained` */
+    if (!flight_over(flight)) {
+        if (flight->is_stream)
+            world_timer_start(world, &exchange->ping, PING_US);
+        return;
+    }
+    if (flight->state == FLIGHT_COMPLETE) {
+        exchange_move(exchange, ANSWER_COMPLETE);
+    } else if (flight->is_stream && !exchange->ending_stream && !exchange->open_event) {
+        answer_say_cut(exchange);
+        pump(exchange);
+    } else {
+        exchange_move(exchange, ANSWER_CUT);
+    }
+}
+
+static void
+on_ping(struct timer *timer)
+{
+    struct exchange *exchange = CONTAINER_OF(timer, struct exchange, ping);
+
+    exchange_hold(exchange);
+    if (exchange->state == EXCHANGE_SERVING)
+        exchange_move(exchange, FIRST_BYTE);
+    if (exchange->state == EXCHANGE_ANSWERING) {
+        answer_ping(exchange);
+        pump(exchange);
+    }
+    exchange_drop(exchange);
+}
+
+static void
+take_drained(struct visitor *visitor)
+{
+    struct exchange *exchange = (struct exchange *)visitor;
+
+    exchange_hold(exchange);
+    if (exchange->state == EXCHANGE_ANSWERING)
+        pump(exchange);
+    exchange_drop(exchange);
+}
+
+/* Settle: every way to an end comes through settle(), once. */
+
+static void
+settle(struct exchange *exchange)
+{
+    world_timer_stop(worker_world(exchange->worker), &exchange->ping);
+    settle_attempt(exchange);
+    settle_row(exchange);
+    cursor_leave(&exchange->cursor);
+}
+
+/* The client is done with: nothing may be said to it any more. */
+static void
+let_client_go(struct exchange *exchange, void (*how)(struct client *))
+{
+    struct client *client = exchange->client;
+
+    ENSURE(client != NULL);
+    exchange->client = NULL;
+    how(client);
+    exchange_drop(exchange);
+}
+
+/* The backend's own words on the request: some errors are the request's fault, others not. */
+static enum ending
+ending_of(const struct flight *flight)
+{
+    unsigned status = flight->status;
+
+    if (flight->meter.failed && status < 400)
+        return ENDING_UPSTREAM_FAILED;
+    if (status < 400)
+        return ENDING_OK;
+    return status == 400 || status == 404 || status == 413 || status == 422 ? ENDING_INVALID : ENDING_UPSTREAM_FAILED;
+}
+
+static void
+finish(struct exchange *exchange)
+{
+    exchange->ending = ending_of(exchange->cursor.flight);
+    settle(exchange);
+    let_client_go(exchange, client_finish);
+}
+
+static void
+cut_off(struct exchange *exchange)
+{
+    exchange->ending = ENDING_CUT;
+    exchange->why = arena_strdup(&exchange->arena, exchange->cursor.flight->why);
+    settle(exchange);
+    /* After an error event the stream may end well; else the client must see that it did not. */
+    let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
+}
+
+static void
+refuse(struct exchange *exchange)
+{
+    exchange->status = error_status(exchange->refusal);
+    settle(exchange);
+    answer_error(exchange, exchange->refusal, exchange->why);
+    let_client_go(exchange, client_finish);
+}
+
+static void
+abandon(struct exchange *exchange)
+{
+    exchange->ending = ENDING_CLIENT_GONE;
+    credentials_forget(exchange);
+    settle(exchange);
+    if (exchange->client != NULL) /* it is there still, but what it sends is broken */
+        let_client_go(exchange, client_abort);
+}
+
+static void
+take_gone(struct visitor *visitor)
+{
+    struct exchange *exchange = (struct exchange *)visitor;
+
+    exchange->client = NULL;
+    exchange_move(exchange, CLIENT_GONE);
+    exchange_drop(exchange);
+}
+
+static void
+release(struct exchange *exchange)
+{
+    ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping));
+    list_remove(&exchange->link);
+    chunk_release(exchange->body);
+    buffer_free(&exchange->pending);
+    buffer_free(&exchange->upload);
+    arena_reset(&exchange->arena);
+    free(exchange);
+}
+
+/* Pass-through: no body to wait for, nothing to weigh, one attempt. */
+
+static void
+start_passthrough(struct exchange *exchange)
+{
+    exchange->facts = (struct request_facts){.api = API_PASSTHROUGH, .output_cap = -1, .choices = 1, .inputs = 1};
+    exchange_move(exchange, BODY_PARSED);
+}
+
+static void
+take_body(struct visitor *visitor, struct slice piece, bool last)
+{
+    struct exchange *exchange = (struct exchange *)visitor;
+
+    exchange_hold(exchange);
+    buffer_add(&exchange->upload, piece);
+    exchange->request_bytes += (int64_t)piece.len;
+    exchange->upload_ended |= last;
+    if (exchange->state == EXCHANGE_READING)
+        start_passthrough(exchange);
+    else if (exchange_live(exchange))
+        send_upload(exchange);
+    exchange_drop(exchange);
+}
+
+static const struct visitor_ops exchange_visitor = {
+    .request = take_request,
+    .body = take_body,
+    .bad_body = take_bad_body,
+    .drained = take_drained,
+    .gone = take_gone,
+};

@@ -1,0 +1,164 @@
+/* An exchange: one client's request from its head to its ledger row. exchange.c tells the story from top to bottom; the
+ * steps are in identify.c (who asks), resolve.c (what for), send.c (to whom), answer.c (back to the client) and settle.c
+ * (the row).
+ *
+ * Everything asynchronous that an exchange waits for is a hold on it: the client, a flight, work off the loop, a
+ * credential. It ends in EXCHANGE_SETTLED, always, and is freed when the last hold is dropped. */
+#ifndef GATEWAY_EXCHANGE_H
+#define GATEWAY_EXCHANGE_H
+
+#include "dialect/errors.h"
+#include "gateway/flight.h"
+#include "gateway/gateway.h"
+
+enum exchange_state {
+    EXCHANGE_READING,  /* the key is known; the body comes */
+    EXCHANGE_PARSING,  /* a large body is read off the loop */
+    EXCHANGE_WEIGHING, /* plans are put on the balance */
+    EXCHANGE_SERVING,  /* a flight is under way; no byte of an answer has gone to the client */
+    EXCHANGE_ANSWERING,
+    EXCHANGE_SETTLED,
+    EXCHANGE_RELEASED
+};
+
+/* How a request ended, as the ledger says it. */
+enum ending { ENDING_OK, ENDING_CLIENT_GONE, ENDING_UPSTREAM_FAILED, ENDING_CUT, ENDING_REFUSED, ENDING_INVALID };
+
+const char *exchange_state_name(enum exchange_state state);
+const char *ending_name(enum ending ending);
+
+/* Whom a client's callbacks go to: an exchange, or one of the few requests that are answered here (control.c). First
+ * member of both; client->user points to it. */
+struct visitor {
+    const struct visitor_ops *ops;
+};
+
+struct visitor_ops {
+    void (*request)(struct visitor *, struct chunk *body);
+    void (*body)(struct visitor *, struct slice piece, bool last);
+    void (*bad_body)(struct visitor *, unsigned status);
+    void (*drained)(struct visitor *);
+    void (*gone)(struct visitor *);
+};
+
+/* What a head asks for. */
+enum errand { ERRAND_INFERENCE, ERRAND_MODELS, ERRAND_FEEDBACK };
+
+/* What identification found in a head. */
+struct identity {
+    enum errand errand;
+    enum dialect dialect; /* in which errors are told */
+    const struct key_config *key;       /* NULL: the gateway is open */
+    const struct tenant_config *tenant; /* never NULL */
+    enum api api;
+    const struct backend_config *passthrough; /* for API_PASSTHROUGH: whom the path names */
+    struct slice passthrough_target;          /* and what is left of the path, query included */
+};
+
+enum { EXCHANGE_HEADERS_MOST = 128 };
+
+struct exchange {
+    struct visitor visitor; /* first */
+    struct list link;       /* worker->exchanges */
+    struct gateway_worker *worker;
+    struct client *client; /* NULL: gone, or answered to the end */
+    struct http_head head; /* of the request; its bytes live as long as the client */
+    enum exchange_state state;
+    unsigned holds;
+    struct arena arena;
+    uint64_t id;
+    char id_text[16];
+    usec arrived_us, arrived_wall_us;
+    struct identity identity;
+    struct slice tags;          /* of key and request, canonical */
+    struct chunk *body;         /* NULL until read, for pass-through, and once no further attempt is possible */
+    int64_t request_bytes;
+    struct buffer upload;       /* pass-through: what the client sent and the backend has not taken */
+    bool upload_ended; /* the client has sent all */
+    bool upload_sent;  /* and the backend has taken all */
+    struct request_facts facts;
+    const char *invalid;        /* why the body was refused; NULL: it was not */
+    struct request request;     /* what levers see */
+    struct target passthrough;  /* API_PASSTHROUGH: the target */
+    uint64_t conversation;
+    struct plans plans;
+    struct plan *plan; /* the one that serves; NULL before */
+    unsigned attempts;
+    struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */
+    size_t try_count;
+    bool booked; /* the present flight is among them */
+    usd cost; /* of all booked attempts together; USD_UNKNOWN once one of them is */
+    struct usage usage; /* of the last booked attempt */
+    const char *unpriced; /* why the cost is unknown; NULL: it is not */
+    bool opened;      /* the journal knows of it */
+    bool wants_cost;  /* x-equipoise-include: cost */
+    bool told_cost;
+    bool open_event;  /* the client has the start of an event whose end it has not */
+    struct cursor cursor;
+    struct buffer pending; /* goes to the client before the cursor's bytes */
+    bool ending_stream;    /* nothing comes after `pending` */
+    struct timer ping;
+    struct job job;
+    struct list waiting; /* in a credential's line */
+    const char *secret;  /* the credential, while an attempt is made with it */
+    unsigned status;     /* that the client got */
+    usec first_byte_us, queue_us; /* since arrival; 0: not yet */
+    enum ending ending;
+    enum error_kind refusal; /* how the client is told, when it is refused */
+    const char *why;         /* for a person; NULL: all went well */
+};
+
+/* A new exchange for an identified client. Counted, in the worker's list, in EXCHANGE_READING. */
+struct exchange *exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
+                              const struct identity *identity);
+
+void exchange_hold(struct exchange *exchange);
+void exchange_drop(struct exchange *exchange);
+
+/* The credential that send_plan waited for; NULL: it could not be had, and `why` says so. */
+void exchange_secret_here(struct exchange *exchange, const char *secret, const char *why);
+
+/* True while an answer may still be given. */
+static inline bool
+exchange_live(const struct exchange *exchange)
+{
+    return exchange->state < EXCHANGE_SETTLED;
+}
+
+/* The steps, in the order of a request's life; each is called in one place of exchange.c. */
+
+/* identify.c: who asks, and for what. On failure *kind and *why say how to refuse it; no row is written. */
+enum status identify(struct gateway_worker *worker, const struct http_head *head, struct identity *out,
+                     enum error_kind *kind, const char **why) MUST_CHECK;
+
+/* The tags of the key and those of the request's header, which win: sorted, "name=value,name=value". */
+struct slice identify_tags(struct arena *arena, const struct key_config *key, struct slice header);
+
+/* The mark that all turns of a conversation share; 0: none can be told. */
+uint64_t identify_conversation(const struct exchange *exchange);
+
+/* resolve.c: the route of the asked model. NULL: there is none; *kind and *why say so. */
+const struct route_config *resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why);
+
+/* send.c: opens a flight for exchange->plan and joins it. */
+void send_flight(struct exchange *exchange, void (*wake)(struct cursor *));
+/* Pass-through: as much of the upload as the backend takes. */
+void send_upload(struct exchange *exchange);
+
+/* answer.c */
+void answer_refusal(struct gateway_worker *worker, struct client *client, enum dialect dialect, enum error_kind kind,
+                    const char *message);                 /* to a client without an exchange */
+void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* and nothing else */
+void answer_open(struct exchange *exchange);              /* the head */
+bool answer_pump(struct exchange *exchange);              /* true: all that there is has been taken */
+void answer_say_cut(struct exchange *exchange);           /* a stream's last event, when it was cut */
+void answer_ping(struct exchange *exchange);              /* a comment between two events */
+
+/* settle.c */
+bool settle_open(struct exchange *exchange);               /* the journal's OPEN; false: it was not kept */
+void settle_attempt(struct exchange *exchange);            /* books the flight; once for each */
+void settle_journal_attempt(struct exchange *exchange);    /* the last booked attempt, when another follows */
+void settle_row(struct exchange *exchange);                /* the one row, and what is learned */
+usd settle_baseline(const struct exchange *exchange);      /* for the usage of the served answer */
+
+#endif

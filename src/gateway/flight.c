@@ -1,0 +1,356 @@
+#include "gateway/flight.h"
+
+#include <stdlib.h>
+
+enum {
+    EVENT_BYTES_MOST = 1024 * 1024,    /* a longer event is passed on in pieces, unread */
+    PAUSE_ABOVE_BYTES = 256 * 1024,    /* a reader this far behind pauses the backend */
+    RESUME_BELOW_BYTES = 128 * 1024
+};
+
+/* Allowed moves of an attempt; only flight_move changes the state. */
+static const bool moves[5][5] = {
+    [FLIGHT_OPENING] = {[FLIGHT_ANSWERING] = true, [FLIGHT_FAILED] = true, [FLIGHT_CLOSED] = true},
+    [FLIGHT_ANSWERING] = {[FLIGHT_COMPLETE] = true, [FLIGHT_FAILED] = true, [FLIGHT_CLOSED] = true},
+};
+
+const char *
+flight_state_name(enum flight_state state)
+{
+    static const char *const names[] = {"opening", "answering", "ok", "failed", "closed"};
+
+    return names[state];
+}
+
+static void
+flight_move(struct flight *flight, enum flight_state to)
+{
+    ENSURE(moves[flight->state][to]);
+    flight->state = to;
+    if (flight_over(flight))
+        flight->ended_us = world_now_us(flight->world);
+}
+
+bool
+flight_over(const struct flight *flight)
+{
+    return flight->state >= FLIGHT_COMPLETE;
+}
+
+void
+flight_check(const struct flight *flight)
+{
+    size_t kept = 0;
+
+    LIST_EACH (&flight->chunks, node, after)
+        kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
+    ENSURE(kept == flight->kept);
+    ENSURE((flight->call.inside != NULL) == !flight_over(flight));
+}
+
+/* Tells all readers. A reader may leave while it is told (itself, no other), and the flight may end with it: hold it. */
+static void
+wake_all(struct flight *flight)
+{
+    flight_hold(flight);
+    LIST_EACH (&flight->cursors, node, after) {
+        struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
+
+        cursor->wake(cursor);
+    }
+    flight_release(flight);
+}
+
+static void
+append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event)
+{
+    struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
+
+    chunk->bytes = chunk_from(bytes);
+    chunk->usage_only = event == METER_USAGE_ONLY;
+    chunk->last_event = event == METER_LAST;
+    chunk->open_event = open_event;
+    list_append(&flight->chunks, &chunk->link);
+    flight->kept += bytes.len;
+    LIST_EACH (&flight->cursors, node, after) {
+        struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
+
+        if (cursor->at == NULL) {
+            cursor->at = chunk;
+            cursor->offset = 0;
+        }
+    }
+}
+
+static void
+drop_chunk(struct flight *flight, struct flight_chunk *chunk)
+{
+    flight->kept -= chunk->bytes->len;
+    list_remove(&chunk->link);
+    chunk_release(chunk->bytes);
+    free(chunk);
+}
+
+/* Frees what every reader has read, if all let go of it. */
+static void
+trim(struct flight *flight)
+{
+    LIST_EACH (&flight->chunks, node, after) {
+        struct flight_chunk *chunk = CONTAINER_OF(node, struct flight_chunk, link);
+
+        LIST_EACH (&flight->cursors, reader, next) {
+            struct cursor *cursor = CONTAINER_OF(reader, struct cursor, link);
+
+            if (!cursor->lets_go || cursor->at == chunk)
+                return;
+        }
+        drop_chunk(flight, chunk);
+    }
+}
+
+static void
+balance_pressure(struct flight *flight)
+{
+    bool letting_go = false;
+
+    if (flight_over(flight))
+        return;
+    LIST_EACH (&flight->cursors, node, after)
+        letting_go |= CONTAINER_OF(node, struct cursor, link)->lets_go;
+    if (!flight->paused && letting_go && flight->kept > PAUSE_ABOVE_BYTES)
+        flight->paused = true;
+    else if (flight->paused && flight->kept < RESUME_BELOW_BYTES)
+        flight->paused = false;
+    else
+        return;
+    flight->world->ops->call_pause(flight->world, &flight->call, flight->paused);
+}
+
+static struct flight *
+flight_of(struct call *call)
+{
+    return CONTAINER_OF(call, struct flight, call);
+}
+
+static bool
+is_event_stream(const struct http_head *head)
+{
+    struct slice type = http_head_get(head, "content-type");
+
+    return slice_is_nocase(slice_first(type, 17), "text/event-stream");
+}
+
+static void
+on_head(struct call *call, const struct http_head *head)
+{
+    struct flight *flight = flight_of(call);
+    struct http_header *headers = arena_alloc(&flight->arena, (head->header_count + 1) * sizeof(*headers));
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        headers[i].name = arena_copy(&flight->arena, head->headers[i].name);
+        headers[i].value = arena_copy(&flight->arena, head->headers[i].value);
+    }
+    flight->headers = headers;
+    flight->header_count = head->header_count;
+    flight->status = head->status;
+    flight->body_len = head->body_len;
+    flight->is_stream = is_event_stream(head);
+    flight_move(flight, FLIGHT_ANSWERING);
+    wake_all(flight);
+}
+
+/* Cuts the bytes at the ends of events and meters each. */
+static void
+take_stream(struct flight *flight, struct slice input)
+{
+    struct slice frame;
+    enum sse_piece piece;
+
+    while ((piece = sse_next(&flight->framer, &input, &frame)) != SSE_NOTHING) {
+        if (piece == SSE_FRAME) {
+            append(flight, frame, meter_frame(&flight->meter, frame), false);
+        } else {
+            flight->meter.answer_bytes += (int64_t)frame.len;
+            append(flight, frame, METER_PLAIN, flight->framer.oversized);
+        }
+    }
+}
+
+static void
+on_body(struct call *call, struct slice piece)
+{
+    struct flight *flight = flight_of(call);
+
+    if (flight->first_byte_us == 0)
+        flight->first_byte_us = world_now_us(flight->world);
+    if (flight->is_stream) {
+        take_stream(flight, piece);
+    } else {
+        meter_piece(&flight->meter, piece);
+        append(flight, piece, METER_PLAIN, true);
+    }
+    balance_pressure(flight);
+    wake_all(flight);
+}
+
+/* An API's stream that closes without having said that it is done was cut, however clean the connection's end. */
+static bool
+ended_early(const struct flight *flight)
+{
+    return flight->is_stream && flight->status < 300 && flight->meter.api != API_PASSTHROUGH &&
+           !flight->meter.finished && !flight->meter.failed;
+}
+
+static void
+on_end(struct call *call)
+{
+    struct flight *flight = flight_of(call);
+    struct slice rest = sse_rest(&flight->framer);
+
+    call->inside = NULL;
+    if (!flight->is_stream) {
+        meter_end(&flight->meter);
+    } else if (rest.len > 0) {
+        /* The end of the connection ends the last event too. */
+        append(flight, rest, meter_frame(&flight->meter, rest), true);
+    }
+    if (ended_early(flight)) {
+        flight->failure = CALL_BROKEN;
+        flight->why = "the backend ended the stream before the answer was complete";
+        flight_move(flight, FLIGHT_FAILED);
+    } else {
+        flight_move(flight, FLIGHT_COMPLETE);
+    }
+    wake_all(flight);
+}
+
+static void
+on_failed(struct call *call, enum call_failure failure, const char *text)
+{
+    struct flight *flight = flight_of(call);
+
+    call->inside = NULL;
+    flight->failure = failure;
+    flight->why = arena_strdup(&flight->arena, text);
+    flight_move(flight, FLIGHT_FAILED);
+    wake_all(flight);
+}
+
+static void
+on_writable(struct call *call)
+{
+    struct flight *flight = flight_of(call);
+
+    if (flight->writable != NULL)
+        flight->writable(flight->context);
+}
+
+static const struct call_events flight_events = {
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .failed = on_failed,
+    .writable = on_writable,
+};
+
+struct flight *
+flight_open(struct world *world, const struct target *target, enum api api, const struct call_request *request)
+{
+    struct flight *flight = must_calloc(1, sizeof(*flight));
+
+    flight->world = world;
+    flight->holders = 1;
+    flight->target = target;
+    flight->body_len = -1;
+    flight->opened_us = world_now_us(world);
+    arena_init(&flight->arena);
+    sse_init(&flight->framer, EVENT_BYTES_MOST);
+    meter_init(&flight->meter, api, target->backend->dialect);
+    list_init(&flight->chunks);
+    list_init(&flight->cursors);
+    flight->call.events = &flight_events;
+    world->ops->call_open(world, &flight->call, request);
+    return flight;
+}
+
+void
+flight_hold(struct flight *flight)
+{
+    flight->holders++;
+}
+
+/* Nobody reads it any more: what it still would say is not worth its price. */
+static void
+close_if_unread(struct flight *flight)
+{
+    if (flight_over(flight) || !list_empty(&flight->cursors))
+        return;
+    flight->world->ops->call_close(flight->world, &flight->call);
+    flight->call.inside = NULL;
+    flight_move(flight, FLIGHT_CLOSED);
+}
+
+void
+flight_release(struct flight *flight)
+{
+    ENSURE(flight->holders > 0);
+    if (--flight->holders > 0)
+        return;
+    close_if_unread(flight);
+    LIST_EACH (&flight->chunks, node, after)
+        drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
+    sse_free(&flight->framer);
+    meter_free(&flight->meter);
+    arena_reset(&flight->arena);
+    free(flight);
+}
+
+void
+cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cursor *))
+{
+    struct list *first = list_first(&flight->chunks);
+
+    *cursor = (struct cursor){.flight = flight, .wake = wake};
+    cursor->at = first != NULL ? CONTAINER_OF(first, struct flight_chunk, link) : NULL;
+    list_append(&flight->cursors, &cursor->link);
+    flight_hold(flight);
+}
+
+void
+cursor_leave(struct cursor *cursor)
+{
+    struct flight *flight = cursor->flight;
+
+    if (flight == NULL)
+        return;
+    list_remove(&cursor->link);
+    cursor->flight = NULL;
+    cursor->at = NULL;
+    close_if_unread(flight);
+    flight_release(flight);
+}
+
+struct slice
+cursor_bytes(const struct cursor *cursor)
+{
+    return cursor->at != NULL ? slice_from(chunk_bytes(cursor->at->bytes), cursor->offset) : SLICE_NONE;
+}
+
+void
+cursor_advance(struct cursor *cursor, size_t len)
+{
+    struct flight *flight = cursor->flight;
+
+    cursor->offset += len;
+    ENSURE(cursor->at != NULL && cursor->offset <= cursor->at->bytes->len);
+    if (cursor->offset < cursor->at->bytes->len)
+        return;
+    cursor->offset = 0;
+    cursor->at = cursor->at->link.next == &flight->chunks
+                     ? NULL
+                     : CONTAINER_OF(cursor->at->link.next, struct flight_chunk, link);
+    if (cursor->lets_go) {
+        trim(flight);
+        balance_pressure(flight);
+    }
+}

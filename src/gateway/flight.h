@@ -1,0 +1,96 @@
+/* A flight: one call to one backend and its answer, as an append-only list of immutable chunks. Whoever reads the answer
+ * is a cursor over it: the client today, followers, a cache fill or an audit tomorrow. A flight belongs to the worker
+ * that opened it and outlives any exchange; when its last cursor leaves, its call is closed at once.
+ *
+ * Streams are cut at the ends of their events: a chunk of a stream holds whole events, but for events too long to keep.
+ *
+ * Invariant (flight_check): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the sum of the
+ * chunks' lengths. */
+#ifndef GATEWAY_FLIGHT_H
+#define GATEWAY_FLIGHT_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "dialect/meter.h"
+#include "dialect/sse.h"
+#include "levers/plan.h"
+#include "world.h"
+
+enum flight_state {
+    FLIGHT_OPENING,   /* sent; no head has come */
+    FLIGHT_ANSWERING, /* the head is here, the body comes */
+    FLIGHT_COMPLETE,  /* the answer is whole, by its framing and by what it says itself */
+    FLIGHT_FAILED,    /* no answer, or one that was cut */
+    FLIGHT_CLOSED     /* we closed it: nobody was reading any more */
+};
+
+const char *flight_state_name(enum flight_state state);
+
+/* A piece of the answer. */
+struct flight_chunk {
+    struct list link;
+    struct chunk *bytes;
+    bool usage_only; /* an event that is there only because we asked for the usage */
+    bool last_event; /* the event that ends the stream */
+    bool open_event; /* ends within an event */
+};
+
+struct flight {
+    struct world *world;
+    struct call call;
+    enum flight_state state;
+    unsigned holders; /* cursors and who opened it */
+    const struct target *target;
+    struct arena arena; /* head and headers */
+    unsigned status;    /* of the answer; 0: none came */
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t body_len; /* as the head says; -1: it does not */
+    bool is_stream;   /* server-sent events */
+    struct sse_framer framer;
+    struct meter meter;
+    struct list chunks;
+    struct list cursors;
+    size_t kept;
+    bool paused;
+    void (*writable)(void *context); /* streamed request bodies: the backend takes more; may be NULL */
+    void *context;
+    usec opened_us, first_byte_us, ended_us; /* 0: not yet */
+    enum call_failure failure;               /* in FLIGHT_FAILED, while status is 0 or the body was cut */
+    const char *why;                         /* for a person; in the arena; NULL: nothing failed */
+};
+
+/* A reader. Embedded in whoever reads. */
+struct cursor {
+    struct list link; /* in flight->cursors */
+    struct flight *flight;
+    struct flight_chunk *at; /* the next chunk to read; NULL: all that is here was read */
+    size_t offset;           /* within it */
+    bool lets_go;            /* what was read may be freed; false: it holds the whole answer */
+    void (*wake)(struct cursor *); /* something changed: the head, bytes, the end */
+};
+
+/* Sends a request; the caller is the first holder. Nothing comes back before it returns. */
+struct flight *flight_open(struct world *world, const struct target *target, enum api api,
+                           const struct call_request *request);
+
+void flight_hold(struct flight *flight);
+void flight_release(struct flight *flight);
+
+void cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cursor *));
+
+/* Leaves; the flight is closed if this was its last reader. Fine if it never joined. */
+void cursor_leave(struct cursor *cursor);
+
+/* The bytes at the cursor; empty if all was read that is here. */
+struct slice cursor_bytes(const struct cursor *cursor);
+
+/* Marks `len` of them as read. */
+void cursor_advance(struct cursor *cursor, size_t len);
+
+/* True if nothing more will come. */
+bool flight_over(const struct flight *flight);
+
+void flight_check(const struct flight *flight);
+
+#endif

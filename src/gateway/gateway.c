@@ -1,0 +1,176 @@
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+
+#include "gateway/control.h"
+#include "gateway/credentials.h"
+
+void
+gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt)
+{
+    *gateway = (struct gateway){.log = log, .config = config_hold(config), .salt = salt};
+    experiences_init(&gateway->experiences);
+    directory_init(&gateway->directory, config);
+}
+
+void
+gateway_free(struct gateway *gateway)
+{
+    ENSURE(gateway->worker_count == 0);
+    directory_free(&gateway->directory);
+    experiences_free(&gateway->experiences);
+    config_release(gateway->config);
+}
+
+/* Bits of an id: 44 of milliseconds (until the year 2527), 8 of worker, 12 of sequence. */
+enum { SEQUENCE_BITS = 12, WORKER_BITS = 8 };
+
+uint64_t
+gateway_next_id(struct gateway_worker *worker)
+{
+    uint64_t ms = (uint64_t)(world_wall_us(worker_world(worker)) / USEC_PER_MS);
+    uint64_t id = ms << (SEQUENCE_BITS + WORKER_BITS) | (uint64_t)worker_world(worker)->worker << SEQUENCE_BITS;
+
+    /* More than 4,096 in a millisecond, or a clock that went back: go on from the last. */
+    if (id <= worker->last_id) {
+        id = worker->last_id + 1;
+        if ((id & ((1u << SEQUENCE_BITS) - 1)) == 0)
+            id = ((id >> (SEQUENCE_BITS + WORKER_BITS)) + 1) << (SEQUENCE_BITS + WORKER_BITS) |
+                 (uint64_t)worker_world(worker)->worker << SEQUENCE_BITS;
+    }
+    worker->last_id = id;
+    return id;
+}
+
+bool
+gateway_append(struct gateway_worker *worker)
+{
+    struct world *world = worker_world(worker);
+    enum status status = world->ops->append(world, buffer_content(&worker->record));
+
+    buffer_clear(&worker->record);
+    if (status == OK)
+        return true;
+    count(&worker->counters, COUNT_JOURNAL_LOST, 1);
+    log_line(worker->gateway->log, LOG_ERROR, "the journal did not take a record: %s", status_text(status));
+    return false;
+}
+
+int64_t
+gateway_count(const struct gateway *gateway, enum counter which)
+{
+    int64_t sum = 0;
+
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        sum += counter_read(&gateway->workers[i]->counters, which);
+    return sum;
+}
+
+/* The world's calls, handed on to whom they concern. */
+
+static enum body_mode
+on_head(struct application *app, struct client *client, const struct http_head *head, size_t *body_most)
+{
+    struct gateway_worker *worker = (struct gateway_worker *)app;
+    struct identity identity;
+    enum error_kind kind;
+    const char *why;
+
+    if (identify(worker, head, &identity, &kind, &why) != OK) {
+        answer_refusal(worker, client, identity.dialect, kind, why);
+        return BODY_REFUSED;
+    }
+    if (identity.errand == ERRAND_MODELS) {
+        control_models(worker, client, head);
+        return BODY_REFUSED;
+    }
+    if (identity.errand == ERRAND_FEEDBACK) {
+        control_feedback(worker, client);
+        *body_most = FEEDBACK_BYTES_MOST;
+        return BODY_COLLECT;
+    }
+    exchange_new(worker, client, head, &identity);
+    *body_most = worker->gateway->config->limits.body_max;
+    if (identity.api != API_PASSTHROUGH)
+        return BODY_COLLECT;
+    return BODY_STREAM; /* the first piece, which comes for an empty body too, sends it on its way */
+}
+
+static void
+on_request(struct application *app, struct client *client, struct chunk *body)
+{
+    struct visitor *visitor = client->user;
+
+    (void)app;
+    visitor->ops->request(visitor, body);
+}
+
+static void
+on_body(struct application *app, struct client *client, struct slice piece, bool last)
+{
+    struct visitor *visitor = client->user;
+
+    (void)app;
+    visitor->ops->body(visitor, piece, last);
+}
+
+static void
+on_bad_body(struct application *app, struct client *client, unsigned status)
+{
+    struct visitor *visitor = client->user;
+
+    (void)app;
+    visitor->ops->bad_body(visitor, status);
+}
+
+static void
+on_drained(struct application *app, struct client *client)
+{
+    struct visitor *visitor = client->user;
+
+    (void)app;
+    visitor->ops->drained(visitor);
+}
+
+static void
+on_gone(struct application *app, struct client *client)
+{
+    struct visitor *visitor = client->user;
+
+    (void)app;
+    visitor->ops->gone(visitor);
+}
+
+static const struct application_ops gateway_ops = {
+    .head = on_head,
+    .request = on_request,
+    .body = on_body,
+    .bad_body = on_bad_body,
+    .drained = on_drained,
+    .gone = on_gone,
+};
+
+struct gateway_worker *
+gateway_worker_new(struct gateway *gateway, struct world *world)
+{
+    struct gateway_worker *worker = must_calloc(1, sizeof(*worker));
+
+    ENSURE(world->worker < WORKERS_MOST);
+    worker->app = (struct application){.ops = &gateway_ops, .world = world};
+    worker->gateway = gateway;
+    facts_source_init(&worker->targets, &gateway->experiences, gateway->config);
+    list_init(&worker->exchanges);
+    worker->credentials = credentials_new(worker, gateway->config);
+    return worker;
+}
+
+void
+gateway_worker_free(struct gateway_worker *worker)
+{
+    ENSURE(list_empty(&worker->exchanges));
+    credentials_free(worker->credentials);
+    facts_source_free(&worker->targets);
+    buffer_free(&worker->record);
+    buffer_free(&worker->text);
+    free(worker);
+}

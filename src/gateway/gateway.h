@@ -1,0 +1,72 @@
+/* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
+ * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot, what
+ * was learned of targets, the directory of models, the switch `bypass`, the counters (each worker its own, all may
+ * read). */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "gateway/counters.h"
+#include "gateway/directory.h"
+#include "levers/estimate.h"
+#include "money/journal.h"
+#include "world.h"
+
+enum { WORKERS_MOST = 256 };
+
+struct credential_cache;
+
+struct gateway {
+    struct log *log;
+    struct config *config; /* held */
+    struct experiences experiences;
+    struct directory directory;
+    atomic_bool bypass;
+    atomic_bool stopping; /* readiness says no */
+    uint64_t salt;        /* of conversation marks; of this process */
+    struct gateway_worker *workers[WORKERS_MOST];
+    unsigned worker_count;
+};
+
+struct gateway_worker {
+    struct application app; /* first: the world hands it back */
+    struct gateway *gateway;
+    struct facts_source targets;
+    struct counters counters;
+    struct list exchanges; /* all that are not released */
+    uint64_t last_id;
+    struct credential_cache *credentials; /* one per backend */
+    struct buffer record;                 /* scratch for journal records */
+    struct buffer text;                   /* scratch */
+    struct row row;                       /* scratch */
+};
+
+/* Takes a hold on the configuration. */
+void gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt);
+void gateway_free(struct gateway *gateway);
+
+/* The worker for a world; it and its application live until gateway_worker_free. Called on that worker. */
+struct gateway_worker *gateway_worker_new(struct gateway *gateway, struct world *world);
+
+/* Call when the world has ended all its clients and calls. */
+void gateway_worker_free(struct gateway_worker *worker);
+
+/* A new request id: milliseconds since the epoch (44 bits), worker (8), sequence (12); never the same twice. */
+uint64_t gateway_next_id(struct gateway_worker *worker);
+
+/* Appends worker->record to the journal and clears it. False: it was lost (counted and logged). */
+bool gateway_append(struct gateway_worker *worker);
+
+/* The sum of a counter over all workers; any thread. */
+int64_t gateway_count(const struct gateway *gateway, enum counter which);
+
+static inline struct world *
+worker_world(const struct gateway_worker *worker)
+{
+    return worker->app.world;
+}
+
+#endif

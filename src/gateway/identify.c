@@ -1,0 +1,200 @@
+/* Who asks, and for what: from the head alone, before a byte of the body is read and before anything is spent. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "gateway/exchange.h"
+
+enum { TAGS_MOST = 16, TAG_BYTES_MOST = 512 };
+
+/* The client's secret: a bearer token (RFC 6750, 2.1) or one of the two headers that SDKs use. */
+static struct slice
+presented_key(const struct http_head *head)
+{
+    struct slice value = http_head_get(head, "authorization");
+
+    if (value.len > 7 && strncasecmp(value.data, "bearer ", 7) == 0)
+        return slice_trim(slice_from(value, 7));
+    value = http_head_get(head, "x-api-key");
+    return value.len > 0 ? value : http_head_get(head, "api-key");
+}
+
+static enum status
+find_key(const struct gateway_worker *worker, const struct http_head *head, struct identity *out, const char **why)
+{
+    const struct config *config = worker->gateway->config;
+    struct slice presented = presented_key(head);
+    struct digest digest;
+
+    out->tenant = config->default_tenant;
+    if (config->key_count == 0)
+        return OK;
+    *why = "no API key: send 'Authorization: Bearer KEY' or 'x-api-key: KEY'";
+    if (presented.len == 0)
+        return ERR_DENIED;
+    digest = hash_sha256(presented);
+    out->key = map_get(&config->key_by_digest, slice_make((const char *)digest.bytes, sizeof(digest.bytes)));
+    *why = "this API key is not known here";
+    if (out->key == NULL)
+        return ERR_DENIED;
+    *why = "this API key has expired";
+    if (out->key->expires_wall_us != USEC_NEVER && world_wall_us(worker_world(worker)) >= out->key->expires_wall_us)
+        return ERR_DENIED;
+    out->tenant = out->key->tenant;
+    return OK;
+}
+
+static enum status
+find_passthrough(const struct gateway_worker *worker, struct slice rest, struct identity *out)
+{
+    size_t name_len = slice_find_byte(rest, '/');
+
+    if (name_len == rest.len)
+        return ERR_NOT_FOUND;
+    out->api = API_PASSTHROUGH;
+    out->passthrough = config_backend(worker->gateway->config, slice_first(rest, name_len));
+    out->passthrough_target = slice_from(rest, name_len);
+    return out->passthrough != NULL ? OK : ERR_NOT_FOUND;
+}
+
+static enum status
+find_errand(const struct gateway_worker *worker, const struct http_head *head, struct identity *out,
+            enum error_kind *kind, const char **why)
+{
+    struct slice path = slice_first(head->target, slice_find_byte(head->target, '?'));
+    bool post = slice_is(head->method, "POST"), get = slice_is(head->method, "GET") || slice_is(head->method, "HEAD");
+
+    *kind = ERROR_NOT_FOUND;
+    *why = "no such path here; known are POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, "
+           "/v1/messages, /v1/feedback, GET /v1/models, and /backend/NAME/...";
+    for (unsigned api = 0; api < API_PASSTHROUGH; api++) {
+        if (!slice_is(path, api_path((enum api)api)))
+            continue;
+        out->api = (enum api)api;
+        *kind = ERROR_METHOD;
+        *why = "this path takes POST only";
+        return post ? OK : ERR_INVALID;
+    }
+    if (slice_is(path, "/v1/models") || slice_is(path, "/v1/feedback")) {
+        bool models = slice_is(path, "/v1/models");
+
+        out->errand = models ? ERRAND_MODELS : ERRAND_FEEDBACK;
+        *kind = ERROR_METHOD;
+        *why = models ? "this path takes GET only" : "this path takes POST only";
+        return (models ? get : post) ? OK : ERR_INVALID;
+    }
+    if (!slice_starts(path, "/backend/"))
+        return ERR_NOT_FOUND;
+    *why = "no such backend: the path is /backend/NAME/... with a name from the configuration";
+    return find_passthrough(worker, slice_from(head->target, strlen("/backend/")), out);
+}
+
+static bool
+speaks_anthropic(const struct http_head *head)
+{
+    return slice_starts(head->target, "/v1/messages") || http_head_get(head, "anthropic-version").len > 0;
+}
+
+enum status
+identify(struct gateway_worker *worker, const struct http_head *head, struct identity *out, enum error_kind *kind,
+         const char **why)
+{
+    *out = (struct identity){.errand = ERRAND_INFERENCE,
+                             .dialect = speaks_anthropic(head) ? DIALECT_ANTHROPIC : DIALECT_OPENAI};
+    *kind = ERROR_UNKNOWN_KEY;
+    if (find_key(worker, head, out, why) != OK) {
+        count(&worker->counters, COUNT_UNKNOWN_KEY, 1);
+        return ERR_DENIED;
+    }
+    if (find_errand(worker, head, out, kind, why) != OK) {
+        count(&worker->counters, COUNT_UNKNOWN_PATH, 1);
+        return ERR_NOT_FOUND;
+    }
+    return OK;
+}
+
+/* Names and values of tags are plain words: what would break the list is left out. */
+static bool
+is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (c <= ' ' || c == ',' || c == '=' || c == 0x7f)
+            return false;
+    }
+    return text.len > 0;
+}
+
+struct tag_view {
+    struct slice name, value;
+};
+
+static void
+put_tag(struct tag_view *tags, size_t *count, struct slice name, struct slice value)
+{
+    if (!is_plain(name) || !is_plain(value))
+        return;
+    for (size_t i = 0; i < *count; i++) {
+        if (slice_equal(tags[i].name, name)) {
+            tags[i].value = value;
+            return;
+        }
+    }
+    if (*count < TAGS_MOST)
+        tags[(*count)++] = (struct tag_view){name, value};
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    struct slice x = ((const struct tag_view *)a)->name, y = ((const struct tag_view *)b)->name;
+    int order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+
+    return order != 0 ? order : x.len < y.len ? -1 : x.len > y.len;
+}
+
+struct slice
+identify_tags(struct arena *arena, const struct key_config *key, struct slice header)
+{
+    struct tag_view tags[TAGS_MOST];
+    size_t count = 0, len = 0;
+    char *text;
+
+    for (size_t i = 0; key != NULL && i < key->tag_count; i++)
+        put_tag(tags, &count, slice_of(key->tags[i].name), slice_of(key->tags[i].value));
+    header = slice_first(header, TAG_BYTES_MOST);
+    while (header.data != NULL && header.len > 0) {
+        struct slice value = slice_split(&header, ','), name = slice_trim(slice_split(&value, '='));
+
+        if (value.data != NULL)
+            put_tag(tags, &count, name, slice_trim(value));
+    }
+    if (count == 0)
+        return SLICE_NONE;
+    qsort(tags, count, sizeof(tags[0]), by_name);
+    for (size_t i = 0; i < count; i++)
+        len += tags[i].name.len + tags[i].value.len + 2;
+    text = arena_alloc(arena, len + 1);
+    len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += (size_t)sprintf(text + len, "%s%.*s=%.*s", i > 0 ? "," : "", SLICE_ARGS(tags[i].name),
+                               SLICE_ARGS(tags[i].value));
+    return slice_make(text, len);
+}
+
+uint64_t
+identify_conversation(const struct exchange *exchange)
+{
+    uint64_t salt = exchange->worker->gateway->salt;
+    struct slice stated = http_head_get(&exchange->head, "x-equipoise-conversation");
+
+    salt = hash_fast(slice_of(exchange->identity.tenant->name), salt);
+    if (stated.len == 0)
+        stated = http_head_get(&exchange->head, "x-session-id");
+    if (stated.len == 0)
+        stated = exchange->facts.conversation;
+    if (stated.len == 0)
+        stated = exchange->facts.first_turn;
+    return stated.len > 0 ? hash_fast(stated, salt) | 1 : 0;
+}

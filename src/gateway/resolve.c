@@ -1,0 +1,121 @@
+/* What a model's name means: a route, "backend/model", or a model that some backend has. */
+#include "base/text.h"
+#include "gateway/exchange.h"
+
+/* A route of the request's own, for a model that no route names: it goes to the backend that has it, at its own price,
+ * with no lever and the usual attempts. */
+static struct route_config *
+own_route(struct exchange *exchange, const struct backend_config *backend, struct slice model)
+{
+    struct route_config *route = arena_alloc(&exchange->arena, sizeof(*route));
+    struct target *target = &route->reference;
+
+    target->backend = backend;
+    target->model = arena_slice_text(&exchange->arena, model);
+    target->upstream = target->model;
+    for (size_t i = 0; i < backend->model_count; i++)
+        if (slice_is(model, backend->models[i].name))
+            target->upstream = backend->models[i].upstream;
+    target->name = arena_printf(&exchange->arena, "%s/%s", backend->name, target->model);
+    route->baseline = route->reference;
+    route->quality_ppm = 1000000;
+    route->first_token_us = route->total_us = USEC_NEVER;
+    route->attempts = exchange->identity.api == API_PASSTHROUGH ? 1 : 2;
+    route->worth = USD_UNKNOWN;
+    return route;
+}
+
+static bool
+key_may(const struct key_config *key, struct slice model)
+{
+    if (key == NULL || key->routes == NULL)
+        return true;
+    for (const char **route = key->routes; *route != NULL; route++)
+        if (slice_is(model, *route))
+            return true;
+    return false;
+}
+
+/* "backend/model", with a backend of the configuration. */
+static const struct route_config *
+named_backend(struct exchange *exchange, struct slice model)
+{
+    size_t at = slice_find_byte(model, '/');
+    const struct backend_config *backend;
+
+    if (at == 0 || at + 1 >= model.len)
+        return NULL;
+    backend = config_backend(exchange->worker->gateway->config, slice_first(model, at));
+    return backend != NULL ? own_route(exchange, backend, slice_from(model, at + 1)) : NULL;
+}
+
+/* The first backend of the request's dialect that is known to have the model; else the one that the price book says
+ * makes it; else the only one of the dialect, if it has not told which models it has. */
+static const struct backend_config *
+backend_having(struct exchange *exchange, struct slice model)
+{
+    const struct config *config = exchange->worker->gateway->config;
+    struct directory *directory = &exchange->worker->gateway->directory;
+    enum dialect dialect = api_dialect(exchange->identity.api);
+    const char *maker = prices_provider_by_model(config->prices, model);
+    const struct backend_config *made = NULL, *only = NULL;
+    size_t of_dialect = 0;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct backend_config *backend = &config->backends[i];
+
+        if (backend->dialect != dialect)
+            continue;
+        if (directory_has(directory, backend->index, model))
+            return backend;
+        of_dialect++;
+        if (directory_knows(directory, backend->index))
+            continue;
+        only = backend;
+        if (made == NULL && maker != NULL && backend->provider != NULL && strcmp(backend->provider, maker) == 0)
+            made = backend;
+    }
+    if (made != NULL)
+        return made;
+    return of_dialect == 1 ? only : NULL;
+}
+
+static const char *
+say_unknown(struct exchange *exchange, struct slice model)
+{
+    struct gateway *gateway = exchange->worker->gateway;
+    char nearest[256];
+    bool near = directory_nearest(&gateway->directory, gateway->config, model, nearest, sizeof(nearest));
+
+    return arena_printf(&exchange->arena, "the model '%.*s' is neither a route nor known of any backend%s%s%s",
+                        SLICE_ARGS(model), near ? "; did you mean '" : " (GET /v1/models lists what is)",
+                        near ? nearest : "", near ? "'?" : "");
+}
+
+const struct route_config *
+resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why)
+{
+    struct slice model = exchange->facts.model;
+    const struct route_config *route;
+    const struct backend_config *backend;
+
+    if (exchange->identity.api == API_PASSTHROUGH)
+        return own_route(exchange, exchange->identity.passthrough, SLICE_LITERAL("*"));
+    if (!key_may(exchange->identity.key, model)) {
+        *kind = ERROR_FORBIDDEN;
+        *why = arena_printf(&exchange->arena, "this API key may not ask for the model '%.*s' (keys: routes)",
+                            SLICE_ARGS(model));
+        return NULL;
+    }
+    route = config_route(exchange->worker->gateway->config, model);
+    if (route == NULL)
+        route = named_backend(exchange, model);
+    if (route != NULL)
+        return route;
+    backend = backend_having(exchange, model);
+    if (backend != NULL)
+        return own_route(exchange, backend, model);
+    *kind = ERROR_NO_SUCH_MODEL;
+    *why = say_unknown(exchange, model);
+    return NULL;
+}

@@ -1,0 +1,170 @@
+/* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
+#include "gateway/exchange.h"
+
+/* Headers of the client that do not go upstream: framing and connection (RFC 9110, 7.6.1), credentials, cookies, what
+ * proxies add on the way, and our own. */
+static bool
+stays_here(struct slice name)
+{
+    static const char *const names[] = {
+        "host", "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
+        "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "authorization", "x-api-key", "api-key",
+        "cookie", "accept-encoding", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
+        "x-real-ip", "via"};
+
+    if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_is_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Names that the client's Connection header declares to be for this hop only. */
+static bool
+is_hop_by_hop(struct slice connection, struct slice name)
+{
+    while (connection.data != NULL) {
+        struct slice part = slice_trim(slice_split(&connection, ','));
+
+        if (part.len == name.len && part.len > 0 && strncasecmp(part.data, name.data, part.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct slice
+credential_value(struct arena *arena, const struct credential *credential, const char *secret)
+{
+    return slice_of(arena_printf(arena, "%s%s", credential->prefix != NULL ? credential->prefix : "", secret));
+}
+
+static size_t
+make_headers(struct exchange *exchange, const char *secret, struct http_header *out)
+{
+    const struct credential *credential = &exchange->plan->target->backend->credential;
+    const struct http_head *head = &exchange->head;
+    struct slice connection = http_head_get(head, "connection");
+    bool sets_version = false;
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->header_count && count + 4 < EXCHANGE_HEADERS_MOST; i++) {
+        if (stays_here(head->headers[i].name) || is_hop_by_hop(connection, head->headers[i].name))
+            continue;
+        sets_version |= slice_is_nocase(head->headers[i].name, "anthropic-version");
+        out[count++] = head->headers[i];
+    }
+    if (credential->header != NULL && secret[0] != '\0')
+        out[count++] = (struct http_header){slice_of(credential->header),
+                                            credential_value(&exchange->arena, credential, secret)};
+    if (exchange->plan->target->backend->dialect == DIALECT_ANTHROPIC && !sets_version)
+        out[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
+    out[count++] = (struct http_header){SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")};
+    return count;
+}
+
+/* The body as it came, but for the splices. */
+static size_t
+make_parts(struct exchange *exchange, struct body_part *out)
+{
+    struct splice splices[REQUEST_SPLICES_MOST];
+    struct slice body = chunk_bytes(exchange->body);
+    size_t splice_count = request_splices(&exchange->facts, body, exchange->plan->target->upstream, &exchange->arena,
+                                          splices);
+    size_t count = 0, at = 0;
+
+    for (size_t i = 0; i < splice_count; i++) {
+        ENSURE(splices[i].at >= at && splices[i].at + splices[i].len <= body.len);
+        if (splices[i].at > at)
+            out[count++] = (struct body_part){slice_make(body.data + at, splices[i].at - at), exchange->body};
+        out[count++] = (struct body_part){splices[i].with, NULL};
+        at = splices[i].at + splices[i].len;
+    }
+    if (at < body.len)
+        out[count++] = (struct body_part){slice_from(body, at), exchange->body};
+    return count;
+}
+
+/* The path at the backend, with the query that it wants. */
+static struct slice
+make_target(struct exchange *exchange)
+{
+    const struct backend_config *backend = exchange->plan->target->backend;
+    struct slice path = exchange->plan->source == SOURCE_PASSTHROUGH ? exchange->identity.passthrough_target
+                                                                    : slice_of(api_path(exchange->identity.api));
+    bool has_query = slice_find_byte(path, '?') < path.len;
+    const char *base = backend->base_path != NULL ? backend->base_path : "";
+
+    if (backend->query == NULL && base[0] == '\0')
+        return path;
+    if (backend->query == NULL)
+        return slice_of(arena_printf(&exchange->arena, "%s%.*s", base, SLICE_ARGS(path)));
+    return slice_of(
+        arena_printf(&exchange->arena, "%s%.*s%c%s", base, SLICE_ARGS(path), has_query ? '&' : '?', backend->query));
+}
+
+/* Several addresses of one backend are taken in turn, from where this request's lot falls. */
+static const struct endpoint *
+pick_endpoint(const struct exchange *exchange)
+{
+    const struct backend_config *backend = exchange->plan->target->backend;
+
+    ENSURE(backend->endpoint_count > 0);
+    return &backend->endpoints[(exchange->id + exchange->attempts) % backend->endpoint_count];
+}
+
+static void
+on_writable(void *context)
+{
+    send_upload(context);
+}
+
+void
+send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
+{
+    struct http_header headers[EXCHANGE_HEADERS_MOST];
+    struct body_part parts[2 * REQUEST_SPLICES_MOST + 1];
+    bool streamed = exchange->plan->source == SOURCE_PASSTHROUGH;
+    struct call_request request = {
+        .endpoint = pick_endpoint(exchange),
+        .method = exchange->head.method,
+        .target = make_target(exchange),
+        .headers = headers,
+        .header_count = make_headers(exchange, exchange->secret, headers),
+        .parts = parts,
+        .part_count = streamed ? 0 : make_parts(exchange, parts),
+        .streamed = streamed && exchange->head.body_len != 0,
+        .stream_len = exchange->head.body_len,
+    };
+    struct flight *flight = flight_open(worker_world(exchange->worker), exchange->plan->target,
+                                        exchange->identity.api, &request);
+
+    flight->writable = on_writable;
+    flight->context = exchange;
+    exchange->booked = false;
+    cursor_join(&exchange->cursor, flight, wake);
+    flight_release(flight); /* the cursor holds it */
+    if (streamed)
+        send_upload(exchange);
+}
+
+void
+send_upload(struct exchange *exchange)
+{
+    struct world *world = worker_world(exchange->worker);
+    struct flight *flight = exchange->cursor.flight;
+    bool streams = exchange->head.body_len != 0 && !exchange->upload_sent;
+
+    if (flight != NULL && flight_over(flight))
+        buffer_clear(&exchange->upload); /* the backend has answered without wanting the rest */
+    else if (flight != NULL && streams && (buffer_len(&exchange->upload) > 0 || exchange->upload_ended)) {
+        size_t len = buffer_len(&exchange->upload);
+        size_t taken = world->ops->call_write(world, &flight->call, buffer_content(&exchange->upload),
+                                              exchange->upload_ended);
+
+        buffer_consume(&exchange->upload, taken);
+        exchange->upload_sent = exchange->upload_ended && taken == len;
+    }
+    if (exchange->client != NULL && !exchange->upload_ended)
+        world->ops->client_pause(world, exchange->client, buffer_len(&exchange->upload) > 0);
+}

@@ -1,0 +1,400 @@
+/* Metered, priced, booked: what an attempt cost, and the one row that a request leaves whatever its ending. */
+#include "gateway/exchange.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "gateway/credentials.h"
+#include "money/prices.h"
+
+/* No answer, or an error's: nothing is billed. */
+static bool
+nothing_billed(const struct flight *flight)
+{
+    if (flight->status == 0)
+        return !flight->call.request_byte_out;
+    return flight->status >= 400 && !flight->meter.usage_seen;
+}
+
+/* Pass-through that only looks (lists, files) costs no tokens; what it posts may. */
+static bool
+only_looks(const struct exchange *exchange)
+{
+    return exchange->identity.api == API_PASSTHROUGH && !exchange->cursor.flight->meter.usage_seen &&
+           (slice_is(exchange->head.method, "GET") || slice_is(exchange->head.method, "HEAD") ||
+            slice_is(exchange->head.method, "DELETE") || slice_is(exchange->head.method, "OPTIONS"));
+}
+
+/* What the answer did not tell is estimated from its bytes: the input's where none was told, the output's where none
+ * was told or only its beginning was. */
+static void
+fill_in(struct exchange *exchange, struct usage *usage)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
+
+    if (!flight->meter.usage_seen)
+        usage_set(usage, USAGE_input_tokens, estimate_input_tokens(&expectation, exchange->request_bytes));
+    usage_set(usage, USAGE_output_tokens, estimate_output_tokens(&expectation, flight->meter.text_bytes));
+    usage->exactness = USAGE_ESTIMATED;
+}
+
+static struct usage
+flight_usage(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    struct usage usage = flight->meter.usage;
+
+    if (nothing_billed(flight) || only_looks(exchange)) {
+        usage_init(&usage);
+        usage.exactness = USAGE_EXACT;
+    } else if (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen) {
+        usage_init(&usage); /* nobody knows what it was */
+    } else if (!flight->meter.usage_seen || (flight->meter.usage_partial && flight->state != FLIGHT_COMPLETE)) {
+        fill_in(exchange, &usage);
+    }
+    return usage;
+}
+
+/* The price of the model that served. Pass-through names its model only in the answer. */
+static const struct price *
+served_price(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct backend_config *backend = exchange->plan->target->backend;
+
+    if (exchange->identity.api != API_PASSTHROUGH)
+        return exchange->plan->facts->price;
+    return prices_resolve(exchange->request.config->prices, backend->name, backend->provider,
+                          slice_of(flight->meter.model));
+}
+
+static usd
+charge(struct exchange *exchange, const struct usage *usage)
+{
+    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
+    const char *why = NULL;
+    usd cost;
+
+    if (usage->exactness == USAGE_EXACT && usage->reported == 0 && !usd_known(usage->provider_cost))
+        return 0;
+    if (usage->exactness == USAGE_UNKNOWN && !usd_known(usage->provider_cost)) {
+        exchange->unpriced = "the answer does not tell its usage";
+        return USD_UNKNOWN;
+    }
+    cost = prices_charge(served_price(exchange), &terms, usage, &why);
+    if (!usd_known(cost))
+        exchange->unpriced = why;
+    return cost;
+}
+
+static int64_t
+since_arrival(const struct exchange *exchange, usec at_us)
+{
+    return at_us != 0 ? at_us - exchange->arrived_us : ROW_UNKNOWN;
+}
+
+void
+settle_attempt(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    struct attempt_line *line;
+
+    if (flight == NULL || exchange->booked)
+        return;
+    exchange->booked = true;
+    ENSURE(exchange->try_count < ROW_ATTEMPTS_MOST);
+    exchange->usage = flight_usage(exchange);
+    line = &exchange->tries[exchange->try_count++];
+    *line = (struct attempt_line){
+        .target = slice_of(exchange->plan->target->name),
+        .state = slice_of(flight_state_name(flight_over(flight) ? flight->state : FLIGHT_CLOSED)),
+        .status = flight->status,
+        .input_tokens = exchange->usage.input_tokens,
+        .output_tokens = exchange->usage.output_tokens,
+        .cost = charge(exchange, &exchange->usage),
+        .started_us = since_arrival(exchange, flight->opened_us),
+        .first_byte_us = since_arrival(exchange, flight->first_byte_us),
+        .ended_us = since_arrival(exchange, flight_over(flight) ? flight->ended_us
+                                                                : world_now_us(worker_world(exchange->worker))),
+        .why = slice_of(flight->why != NULL ? arena_strdup(&exchange->arena, flight->why) : NULL),
+    };
+    if (usd_add(exchange->cost, line->cost, &exchange->cost) != OK)
+        exchange->unpriced = "the sum is too large to be money";
+    if (flight->status == 401 || flight->status == 403)
+        credentials_refused(exchange->worker, exchange->plan->target->backend);
+}
+
+void
+settle_journal_attempt(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+
+    if (exchange->try_count == 0)
+        return; /* it failed before anything was sent */
+    journal_put_attempt(&worker->record, exchange->id, &exchange->tries[exchange->try_count - 1]);
+    gateway_append(worker);
+}
+
+/* What this usage would have cost on another target. */
+static usd
+price_on(const struct exchange *exchange, const struct target *target)
+{
+    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
+    struct usage usage = exchange->usage;
+
+    /* What this provider charges of its own accord says nothing of another one. */
+    usage.provider_cost = USD_UNKNOWN;
+    return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
+}
+
+static bool
+same_target(const struct target *a, const struct target *b)
+{
+    return strcmp(a->name, b->name) == 0;
+}
+
+/* On the target that served, what was charged is the price. */
+static usd
+counterfactual(const struct exchange *exchange, const struct target *target)
+{
+    if (exchange->try_count > 0 && same_target(target, exchange->plan->target))
+        return exchange->tries[exchange->try_count - 1].cost;
+    return price_on(exchange, target);
+}
+
+usd
+settle_baseline(const struct exchange *exchange)
+{
+    if (exchange->plan == NULL || exchange->try_count == 0)
+        return 0; /* nothing was bought, nor would it have been */
+    if (exchange->usage.exactness == USAGE_UNKNOWN)
+        return USD_UNKNOWN;
+    if (exchange->identity.api == API_PASSTHROUGH)
+        return exchange->tries[exchange->try_count - 1].cost;
+    return counterfactual(exchange, &exchange->request.route->baseline);
+}
+
+static void
+put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
+{
+    usd saved;
+
+    if (row->saving_count == ROW_SAVINGS_MOST || usd_sub(before, after, &saved) != OK || !usd_known(saved) ||
+        saved == 0)
+        return;
+    row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
+}
+
+/* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
+ * reference took the baseline's place, a lever took the reference's, further attempts came on top. */
+static void
+put_savings(const struct exchange *exchange, struct row *row)
+{
+    const struct plan *plan = exchange->plan;
+    usd reference, served;
+
+    if (plan == NULL || exchange->try_count == 0 || !usd_known(row->baseline) || !usd_known(row->cost) ||
+        exchange->identity.api == API_PASSTHROUGH)
+        return;
+    reference = counterfactual(exchange, &exchange->request.route->reference);
+    served = exchange->tries[exchange->try_count - 1].cost;
+    if (!usd_known(reference))
+        reference = served;
+    put_line(row, "reference", false, row->baseline, reference);
+    put_line(row, plan->lever != LEVER_COUNT ? lever_name(plan->lever) : "unattributed", false, reference, served);
+    put_line(row, "attempts", false, served, row->cost);
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        const struct plan *shadow = &exchange->plans.all[i];
+        usd would = shadow->verdict == VERDICT_SHADOW ? price_on(exchange, shadow->target) : USD_UNKNOWN;
+
+        if (usd_known(would) && would < served)
+            put_line(row, lever_name(shadow->lever), true, served, would);
+    }
+}
+
+/* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
+ * cost, first token and total in milliseconds, quality bound (ppm), verdict. */
+static struct slice
+plans_json(const struct exchange *exchange, struct buffer *out)
+{
+    buffer_clear(out);
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        const struct plan *plan = &exchange->plans.all[i];
+        char cost[USD_TEXT_SIZE];
+
+        usd_format(plan->cost, cost);
+        buffer_add_text(out, i == 0 ? "[{\"t\":\"" : ",{\"t\":\"");
+        buffer_add_json(out, slice_of(plan->target->name));
+        buffer_printf(out, "\",\"s\":\"%s\",\"c\":%s%s%s,\"f\":%" PRId64 ",\"m\":%" PRId64 ",\"q\":%u,\"v\":\"%s\"}",
+                      source_name(plan->source), usd_known(plan->cost) ? "\"" : "", cost,
+                      usd_known(plan->cost) ? "\"" : "", plan->first_token_us / USEC_PER_MS,
+                      plan->total_us / USEC_PER_MS, plan->quality_ppm, verdict_words(plan->verdict));
+    }
+    if (exchange->plans.count > 0)
+        buffer_add_byte(out, ']');
+    return buffer_content(out);
+}
+
+static void
+put_asker(const struct exchange *exchange, struct row *row)
+{
+    const struct identity *identity = &exchange->identity;
+    const struct route_config *route = exchange->request.route;
+
+    row->id = exchange->id;
+    row->arrived_wall_us = exchange->arrived_wall_us;
+    row->key_name = slice_of(identity->key != NULL ? identity->key->name : NULL);
+    row->tenant = slice_of(identity->tenant->name);
+    row->tags = exchange->tags;
+    row->api = slice_of(api_name(identity->api));
+    row->streamed = exchange->facts.stream;
+    row->model_asked = exchange->facts.model;
+    row->route = slice_of(route != NULL ? route->name : NULL);
+    row->owner = slice_of(route != NULL ? route->owner : NULL);
+    row->request_bytes = exchange->request_bytes;
+}
+
+static void
+put_conversation(const struct exchange *exchange, struct row *row)
+{
+    char *text;
+
+    if (exchange->conversation == 0)
+        return;
+    text = arena_printf((struct arena *)(uintptr_t)&exchange->arena, "%016" PRIx64, exchange->conversation);
+    row->conversation = slice_of(text);
+}
+
+static void
+put_server(const struct exchange *exchange, struct row *row)
+{
+    const struct plan *plan = exchange->plan;
+    const struct flight *flight = exchange->cursor.flight;
+
+    if (plan == NULL)
+        return;
+    row->source = slice_of(source_name(plan->source));
+    row->backend = slice_of(plan->target->backend->name);
+    row->provider = slice_of(plan->target->backend->provider);
+    row->modelled = plan->target->backend->modelled;
+    row->model_served = slice_of(plan->target->upstream);
+    if (flight != NULL && exchange->identity.api == API_PASSTHROUGH)
+        row->model_served = slice_of(flight->meter.model);
+    if (flight != NULL)
+        row->answer_bytes = flight->meter.answer_bytes;
+}
+
+static void
+put_usage(const struct exchange *exchange, struct row *row)
+{
+    const struct usage *usage = &exchange->usage;
+
+    row->input_tokens = usage->input_tokens;
+    row->cache_read_tokens = usage->cache_read_tokens;
+    row->cache_write_tokens = usage->cache_write_tokens;
+    row->cache_write_1h_tokens = usage->cache_write_1h_tokens;
+    row->output_tokens = usage->output_tokens;
+    row->reasoning_tokens = usage->output_reasoning_tokens;
+    row->audio_input_tokens = usage->input_audio_tokens;
+    row->audio_output_tokens = usage->output_audio_tokens;
+    row->tool_calls = usage->web_searches;
+    row->service_tier = slice_of(usage->service_tier);
+    row->exactness = SLICE_LITERAL("exact");
+    if (!usd_known(exchange->cost))
+        row->exactness = SLICE_LITERAL("unpriced");
+    else if (exchange->try_count > 0 && usage->exactness == USAGE_ESTIMATED)
+        row->exactness = SLICE_LITERAL("estimated");
+}
+
+static void
+fill_row(struct exchange *exchange, struct row *row)
+{
+    usec total_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
+
+    row_init(row);
+    put_asker(exchange, row);
+    put_conversation(exchange, row);
+    put_server(exchange, row);
+    put_usage(exchange, row);
+    row->state = slice_of(ending_name(exchange->ending));
+    row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
+    row->attempts = exchange->attempts;
+    row->cost = exchange->cost;
+    row->baseline = settle_baseline(exchange);
+    row->reserved_estimate = exchange->plan != NULL ? exchange->plan->cost : 0;
+    row->queue_us = exchange->queue_us != 0 ? exchange->queue_us : ROW_UNKNOWN;
+    row->first_token_us = exchange->first_byte_us != 0 ? exchange->first_byte_us : ROW_UNKNOWN;
+    row->total_us = total_us;
+    row->why = slice_of(exchange->why != NULL ? exchange->why : exchange->unpriced);
+    row->plans = plans_json(exchange, &exchange->worker->text);
+    memcpy(row->tries, exchange->tries, exchange->try_count * sizeof(row->tries[0]));
+    row->try_count = exchange->try_count;
+    put_savings(exchange, row);
+}
+
+static void
+count_row(struct gateway_worker *worker, const struct exchange *exchange, const struct row *row)
+{
+    struct counters *counters = &worker->counters;
+
+    count(counters, (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending), 1);
+    count(counters, COUNT_INPUT_TOKENS, row->input_tokens);
+    count(counters, COUNT_CACHE_READ_TOKENS, row->cache_read_tokens);
+    count(counters, COUNT_OUTPUT_TOKENS, row->output_tokens);
+    if (usd_known(row->cost))
+        count(counters, COUNT_COST_PICO, row->cost);
+    else
+        count(counters, COUNT_UNPRICED, 1);
+    if (usd_known(row->baseline))
+        count(counters, COUNT_BASELINE_PICO, row->baseline);
+    if (slice_is(row->exactness, "estimated"))
+        count(counters, COUNT_ESTIMATED, 1);
+}
+
+/* Whole answers teach what the target is like. */
+static void
+learn(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    if (exchange->ending != ENDING_OK || flight == NULL || exchange->identity.api == API_PASSTHROUGH)
+        return;
+    experience_learn(exchange->plan->facts->experience,
+                     &(struct answer_seen){
+                         .first_token_us = flight->first_byte_us - flight->opened_us,
+                         .total_us = flight->ended_us - flight->opened_us,
+                         .request_bytes = exchange->request_bytes,
+                         .text_bytes = flight->meter.text_bytes,
+                         .input_tokens = exchange->usage.input_tokens,
+                         .output_tokens = exchange->usage.output_tokens,
+                         .exact = exchange->usage.exactness == USAGE_EXACT,
+                     });
+}
+
+bool
+settle_open(struct exchange *exchange)
+{
+    struct row *row = &exchange->worker->row;
+
+    row_init(row);
+    put_asker(exchange, row);
+    put_server(exchange, row);
+    row->state = SLICE_LITERAL("unknown");
+    row->reserved_estimate = exchange->plan->cost;
+    journal_put_open(&exchange->worker->record, row);
+    exchange->opened = true;
+    return gateway_append(exchange->worker);
+}
+
+void
+settle_row(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+
+    fill_row(exchange, &worker->row);
+    journal_put_settle(&worker->record, &worker->row);
+    gateway_append(worker);
+    count_row(worker, exchange, &worker->row);
+    learn(exchange);
+}

@@ -1,0 +1,110 @@
+#include "levers/estimate.h"
+
+#include <math.h>
+
+#include "money/prices.h"
+
+/* The share of answers that a plan's expected times shall cover. */
+enum { TIMES_SHARE_PPM = 950000 };
+
+/* Clients may name any model where a backend takes all: beyond this many, they share one entry per backend. */
+enum { KNOWN_MOST = 4096 };
+
+void
+facts_source_init(struct facts_source *source, struct experiences *experiences, const struct config *config)
+{
+    *source = (struct facts_source){.experiences = experiences, .config = config};
+    map_init(&source->known);
+    arena_init(&source->arena);
+}
+
+void
+facts_source_free(struct facts_source *source)
+{
+    map_free(&source->known);
+    arena_reset(&source->arena);
+}
+
+static const struct target *
+copy_target(struct arena *arena, const struct target *target)
+{
+    struct target *copy = arena_alloc(arena, sizeof(*copy));
+
+    copy->backend = target->backend;
+    copy->model = arena_strdup(arena, target->model);
+    copy->upstream = arena_strdup(arena, target->upstream);
+    copy->name = arena_strdup(arena, target->name);
+    return copy;
+}
+
+const struct target_facts *
+facts_of(struct facts_source *source, const struct target *target)
+{
+    struct slice name = slice_of(target->name);
+    struct target_facts *facts = map_get(&source->known, name);
+
+    if (facts != NULL)
+        return facts;
+    if (source->known.count >= KNOWN_MOST) {
+        name = slice_of(target->backend->name);
+        facts = map_get(&source->known, name);
+        if (facts != NULL)
+            return facts;
+    }
+    facts = arena_alloc(&source->arena, sizeof(*facts));
+    facts->target = copy_target(&source->arena, target);
+    facts->experience = experiences_of(source->experiences, name);
+    facts->price = prices_resolve(source->config->prices, target->backend->name, target->backend->provider,
+                                  slice_of(target->upstream));
+    map_put(&source->known, name, facts);
+    return facts;
+}
+
+static int64_t
+tokens_of(double bytes, double bytes_per_token)
+{
+    return bytes > 0.0 ? (int64_t)ceil(bytes / bytes_per_token) : 0;
+}
+
+int64_t
+estimate_input_tokens(const struct expectation *expectation, int64_t bytes)
+{
+    return tokens_of((double)bytes, expectation->bytes_per_input_token);
+}
+
+int64_t
+estimate_output_tokens(const struct expectation *expectation, int64_t bytes)
+{
+    return tokens_of((double)bytes, expectation->bytes_per_output_token);
+}
+
+static void
+expect_usage(const struct request *request, const struct expectation *expectation, struct usage *usage)
+{
+    const struct request_facts *facts = request->facts;
+    int64_t output = (int64_t)ceil(expectation->output_tokens) * facts->choices;
+
+    if (facts->output_cap >= 0 && output > facts->output_cap * facts->choices)
+        output = facts->output_cap * facts->choices;
+    if (facts->api == API_EMBEDDINGS || output < 0)
+        output = 0;
+    if (output > USAGE_COUNT_MOST)
+        output = USAGE_COUNT_MOST;
+    usage_init(usage);
+    usage_set(usage, USAGE_input_tokens, estimate_input_tokens(expectation, (int64_t)request->body.len));
+    usage_set(usage, USAGE_output_tokens, output);
+    usage->exactness = USAGE_ESTIMATED;
+}
+
+void
+estimate_plan(const struct request *request, struct plan *plan)
+{
+    struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+
+    expect_usage(request, &expectation, &usage);
+    plan->cost = prices_cost(plan->facts->price, &terms, &usage).total;
+    plan->first_token_us = expectation.first_token_us;
+    plan->total_us = expectation.total_us;
+}

@@ -1,0 +1,29 @@
+/* What a plan on some target may be expected to cost and how long it will take, from what was seen of the target. */
+#ifndef LEVERS_ESTIMATE_H
+#define LEVERS_ESTIMATE_H
+
+#include "fleet/experience.h"
+#include "levers/lever.h"
+
+/* One worker's view of what is known of targets: each looked up once in a configuration snapshot. */
+struct facts_source {
+    struct experiences *experiences; /* shared by all workers */
+    const struct config *config;     /* the snapshot */
+    struct map known;                /* target name -> struct target_facts */
+    struct arena arena;              /* holds them */
+};
+
+void facts_source_init(struct facts_source *source, struct experiences *experiences, const struct config *config);
+void facts_source_free(struct facts_source *source);
+
+/* What is known of a target; lives as long as the source. */
+const struct target_facts *facts_of(struct facts_source *source, const struct target *target);
+
+/* Fills cost and times of a plan whose target and facts are set. */
+void estimate_plan(const struct request *request, struct plan *plan);
+
+/* Tokens that so many bytes are worth, by what was learned of the target; at least 1 for any byte. */
+int64_t estimate_input_tokens(const struct expectation *expectation, int64_t bytes);
+int64_t estimate_output_tokens(const struct expectation *expectation, int64_t bytes);
+
+#endif

@@ -1,0 +1,38 @@
+/* What a lever is. A lever makes an answer cheaper. A maker puts plans on the balance; a refiner re-prices or transforms
+ * plans that others made. It never touches a socket and never refuses a request: the worst that a lever can do is to
+ * make no plan. The balance knows no lever by name. */
+#ifndef LEVERS_LEVER_H
+#define LEVERS_LEVER_H
+
+#include "dialect/request.h"
+#include "levers/plan.h"
+
+struct facts_source;
+
+/* What a lever sees of a request. All of it outlives the exchange's weighing. */
+struct request {
+    const struct config *config;
+    const struct route_config *route; /* never NULL: a model that no route names gets a route of its own */
+    const struct request_facts *facts;
+    struct slice body;
+    const struct tenant_config *tenant;
+    uint64_t conversation; /* the same for all turns of one; 0: none known */
+    usec wall_us;
+    struct facts_source *targets; /* what is known of targets */
+};
+
+struct lever_ops {
+    enum lever_id id;
+    void (*make)(const struct request *request, enum lever_mode mode, struct plans *plans);
+};
+
+/* All levers, in the order of levers.def. */
+const struct lever_ops *lever_ops_of(enum lever_id id);
+
+/* The mode of a lever for this request: its setting, with a share of conversations drawn once for each. */
+enum lever_mode lever_mode_of(const struct request *request, enum lever_id id);
+
+/* The first plan: the route's reference. Not a lever, as it cannot be switched off. */
+void reference_make(const struct request *request, struct plans *plans);
+
+#endif

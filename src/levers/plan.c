@@ -1,0 +1,40 @@
+#include "levers/plan.h"
+
+const char *
+source_name(enum source source)
+{
+    static const char *const names[] = {"reference", "model", "passthrough"};
+
+    return names[source];
+}
+
+const char *
+verdict_words(enum verdict verdict)
+{
+    switch (verdict) {
+#define VERDICT(id, words)                                                                                             \
+    case id:                                                                                                           \
+        return words;
+#include "levers/verdicts.def"
+#undef VERDICT
+    }
+    return "";
+}
+
+struct plan *
+plans_add(struct plans *plans)
+{
+    struct plan *plan;
+
+    if (plans->count == PLANS_MOST)
+        return NULL;
+    plan = &plans->all[plans->count++];
+    *plan = (struct plan){.cost = USD_UNKNOWN, .lever = LEVER_COUNT};
+    return plan;
+}
+
+struct plan *
+plans_reference(struct plans *plans)
+{
+    return plans->count > 0 && plans->all[0].source == SOURCE_REFERENCE ? &plans->all[0] : NULL;
+}

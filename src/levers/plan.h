@@ -1,0 +1,63 @@
+/* Plans: the ways in which a request could be answered, each with what it is expected to cost, how long it takes and how
+ * surely it is acceptable. Makers put them on the balance, refiners change them, one function picks the winner
+ * (gateway/balance.c). */
+#ifndef LEVERS_PLAN_H
+#define LEVERS_PLAN_H
+
+#include "base/timers.h"
+#include "config/config.h"
+#include "money/usd.h"
+
+/* Where an answer comes from. */
+enum source {
+    SOURCE_REFERENCE,  /* the route's reference model */
+    SOURCE_MODEL,      /* another model or backend */
+    SOURCE_PASSTHROUGH /* whatever the client asked a backend for by its own path */
+};
+
+const char *source_name(enum source source);
+
+/* Why a plan won or lost; `explain` shows it. */
+enum verdict {
+#define VERDICT(id, words) id,
+#include "levers/verdicts.def"
+#undef VERDICT
+};
+
+const char *verdict_words(enum verdict verdict);
+
+struct plan {
+    enum source source;
+    enum lever_id lever;    /* who made it; LEVER_COUNT: nobody, it is the reference */
+    enum lever_mode mode;   /* of that lever, for this request; the reference is always on */
+    const struct target *target;
+    const struct target_facts *facts;
+    usd cost;               /* expected, everything included; USD_UNKNOWN: cannot be priced */
+    usec first_token_us;    /* expected at the route's percentile; 0: nothing known yet */
+    usec total_us;
+    unsigned quality_ppm;   /* lower confidence bound on P(answer is acceptable) */
+    enum verdict verdict;
+    bool tried;             /* an attempt was made and failed */
+};
+
+enum { PLANS_MOST = 16 };
+
+struct plans {
+    struct plan all[PLANS_MOST];
+    size_t count;
+};
+
+/* A further plan, zeroed; NULL when there are too many: the lever then makes none. */
+struct plan *plans_add(struct plans *plans);
+
+/* The plan of the route's reference; NULL for pass-through. */
+struct plan *plans_reference(struct plans *plans);
+
+/* Learned of a target and resolved once per snapshot, so that a request looks nothing up by name (see estimate.h). */
+struct target_facts {
+    const struct target *target;
+    struct experience *experience;
+    const struct price *price; /* NULL: the price book has none */
+};
+
+#endif
