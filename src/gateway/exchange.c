@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "gateway/balance.h"
 #include "gateway/credentials.h"
 
