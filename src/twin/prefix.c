@@ -1,0 +1,50 @@
+#include "twin/prefix.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/status.h"
+
+enum { PLACES = 1 << 16, BLOCK_BYTES = PREFIX_BLOCK_TOKENS * 4 };
+
+static const usec KEPT_US = 300 * USEC_PER_S;
+
+/* A table in which a newer block takes the place of an older one. */
+struct prefix_cache {
+    struct {
+        uint64_t hash; /* 0: free */
+        usec used_us;
+    } places[PLACES];
+};
+
+struct prefix_cache *
+prefix_new(void)
+{
+    return must_calloc(1, sizeof(struct prefix_cache));
+}
+
+void
+prefix_free(struct prefix_cache *cache)
+{
+    free(cache);
+}
+
+int64_t
+prefix_use(struct prefix_cache *cache, uint64_t salt, struct slice text, usec now_us)
+{
+    uint64_t hash = salt;
+    int64_t cached = 0;
+    bool known = true;
+
+    for (; text.len >= BLOCK_BYTES; text = slice_from(text, BLOCK_BYTES)) {
+        size_t place;
+
+        hash = hash_fast(slice_first(text, BLOCK_BYTES), hash) | 1;
+        place = (size_t)(hash >> 20) % PLACES;
+        known = known && cache->places[place].hash == hash && now_us - cache->places[place].used_us <= KEPT_US;
+        cached += known ? PREFIX_BLOCK_TOKENS : 0;
+        cache->places[place].hash = hash;
+        cache->places[place].used_us = now_us;
+    }
+    return cached >= PREFIX_TOKENS_LEAST ? cached : 0;
+}

@@ -1,0 +1,56 @@
+/* The modelled backend: an application over world.h that answers like an OpenAI-compatible or Anthropic model server,
+ * in modelled time, with answers whose truth can be checked (tasks.h), and with faults on demand (faults.h). The same
+ * code serves over sockets (`equipoise twin`) and in the virtual world. Everything it says of time and tokens is
+ * modelled: the tokenizer is that of tokens.h, the time that of `twin_pace`. */
+#ifndef TWIN_TWIN_H
+#define TWIN_TWIN_H
+
+#include "twin/faults.h"
+#include "world.h"
+
+/* How fast one model is: the first token after `first_token_us`, each further one after `per_token_us`, both times the
+ * load factor 1 + (running - 1) / slots, give or take the jitter. All zero: at once. Answers that are not streamed come
+ * when their last token would. */
+struct twin_pace {
+    usec first_token_us, per_token_us;
+};
+
+struct twin_model {
+    const char *name;
+    double ability; /* see tasks.h */
+    bool embeds;    /* serves embeddings and nothing else */
+    bool thinks;
+    struct twin_pace pace;
+};
+
+enum { TWIN_MODELS_MOST = 32 };
+
+/* The abilities of the models that are there without configuration. */
+extern const double TWIN_ABILITY_SMALL, TWIN_ABILITY_MEDIUM, TWIN_ABILITY_LARGE;
+
+struct twin_settings {
+    struct twin_model models[TWIN_MODELS_MOST];
+    unsigned model_count;
+    const char *key; /* demanded of every request but /health and /metrics; NULL: none */
+    uint64_t seed;
+    size_t body_most; /* bytes */
+    bool prefix_cache;
+    unsigned slots; /* answers at a time of the whole backend, shared out to its workers; others wait. 0: no limit */
+    double jitter;  /* share of every time, 0 to below 1 */
+    struct twin_fault_set faults;
+};
+
+/* twin-small, -medium, -large, -large-thinking and twin-embed at that pace, with the defaults for all else. */
+void twin_settings_default(struct twin_settings *settings, struct twin_pace pace);
+
+/* What the workers of one backend share. */
+struct twin;
+
+struct twin *twin_new(const struct twin_settings *settings) __attribute__((returns_nonnull)); /* texts are copied */
+void twin_free(struct twin *twin);                                                            /* after its workers */
+
+/* The application of one worker; serve it with a world's server. Freed when no client is left. */
+struct application *twin_worker_new(struct twin *twin, struct world *world) __attribute__((returns_nonnull));
+void twin_worker_free(struct application *application);
+
+#endif
