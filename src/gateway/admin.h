@@ -1,0 +1,31 @@
+/* The admin's application, on a listener of its own (loopback unless the user says otherwise): health, readiness,
+ * metrics, the requests under way, one request's row, and the switch `bypass`.
+ *
+ *   GET  /healthz        200 while the process lives
+ *   GET  /readyz         200 while it takes requests; 503 when stopping
+ *   GET  /metrics        counters and gauges, Prometheus text format
+ *   GET  /live           the requests under way on all workers, as JSON
+ *   GET  /requests/ID    one request's row, as JSON, from the ledger
+ *   GET  /bypass         {"bypass": true|false};  POST /bypass with {"on": true|false} sets it
+ *
+ * With `health_only` it is the application of the health listener: /healthz, /readyz and /metrics, behind a token. */
+#ifndef GATEWAY_ADMIN_H
+#define GATEWAY_ADMIN_H
+
+#include "gateway/gateway.h"
+
+struct admin_options {
+    struct gateway *gateway;
+    bool health_only;
+    const char *token; /* NULL: none is asked for */
+    void *context;
+    /* More lines for the metrics page, as of the ledger. May be NULL. */
+    void (*more_metrics)(void *context, struct buffer *out);
+    /* The JSON of one row; runs off the loop. ERR_NOT_FOUND: there is none. */
+    enum status (*row_json)(void *context, uint64_t id, struct buffer *out);
+};
+
+struct application *admin_new(struct world *world, const struct admin_options *options);
+void admin_free(struct application *admin);
+
+#endif

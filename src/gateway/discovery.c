@@ -1,0 +1,151 @@
+#include "gateway/discovery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How long a list of models is taken for current, and when to ask again after a failure. */
+static const usec REFRESH_US = 60 * USEC_PER_S, RETRY_US = 5 * USEC_PER_S;
+enum { LIST_BYTES_MOST = 4 * 1024 * 1024 };
+
+/* One backend being asked. */
+struct inquiry {
+    struct call call;
+    struct timer timer;
+    struct gateway_worker *worker;
+    const struct backend_config *backend;
+    unsigned status;
+    struct buffer answer;
+};
+
+struct discovery {
+    size_t count;
+    struct inquiry inquiries[];
+};
+
+static struct inquiry *
+inquiry_of(struct call *call)
+{
+    return CONTAINER_OF(call, struct inquiry, call);
+}
+
+static void
+again(struct inquiry *inquiry, usec after_us)
+{
+    buffer_free(&inquiry->answer);
+    world_timer_start(worker_world(inquiry->worker), &inquiry->timer, after_us);
+}
+
+static void
+on_head(struct call *call, const struct http_head *head)
+{
+    inquiry_of(call)->status = head->status;
+}
+
+static void
+on_body(struct call *call, struct slice piece)
+{
+    struct inquiry *inquiry = inquiry_of(call);
+
+    if (buffer_len(&inquiry->answer) + piece.len <= LIST_BYTES_MOST)
+        buffer_add(&inquiry->answer, piece);
+}
+
+static void
+on_end(struct call *call)
+{
+    struct inquiry *inquiry = inquiry_of(call);
+    bool learned = inquiry->status == 200 &&
+                   directory_learn(&inquiry->worker->gateway->directory, inquiry->backend->index,
+                                   buffer_content(&inquiry->answer)) == OK;
+
+    call->inside = NULL;
+    if (!learned)
+        log_line(inquiry->worker->gateway->log, LOG_DEBUG, "backend %s does not list its models (status %u)",
+                 inquiry->backend->name, inquiry->status);
+    again(inquiry, learned ? REFRESH_US : RETRY_US);
+}
+
+static void
+on_failed(struct call *call, enum call_failure failure, const char *text)
+{
+    struct inquiry *inquiry = inquiry_of(call);
+
+    (void)failure;
+    call->inside = NULL;
+    log_line(inquiry->worker->gateway->log, LOG_DEBUG, "backend %s: %s", inquiry->backend->name, text);
+    again(inquiry, RETRY_US);
+}
+
+static const struct call_events inquiry_events = {
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .failed = on_failed,
+};
+
+/* Backends whose credential a command prints are not asked: the command runs when a request wants it. */
+static void
+ask(struct timer *timer)
+{
+    struct inquiry *inquiry = CONTAINER_OF(timer, struct inquiry, timer);
+    const struct backend_config *backend = inquiry->backend;
+    const struct credential *credential = &backend->credential;
+    struct http_header headers[3] = {{SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")}};
+    char target[512], value[1024];
+    size_t count = 1;
+
+    if (backend->endpoint_count == 0 || credential->command != NULL)
+        return;
+    snprintf(target, sizeof(target), "%s/v1/models%s%s", backend->base_path != NULL ? backend->base_path : "",
+             backend->query != NULL ? "?" : "", backend->query != NULL ? backend->query : "");
+    if (credential->header != NULL && credential->secret != NULL) {
+        snprintf(value, sizeof(value), "%s%s", credential->prefix != NULL ? credential->prefix : "",
+                 credential->secret);
+        headers[count++] = (struct http_header){slice_of(credential->header), slice_of(value)};
+    }
+    if (backend->dialect == DIALECT_ANTHROPIC)
+        headers[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
+    inquiry->call = (struct call){.events = &inquiry_events};
+    worker_world(inquiry->worker)
+        ->ops->call_open(worker_world(inquiry->worker), &inquiry->call,
+                         &(struct call_request){.endpoint = &backend->endpoints[0],
+                                                .method = SLICE_LITERAL("GET"),
+                                                .target = slice_of(target),
+                                                .headers = headers,
+                                                .header_count = count});
+    explicit_bzero(value, sizeof(value));
+}
+
+struct discovery *
+discovery_start(struct gateway_worker *worker)
+{
+    const struct config *config = worker->gateway->config;
+    struct discovery *discovery =
+        must_calloc(1, sizeof(*discovery) + config->backend_count * sizeof(discovery->inquiries[0]));
+
+    discovery->count = config->backend_count;
+    for (size_t i = 0; i < discovery->count; i++) {
+        struct inquiry *inquiry = &discovery->inquiries[i];
+
+        inquiry->worker = worker;
+        inquiry->backend = &config->backends[i];
+        inquiry->timer.fire = ask;
+        world_timer_start(worker_world(worker), &inquiry->timer, 0);
+    }
+    return discovery;
+}
+
+void
+discovery_stop(struct discovery *discovery)
+{
+    for (size_t i = 0; i < discovery->count; i++) {
+        struct inquiry *inquiry = &discovery->inquiries[i];
+        struct world *world = worker_world(inquiry->worker);
+
+        world_timer_stop(world, &inquiry->timer);
+        if (inquiry->call.inside != NULL)
+            world->ops->call_close(world, &inquiry->call);
+        buffer_free(&inquiry->answer);
+    }
+    free(discovery);
+}
