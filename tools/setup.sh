@@ -18,7 +18,7 @@ die() {
 build_needs='gcc:gcc cmake:cmake ninja:ninja-build pkg-config:pkg-config ld:binutils libc6-dev libuv1-dev libssl-dev
              libyaml-dev libsqlite3-dev libxxhash-dev zlib1g-dev libzstd-dev'
 test_needs='libcmocka-dev ca-certificates openssl:openssl curl:curl node:nodejs npm:npm'
-bench_needs='nginx:nginx haproxy:haproxy wrk:wrk ca-certificates openssl:openssl'
+bench_needs='nginx:nginx haproxy:haproxy python3:python3 ca-certificates openssl:openssl'
 format_needs='clang-format:clang-format'
 
 case ${1-} in
