@@ -208,3 +208,27 @@ text_is_utf8(struct slice text)
     }
     return true;
 }
+
+bool
+text_glob(struct slice pattern, struct slice text)
+{
+    size_t p = 0, t = 0, star = SIZE_MAX, resume = 0;
+
+    while (t < text.len) {
+        if (p < pattern.len && pattern.data[p] == '*') {
+            star = p++;
+            resume = t;
+        } else if (p < pattern.len && (pattern.data[p] == '?' || pattern.data[p] == text.data[t])) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.data[p] == '*')
+        p++;
+    return p == pattern.len;
+}

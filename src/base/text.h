@@ -25,6 +25,9 @@ unsigned text_distance(struct slice a, struct slice b);
 /* The nearest of `words` within a third of the word's length (at least 1, at most 3 edits), or NULL. */
 const char *text_nearest(struct slice word, const char *const *words, size_t count);
 
+/* "*" stands for any run of bytes, "?" for any one byte. */
+bool text_glob(struct slice pattern, struct slice text);
+
 /* True if the bytes are well-formed UTF-8 (RFC 3629, 4). */
 bool text_is_utf8(struct slice text);
 

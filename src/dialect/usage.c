@@ -22,7 +22,7 @@ enum type {
 };
 enum lifetime { FOR_5M = 1, FOR_1H };
 
-enum { DIMENSIONS = 5 };
+enum { DIMENSIONS = USAGE_DEPTH_MOST };
 
 static const unsigned char dimensions[USAGE_KIND_COUNT][DIMENSIONS] = {
 #define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words)                 \
@@ -36,6 +36,21 @@ static const char *const names[USAGE_KIND_COUNT] = {
 #include "dialect/usage_kinds.def"
 #undef USAGE_KIND
 };
+
+struct kind_price {
+    const char *name;
+    int64_t per;
+    int64_t scale;
+};
+
+static const struct kind_price kind_prices[USAGE_KIND_COUNT] = {
+#define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words)                 \
+    {price, per, scale},
+#include "dialect/usage_kinds.def"
+#undef USAGE_KIND
+};
+
+enum { FAMILY, DIRECTION };
 
 _Static_assert(USAGE_KIND_COUNT <= 64, "struct usage keeps one bit per kind");
 
@@ -62,6 +77,72 @@ usage_kind_find(struct slice name, enum usage_kind *out)
         }
     }
     return ERR_NOT_FOUND;
+}
+
+const char *
+usage_kind_price_name(enum usage_kind kind)
+{
+    ENSURE(kind < USAGE_KIND_COUNT);
+    return kind_prices[kind].name;
+}
+
+enum status
+usage_kind_find_price(struct slice price_name, enum usage_kind *out)
+{
+    for (unsigned i = 0; i < USAGE_KIND_COUNT; i++) {
+        if (slice_is(price_name, kind_prices[i].name)) {
+            *out = (enum usage_kind)i;
+            return OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+int64_t
+usage_kind_per(enum usage_kind kind)
+{
+    return kind_prices[kind].per;
+}
+
+int64_t
+usage_kind_scale(enum usage_kind kind)
+{
+    return kind_prices[kind].scale;
+}
+
+enum usage_side
+usage_kind_side(enum usage_kind kind)
+{
+    unsigned direction = dimensions[kind][DIRECTION];
+
+    return direction == INPUT ? USAGE_INPUT : direction == OUTPUT ? USAGE_OUTPUT : USAGE_OTHER;
+}
+
+bool
+usage_kind_is_tokens(enum usage_kind kind)
+{
+    return dimensions[kind][FAMILY] == TOKENS;
+}
+
+unsigned
+usage_kind_depth(enum usage_kind kind)
+{
+    unsigned depth = 0;
+
+    for (unsigned i = 0; i < DIMENSIONS; i++)
+        depth += dimensions[kind][i] != ANY;
+    return depth;
+}
+
+bool
+usage_kind_joins(enum usage_kind both, enum usage_kind a, enum usage_kind b)
+{
+    if (!usage_kinds_overlap(a, b))
+        return false;
+    for (unsigned i = 0; i < DIMENSIONS; i++)
+        if (dimensions[both][i] != (dimensions[a][i] != ANY ? dimensions[a][i] : dimensions[b][i]))
+            return false;
+    return true;
 }
 
 bool

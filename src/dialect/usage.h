@@ -56,6 +56,25 @@ void usage_init(struct usage *usage);
 const char *usage_kind_name(enum usage_kind kind);
 enum status usage_kind_find(struct slice name, enum usage_kind *out) MUST_CHECK;
 
+/* What a kind is called in the price file's prices ("input_mtok"), and how many counts that price is for. */
+const char *usage_kind_price_name(enum usage_kind kind);
+enum status usage_kind_find_price(struct slice price_name, enum usage_kind *out) MUST_CHECK;
+int64_t usage_kind_per(enum usage_kind kind);
+
+/* Counts for one unit of usage_kind_name: 1, or 1,000,000 where seconds are kept as microseconds. */
+int64_t usage_kind_scale(enum usage_kind kind);
+
+enum usage_side { USAGE_OTHER, USAGE_INPUT, USAGE_OUTPUT };
+enum usage_side usage_kind_side(enum usage_kind kind);
+bool usage_kind_is_tokens(enum usage_kind kind);
+
+/* How many dimensions it has, 1 to USAGE_DEPTH_MOST: a proper part has more than its whole. */
+enum { USAGE_DEPTH_MOST = 5 };
+unsigned usage_kind_depth(enum usage_kind kind);
+
+/* True if `both` has exactly the dimensions of a and b together: cached audio, of cached and audio. */
+bool usage_kind_joins(enum usage_kind both, enum usage_kind a, enum usage_kind b);
+
 /* True if `part` has all dimensions of `whole`: its counts are included there. A kind is a part of itself. */
 bool usage_kind_within(enum usage_kind part, enum usage_kind whole);
 

@@ -103,8 +103,8 @@ struct cost prices_cost(const struct price *price, const struct price_terms *ter
 usd prices_charge(const struct price *price, const struct price_terms *terms, const struct usage *usage,
                   const char **why);
 
-/* Reads usage and model out of a whole answer as the file's extractor for that provider and flavour says (flavour NULL:
- * "default"). The model points into `root`; SLICE_NONE if it names none. On failure *why says what was missing, formatted
+/* Reads usage and model out of a whole answer as the book's extractor for that provider and flavour says (flavour NULL:
+ * "default", or whichever fits). The model points into `root`; SLICE_NONE if it names none. On failure *why says what was missing, formatted
  * into `why` (PRICES_WHY_SIZE bytes). ERR_NOT_FOUND: no such provider or flavour; ERR_INVALID: the answer does not fit. */
 enum { PRICES_WHY_SIZE = 256 };
 enum status prices_extract(const struct price_book *book, const char *provider, const char *flavor, yyjson_val *root,
