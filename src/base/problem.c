@@ -66,20 +66,36 @@ source_line(struct slice source, unsigned line)
     return part;
 }
 
+/* Of a line too long to be read (JSON on one line), what stands around the place; the column moves with it. */
+enum { LINE_MOST = 110, LINE_BEFORE = 50 };
+
+static struct slice
+shorten_line(struct slice line, unsigned *column)
+{
+    size_t start = *column > LINE_BEFORE ? *column - LINE_BEFORE : 0;
+
+    if (line.len <= LINE_MOST)
+        return line;
+    *column -= (unsigned)start;
+    return slice_first(slice_from(line, start), LINE_MOST);
+}
+
 static void
 print_place(const struct problem *problem, struct slice source, struct buffer *out)
 {
+    unsigned column = problem->column;
     struct slice line = source.data != NULL && problem->line > 0 ? source_line(source, problem->line) : SLICE_NONE;
 
     if (line.data == NULL)
         return;
     while (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
+    line = shorten_line(line, &column);
     buffer_printf(out, "%6u | %.*s\n", problem->line, SLICE_ARGS(line));
-    if (problem->column == 0)
+    if (column == 0)
         return;
     buffer_add_text(out, "       | ");
-    for (unsigned i = 1; i < problem->column && i <= line.len; i++)
+    for (unsigned i = 1; i < column && i <= line.len; i++)
         buffer_add_byte(out, line.data[i - 1] == '\t' ? '\t' : ' ');
     buffer_add_text(out, "^\n");
 }

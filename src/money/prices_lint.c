@@ -66,6 +66,16 @@ check_cache(struct linter *l, const struct model *model, const struct tariff *ta
 }
 
 static void
+check_empty(struct linter *l, const struct model *model, const struct tariff *tariff)
+{
+    if (tariff->line_count == 0)
+        warn(l, model->place,
+             arena_printf(l->arena, "%s, model %s: has no prices at all, so everything costs 0", model->provider->id,
+                          model->id),
+             "Leave the model out if its price is not known.");
+}
+
+static void
 check_fault(struct linter *l, const struct model *model, const struct tariff *tariff)
 {
     if (tariff->fault == NULL)
@@ -148,6 +158,7 @@ check_model(struct linter *l, const struct model *model)
         check_sides(l, model, &model->dated[i].tariff);
         check_cache(l, model, &model->dated[i].tariff);
         check_fault(l, model, &model->dated[i].tariff);
+        check_empty(l, model, &model->dated[i].tariff);
     }
     check_dates(l, model);
     check_reach(l, model);
