@@ -270,13 +270,10 @@ may_enter(const struct admin *admin, const struct http_head *head)
 static void
 serve_page(struct visit *visit, struct slice path)
 {
-    struct gateway *gateway = visit->admin->options.gateway;
     bool all = !visit->admin->options.health_only;
 
     if (slice_is(path, "/healthz"))
         reply_text(visit, 200, "ok\n");
-    else if (slice_is(path, "/readyz") && atomic_load(&gateway->stopping))
-        reply_text(visit, 503, "stopping\n");
     else if (slice_is(path, "/readyz"))
         reply_text(visit, 200, "ready\n");
     else if (slice_is(path, "/metrics"))

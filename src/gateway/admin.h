@@ -2,7 +2,7 @@
  * metrics, the requests under way, one request's row, and the switch `bypass`.
  *
  *   GET  /healthz        200 while the process lives
- *   GET  /readyz         200 while it takes requests; 503 when stopping
+ *   GET  /readyz         200 while it takes requests; when stopping the listener is closed
  *   GET  /metrics        counters and gauges, Prometheus text format
  *   GET  /live           the requests under way on all workers, as JSON
  *   GET  /requests/ID    one request's row, as JSON, from the ledger

@@ -333,23 +333,27 @@ fill_row(struct exchange *exchange, struct row *row)
     put_savings(exchange, row);
 }
 
+/* `sign` is 1 to count, -1 to take it back. */
 static void
-count_row(struct gateway_worker *worker, const struct exchange *exchange, const struct row *row)
+count_row(struct gateway_worker *worker, const struct exchange *exchange, const struct row *row, int sign)
 {
     struct counters *counters = &worker->counters;
 
-    count(counters, (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending), 1);
-    count(counters, COUNT_INPUT_TOKENS, row->input_tokens);
-    count(counters, COUNT_CACHE_READ_TOKENS, row->cache_read_tokens);
-    count(counters, COUNT_OUTPUT_TOKENS, row->output_tokens);
+    count(counters, (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending), sign);
+    count(counters, COUNT_INPUT_TOKENS, sign * row->input_tokens);
+    count(counters, COUNT_CACHE_READ_TOKENS, sign * row->cache_read_tokens);
+    count(counters, COUNT_OUTPUT_TOKENS, sign * row->output_tokens);
     if (usd_known(row->cost))
-        count(counters, COUNT_COST_PICO, row->cost);
+        count(counters, COUNT_COST_PICO, sign * row->cost);
     else
-        count(counters, COUNT_UNPRICED, 1);
-    if (usd_known(row->baseline))
-        count(counters, COUNT_BASELINE_PICO, row->baseline);
+        count(counters, COUNT_UNPRICED, sign);
+    if (usd_known(row->baseline) && usd_known(row->cost))
+        count(counters, COUNT_BASELINE_PICO, sign * row->baseline);
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow)
+            count(counters, COUNT_SAVED_PICO, sign * row->savings[i].saved);
     if (slice_is(row->exactness, "estimated"))
-        count(counters, COUNT_ESTIMATED, 1);
+        count(counters, COUNT_ESTIMATED, sign);
 }
 
 /* Whole answers teach what the target is like. */
@@ -394,7 +398,9 @@ settle_row(struct exchange *exchange)
 
     fill_row(exchange, &worker->row);
     journal_put_settle(&worker->record, &worker->row);
-    gateway_append(worker);
-    count_row(worker, exchange, &worker->row);
+    /* Counted before it is kept: whoever compares the two never finds a row that was not counted. */
+    count_row(worker, exchange, &worker->row, 1);
+    if (!gateway_append(worker))
+        count_row(worker, exchange, &worker->row, -1);
     learn(exchange);
 }
