@@ -1,0 +1,234 @@
+#include "live/framing.h"
+
+#include "base/text.h"
+
+static struct framing_refusal
+refuse(unsigned status, const char *text)
+{
+    return (struct framing_refusal){status, text};
+}
+
+/* The fields that decide about framing, found in one walk over the head. */
+struct fields {
+    struct slice host, length, coding, expect;
+    unsigned hosts, lengths, codings, expects;
+};
+
+static void
+note(struct slice *value, unsigned *count, const struct http_header *header)
+{
+    *value = slice_trim(header->value);
+    (*count)++;
+}
+
+static struct fields
+find_fields(const struct http_head *head)
+{
+    struct fields found = {0};
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+
+        switch (header->name.len) {
+        case sizeof("host") - 1:
+            if (slice_is_nocase(header->name, "host"))
+                note(&found.host, &found.hosts, header);
+            break;
+        case sizeof("expect") - 1:
+            if (slice_is_nocase(header->name, "expect"))
+                note(&found.expect, &found.expects, header);
+            break;
+        case sizeof("content-length") - 1:
+            if (slice_is_nocase(header->name, "content-length"))
+                note(&found.length, &found.lengths, header);
+            break;
+        case sizeof("transfer-encoding") - 1:
+            if (slice_is_nocase(header->name, "transfer-encoding"))
+                note(&found.coding, &found.codings, header);
+            break;
+        default:
+            break;
+        }
+    }
+    return found;
+}
+
+/* RFC 9112, 6: requests and answers alike. *framed: the head says how long the body is. */
+static struct framing_refusal
+check_body(const struct fields *found, unsigned minor, struct framing *out, bool *framed)
+{
+    uint64_t length;
+
+    *framed = found->lengths + found->codings != 0;
+    /* 6.3, 3: Content-Length beside Transfer-Encoding ought to be handled as an error. */
+    if (found->lengths != 0 && found->codings != 0)
+        return refuse(400, "Content-Length and Transfer-Encoding may not stand together");
+    if (found->codings != 0) {
+        /* 6.1: no coding but chunked is known here; in HTTP/1.0 there is none. */
+        if (minor == 0)
+            return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+        if (found->codings > 1 || !slice_is_nocase(found->coding, "chunked"))
+            return refuse(501, "the only Transfer-Encoding understood is 'chunked', given once");
+        out->chunked = true;
+        out->body_len = -1;
+    }
+    if (found->lengths != 0) {
+        /* 6.3, 5: neither twice nor as a list, even if equal. RFC 9110, 8.6: digits only. */
+        if (found->lengths > 1 || text_parse_u64(found->length, &length) != OK || length > INT64_MAX)
+            return refuse(400, "Content-Length must be one decimal number, given once");
+        out->body_len = (int64_t)length;
+    }
+    return FRAMING_FINE;
+}
+
+/* RFC 3986, 3.2.2 and 3.2.3, without user information; a comma would look like a list. */
+static bool
+is_authority(struct slice text)
+{
+    static const char marks[] = "-._~%!$&'()*+;=:[]";
+
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+            continue;
+        if (c == '\0' || strchr(marks, c) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* RFC 9112, 3.2: exactly one valid Host in HTTP/1.1; in HTTP/1.0 it may be missing. */
+static struct framing_refusal
+check_host(const struct fields *found, unsigned minor)
+{
+    if (found->hosts == 0 && minor == 0)
+        return FRAMING_FINE;
+    if (found->hosts != 1)
+        return refuse(400, "exactly one Host header is needed");
+    if (!is_authority(found->host))
+        return refuse(400, "the Host header is not a host");
+    return FRAMING_FINE;
+}
+
+/* RFC 9112, 3.2.2: a server must accept the absolute form. It must not say another host than Host does. */
+static struct framing_refusal
+strip_authority(struct http_head *head, const struct fields *found)
+{
+    size_t scheme = slice_starts(head->target, "http://") ? 7 : slice_starts(head->target, "https://") ? 8 : 0;
+    struct slice rest = slice_from(head->target, scheme);
+    size_t slash = slice_find_byte(rest, '/');
+    struct slice authority = slice_first(rest, slash);
+
+    if (scheme == 0 || slash == rest.len)
+        return refuse(400, "the request's target must be a path, starting with '/'");
+    if (found->hosts != 1 || !slice_equal(authority, found->host))
+        return refuse(400, "the request's target names another host than the Host header");
+    head->target = slice_from(rest, slash);
+    return FRAMING_FINE;
+}
+
+/* RFC 9112, 3.2; RFC 3986: visible ASCII, and no fragment. */
+static struct framing_refusal
+check_target(struct http_head *head, const struct fields *found)
+{
+    for (size_t i = 0; i < head->target.len; i++) {
+        char c = head->target.data[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '#')
+            return refuse(400, "the request's target holds a byte that may not stand in a URL");
+    }
+    if (head->target.len != 0 && head->target.data[0] == '/')
+        return FRAMING_FINE;
+    return strip_authority(head, found);
+}
+
+/* RFC 9110, 10.1.1. */
+static struct framing_refusal
+check_expect(const struct fields *found, unsigned minor, struct framing *out)
+{
+    if (found->expects == 0 || minor == 0)
+        return FRAMING_FINE;
+    if (found->expects > 1 || !slice_is_nocase(found->expect, "100-continue"))
+        return refuse(417, "the only expectation that can be met is '100-continue'");
+    out->expects_continue = true;
+    return FRAMING_FINE;
+}
+
+struct framing_refusal
+framing_check_request(struct http_head *head, unsigned minor, struct framing *out)
+{
+    struct fields found = find_fields(head);
+    struct framing_refusal refusal;
+    bool framed;
+
+    *out = (struct framing){0};
+    refusal = check_body(&found, minor, out, &framed);
+    if (refusal.status == 0)
+        refusal = check_host(&found, minor);
+    if (refusal.status == 0)
+        refusal = check_target(head, &found);
+    if (refusal.status == 0)
+        refusal = check_expect(&found, minor, out);
+    head->body_len = out->body_len;
+    return refusal;
+}
+
+struct framing_refusal
+framing_check_answer(struct http_head *head, unsigned minor, bool bodyless, struct framing *out)
+{
+    struct fields found = find_fields(head);
+    struct framing_refusal refusal;
+    bool framed;
+
+    *out = (struct framing){0};
+    if (head->status < 100 || head->status > 599)
+        return refuse(502, "the status is not between 100 and 599");
+    /* RFC 9110, 15.2.2: only after an Upgrade, which we never send. */
+    if (head->status == 101)
+        return refuse(502, "101 Switching Protocols without being asked to");
+    refusal = check_body(&found, minor, out, &framed);
+    if (!framed)
+        out->body_len = -1; /* RFC 9112, 6.3, 8: up to the end of the connection */
+    /* 6.3, 1: these never have a body, whatever the head says. */
+    if (bodyless || head->status < 200 || head->status == 204 || head->status == 304) {
+        out->chunked = false;
+        out->body_len = 0;
+    }
+    head->body_len = out->body_len;
+    return refusal;
+}
+
+static bool
+is_among(struct slice name, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (slice_is_nocase(name, *names))
+            return true;
+    return false;
+}
+
+bool
+framing_trailer_allowed(struct slice name)
+{
+    static const char *const forbidden[] = {
+        "Authorization",     "Cache-Control", "Connection",  "Content-Encoding",    "Content-Length",
+        "Content-Range",     "Content-Type",  "Cookie",      "Expect",              "Host",
+        "Keep-Alive",        "Max-Forwards",  "Proxy-Authorization", "Range",       "Set-Cookie",
+        "TE",                "Trailer",       "Transfer-Encoding",   "Upgrade",     "X-Api-Key",
+        "Api-Key",           NULL};
+
+    return !is_among(name, forbidden);
+}
+
+bool
+framing_owns(struct slice name)
+{
+    static const char *const ours[] = {"Connection", "Content-Length",   "Date",    "Host",
+                                       "Keep-Alive", "Proxy-Connection", "TE",      "Trailer",
+                                       "Transfer-Encoding", "Upgrade",   NULL};
+
+    return is_among(name, ours);
+}

@@ -1,0 +1,58 @@
+#include "live/head.h"
+
+#include "live/framing.h"
+
+static void
+add_safely(struct buffer *out, struct slice text)
+{
+    char *to = buffer_reserve(out, text.len);
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        to[i] = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+    }
+    out->end += text.len;
+}
+
+void
+head_add_headers(struct buffer *out, const struct http_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(!framing_owns(headers[i].name));
+        add_safely(out, headers[i].name);
+        buffer_add(out, SLICE_LITERAL(": "));
+        add_safely(out, headers[i].value);
+        buffer_add(out, SLICE_LITERAL("\r\n"));
+    }
+}
+
+void
+head_add_number(struct buffer *out, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    buffer_add(out, slice_make(digits + at, sizeof(digits) - at));
+}
+
+void
+head_add_chunk(struct buffer *out, struct slice bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char size[16];
+    size_t at = sizeof(size);
+    size_t len = bytes.len;
+
+    ENSURE(len > 0);
+    do
+        size[--at] = digits[len & 15];
+    while ((len >>= 4) != 0);
+    buffer_add(out, slice_make(size + at, sizeof(size) - at));
+    buffer_add(out, SLICE_LITERAL("\r\n"));
+    buffer_add(out, bytes);
+    buffer_add(out, SLICE_LITERAL("\r\n"));
+}

@@ -1,0 +1,33 @@
+/* From a configured host to addresses that we may connect to: numbers at once, names by the system's resolver, off the
+ * loop. */
+#ifndef LIVE_RESOLVE_H
+#define LIVE_RESOLVE_H
+
+#include <sys/socket.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+
+enum { RESOLVE_MOST = 8, RESOLVE_WORDS_SIZE = 256 };
+
+struct resolved_address {
+    struct sockaddr_storage storage;
+    socklen_t len;
+};
+
+struct resolved {
+    struct resolved_address addresses[RESOLVE_MOST];
+    size_t count;
+};
+
+/* `host` is a numeric address: fills *out. */
+bool resolve_number(const char *host, unsigned port, struct resolved *out);
+
+/* Asks the system's resolver; blocks. ERR_NOT_FOUND: `why` says what is wrong. */
+enum status resolve_name(const char *host, unsigned port, struct resolved *out, char *why) MUST_CHECK;
+
+/* Takes out the addresses that only a configuration with `private_allowed` may name: loopback, private, link-local (where
+ * clouds keep their credentials), shared and unspecified ones, also in their IPv6 dress. ERR_DENIED: none is left. */
+enum status resolve_drop_private(const char *host, struct resolved *resolved, char *why) MUST_CHECK;
+
+#endif

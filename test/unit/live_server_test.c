@@ -1,0 +1,308 @@
+/* labels: threads */
+/* The server over real sockets: what a client sends, whole or in pieces, and what it gets. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "live_rig.h"
+
+static void
+expect_in(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("'%s' is not in: %s", part, text);
+}
+
+static void
+answers_a_request(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "GET /head?a=b HTTP/1.1\r\nHost: x\r\nA:  b c \r\nEmpty:\r\nConnection: close\r\n\r\n");
+
+    expect_in(text, "HTTP/1.1 200 OK\r\n");
+    expect_in(text, "\r\nDate: ");
+    expect_in(text, " GMT\r\n");
+    expect_in(text, "\r\nConnection: close\r\n");
+    expect_in(text, "\r\n\r\nGET /head?a=b 0\nHost=x\nA=b c\nEmpty=\nConnection=close\n");
+    free(text);
+}
+
+static void
+accepts_the_absolute_form(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "GET http://x:80/head HTTP/1.1\r\nHost: x:80\r\nConnection: close\r\n\r\n");
+
+    expect_in(text, "GET /head 0\n");
+    free(text);
+}
+
+/* Every request of the list, cut in two at every byte: the answer is the same. */
+static void
+splits_do_not_matter(void **state)
+{
+    static const char *const requests[] = {
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: t\r\n\r\n",
+        "POST /chunks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+    };
+    struct rig *rig = *state;
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+        for (size_t at = 1; at < strlen(requests[i]); at++) {
+            int fd = rig_connect(rig->port);
+            struct buffer all;
+
+            rig_send_bytes(fd, requests[i], at);
+            /* Nothing to wait for: whether the halves arrive apart or together, the answer must be right. */
+            sched_yield();
+            rig_send(fd, requests[i] + at);
+            all = rig_read_all(fd);
+            buffer_add_byte(&all, '\0');
+            expect_in(all.data, "HTTP/1.1 200 OK\r\n");
+            expect_in(all.data, "o");
+            assert_true(slice_ends(slice_of(all.data), "hello") || slice_ends(slice_of(all.data), "0\r\n\r\n"));
+            buffer_free(&all);
+        }
+    }
+}
+
+static void
+keeps_the_connection(void **state)
+{
+    struct rig *rig = *state;
+    int fd = rig_connect(rig->port);
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct buffer answer;
+
+        rig_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok");
+        answer = rig_read_answer(fd);
+        assert_true(slice_ends(buffer_content(&answer), "\r\n\r\nok"));
+        assert_null(strstr(answer.data, "Connection:"));
+        buffer_free(&answer);
+    }
+    close(fd);
+}
+
+static void
+serves_pipelined_requests_in_order(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+                                    "\r\nPOST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                    "3\r\ntwo\r\n0\r\n\r\n"
+                                    "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+                                    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast");
+
+    expect_in(text, "\r\n\r\noneHTTP/1.1 200");
+    expect_in(text, "1\r\nt\r\n1\r\nw\r\n1\r\no\r\n0\r\n\r\nHTTP/1.1 200");
+    free(text);
+}
+
+static void
+speaks_http_1_0(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "POST /chunks HTTP/1.0\r\nContent-Length: 3\r\n\r\nold");
+
+    expect_in(text, "Connection: close\r\n\r\nold");
+    assert_null(strstr(text, "chunked"));
+    free(text);
+    text = rig_ask(rig->port, "POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nA"
+                              "POST /echo HTTP/1.0\r\nContent-Length: 1\r\n\r\nB");
+    expect_in(text, "Connection: keep-alive\r\n\r\nA");
+    expect_in(text, "Connection: close\r\n\r\nB");
+    free(text);
+}
+
+static void
+head_has_no_body(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "HEAD /head HTTP/1.1\r\nHost: x\r\n\r\n"
+                                    "HEAD /early HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+    expect_in(text, "Content-Length: 20\r\n\r\nHTTP/1.1 401 Unauthorized\r\n");
+    assert_true(slice_ends(slice_of(text), "Connection: close\r\n\r\n"));
+    free(text);
+}
+
+static void
+continues_when_expected(void **state)
+{
+    struct rig *rig = *state;
+    int fd = rig_connect(rig->port);
+    char interim[26] = {0};
+    struct buffer rest;
+
+    rig_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+    assert_int_equal(recv(fd, interim, 25, MSG_WAITALL), 25);
+    assert_string_equal(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+    rig_send(fd, "ok");
+    rest = rig_read_all(fd);
+    assert_true(slice_starts(buffer_content(&rest), "HTTP/1.1 200 OK"));
+    buffer_free(&rest);
+}
+
+/* A short body that the application did not want does not cost the connection; a long one does. */
+static void
+early_answers(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nskip"
+                                    "GET /head HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+    expect_in(text, "401 Unauthorized\r\n");
+    expect_in(text, "noHTTP/1.1 200 OK");
+    free(text);
+    text = rig_ask(rig->port, "POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nsome");
+    expect_in(text, "Connection: close\r\n\r\nno");
+    free(text);
+}
+
+static void
+bodies_have_limits(void **state)
+{
+    struct rig *rig = *state;
+    unsigned before = atomic_load(&rig->bad_bodies);
+    char request[2048];
+    char *text = rig_ask(rig->port, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n");
+
+    expect_in(text, "HTTP/1.1 413 Content Too Large\r\n");
+    expect_in(text, "Connection: close\r\n\r\nbad");
+    free(text);
+    snprintf(request, sizeof(request), "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n%01001d", 0);
+    text = rig_ask(rig->port, request);
+    expect_in(text, "HTTP/1.1 413");
+    free(text);
+    text = rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n");
+    expect_in(text, "HTTP/1.1 400");
+    free(text);
+    assert_int_equal(atomic_load(&rig->bad_bodies) - before, 3);
+}
+
+static void
+notices_a_client_that_left(void **state)
+{
+    static const char *const requests[] = {
+        "GET /silent HTTP/1.1\r\nHost: x\r\n\r\n", /* before the first byte */
+        "GET /begin HTTP/1.1\r\nHost: x\r\n\r\n",  /* in the middle of the answer */
+        "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n", /* while the answer is stuck */
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", /* in the middle of the request */
+    };
+    struct rig *rig = *state;
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+        unsigned heads = atomic_load(&rig->heads);
+        unsigned gone = atomic_load(&rig->gone);
+        int fd = rig_connect(rig->port);
+
+        rig_send(fd, requests[i]);
+        rig_wait(&rig->heads, heads + 1);
+        assert_int_equal(atomic_load(&rig->gone), gone);
+        close(fd);
+        rig_wait(&rig->gone, gone + 1);
+    }
+}
+
+/* A client that reads nothing fills the buffers of both kernels and our own, and no more than that. */
+static void
+slow_readers_are_waited_for(void **state)
+{
+    struct rig *rig = *state;
+    int fd = rig_connect(rig->port);
+    struct buffer all = {0};
+    size_t before;
+    struct slice text;
+
+    atomic_store(&rig->written, 0);
+    rig_send(fd, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
+    do {
+        before = atomic_load(&rig->written);
+        usleep(100000);
+    } while (before == 0 || atomic_load(&rig->written) != before);
+    assert_true(before < 64u * 1024 * 1024);
+    close(fd);
+    rig_wait(&rig->gone, 1);
+
+    fd = rig_connect(rig->port);
+    rig_send(fd, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    all = rig_read_all(fd);
+    text = buffer_content(&all);
+    assert_int_equal(text.len - slice_find(text, SLICE_LITERAL("\r\n\r\n")) - 4, LARGE_BYTES);
+    assert_true(atomic_load(&rig->drained) > 0);
+    buffer_free(&all);
+}
+
+static void
+aborted_answers_have_no_end(void **state)
+{
+    struct rig *rig = *state;
+    char *text = rig_ask(rig->port, "GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
+
+    assert_true(slice_ends(slice_of(text), "4\r\nhalf\r\n"));
+    free(text);
+}
+
+/* HTTP/1.0 sees the end of an answer in the end of the connection, so a cut one must end otherwise. */
+static void
+aborted_http_1_0_is_reset(void **state)
+{
+    struct rig *rig = *state;
+    int fd = rig_connect(rig->port);
+    char some[1024];
+    ssize_t got;
+
+    rig_send(fd, "GET /cut HTTP/1.0\r\n\r\n");
+    while ((got = recv(fd, some, sizeof(some), 0)) > 0)
+        ;
+    assert_int_equal(got, -1);
+    close(fd);
+}
+
+static int
+setup(void **state)
+{
+    *state = rig_plain();
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    rig_free(*state);
+    return 0;
+}
+
+#define LIVE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIVE_TEST(answers_a_request),
+        LIVE_TEST(accepts_the_absolute_form),
+        LIVE_TEST(splits_do_not_matter),
+        LIVE_TEST(keeps_the_connection),
+        LIVE_TEST(serves_pipelined_requests_in_order),
+        LIVE_TEST(speaks_http_1_0),
+        LIVE_TEST(head_has_no_body),
+        LIVE_TEST(continues_when_expected),
+        LIVE_TEST(early_answers),
+        LIVE_TEST(bodies_have_limits),
+        LIVE_TEST(notices_a_client_that_left),
+        LIVE_TEST(slow_readers_are_waited_for),
+        LIVE_TEST(aborted_answers_have_no_end),
+        LIVE_TEST(aborted_http_1_0_is_reset),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
