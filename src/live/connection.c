@@ -251,8 +251,9 @@ on_head(struct reader *reader)
     connection->client.user = NULL;
     connection->body_most = SIZE_MAX;
     connection->bodyless = slice_is(reader->head.method, "HEAD");
-    connection->mode = ops_of(connection)->head(connection->server->application, &connection->client, &reader->head,
-                                                &connection->body_most);
+    connection->mode =
+        ops_of(connection)
+            ->head(connection->server->application, &connection->client, &reader->head, &connection->body_most);
     if (connection->held)
         expect_body(connection);
     return !is_closed(connection) && !connection->refused;

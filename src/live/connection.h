@@ -50,7 +50,7 @@ struct connection {
     bool reset;     /* cut, and only a reset tells the client so */
     bool lingering; /* all is sent, waiting for the client to close */
     bool chunked, bodyless;
-    bool starved;   /* client_write took less than offered */
+    bool starved;        /* client_write took less than offered */
     int64_t answer_left; /* -1: not known */
     size_t dropped;      /* bytes read and not looked at */
 };

@@ -213,12 +213,28 @@ is_among(struct slice name, const char *const *names)
 bool
 framing_trailer_allowed(struct slice name)
 {
-    static const char *const forbidden[] = {
-        "Authorization",     "Cache-Control", "Connection",  "Content-Encoding",    "Content-Length",
-        "Content-Range",     "Content-Type",  "Cookie",      "Expect",              "Host",
-        "Keep-Alive",        "Max-Forwards",  "Proxy-Authorization", "Range",       "Set-Cookie",
-        "TE",                "Trailer",       "Transfer-Encoding",   "Upgrade",     "X-Api-Key",
-        "Api-Key",           NULL};
+    static const char *const forbidden[] = {"Authorization",
+                                            "Cache-Control",
+                                            "Connection",
+                                            "Content-Encoding",
+                                            "Content-Length",
+                                            "Content-Range",
+                                            "Content-Type",
+                                            "Cookie",
+                                            "Expect",
+                                            "Host",
+                                            "Keep-Alive",
+                                            "Max-Forwards",
+                                            "Proxy-Authorization",
+                                            "Range",
+                                            "Set-Cookie",
+                                            "TE",
+                                            "Trailer",
+                                            "Transfer-Encoding",
+                                            "Upgrade",
+                                            "X-Api-Key",
+                                            "Api-Key",
+                                            NULL};
 
     return !is_among(name, forbidden);
 }
@@ -226,9 +242,9 @@ framing_trailer_allowed(struct slice name)
 bool
 framing_owns(struct slice name)
 {
-    static const char *const ours[] = {"Connection", "Content-Length",   "Date",    "Host",
-                                       "Keep-Alive", "Proxy-Connection", "TE",      "Trailer",
-                                       "Transfer-Encoding", "Upgrade",   NULL};
+    static const char *const ours[] = {"Connection",        "Content-Length",   "Date", "Host",
+                                       "Keep-Alive",        "Proxy-Connection", "TE",   "Trailer",
+                                       "Transfer-Encoding", "Upgrade",          NULL};
 
     return is_among(name, ours);
 }

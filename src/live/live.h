@@ -10,15 +10,15 @@ struct live;
 
 /* How patient a server is with its clients. Zero: the default given. */
 struct live_patience {
-    usec header_us;     /* a request's head, from its first byte: 10 s */
-    usec body_us;       /* between two pieces of a request's body: 30 s */
-    usec idle_us;       /* between two requests: 75 s */
-    usec write_us;      /* a client that takes nothing of its answer: 60 s */
+    usec header_us; /* a request's head, from its first byte: 10 s */
+    usec body_us;   /* between two pieces of a request's body: 30 s */
+    usec idle_us;   /* between two requests: 75 s */
+    usec write_us;  /* a client that takes nothing of its answer: 60 s */
 };
 
 struct live_listener {
-    const char *address; /* an address, or a name of this machine */
-    unsigned port;       /* 0: any free one, see live_port */
+    const char *address;              /* an address, or a name of this machine */
+    unsigned port;                    /* 0: any free one, see live_port */
     const char *cert_file, *key_file; /* PEM; both NULL: plain HTTP */
     bool first_worker_only;
 };
@@ -28,11 +28,11 @@ struct live_options {
     const struct live_listener *listeners;
     size_t listener_count;
     struct live_patience patience;
-    size_t head_most;           /* bytes of a request's head; 0: 32 KiB */
-    unsigned connections_most;  /* per worker; 0: 16384. Beyond, accepting waits */
-    usec drain_us;              /* how long requests in flight may take to finish when stopping; 0: 30 s */
-    struct log *log;            /* may be NULL */
-    void *context;              /* handed to the following */
+    size_t head_most;          /* bytes of a request's head; 0: 32 KiB */
+    unsigned connections_most; /* per worker; 0: 16384. Beyond, accepting waits */
+    usec drain_us;             /* how long requests in flight may take to finish when stopping; 0: 30 s */
+    struct log *log;           /* may be NULL */
+    void *context;             /* handed to the following */
 
     /* On the worker's thread before it serves anything; may be NULL. */
     void (*worker_started)(void *context, struct world *world);

@@ -39,8 +39,8 @@ struct live_world {
     usec now_us, wall_us; /* 0: not asked for in this turn */
 
     char *scratch;
-    struct list dirty; /* streams with bytes to send */
-    struct list ready; /* streams to tend */
+    struct list dirty;  /* streams with bytes to send */
+    struct list ready;  /* streams to tend */
     struct list buried; /* closed streams to free */
 
     uv_async_t wake;
@@ -55,16 +55,16 @@ struct live_world {
 
     struct live_server *servers; /* one per listener; see server.h */
     size_t server_count;
-    struct map pools;       /* endpoint id to struct pool; see pool.h */
-    struct list upstreams;  /* every connection to a backend */
+    struct map pools;      /* endpoint id to struct pool; see pool.h */
+    struct list upstreams; /* every connection to a backend */
     unsigned upstream_count;
-    unsigned clients;   /* requests that an application holds */
+    unsigned clients; /* requests that an application holds */
     unsigned connections;
-    unsigned calls;     /* open calls */
-    unsigned jobs;      /* off the loop */
-    bool stopping;      /* no further clients, connections close after their answer */
-    bool cutting;       /* no further calls either */
-    bool finished;      /* the loop need not turn any more */
+    unsigned calls;                /* open calls */
+    unsigned jobs;                 /* off the loop */
+    bool stopping;                 /* no further clients, connections close after their answer */
+    bool cutting;                  /* no further calls either */
+    bool finished;                 /* the loop need not turn any more */
     struct tls_contexts *contexts; /* shared by all workers */
 };
 

@@ -9,10 +9,10 @@
 #include "live/resolve.h"
 #include "live/tls.h"
 
-#define POOL_FRESH_US (30 * USEC_PER_S)   /* addresses are used without asking again */
-#define POOL_STALE_US (600 * USEC_PER_S)  /* they are used while asking again */
-#define POOL_IDLE_US (60 * USEC_PER_S)    /* a connection is kept without use */
-#define POOL_DOUBT_US (1 * USEC_PER_S)    /* idle for longer, it is looked at before use */
+#define POOL_FRESH_US (30 * USEC_PER_S)  /* addresses are used without asking again */
+#define POOL_STALE_US (600 * USEC_PER_S) /* they are used while asking again */
+#define POOL_IDLE_US (60 * USEC_PER_S)   /* a connection is kept without use */
+#define POOL_DOUBT_US (1 * USEC_PER_S)   /* idle for longer, it is looked at before use */
 
 enum { POOL_WORDS_SIZE = 256 };
 

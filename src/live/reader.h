@@ -11,11 +11,7 @@
 #include "base/list.h"
 #include "live/framing.h"
 
-enum {
-    READER_HEADERS_MOST = 100,
-    READER_HEAD_BYTES_MOST = 32 * 1024,
-    READER_TARGET_BYTES_MOST = 8 * 1024
-};
+enum { READER_HEADERS_MOST = 100, READER_HEAD_BYTES_MOST = 32 * 1024, READER_TARGET_BYTES_MOST = 8 * 1024 };
 
 enum reader_state { READER_HEAD, READER_BODY, READER_COMPLETE };
 
@@ -42,21 +38,21 @@ struct reader {
     bool keep_alive; /* from the head on: the connection may go on after this message */
     bool started;    /* some byte of the message has come */
     bool version_seen;
-    unsigned minor;  /* HTTP/1.minor */
+    unsigned minor;                 /* HTTP/1.minor */
     struct framing_refusal refusal; /* status 0: none */
 
     struct http_head head;
     struct framing framing;
     size_t head_bytes_most;
-    size_t head_bytes;  /* as they came, spaces and all; trailers count too */
+    size_t head_bytes;     /* as they came, spaces and all; trailers count too */
     struct buffer text;    /* target, then names and values */
     struct buffer trailer; /* the name of the trailer being read */
     size_t target_len;
     struct header_place *places;
     struct http_header *headers;
     size_t header_size;
-    const char *fed;    /* the bytes being fed */
-    char before[8];     /* the last bytes fed before them, for names split between two reads */
+    const char *fed; /* the bytes being fed */
+    char before[8];  /* the last bytes fed before them, for names split between two reads */
 };
 
 void reader_init(struct reader *reader, bool requests, const struct reader_events *events);

@@ -56,7 +56,7 @@ is_private_v4(uint32_t address)
     static const struct {
         uint32_t network;
         unsigned bits;
-    } ranges[] = {{0x00000000, 8},  {0x7f000000, 8},  {0x0a000000, 8}, {0xac100000, 12},
+    } ranges[] = {{0x00000000, 8},  {0x7f000000, 8},  {0x0a000000, 8},  {0xac100000, 12},
                   {0xc0a80000, 16}, {0x64400000, 10}, {0xa9fe0000, 16}, {0xe0000000, 3}};
 
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
@@ -108,8 +108,9 @@ resolve_drop_private(const char *host, struct resolved *resolved, char *why)
     resolved->count = kept;
     if (kept > 0)
         return OK;
-    snprintf(why, RESOLVE_WORDS_SIZE,
-             "'%s' is at a loopback, private or link-local address; if that is meant, say 'private: yes' at the backend",
-             host);
+    snprintf(
+        why, RESOLVE_WORDS_SIZE,
+        "'%s' is at a loopback, private or link-local address; if that is meant, say 'private: yes' at the backend",
+        host);
     return ERR_DENIED;
 }

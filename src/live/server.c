@@ -137,7 +137,7 @@ server_drain(struct live_server *server)
         server->accepting = false;
     }
     LIST_EACH(&server->connections, node, after)
-        connection_close_if_idle(CONTAINER_OF(node, struct connection, node));
+    connection_close_if_idle(CONTAINER_OF(node, struct connection, node));
 }
 
 void

@@ -26,13 +26,13 @@ enum stream_read { STREAM_SOME, STREAM_AGAIN, STREAM_END, STREAM_FAILED };
 struct stream;
 
 struct stream_events {
-    void (*connected)(struct stream *);              /* also the TLS handshake is done */
-    void (*readable)(struct stream *);               /* call stream_read until it says AGAIN or wanted bytes are in */
-    void (*hangup)(struct stream *);                 /* the peer left while we were not reading (if heeds_peer) */
-    void (*sent)(struct stream *);                   /* some unsent bytes are gone */
+    void (*connected)(struct stream *);               /* also the TLS handshake is done */
+    void (*readable)(struct stream *);                /* call stream_read until it says AGAIN or wanted bytes are in */
+    void (*hangup)(struct stream *);                  /* the peer left while we were not reading (if heeds_peer) */
+    void (*sent)(struct stream *);                    /* some unsent bytes are gone */
     void (*broken)(struct stream *, const char *why); /* connecting or sending failed */
-    void (*tend)(struct stream *);                   /* after stream_ask */
-    void (*freed)(struct stream *);                  /* closed, nothing refers to it any more: free it */
+    void (*tend)(struct stream *);                    /* after stream_ask */
+    void (*freed)(struct stream *);                   /* closed, nothing refers to it any more: free it */
 };
 
 struct poller;

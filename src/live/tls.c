@@ -31,8 +31,8 @@ new_context(const SSL_METHOD *method)
     set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
     ENSURE(set);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1); /* one system call per record, not two */
     return context;
 }
@@ -46,8 +46,7 @@ choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, con
     unsigned char *chosen;
 
     (void)ssl, (void)context;
-    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, offered, offered_len) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -278,7 +277,8 @@ tls_handshake(SSL *ssl, char *why)
         return STREAM_AGAIN;
     verified = SSL_get_verify_result(ssl);
     if (verified != X509_V_OK && !SSL_is_server(ssl) && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE) {
-        snprintf(why, TLS_WORDS_SIZE, "the TLS certificate is not accepted: %s", X509_verify_cert_error_string(verified));
+        snprintf(why, TLS_WORDS_SIZE, "the TLS certificate is not accepted: %s",
+                 X509_verify_cert_error_string(verified));
         ERR_clear_error();
     } else {
         explain(why, errno != 0 || outcome == STREAM_END ? "the connection was closed during the TLS handshake"

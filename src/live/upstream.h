@@ -8,8 +8,14 @@
 #include "live/reader.h"
 #include "live/stream.h"
 
-enum upstream_phase { UPSTREAM_REFUSED, UPSTREAM_RESOLVING, UPSTREAM_CONNECTING, UPSTREAM_ASKING, UPSTREAM_ANSWERING,
-                      UPSTREAM_IDLE };
+enum upstream_phase {
+    UPSTREAM_REFUSED,
+    UPSTREAM_RESOLVING,
+    UPSTREAM_CONNECTING,
+    UPSTREAM_ASKING,
+    UPSTREAM_ANSWERING,
+    UPSTREAM_IDLE
+};
 
 enum { UPSTREAM_UNSENT_MOST_BYTES = 256 * 1024, UPSTREAM_UNSENT_LOW_BYTES = 64 * 1024, UPSTREAM_WORDS_SIZE = 512 };
 
@@ -38,7 +44,7 @@ struct upstream {
 /* upstream.c: the connection's life. */
 struct upstream *upstream_new(struct live_world *world, struct pool *pool, struct call *call,
                               const struct endpoint *endpoint);
-void upstream_begin(struct upstream *upstream);  /* resolves, then connects */
+void upstream_begin(struct upstream *upstream);   /* resolves, then connects */
 void upstream_connect(struct upstream *upstream); /* resolved: connects, or tries the next address */
 void upstream_reuse(struct upstream *upstream, struct call *call, const struct endpoint *endpoint);
 bool upstream_is_alive(struct upstream *upstream); /* an idle one: as far as one can see */

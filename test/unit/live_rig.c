@@ -17,8 +17,18 @@ struct rig_worker {
     struct rig *rig;
 };
 
-enum work { WORK_ECHO, WORK_CHUNKS, WORK_HEAD, WORK_SILENT, WORK_BEGIN, WORK_CUT, WORK_LARGE, WORK_ENDLESS, WORK_PIECES,
-            WORK_CALL };
+enum work {
+    WORK_ECHO,
+    WORK_CHUNKS,
+    WORK_HEAD,
+    WORK_SILENT,
+    WORK_BEGIN,
+    WORK_CUT,
+    WORK_LARGE,
+    WORK_ENDLESS,
+    WORK_PIECES,
+    WORK_CALL
+};
 
 /* One request in hand. */
 struct visit {
@@ -85,8 +95,8 @@ work_of(struct slice target)
     static const struct {
         const char *prefix;
         enum work work;
-    } all[] = {{"/echo", WORK_ECHO},     {"/small", WORK_ECHO}, {"/chunks", WORK_CHUNKS}, {"/head", WORK_HEAD},
-               {"/silent", WORK_SILENT}, {"/begin", WORK_BEGIN}, {"/cut", WORK_CUT},      {"/large", WORK_LARGE},
+    } all[] = {{"/echo", WORK_ECHO},       {"/small", WORK_ECHO},    {"/chunks", WORK_CHUNKS}, {"/head", WORK_HEAD},
+               {"/silent", WORK_SILENT},   {"/begin", WORK_BEGIN},   {"/cut", WORK_CUT},       {"/large", WORK_LARGE},
                {"/endless", WORK_ENDLESS}, {"/pieces", WORK_PIECES}, {"/call", WORK_CALL}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -415,9 +425,8 @@ set_patience(int fd)
 static struct sockaddr_in
 loopback(unsigned port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 int

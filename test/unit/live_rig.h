@@ -47,8 +47,8 @@ void rig_wait(atomic_uint *counter, unsigned least);
 int rig_connect(unsigned port);
 void rig_send(int fd, const char *text);
 void rig_send_bytes(int fd, const void *bytes, size_t len);
-struct buffer rig_read_all(int fd);               /* up to the end or a reset; closes fd */
-struct buffer rig_read_answer(int fd);            /* one answer with a Content-Length or chunks */
+struct buffer rig_read_all(int fd);                /* up to the end or a reset; closes fd */
+struct buffer rig_read_answer(int fd);             /* one answer with a Content-Length or chunks */
 char *rig_ask(unsigned port, const char *request); /* sends, reads to the end; malloced text */
 
 int rig_listen(unsigned *port);

@@ -23,7 +23,8 @@ static void
 answers_a_request(void **state)
 {
     struct rig *rig = *state;
-    char *text = rig_ask(rig->port, "GET /head?a=b HTTP/1.1\r\nHost: x\r\nA:  b c \r\nEmpty:\r\nConnection: close\r\n\r\n");
+    char *text =
+        rig_ask(rig->port, "GET /head?a=b HTTP/1.1\r\nHost: x\r\nA:  b c \r\nEmpty:\r\nConnection: close\r\n\r\n");
 
     expect_in(text, "HTTP/1.1 200 OK\r\n");
     expect_in(text, "\r\nDate: ");
@@ -96,11 +97,12 @@ static void
 serves_pipelined_requests_in_order(void **state)
 {
     struct rig *rig = *state;
-    char *text = rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
-                                    "\r\nPOST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                    "3\r\ntwo\r\n0\r\n\r\n"
-                                    "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
-                                    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast");
+    char *text =
+        rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+                           "\r\nPOST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           "3\r\ntwo\r\n0\r\n\r\n"
+                           "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+                           "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast");
 
     expect_in(text, "\r\n\r\noneHTTP/1.1 200");
     expect_in(text, "1\r\nt\r\n1\r\nw\r\n1\r\no\r\n0\r\n\r\nHTTP/1.1 200");
@@ -143,7 +145,8 @@ continues_when_expected(void **state)
     char interim[26] = {0};
     struct buffer rest;
 
-    rig_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+    rig_send(
+        fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
     assert_int_equal(recv(fd, interim, 25, MSG_WAITALL), 25);
     assert_string_equal(interim, "HTTP/1.1 100 Continue\r\n\r\n");
     rig_send(fd, "ok");
@@ -179,11 +182,13 @@ bodies_have_limits(void **state)
     expect_in(text, "HTTP/1.1 413 Content Too Large\r\n");
     expect_in(text, "Connection: close\r\n\r\nbad");
     free(text);
-    snprintf(request, sizeof(request), "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n%01001d", 0);
+    snprintf(request, sizeof(request),
+             "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n%01001d", 0);
     text = rig_ask(rig->port, request);
     expect_in(text, "HTTP/1.1 413");
     free(text);
-    text = rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n");
+    text = rig_ask(rig->port,
+                   "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n");
     expect_in(text, "HTTP/1.1 400");
     free(text);
     assert_int_equal(atomic_load(&rig->bad_bodies) - before, 3);
@@ -193,9 +198,9 @@ static void
 notices_a_client_that_left(void **state)
 {
     static const char *const requests[] = {
-        "GET /silent HTTP/1.1\r\nHost: x\r\n\r\n", /* before the first byte */
-        "GET /begin HTTP/1.1\r\nHost: x\r\n\r\n",  /* in the middle of the answer */
-        "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n", /* while the answer is stuck */
+        "GET /silent HTTP/1.1\r\nHost: x\r\n\r\n",                       /* before the first byte */
+        "GET /begin HTTP/1.1\r\nHost: x\r\n\r\n",                        /* in the middle of the answer */
+        "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n",                      /* while the answer is stuck */
         "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", /* in the middle of the request */
     };
     struct rig *rig = *state;
