@@ -137,6 +137,101 @@ an_application_can_be_the_backend(void **state)
     stage_end(stage);
 }
 
+/* A call without an application around it, whose request's body is streamed. */
+struct upload {
+    struct call call;
+    struct world *world;
+    struct slice rest;
+    unsigned writables, heads, ends, failures;
+};
+
+static void
+upload_on(struct upload *upload)
+{
+    size_t taken = upload->world->ops->call_write(upload->world, &upload->call, upload->rest, true);
+
+    upload->rest = slice_from(upload->rest, taken);
+}
+
+static void
+upload_writable(struct call *call)
+{
+    struct upload *upload = CONTAINER_OF(call, struct upload, call);
+
+    upload->writables++;
+    upload_on(upload);
+}
+
+static void
+upload_head(struct call *call, const struct http_head *head)
+{
+    (void)head;
+    CONTAINER_OF(call, struct upload, call)->heads++;
+}
+
+static void
+upload_body(struct call *call, struct slice piece)
+{
+    (void)call;
+    (void)piece;
+}
+
+static void
+upload_end(struct call *call)
+{
+    CONTAINER_OF(call, struct upload, call)->ends++;
+}
+
+static void
+upload_failed(struct call *call, enum call_failure failure, const char *text)
+{
+    (void)failure;
+    (void)text;
+    CONTAINER_OF(call, struct upload, call)->failures++;
+}
+
+static const struct call_events upload_events = {
+    .head = upload_head, .body = upload_body, .end = upload_end, .failed = upload_failed, .writable = upload_writable};
+
+static void
+upload_open(struct upload *upload, struct stage *stage, int64_t len)
+{
+    struct call_request request = {.endpoint = &stage_endpoint,
+                                   .method = SLICE_LITERAL("PUT"),
+                                   .target = SLICE_LITERAL("/files"),
+                                   .streamed = true,
+                                   .stream_len = len};
+
+    upload->call.events = &upload_events;
+    upload->world = history_world(stage->history, 0);
+    upload->world->ops->call_open(upload->world, &upload->call, &request);
+}
+
+static void
+a_streamed_body_is_held_back_too(void **state)
+{
+    struct stage *stage = stage_proxy(44);
+    struct buffer bytes = many_bytes(300000);
+    struct upload upload = {.rest = buffer_content(&bytes)}, early = {.rest = buffer_content(&bytes)};
+
+    (void)state;
+    vbackend_plays(stage->backend, play_head(200, "content-length: 0"), play_end());
+    vbackend_plays(stage->backend, play_early(), play_head(413, "content-length: 0"), play_end());
+    upload_open(&upload, stage, 300000);
+    upload_on(&upload);
+    history_run_to_rest(stage->history);
+    assert_true(upload.writables >= 4);
+    assert_int_equal(upload.ends, 1);
+    assert_true(slice_equal(vbackend_seen(stage->backend, 0).body, buffer_content(&bytes)));
+
+    upload_open(&early, stage, -1); /* answered before the body has come */
+    history_run_to_rest(stage->history);
+    assert_int_equal(early.ends, 1);
+    assert_false(vbackend_seen(stage->backend, 1).body_whole);
+    buffer_free(&bytes);
+    stage_end(stage);
+}
+
 /* Faults at every step */
 
 /* Counts in *struck the histories that the fault changed; false if they end before its step. */
@@ -269,8 +364,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_reaches_a_script),           cmocka_unit_test(each_way_to_fail_is_told),
         cmocka_unit_test(connections_are_kept_and_limited),  cmocka_unit_test(a_slow_client_pauses_the_backend),
-        cmocka_unit_test(an_application_can_be_the_backend), cmocka_unit_test(a_fault_may_strike_at_every_step),
-        cmocka_unit_test(the_seed_decides_everything),       cmocka_unit_test(the_referee_sees_every_offence),
+        cmocka_unit_test(an_application_can_be_the_backend), cmocka_unit_test(a_streamed_body_is_held_back_too),
+        cmocka_unit_test(a_fault_may_strike_at_every_step),  cmocka_unit_test(the_seed_decides_everything),
+        cmocka_unit_test(the_referee_sees_every_offence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
