@@ -267,7 +267,7 @@ usage_merge_anthropic(yyjson_val *report, struct usage *io)
     struct usage usage = *io;
     int64_t uncached =
         usage_reports(io, USAGE_input_tokens) ? io->input_tokens - io->cache_read_tokens - io->cache_write_tokens : -1;
-    enum status status = merge_count(report, "input_tokens", &uncached);
+    enum status status = yyjson_is_obj(report) ? merge_count(report, "input_tokens", &uncached) : ERR_NOT_FOUND;
 
     if (status == OK)
         status = merge_anthropic_counts(report, &usage);
