@@ -1,0 +1,167 @@
+/* What is read of requests, and that bytes change only where they must. */
+#include "dialect/request.h"
+
+#include "base/buffer.h"
+
+#include "cmocka_ready.h"
+
+struct parsed {
+    struct arena arena;
+    struct request_facts facts;
+    const char *why;
+    enum status status;
+};
+
+static struct parsed
+parse(enum api api, const char *body)
+{
+    struct parsed parsed = {0};
+
+    arena_init(&parsed.arena);
+    parsed.status = request_parse(api, slice_of(body), &parsed.arena, &parsed.facts, &parsed.why);
+    return parsed;
+}
+
+static void
+reads_facts(void **state)
+{
+    struct parsed p = parse(API_CHAT, "{ \"temperature\": 0, \"n\": 3, \"model\": \"a\\u0062c\", \"max_tokens\":7,"
+                                      "\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\","
+                                      "\"content\":[{\"type\":\"image_url\"},{\"type\":\"text\",\"text\":\"]}\"}]},"
+                                      "{\"role\":\"assistant\",\"content\":\"x\"}], \"tools\":[{}], \"stream\":true}");
+
+    (void)state;
+    assert_int_equal(p.status, OK);
+    assert_true(slice_is(p.facts.model, "abc"));
+    assert_true(slice_is(p.facts.model_span, "\"a\\u0062c\""));
+    assert_true(p.facts.stream && p.facts.deterministic && p.facts.has_tools);
+    assert_int_equal(p.facts.choices, 3);
+    assert_int_equal(p.facts.output_cap, 7);
+    assert_int_equal(p.facts.images, 1);
+    assert_true(slice_ends(p.facts.first_turn, "\"text\":\"]}\"}]}"));
+    arena_reset(&p.arena);
+}
+
+static void
+says_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *body, *words;
+    } cases[] = {
+        {"", "empty"},
+        {"{\"model\":\"m\"", "not valid JSON"},
+        {"[]", "object"},
+        {"{}", "'model' is missing"},
+        {"{\"model\":7}", "'model' must be"},
+        {"{\"model\":\"\"}", "'model' must be"},
+        {"{\"model\":\"a\\u0000b\"}", "'model' is not the name"},
+        {"{\"model\":\"m\",\"stream\":\"yes\"}", "'stream' must be"},
+        {"{\"model\":\"cheap\",\"model\":\"dear\"}", "two members named 'model'"},
+        {"{\"model\":\"cheap\",\"mod\\u0065l\":\"dear\"}", "two members named 'model'"},
+        {"{\"model\":\"m\"} x", "not valid JSON"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct parsed p = parse(API_CHAT, cases[i].body);
+
+        assert_int_equal(p.status, ERR_INVALID);
+        assert_non_null(strstr(p.why, cases[i].words));
+        arena_reset(&p.arena);
+    }
+}
+
+static void
+splice_into(const char *body, struct splice *splices, size_t count, struct buffer *out)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        buffer_add(out, slice_make(body + at, splices[i].at - at));
+        buffer_add(out, splices[i].with);
+        at = splices[i].at + splices[i].len;
+    }
+    buffer_add_text(out, body + at);
+}
+
+/* Odd white space, escapes, key order and numbers arrive as they were sent. */
+static void
+only_the_spans_change(void **state)
+{
+    static const struct {
+        enum api api;
+        const char *body, *model, *wanted;
+    } cases[] = {
+        {API_CHAT, "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}", NULL, "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}"},
+        {API_CHAT, "{\"model\" : \"a\" }", "a", "{\"model\" : \"a\" }"},
+        {API_CHAT, "{\"model\" : \"a\" ,\"x\":\"\\u00e9\\\\\"}", "b\"c", "{\"model\" : \"b\\\"c\" ,\"x\":\"\\u00e9\\\\\"}"},
+        {API_CHAT, " { \"stream\":true,\"model\":\"a\"}", NULL,
+         " {\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"a\"}"},
+        {API_CHAT, "{\"stream\":true,\"model\":\"a\",\"stream_options\":null}", "b",
+         "{\"stream\":true,\"model\":\"b\",\"stream_options\":{\"include_usage\":true}}"},
+        {API_CHAT, "{\"stream_options\": {\"include_usage\" : false },\"stream\":true,\"model\":\"a\"}", "b",
+         "{\"stream_options\": {\"include_usage\" : true },\"stream\":true,\"model\":\"b\"}"},
+        {API_CHAT, "{\"stream_options\":{ \"x\":[1]},\"stream\":true,\"model\":\"a\"}", NULL,
+         "{\"stream_options\":{\"include_usage\":true, \"x\":[1]},\"stream\":true,\"model\":\"a\"}"},
+        {API_CHAT, "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"a\"}", NULL,
+         "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"a\"}"},
+        {API_RESPONSES, "{\"stream\":true,\"model\":\"a\"}", NULL, "{\"stream\":true,\"model\":\"a\"}"},
+        {API_MESSAGES, "{\"stream\":true,\"model\":\"a\"}", "z", "{\"stream\":true,\"model\":\"z\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct parsed p = parse(cases[i].api, cases[i].body);
+        struct splice splices[REQUEST_SPLICES_MOST];
+        struct buffer sent = {0};
+        size_t count;
+
+        assert_int_equal(p.status, OK);
+        count = request_splices(&p.facts, slice_of(cases[i].body), cases[i].model, &p.arena, splices);
+        splice_into(cases[i].body, splices, count, &sent);
+        buffer_add_byte(&sent, '\0');
+        assert_string_equal(sent.data, cases[i].wanted);
+        buffer_free(&sent);
+        arena_reset(&p.arena);
+    }
+}
+
+/* A conversation keeps its mark while it grows, whatever stands in its later turns. */
+static void
+the_first_turn_stays(void **state)
+{
+    struct parsed one = parse(API_CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"}]}");
+    struct parsed two = parse(API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\","
+                                        "\"content\":\"a\"},{\"role\":\"user\",\"content\":\"r\"}],\"model\":\"m\"}");
+
+    (void)state;
+    assert_true(one.facts.first_turn.len > 0);
+    assert_true(slice_equal(one.facts.first_turn, two.facts.first_turn));
+    arena_reset(&one.arena);
+    arena_reset(&two.arena);
+}
+
+static void
+embeddings_are_counted(void **state)
+{
+    struct parsed texts = parse(API_EMBEDDINGS, "{\"model\":\"m\",\"input\":[\"a\",\"b\",\"c\"]}");
+    struct parsed tokens = parse(API_EMBEDDINGS, "{\"model\":\"m\",\"input\":[1,2,3]}");
+
+    (void)state;
+    assert_int_equal(texts.facts.inputs, 3);
+    assert_int_equal(tokens.facts.inputs, 1);
+    arena_reset(&texts.arena);
+    arena_reset(&tokens.arena);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_facts),          cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(only_the_spans_change), cmocka_unit_test(the_first_turn_stays),
+        cmocka_unit_test(embeddings_are_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
