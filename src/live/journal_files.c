@@ -216,7 +216,7 @@ new_files(const struct journal_options *options)
 
 /* Removes what nobody needs: done, or never written to. */
 static void
-free_worker(struct journal_worker *worker)
+free_worker(struct journal_worker *worker, bool taken_over)
 {
     struct segment *segment = worker->oldest;
 
@@ -224,7 +224,7 @@ free_worker(struct journal_worker *worker)
         struct segment *following = atomic_load_explicit(&segment->following, memory_order_acquire);
         bool unused = atomic_load_explicit(&segment->published, memory_order_acquire) == SEGMENT_HEAD_BYTES;
 
-        segment_free(segment, unused || atomic_load_explicit(&segment->done, memory_order_acquire));
+        segment_free(segment, taken_over || unused || atomic_load_explicit(&segment->done, memory_order_acquire));
         segment = following;
     }
     segment_free(atomic_load_explicit(&worker->next, memory_order_acquire), true);
@@ -233,12 +233,11 @@ free_worker(struct journal_worker *worker)
 static enum status
 fail_open(struct journal_files *files, enum status status, struct problems *problems)
 {
-    problems_add(problems,
-                 (struct problem){.hint = "make room, or choose another directory with `data:`"},
+    problems_add(problems, (struct problem){.hint = "make room, or choose another directory with `data:`"},
                  "the journal in %s cannot be started: a segment of %zu bytes cannot be allocated: %s", files->dir,
                  files->options.segment_bytes, status_text(status));
     for (unsigned i = 0; i < files->options.workers; i++)
-        free_worker(&files->workers[i]);
+        free_worker(&files->workers[i], true);
     free_files(files);
     return status;
 }
@@ -265,14 +264,14 @@ journal_files_open(const struct journal_options *options, struct problems *probl
 }
 
 void
-journal_files_close(struct journal_files *files)
+journal_files_close(struct journal_files *files, bool taken_over)
 {
     if (files == NULL)
         return;
     wake_upkeep(files, true);
     pthread_join(files->upkeep, NULL);
     for (unsigned i = 0; i < files->options.workers; i++)
-        free_worker(&files->workers[i]);
+        free_worker(&files->workers[i], taken_over);
     free_files(files);
 }
 

@@ -26,9 +26,9 @@ struct journal_options {
 enum status journal_files_open(const struct journal_options *options, struct problems *problems,
                                struct journal_files **out) MUST_CHECK;
 
-/* When nobody appends or reads any more: syncs, stops the thread, unmaps. Segments that are `done` are removed, and those
- * that never got a record. */
-void journal_files_close(struct journal_files *files);
+/* When nobody appends or reads any more: syncs, stops the thread, unmaps. `taken_over`: the ledger has all of it, so no
+ * file stays; else only those that are `done` or never got a record are removed. */
+void journal_files_close(struct journal_files *files, bool taken_over);
 
 /* By worker number `worker` only; never blocks on the disk. `record` as from money/journal.h, one or several, which a
  * reader then sees together. When it returns OK the record outlives the process; the power after at most sync_us.

@@ -139,7 +139,7 @@ put_row(unsigned char *at, const struct row *row)
 #define ROW_ID(name, words) PUT(name, true, wire_put)
 #define ROW_NUMBER(name, words) PUT(name, row->name != 0, wire_put_signed)
 #define ROW_MAYBE(name, words) PUT(name, row->name != ROW_UNKNOWN, wire_put_signed)
-#define ROW_USD(name, words) PUT(name, row->name != USD_UNKNOWN, wire_put_signed)
+#define ROW_USD(name, words) PUT(name, usd_known(row->name), wire_put_signed)
 #define ROW_TEXT(name, words) PUT(name, row->name.len != 0, wire_put_text)
 #include "money/row.def"
 #undef ROW_ID
@@ -218,7 +218,7 @@ record_end(struct buffer *out, unsigned char *end)
 {
     unsigned char *head = (unsigned char *)out->data + out->end;
     size_t len = (size_t)(end - head) - HEAD_BYTES;
-    size_t padding = (size_t)-(HEAD_BYTES + len) % JOURNAL_ALIGN;
+    size_t padding = (size_t) - (HEAD_BYTES + len) % JOURNAL_ALIGN;
 
     ENSURE(len <= UINT32_MAX - HEAD_BYTES - JOURNAL_ALIGN);
     store_u32(head, (uint32_t)len);

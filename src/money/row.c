@@ -20,22 +20,33 @@ row_init(struct row *row)
 static usd
 known_or_zero(usd amount)
 {
-    return amount != USD_UNKNOWN ? amount : 0;
+    return usd_known(amount) ? amount : 0;
 }
 
 struct row_costs
 row_costs(const struct row *row)
 {
     struct row_costs costs = {{0}};
-    __int128 *kind = costs.of;
+    wide_int *kind = costs.of;
 
-    if (row->cost == USD_UNKNOWN)
+    if (!usd_known(row->cost))
         return costs;
     kind[COST_INPUT] = known_or_zero(row->input_cost);
     kind[COST_CACHE_READ] = known_or_zero(row->cache_read_cost);
     kind[COST_CACHE_WRITE] = known_or_zero(row->cache_write_cost);
     kind[COST_OUTPUT] = known_or_zero(row->output_cost);
-    kind[COST_OTHER] = (__int128)row->cost - kind[COST_INPUT] - kind[COST_CACHE_READ] - kind[COST_CACHE_WRITE] -
-                       kind[COST_OUTPUT];
+    kind[COST_OTHER] =
+        (wide_int)row->cost - kind[COST_INPUT] - kind[COST_CACHE_READ] - kind[COST_CACHE_WRITE] - kind[COST_OUTPUT];
     return costs;
+}
+
+wide_int
+row_booked(const struct row *row)
+{
+    wide_int booked = 0;
+
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow && usd_known(row->savings[i].saved))
+            booked += row->savings[i].saved;
+    return booked;
 }

@@ -4,7 +4,9 @@
 #define MONEY_WIRE_H
 
 #include "base/slice.h"
-#include "base/status.h"
+#include "base/usd.h"
+
+__extension__ typedef unsigned __int128 wide_unsigned;
 
 /* The most bytes that one number takes: of 64 and of 128 bits. */
 enum { WIRE_NUMBER_MOST = 10, WIRE_WIDE_MOST = 19 };
@@ -28,9 +30,9 @@ wire_put_signed(unsigned char *at, int64_t number)
 }
 
 static inline unsigned char *
-wire_put_wide(unsigned char *at, __int128 number)
+wire_put_wide(unsigned char *at, wide_int number)
 {
-    unsigned __int128 rest = ((unsigned __int128)number << 1) ^ (unsigned __int128)(number >> 127);
+    wide_unsigned rest = ((wide_unsigned)number << 1) ^ (wide_unsigned)(number >> 127);
 
     while (rest >= 0x80) {
         *at++ = (unsigned char)((unsigned)rest | 0x80u);
@@ -97,17 +99,17 @@ wire_take_signed(struct wire_reader *reader)
     return (int64_t)(number >> 1) ^ -(int64_t)(number & 1);
 }
 
-static inline __int128
+static inline wide_int
 wire_take_wide(struct wire_reader *reader)
 {
-    unsigned __int128 number = 0;
+    wide_unsigned number = 0;
 
     for (unsigned shift = 0; shift < 128; shift += 7) {
         unsigned char byte = wire_take_byte(reader);
 
-        number |= (unsigned __int128)(byte & 0x7f) << shift;
+        number |= (wide_unsigned)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return reader->bad ? 0 : (__int128)(number >> 1) ^ -(__int128)(number & 1);
+            return reader->bad ? 0 : (wide_int)(number >> 1) ^ -(wide_int)(number & 1);
     }
     reader->bad = true;
     return 0;
