@@ -1,8 +1,9 @@
 /* The journal's records: what is written before and after the money is spent, so that nothing that was spent is
  * forgotten, however the process ends. This file knows bytes only; where they are kept is a world's business.
  *
- * A record: u32 length of the payload, u32 CRC-32C of type and payload, u8 type, payload; little endian. A segment ends
- * where the length is 0 or the sum does not match (a torn tail). */
+ * A record: u32 length of type and payload, u32 checksum (xxHash, seeded with the length) of both, u8 type, payload,
+ * zeros up to a multiple of 8 bytes; little endian. A segment ends where the length is 0 or the sum does not match (a
+ * torn tail). */
 #ifndef MONEY_JOURNAL_H
 #define MONEY_JOURNAL_H
 
@@ -31,6 +32,18 @@ struct journal_record {
     struct feedback feedback;   /* FEEDBACK */
 };
 
+/* The version of the records' format; kept in a segment's head. */
+enum { JOURNAL_VERSION = 1 };
+
+/* Records start at multiples of this, so that a length can be published in one store. */
+enum { JOURNAL_ALIGN = 8 };
+
+/* In place of a length: nothing follows in this segment. */
+#define JOURNAL_SEALED UINT32_MAX
+
+/* The bytes that a record with this length field takes, padding included. */
+size_t journal_record_bytes(uint32_t length);
+
 /* Append a whole record to `out`. */
 void journal_put_open(struct buffer *out, const struct row *row);
 void journal_put_attempt(struct buffer *out, uint64_t id, const struct attempt_line *attempt);
@@ -40,5 +53,9 @@ void journal_put_feedback(struct buffer *out, const struct feedback *feedback);
 /* Reads the record at the front of *bytes and moves *bytes behind it. The record's texts point into the bytes.
  * ERR_NOT_FOUND: the end (length 0 or nothing left). ERR_CORRUPT: a torn or damaged record; *bytes stays. */
 enum status journal_take(struct slice *bytes, struct journal_record *out) MUST_CHECK;
+
+/* The saving lines and attempts of a row alone, as the store keeps them. */
+void journal_put_lines(struct buffer *out, const struct row *row);
+enum status journal_take_lines(struct slice bytes, struct row *row) MUST_CHECK; /* ERR_CORRUPT */
 
 #endif

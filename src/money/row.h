@@ -50,4 +50,18 @@ struct row {
 /* All unknown, all empty. */
 void row_init(struct row *row);
 
+/* What a request's cost consists of. */
+enum cost_kind { COST_INPUT, COST_CACHE_READ, COST_CACHE_WRITE, COST_OUTPUT, COST_OTHER, COST_KINDS };
+
+/* In pico-dollars. The kinds add up to row.cost, exactly: COST_OTHER is what the other four leave, as charges by the
+ * call, or a total that the provider reports without saying what for. All 0 if the cost is unknown. */
+struct row_costs {
+    wide_int of[COST_KINDS];
+};
+
+struct row_costs row_costs(const struct row *row);
+
+/* What its saving lines in mode `on` add up to. */
+wide_int row_booked(const struct row *row);
+
 #endif

@@ -1,0 +1,419 @@
+#define _GNU_SOURCE /* asprintf, pthread_condattr_setclock */
+#include "live/ledger_writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "live/data_lock.h"
+#include "live/journal_files.h"
+#include "money/amount.h"
+#include "money/ledger_sqlite.h"
+
+#define DEFAULT_APPLY_US (50 * USEC_PER_MS)
+#define DEFAULT_CHECK_US (3600 * USEC_PER_S)
+#define RELEASE_EVERY_US USEC_PER_S    /* a checkpoint costs a sync of the disk */
+#define RETRY_US USEC_PER_S            /* after a failure of the store */
+#define SETTLING_US (20 * USEC_PER_MS) /* between adding a row to the totals and appending it */
+#define EARLY_FEEDBACK_US (86400 * USEC_PER_S)
+
+struct ledger_writer {
+    struct ledger_options options;
+    int lock;
+    struct ledger *ledger;
+    struct journal_files *files;
+    struct ledger_tail *tail;
+    struct ledger_totals at_start;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, drained;
+    /* Under the mutex: */
+    bool stopping, check_asked;
+    uint64_t drain_asked, drain_done; /* numbers of requests to drain */
+    struct ledger_writer_counters counters;
+    enum status health;
+    /* The thread's: */
+    usec checked_us, released_us;
+};
+
+/* Checks */
+
+static void
+say_mismatch(struct ledger_writer *writer, const char *what, const struct ledger_totals *a,
+             const struct ledger_totals *b)
+{
+    char cost_a[AMOUNT_TEXT_SIZE], cost_b[AMOUNT_TEXT_SIZE];
+
+    amount_format(a->cost, cost_a);
+    amount_format(b->cost, cost_b);
+    log_line(writer->options.log, LOG_ERROR,
+             "ledger: %s do not agree: %lld rows, $%s against %lld rows, $%s; please report this", what,
+             (long long)a->rows, cost_a, (long long)b->rows, cost_b);
+}
+
+static void
+count_check(struct ledger_writer *writer, bool agrees)
+{
+    pthread_mutex_lock(&writer->mutex);
+    writer->counters.checks++;
+    writer->counters.mismatches += !agrees;
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+static enum status
+take_all(struct ledger_writer *writer)
+{
+    enum status status = OK;
+    bool more = true;
+
+    while (more && status == OK)
+        status = ledger_tail_step(writer->tail, &more);
+    return status;
+}
+
+static void
+totals_since_start(struct ledger_totals *totals, const struct ledger_totals *at_start)
+{
+    totals->rows -= at_start->rows;
+    totals->unpriced -= at_start->unpriced;
+    totals->cost -= at_start->cost;
+    totals->baseline -= at_start->baseline;
+    totals->saved -= at_start->saved;
+}
+
+/* In a quiet moment all must be equal. Under load the ledger must lie between what the gateway said before and says
+ * after: rows only grow, and costs are not negative. */
+static bool
+totals_agree(const struct ledger_totals *before, const struct ledger_totals *ledger, const struct ledger_totals *after)
+{
+    if (ledger_totals_equal(before, after))
+        return ledger_totals_equal(before, ledger);
+    return ledger->rows >= before->rows && ledger->rows <= after->rows && ledger->cost >= before->cost &&
+           ledger->cost <= after->cost;
+}
+
+static void
+check_gateway(struct ledger_writer *writer)
+{
+    struct ledger_totals before, ledger, after;
+    struct timespec settling = {.tv_nsec = SETTLING_US * 1000};
+    bool agree;
+
+    if (writer->options.totals == NULL)
+        return;
+    writer->options.totals(writer->options.totals_user, &before);
+    nanosleep(&settling, NULL);
+    if (take_all(writer) != OK || ledger_totals(writer->ledger, &ledger) != OK)
+        return;
+    writer->options.totals(writer->options.totals_user, &after);
+    totals_since_start(&ledger, &writer->at_start);
+    agree = totals_agree(&before, &ledger, &after);
+    count_check(writer, agree);
+    if (!agree)
+        say_mismatch(writer, "the gateway's counters and the ledger", &before, &ledger);
+}
+
+/* Rows of the hours since the last check, one by one, against their sums. */
+static void
+check_rows(struct ledger_writer *writer)
+{
+    usec since = clock_wall_us() - writer->options.check_us - 3600 * USEC_PER_S;
+    struct ledger_totals rows, sums;
+    enum status status;
+
+    since -= since % (3600 * USEC_PER_S);
+    status = ledger_check(writer->ledger, since, &rows, &sums);
+    if (status != OK && status != ERR_CORRUPT)
+        return;
+    count_check(writer, status == OK);
+    if (status == ERR_CORRUPT)
+        say_mismatch(writer, "the ledger's rows and their sums", &rows, &sums);
+}
+
+static void
+drop_old_feedback(struct ledger_writer *writer)
+{
+    size_t dropped = 0;
+    enum status status = ledger_begin(writer->ledger);
+
+    if (status == OK)
+        status = ledger_drop_old_feedback(writer->ledger, clock_wall_us() - EARLY_FEEDBACK_US, &dropped);
+    if (status == OK)
+        status = ledger_commit(writer->ledger);
+    if (status != OK)
+        ledger_rollback(writer->ledger);
+    else if (dropped > 0)
+        log_line(writer->options.log, LOG_WARN, "ledger: feedback on %zu requests that never came was dropped",
+                 dropped);
+}
+
+static void
+check_all(struct ledger_writer *writer)
+{
+    check_gateway(writer);
+    check_rows(writer);
+    drop_old_feedback(writer);
+    writer->checked_us = clock_now_us();
+}
+
+/* The thread */
+
+static void
+say_health(struct ledger_writer *writer, enum status now)
+{
+    enum status before;
+
+    pthread_mutex_lock(&writer->mutex);
+    before = writer->health;
+    writer->health = now;
+    writer->counters.tail = ledger_tail_counters(writer->tail);
+    pthread_mutex_unlock(&writer->mutex);
+    if (now != OK && before == OK)
+        log_line(writer->options.log, LOG_ERROR,
+                 "ledger: %s/ledger.db cannot be written: %s; nothing is lost as long as the journal has room: make "
+                 "room on the disk",
+                 writer->options.dir, status_text(now));
+    if (now == OK && before != OK)
+        log_line(writer->options.log, LOG_INFO, "ledger: it can be written again");
+}
+
+static void
+turn(struct ledger_writer *writer)
+{
+    enum status status = take_all(writer);
+    bool clean;
+
+    if (status == OK && clock_now_us() - writer->released_us >= RELEASE_EVERY_US) {
+        status = ledger_tail_release(writer->tail, &clean);
+        writer->released_us = clock_now_us();
+    }
+    say_health(writer, status);
+}
+
+static void
+wait_for_turn(struct ledger_writer *writer)
+{
+    struct timespec until;
+    usec wait_us = writer->health == OK ? writer->options.apply_us : RETRY_US;
+    int64_t nanoseconds;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    nanoseconds = until.tv_nsec + wait_us * 1000;
+    until.tv_sec += nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
+    while (!writer->stopping && !writer->check_asked && writer->drain_done == writer->drain_asked)
+        if (pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) == ETIMEDOUT)
+            break;
+}
+
+static void *
+writer_main(void *user)
+{
+    struct ledger_writer *writer = user;
+    bool stopping = false, check;
+    uint64_t drain;
+
+    while (!stopping) {
+        pthread_mutex_lock(&writer->mutex);
+        wait_for_turn(writer);
+        stopping = writer->stopping;
+        check = writer->check_asked || clock_now_us() - writer->checked_us >= writer->options.check_us;
+        writer->check_asked = false;
+        drain = writer->drain_asked;
+        pthread_mutex_unlock(&writer->mutex);
+        turn(writer);
+        if (check || stopping)
+            check_all(writer);
+        pthread_mutex_lock(&writer->mutex);
+        writer->drain_done = drain;
+        pthread_cond_broadcast(&writer->drained);
+        pthread_mutex_unlock(&writer->mutex);
+    }
+    return NULL;
+}
+
+/* Start and stop */
+
+static enum status
+open_ledger(struct ledger_writer *writer, struct problems *problems)
+{
+    struct ledger_store *store = NULL;
+    char *path = NULL;
+    enum status status;
+
+    if (asprintf(&path, "%s/ledger.db", writer->options.dir) < 0)
+        return ERR_NO_MEMORY;
+    status = ledger_sqlite_open(path, LEDGER_WRITE, problems, &store);
+    if (status == OK) {
+        status = ledger_open(store, &writer->ledger);
+        if (status != OK)
+            problems_add(problems, (struct problem){.file = path}, "cannot be read: %s", status_text(status));
+    }
+    free(path);
+    return status;
+}
+
+static enum status
+open_journal(struct ledger_writer *writer, struct problems *problems)
+{
+    char *dir = NULL;
+    uint64_t next_sequence = 0;
+    enum status status;
+
+    if (asprintf(&dir, "%s/journal", writer->options.dir) < 0)
+        return ERR_NO_MEMORY;
+    status = ledger_tail_recover(&(struct ledger_tail_options){.journal_dir = dir,
+                                                               .batch_records = writer->options.batch_records,
+                                                               .log = writer->options.log},
+                                 writer->ledger, problems, &writer->tail, &next_sequence);
+    if (status == OK)
+        status = journal_files_open(&(struct journal_options){.dir = dir,
+                                                              .workers = writer->options.workers,
+                                                              .segment_bytes = writer->options.segment_bytes,
+                                                              .sync_us = writer->options.sync_us,
+                                                              .first_sequence = next_sequence,
+                                                              .log = writer->options.log},
+                                    problems, &writer->files);
+    free(dir);
+    if (status != OK)
+        return status;
+    ledger_tail_follow(writer->tail, writer->files, writer->options.workers);
+    return ledger_totals(writer->ledger, &writer->at_start);
+}
+
+static void
+free_writer(struct ledger_writer *writer, bool taken_over)
+{
+    ledger_tail_free(writer->tail);
+    journal_files_close(writer->files, taken_over);
+    ledger_close(writer->ledger);
+    if (writer->lock >= 0)
+        data_lock_release(writer->lock);
+    pthread_mutex_destroy(&writer->mutex);
+    pthread_cond_destroy(&writer->wake);
+    pthread_cond_destroy(&writer->drained);
+    free((char *)(uintptr_t)writer->options.dir);
+    free(writer);
+}
+
+static struct ledger_writer *
+new_writer(const struct ledger_options *options)
+{
+    struct ledger_writer *writer = must_calloc(1, sizeof(*writer));
+    pthread_condattr_t monotonic;
+
+    writer->options = *options;
+    writer->options.dir = must_strdup(options->dir);
+    if (writer->options.apply_us <= 0)
+        writer->options.apply_us = DEFAULT_APPLY_US;
+    if (writer->options.check_us <= 0)
+        writer->options.check_us = DEFAULT_CHECK_US;
+    writer->lock = -1;
+    writer->checked_us = writer->released_us = clock_now_us();
+    pthread_mutex_init(&writer->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->wake, &monotonic);
+    pthread_cond_init(&writer->drained, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return writer;
+}
+
+enum status
+ledger_writer_start(const struct ledger_options *options, struct problems *problems, struct ledger_writer **out)
+{
+    struct ledger_writer *writer = new_writer(options);
+    enum status status = data_lock_take(options->dir, problems, &writer->lock);
+
+    if (status == OK)
+        status = open_ledger(writer, problems);
+    if (status == OK)
+        status = open_journal(writer, problems);
+    if (status == OK && pthread_create(&writer->thread, NULL, writer_main, writer) != 0)
+        status = ERR_NO_MEMORY;
+    if (status == OK)
+        *out = writer;
+    else
+        free_writer(writer, false);
+    return status;
+}
+
+enum status
+ledger_writer_append(void *user, unsigned worker, struct slice record)
+{
+    return journal_append(((struct ledger_writer *)user)->files, worker, record);
+}
+
+enum status
+ledger_writer_drain(struct ledger_writer *writer)
+{
+    enum status status;
+    uint64_t number;
+
+    pthread_mutex_lock(&writer->mutex);
+    number = ++writer->drain_asked;
+    pthread_cond_signal(&writer->wake);
+    while (writer->drain_done < number)
+        pthread_cond_wait(&writer->drained, &writer->mutex);
+    status = writer->health;
+    pthread_mutex_unlock(&writer->mutex);
+    return status;
+}
+
+void
+ledger_writer_check(struct ledger_writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    writer->check_asked = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+enum status
+ledger_writer_health(struct ledger_writer *writer)
+{
+    enum status status;
+
+    pthread_mutex_lock(&writer->mutex);
+    status = writer->health;
+    pthread_mutex_unlock(&writer->mutex);
+    return status != OK ? status : journal_files_health(writer->files);
+}
+
+struct ledger_writer_counters
+ledger_writer_counters(struct ledger_writer *writer)
+{
+    struct ledger_writer_counters counters;
+
+    pthread_mutex_lock(&writer->mutex);
+    counters = writer->counters;
+    pthread_mutex_unlock(&writer->mutex);
+    return counters;
+}
+
+/* Everything is in the ledger and on the disk, so that the journal may go. */
+static bool
+taken_over(struct ledger_writer *writer)
+{
+    struct ledger_store *store = ledger_store(writer->ledger);
+    bool complete = false, more = true;
+
+    return ledger_tail_step(writer->tail, &more) == OK && !more && store->ops->checkpoint(store, &complete) == OK &&
+           complete;
+}
+
+void
+ledger_writer_stop(struct ledger_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->mutex);
+    pthread_join(writer->thread, NULL);
+    free_writer(writer, taken_over(writer));
+}

@@ -1,0 +1,18 @@
+/* Sums of money as text: wide pico-dollars, exactly or rounded for people. */
+#ifndef MONEY_AMOUNT_H
+#define MONEY_AMOUNT_H
+
+#include "base/usd.h"
+
+#define AMOUNT_TEXT_SIZE 56
+
+/* Exact, without trailing zeros: "12.000042", "-3", "0". `out` needs AMOUNT_TEXT_SIZE bytes. */
+void amount_format(wide_int pico, char *out);
+
+/* With `places` (0 to 12) decimals, rounded half to even, thousands set apart: "$1,234.57", "-$0.02". */
+void amount_format_places(wide_int pico, unsigned places, char *out);
+
+/* For people: dollars with as many decimals as a small amount needs to show three digits: "$1,234.57", "$0.0000425". */
+void amount_format_people(wide_int pico, char *out);
+
+#endif

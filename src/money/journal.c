@@ -1,0 +1,353 @@
+#include "money/journal.h"
+
+#include "base/hash.h"
+#include "money/wire.h"
+
+enum { HEAD_BYTES = 8, FLAG_SHADOW = 1 };
+
+/* The fields of a row in the table's order. */
+enum row_field {
+#define ROW_ID(name, words) FIELD_##name,
+#define ROW_NUMBER(name, words) FIELD_##name,
+#define ROW_MAYBE(name, words) FIELD_##name,
+#define ROW_USD(name, words) FIELD_##name,
+#define ROW_TEXT(name, words) FIELD_##name,
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    ROW_FIELDS
+};
+
+enum { PRESENCE_BYTES = (ROW_FIELDS + 7) / 8 };
+
+/* The most bytes that the lines of a row take. */
+static size_t
+lines_most(const struct row *row)
+{
+    size_t most = 2 * WIRE_NUMBER_MOST;
+
+    for (size_t i = 0; i < row->saving_count; i++)
+        most += row->savings[i].lever.len + 3 * WIRE_NUMBER_MOST;
+    for (size_t i = 0; i < row->try_count; i++)
+        most += row->tries[i].target.len + row->tries[i].state.len + row->tries[i].why.len + 10 * WIRE_NUMBER_MOST;
+    return most;
+}
+
+/* The most bytes that a row takes with its lines. */
+static size_t
+row_most(const struct row *row)
+{
+    size_t most = ROW_FIELDS * WIRE_NUMBER_MOST + PRESENCE_BYTES + WIRE_NUMBER_MOST;
+
+#define ROW_ID(name, words)
+#define ROW_NUMBER(name, words)
+#define ROW_MAYBE(name, words)
+#define ROW_USD(name, words)
+#define ROW_TEXT(name, words) most += row->name.len;
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    return most + lines_most(row);
+}
+
+static unsigned char *
+put_attempt(unsigned char *at, const struct attempt_line *attempt)
+{
+    at = wire_put_text(at, attempt->target);
+    at = wire_put_text(at, attempt->state);
+    at = wire_put_signed(at, attempt->status);
+    at = wire_put_signed(at, attempt->input_tokens);
+    at = wire_put_signed(at, attempt->output_tokens);
+    at = wire_put_signed(at, attempt->cost);
+    at = wire_put_signed(at, attempt->started_us);
+    at = wire_put_signed(at, attempt->first_byte_us);
+    at = wire_put_signed(at, attempt->ended_us);
+    return wire_put_text(at, attempt->why);
+}
+
+static void
+take_attempt(struct wire_reader *in, struct attempt_line *out)
+{
+    out->target = wire_take_text(in);
+    out->state = wire_take_text(in);
+    out->status = wire_take_signed(in);
+    out->input_tokens = wire_take_signed(in);
+    out->output_tokens = wire_take_signed(in);
+    out->cost = wire_take_signed(in);
+    out->started_us = wire_take_signed(in);
+    out->first_byte_us = wire_take_signed(in);
+    out->ended_us = wire_take_signed(in);
+    out->why = wire_take_text(in);
+}
+
+static unsigned char *
+put_lines(unsigned char *at, const struct row *row)
+{
+    ENSURE(row->saving_count <= ROW_SAVINGS_MOST && row->try_count <= ROW_ATTEMPTS_MOST);
+    at = wire_put(at, row->saving_count);
+    for (size_t i = 0; i < row->saving_count; i++) {
+        at = wire_put_text(at, row->savings[i].lever);
+        at = wire_put(at, row->savings[i].shadow ? FLAG_SHADOW : 0);
+        at = wire_put_signed(at, row->savings[i].saved);
+    }
+    at = wire_put(at, row->try_count);
+    for (size_t i = 0; i < row->try_count; i++)
+        at = put_attempt(at, &row->tries[i]);
+    return at;
+}
+
+static void
+take_lines(struct wire_reader *in, struct row *out)
+{
+    uint64_t savings = wire_take(in), tries;
+
+    for (uint64_t i = 0; i < savings && i < ROW_SAVINGS_MOST; i++) {
+        out->savings[i].lever = wire_take_text(in);
+        out->savings[i].shadow = (wire_take(in) & FLAG_SHADOW) != 0;
+        out->savings[i].saved = wire_take_signed(in);
+    }
+    tries = wire_take(in);
+    for (uint64_t i = 0; i < tries && i < ROW_ATTEMPTS_MOST; i++)
+        take_attempt(in, &out->tries[i]);
+    if (savings > ROW_SAVINGS_MOST || tries > ROW_ATTEMPTS_MOST)
+        in->bad = true;
+    out->saving_count = in->bad ? 0 : savings;
+    out->try_count = in->bad ? 0 : tries;
+}
+
+/* How many fields there are, one bit for each that differs from its default, and those fields. */
+static unsigned char *
+put_row(unsigned char *at, const struct row *row)
+{
+    unsigned char *presence;
+
+    at = wire_put(at, ROW_FIELDS);
+    presence = at;
+    memset(presence, 0, PRESENCE_BYTES);
+    at += PRESENCE_BYTES;
+#define PUT(name, differs, put)                                                                                        \
+    if (differs) {                                                                                                     \
+        presence[FIELD_##name / 8] |= (unsigned char)(1u << FIELD_##name % 8);                                         \
+        at = put(at, row->name);                                                                                       \
+    }
+#define ROW_ID(name, words) PUT(name, true, wire_put)
+#define ROW_NUMBER(name, words) PUT(name, row->name != 0, wire_put_signed)
+#define ROW_MAYBE(name, words) PUT(name, row->name != ROW_UNKNOWN, wire_put_signed)
+#define ROW_USD(name, words) PUT(name, usd_known(row->name), wire_put_signed)
+#define ROW_TEXT(name, words) PUT(name, row->name.len != 0, wire_put_text)
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+#undef PUT
+    return put_lines(at, row);
+}
+
+/* Fields that an older program did not know keep their defaults; what a newer one added cannot be read. */
+static void
+take_row(struct wire_reader *in, struct row *out)
+{
+    uint64_t fields = wire_take(in);
+    size_t presence_bytes = (fields + 7) / 8;
+    unsigned char presence[PRESENCE_BYTES] = {0};
+
+    row_init(out);
+    if (fields == 0 || fields > ROW_FIELDS || presence_bytes > (size_t)(in->end - in->at)) {
+        in->bad = true;
+        return;
+    }
+    memcpy(presence, in->at, presence_bytes);
+    in->at += presence_bytes;
+#define TAKE(name, take)                                                                                               \
+    if (presence[FIELD_##name / 8] & 1u << FIELD_##name % 8)                                                           \
+        out->name = take(in);
+#define ROW_ID(name, words) TAKE(name, wire_take)
+#define ROW_NUMBER(name, words) TAKE(name, wire_take_signed)
+#define ROW_MAYBE(name, words) TAKE(name, wire_take_signed)
+#define ROW_USD(name, words) TAKE(name, wire_take_signed)
+#define ROW_TEXT(name, words) TAKE(name, wire_take_text)
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+#undef TAKE
+    take_lines(in, out);
+}
+
+static void
+store_u32(unsigned char *at, uint32_t number)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (unsigned char)(number >> 8 * i);
+}
+
+static uint32_t
+load_u32(const unsigned char *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static uint32_t
+checksum(const unsigned char *at, uint32_t len)
+{
+    return (uint32_t)hash_fast(slice_make((const char *)at, len), len);
+}
+
+/* Room for a record of at most `most` bytes of payload; returns where the payload goes. */
+static unsigned char *
+record_begin(struct buffer *out, enum journal_type type, size_t most)
+{
+    unsigned char *head = (unsigned char *)buffer_reserve(out, HEAD_BYTES + 1 + most + JOURNAL_ALIGN);
+
+    head[HEAD_BYTES] = (unsigned char)type;
+    return head + HEAD_BYTES + 1;
+}
+
+static void
+record_end(struct buffer *out, unsigned char *end)
+{
+    unsigned char *head = (unsigned char *)out->data + out->end;
+    size_t len = (size_t)(end - head) - HEAD_BYTES;
+    size_t padding = (size_t) - (HEAD_BYTES + len) % JOURNAL_ALIGN;
+
+    ENSURE(len <= UINT32_MAX - HEAD_BYTES - JOURNAL_ALIGN);
+    store_u32(head, (uint32_t)len);
+    store_u32(head + 4, checksum(head + HEAD_BYTES, (uint32_t)len));
+    memset(end, 0, padding);
+    out->end += HEAD_BYTES + len + padding;
+    ENSURE(out->end <= out->size);
+}
+
+static void
+put_whole_row(struct buffer *out, enum journal_type type, const struct row *row)
+{
+    unsigned char *at = record_begin(out, type, row_most(row));
+
+    record_end(out, put_row(at, row));
+}
+
+void
+journal_put_open(struct buffer *out, const struct row *row)
+{
+    put_whole_row(out, JOURNAL_OPEN, row);
+}
+
+void
+journal_put_settle(struct buffer *out, const struct row *row)
+{
+    put_whole_row(out, JOURNAL_SETTLE, row);
+}
+
+void
+journal_put_attempt(struct buffer *out, uint64_t id, const struct attempt_line *attempt)
+{
+    size_t most = attempt->target.len + attempt->state.len + attempt->why.len + 11 * WIRE_NUMBER_MOST;
+    unsigned char *at = record_begin(out, JOURNAL_ATTEMPT, most);
+
+    at = wire_put(at, id);
+    record_end(out, put_attempt(at, attempt));
+}
+
+void
+journal_put_feedback(struct buffer *out, const struct feedback *feedback)
+{
+    size_t most = feedback->source.len + feedback->reason.len + 6 * WIRE_NUMBER_MOST;
+    unsigned char *at = record_begin(out, JOURNAL_FEEDBACK, most);
+
+    at = wire_put(at, feedback->id);
+    at = wire_put_signed(at, feedback->useful_ppm);
+    at = wire_put_signed(at, feedback->value);
+    at = wire_put_text(at, feedback->source);
+    at = wire_put_text(at, feedback->reason);
+    record_end(out, wire_put_signed(at, feedback->wall_us));
+}
+
+static void
+take_feedback(struct wire_reader *in, struct feedback *out)
+{
+    out->id = wire_take(in);
+    out->useful_ppm = wire_take_signed(in);
+    out->value = wire_take_signed(in);
+    out->source = wire_take_text(in);
+    out->reason = wire_take_text(in);
+    out->wall_us = wire_take_signed(in);
+}
+
+static void
+take_payload(struct wire_reader *in, struct journal_record *out)
+{
+    out->type = (enum journal_type)wire_take_byte(in);
+    switch (out->type) {
+    case JOURNAL_OPEN:
+    case JOURNAL_SETTLE:
+        take_row(in, &out->row);
+        return;
+    case JOURNAL_ATTEMPT:
+        row_init(&out->row);
+        out->row.id = wire_take(in);
+        take_attempt(in, &out->row.tries[0]);
+        out->row.try_count = 1;
+        return;
+    case JOURNAL_FEEDBACK:
+        take_feedback(in, &out->feedback);
+        return;
+    }
+    in->bad = true;
+}
+
+size_t
+journal_record_bytes(uint32_t length)
+{
+    return ((size_t)length + HEAD_BYTES + JOURNAL_ALIGN - 1) & ~(size_t)(JOURNAL_ALIGN - 1);
+}
+
+enum status
+journal_take(struct slice *bytes, struct journal_record *out)
+{
+    const unsigned char *at = (const unsigned char *)bytes->data;
+    struct wire_reader in;
+    uint32_t len;
+
+    if (bytes->len == 0)
+        return ERR_NOT_FOUND;
+    if (bytes->len < HEAD_BYTES)
+        return ERR_CORRUPT;
+    len = load_u32(at);
+    if (len == 0 || len == JOURNAL_SEALED)
+        return ERR_NOT_FOUND;
+    if (journal_record_bytes(len) > bytes->len || load_u32(at + 4) != checksum(at + HEAD_BYTES, len))
+        return ERR_CORRUPT;
+    in = wire_reader_of(slice_make(bytes->data + HEAD_BYTES, len));
+    take_payload(&in, out);
+    if (in.bad || in.at != in.end)
+        return ERR_CORRUPT;
+    *bytes = slice_from(*bytes, journal_record_bytes(len));
+    return OK;
+}
+
+void
+journal_put_lines(struct buffer *out, const struct row *row)
+{
+    unsigned char *at = (unsigned char *)buffer_reserve(out, lines_most(row));
+
+    out->end += (size_t)(put_lines(at, row) - at);
+}
+
+enum status
+journal_take_lines(struct slice bytes, struct row *row)
+{
+    struct wire_reader in = wire_reader_of(bytes);
+
+    take_lines(&in, row);
+    return in.bad || in.at != in.end ? ERR_CORRUPT : OK;
+}

@@ -1,0 +1,485 @@
+#include "money/ledger.h"
+
+#include <stdlib.h>
+
+#include "money/accounts.h"
+#include "money/id_map.h"
+
+/* A request that was opened and not settled: its records so far. */
+struct open_request {
+    uint64_t id;
+    struct buffer records;
+    bool stored, changed; /* what the store has; `changed`: listed in ledger.changed */
+};
+
+/* Feedback that came before its request's row. */
+struct early_feedback {
+    uint64_t id;
+    int64_t wall_us;
+    struct buffer record;
+};
+
+struct ledger {
+    struct ledger_store *store;
+    struct accounts *accounts;
+    struct id_map open;  /* -> struct open_request */
+    struct id_map early; /* -> struct early_feedback */
+    uint64_t *changed;   /* ids of open requests that the store must learn of at commit */
+    size_t changed_count, changed_size;
+    struct arena arena; /* of one apply */
+    struct journal_record record;
+    struct row before;
+    bool in_batch;
+    bool stale; /* after a rollback: what is open must be read from the store again */
+};
+
+struct ledger_store *
+ledger_store(struct ledger *ledger)
+{
+    return ledger->store;
+}
+
+size_t
+ledger_open_count(const struct ledger *ledger)
+{
+    return ledger->open.count;
+}
+
+/* Requests that are open */
+
+static void
+free_open(struct open_request *open)
+{
+    buffer_free(&open->records);
+    free(open);
+}
+
+static struct open_request *
+open_request(struct ledger *ledger, uint64_t id)
+{
+    struct open_request *open = id_map_get(&ledger->open, id);
+
+    if (open == NULL) {
+        open = must_calloc(1, sizeof(*open));
+        open->id = id;
+        id_map_put(&ledger->open, id, open);
+    }
+    return open;
+}
+
+static void
+note_change(struct ledger *ledger, struct open_request *open)
+{
+    if (open->changed)
+        return;
+    open->changed = true;
+    if (ledger->changed_count == ledger->changed_size) {
+        ledger->changed_size = ledger->changed_size != 0 ? 2 * ledger->changed_size : 256;
+        ledger->changed = must_realloc(ledger->changed, ledger->changed_size * sizeof(uint64_t));
+    }
+    ledger->changed[ledger->changed_count++] = open->id;
+}
+
+static void
+remember(struct ledger *ledger, uint64_t id, struct slice record)
+{
+    struct open_request *open = open_request(ledger, id);
+
+    buffer_add(&open->records, record);
+    note_change(ledger, open);
+}
+
+static enum status
+forget_open(struct ledger *ledger, uint64_t id)
+{
+    struct open_request *open = id_map_remove(&ledger->open, id);
+    enum status status = OK;
+
+    if (open == NULL)
+        return OK;
+    if (open->stored)
+        status = ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_OPEN, id);
+    free_open(open);
+    return status;
+}
+
+/* Those still open at the end of a batch: their records will not be read from the journal again. */
+static enum status
+store_changed(struct ledger *ledger)
+{
+    enum status status = OK;
+
+    for (size_t i = 0; i < ledger->changed_count && status == OK; i++) {
+        struct open_request *open = id_map_get(&ledger->open, ledger->changed[i]);
+
+        if (open == NULL || !open->changed)
+            continue;
+        status =
+            ledger->store->ops->put_note(ledger->store, LEDGER_NOTE_OPEN, open->id, buffer_content(&open->records));
+        open->changed = false;
+        open->stored = true;
+    }
+    return status;
+}
+
+/* Feedback */
+
+static void
+free_early(struct early_feedback *early)
+{
+    buffer_free(&early->record);
+    free(early);
+}
+
+static const struct early_feedback *
+keep_early(struct ledger *ledger, uint64_t id, int64_t wall_us, struct slice record)
+{
+    struct early_feedback *early = id_map_get(&ledger->early, id);
+
+    if (early == NULL) {
+        early = must_calloc(1, sizeof(*early));
+        early->id = id;
+        id_map_put(&ledger->early, id, early);
+    }
+    early->wall_us = wall_us;
+    buffer_add(&early->record, record);
+    return early;
+}
+
+/* Who is believed when several judge: the caller, then a validator, then an audit. */
+static int
+strength(struct slice source)
+{
+    if (slice_is(source, "feedback"))
+        return 3;
+    if (slice_is(source, "validator"))
+        return 2;
+    return slice_is(source, "audit") ? 1 : 0;
+}
+
+static void
+take_feedback(struct row *row, const struct feedback *feedback)
+{
+    if (feedback->useful_ppm != ROW_UNKNOWN &&
+        (row->useful_ppm == ROW_UNKNOWN || strength(feedback->source) >= strength(row->useful_source))) {
+        row->useful_ppm = feedback->useful_ppm;
+        row->useful_source = feedback->source;
+        row->useful_reason = feedback->reason;
+    }
+    if (usd_known(feedback->value))
+        row->value = feedback->value;
+}
+
+static enum status
+apply_feedback(struct ledger *ledger, const struct feedback *feedback, struct slice record)
+{
+    struct ledger_store *store = ledger->store;
+    struct row after;
+    enum status status = store->ops->find_row(store, feedback->id, &ledger->arena, &ledger->before);
+
+    if (status == ERR_NOT_FOUND) {
+        const struct early_feedback *early = keep_early(ledger, feedback->id, feedback->wall_us, record);
+
+        return store->ops->put_note(store, LEDGER_NOTE_FEEDBACK, early->id, buffer_content(&early->record));
+    }
+    if (status != OK)
+        return status;
+    after = ledger->before;
+    take_feedback(&after, feedback);
+    accounts_change_outcome(ledger->accounts, &ledger->before, &after);
+    return store->ops->set_outcome(store, &after);
+}
+
+/* What was said about the request before its row came. The texts stay in the note's bytes, which the arena keeps. */
+static enum status
+take_early(struct ledger *ledger, struct row *row)
+{
+    struct early_feedback *early = id_map_get(&ledger->early, row->id);
+    struct journal_record *record;
+    struct slice rest;
+    enum status status = OK;
+
+    if (early == NULL)
+        return OK;
+    rest = arena_copy(&ledger->arena, buffer_content(&early->record));
+    record = arena_alloc(&ledger->arena, sizeof(*record));
+    while (rest.len > 0 && (status = journal_take(&rest, record)) == OK)
+        take_feedback(row, &record->feedback);
+    if (status != OK)
+        return status;
+    free_early(id_map_remove(&ledger->early, row->id));
+    return ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_FEEDBACK, row->id);
+}
+
+/* Rows */
+
+static enum status
+settle(struct ledger *ledger, struct row *row)
+{
+    bool inserted = false;
+    enum status status = take_early(ledger, row);
+
+    if (status == OK)
+        status = ledger->store->ops->insert_row(ledger->store, row, &inserted);
+    if (status == OK && inserted)
+        accounts_add_row(ledger->accounts, row);
+    return status == OK ? forget_open(ledger, row->id) : status;
+}
+
+enum status
+ledger_apply(struct ledger *ledger, struct slice bytes)
+{
+    struct journal_record *record = &ledger->record;
+    struct slice rest = bytes;
+    enum status status = journal_take(&rest, record);
+
+    ENSURE(ledger->in_batch);
+    if (status != OK)
+        return ERR_INVALID;
+    bytes.len -= rest.len;
+    switch (record->type) {
+    case JOURNAL_OPEN:
+    case JOURNAL_ATTEMPT:
+        remember(ledger, record->row.id, bytes);
+        break;
+    case JOURNAL_SETTLE:
+        status = settle(ledger, &record->row);
+        break;
+    case JOURNAL_FEEDBACK:
+        status = apply_feedback(ledger, &record->feedback, bytes);
+        break;
+    }
+    if (ledger->arena.blocks != NULL)
+        arena_reset(&ledger->arena);
+    return status;
+}
+
+/* Opened and never settled */
+
+/* What is certain and what was expected of the rest, or unknown. */
+static usd
+charge_of(const struct row *row)
+{
+    usd charge = row->reserved_estimate;
+
+    for (size_t i = 0; i < row->try_count; i++)
+        if (usd_add(charge, row->tries[i].cost, &charge) != OK)
+            return USD_UNKNOWN;
+    return charge;
+}
+
+static void
+charge_row(struct row *row)
+{
+    usd saved;
+
+    row->state = SLICE_LITERAL("unknown");
+    row->why = SLICE_LITERAL("the gateway's process ended before the answer did; charged at what was expected");
+    row->cost = charge_of(row);
+    row->exactness = usd_known(row->cost) ? SLICE_LITERAL("estimated") : SLICE_LITERAL("unpriced");
+    row->attempts = (int64_t)row->try_count + 1;
+    row->saving_count = 0;
+    if (usd_sub(row->baseline, row->cost, &saved) == OK && usd_known(saved) && saved != 0)
+        row->savings[row->saving_count++] =
+            (struct saving_line){.lever = SLICE_LITERAL("unattributed"), .saved = saved};
+}
+
+/* The row that a request's records so far make. */
+static enum status
+row_of_open(const struct open_request *open, struct arena *arena, struct row *row)
+{
+    struct slice rest = buffer_content(&open->records);
+    struct journal_record *record = arena_alloc(arena, sizeof(*record));
+    struct attempt_line tries[ROW_ATTEMPTS_MOST];
+    size_t try_count = 0;
+
+    row_init(row);
+    row->id = open->id;
+    while (rest.len > 0) {
+        enum status status = journal_take(&rest, record);
+
+        if (status != OK)
+            return status;
+        if (record->type == JOURNAL_OPEN)
+            *row = record->row;
+        else if (try_count < ROW_ATTEMPTS_MOST)
+            tries[try_count++] = record->row.tries[0];
+    }
+    memcpy(row->tries, tries, try_count * sizeof(tries[0]));
+    row->try_count = try_count;
+    charge_row(row);
+    return OK;
+}
+
+static enum status
+charge_one(struct ledger *ledger, struct open_request *open)
+{
+    struct row *row = &ledger->record.row;
+    enum status status = row_of_open(open, &ledger->arena, row);
+
+    if (status == OK)
+        status = settle(ledger, row);
+    arena_reset(&ledger->arena);
+    return status;
+}
+
+enum status
+ledger_charge_open(struct ledger *ledger, size_t *charged)
+{
+    enum status status = OK;
+
+    ENSURE(ledger->in_batch);
+    *charged = 0;
+    while (ledger->open.count > 0 && status == OK) {
+        size_t at = 0;
+
+        status = charge_one(ledger, id_map_next(&ledger->open, &at));
+        *charged += status == OK;
+    }
+    return status;
+}
+
+enum status
+ledger_drop_old_feedback(struct ledger *ledger, int64_t wall_us, size_t *dropped)
+{
+    enum status status = OK;
+    size_t at = 0;
+    struct early_feedback *early;
+
+    ENSURE(ledger->in_batch);
+    *dropped = 0;
+    while (status == OK && (early = id_map_next(&ledger->early, &at)) != NULL) {
+        if (early->wall_us >= wall_us)
+            continue;
+        status = ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_FEEDBACK, early->id);
+        free_early(id_map_remove(&ledger->early, early->id));
+        (*dropped)++;
+        at = 0; /* removing moves others */
+    }
+    return status;
+}
+
+/* Batches */
+
+static enum status
+read_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
+{
+    struct ledger *ledger = user;
+    struct slice rest = bytes;
+    enum status status = OK;
+
+    if (kind == LEDGER_NOTE_OPEN) {
+        struct open_request *open = open_request(ledger, id);
+
+        buffer_add(&open->records, bytes);
+        open->stored = true;
+        return OK;
+    }
+    status = journal_take(&rest, &ledger->record);
+    if (status == OK)
+        keep_early(ledger, id, ledger->record.feedback.wall_us, bytes);
+    return status;
+}
+
+static void
+forget_notes(struct ledger *ledger)
+{
+    size_t at = 0;
+    void *value;
+
+    while ((value = id_map_next(&ledger->open, &at)) != NULL)
+        free_open(value);
+    at = 0;
+    while ((value = id_map_next(&ledger->early, &at)) != NULL)
+        free_early(value);
+    id_map_free(&ledger->open);
+    id_map_free(&ledger->early);
+    ledger->changed_count = 0;
+}
+
+static enum status
+read_notes(struct ledger *ledger)
+{
+    forget_notes(ledger);
+    return ledger->store->ops->each_note(ledger->store, read_note, ledger);
+}
+
+enum status
+ledger_open(struct ledger_store *store, struct ledger **out)
+{
+    struct ledger *ledger = must_calloc(1, sizeof(*ledger));
+    enum status status;
+
+    ledger->store = store;
+    ledger->accounts = accounts_new(store);
+    status = read_notes(ledger);
+    if (status == OK)
+        *out = ledger;
+    else
+        ledger_close(ledger);
+    return status;
+}
+
+void
+ledger_close(struct ledger *ledger)
+{
+    if (ledger == NULL)
+        return;
+    if (ledger->in_batch)
+        ledger->store->ops->rollback(ledger->store);
+    forget_notes(ledger);
+    accounts_free(ledger->accounts);
+    arena_reset(&ledger->arena);
+    free(ledger->changed);
+    ledger->store->ops->close(ledger->store);
+    free(ledger);
+}
+
+enum status
+ledger_begin(struct ledger *ledger)
+{
+    enum status status = ledger->stale ? read_notes(ledger) : OK;
+
+    ENSURE(!ledger->in_batch);
+    if (status != OK)
+        return status;
+    ledger->stale = false;
+    status = ledger->store->ops->begin(ledger->store);
+    ledger->in_batch = status == OK;
+    return status;
+}
+
+enum status
+ledger_set_position(struct ledger *ledger, uint64_t segment, uint64_t offset)
+{
+    ENSURE(ledger->in_batch);
+    return ledger->store->ops->put_position(ledger->store, segment, offset);
+}
+
+enum status
+ledger_commit(struct ledger *ledger)
+{
+    enum status status = accounts_flush(ledger->accounts);
+
+    ENSURE(ledger->in_batch);
+    if (status == OK)
+        status = store_changed(ledger);
+    if (status == OK)
+        status = ledger->store->ops->commit(ledger->store);
+    if (status != OK)
+        return status;
+    ledger->changed_count = 0;
+    ledger->in_batch = false;
+    return OK;
+}
+
+void
+ledger_rollback(struct ledger *ledger)
+{
+    if (!ledger->in_batch)
+        return;
+    ledger->store->ops->rollback(ledger->store);
+    ledger->in_batch = false;
+    accounts_forget(ledger->accounts);
+    ledger->stale = true;
+}

@@ -1,0 +1,113 @@
+#include "base/timers.h"
+#include "money/group.h"
+#include "money/ledger.h"
+
+bool
+ledger_totals_equal(const struct ledger_totals *a, const struct ledger_totals *b)
+{
+    return a->rows == b->rows && a->unpriced == b->unpriced && a->cost == b->cost && a->baseline == b->baseline &&
+           a->saved == b->saved;
+}
+
+void
+ledger_totals_add(struct ledger_totals *totals, const struct row *row)
+{
+    totals->rows++;
+    totals->unpriced += !usd_known(row->cost);
+    totals->saved += row_booked(row);
+    if (!usd_known(row->cost))
+        return;
+    totals->cost += row->cost;
+    if (usd_known(row->baseline))
+        totals->baseline += row->baseline;
+}
+
+/* Adding up, of sums or of rows. */
+struct adding {
+    struct ledger_store *store;
+    struct arena arena;
+    struct ledger_totals totals;
+    int64_t since;
+};
+
+static enum status
+is_request_group(struct adding *adding, uint64_t id, bool *out)
+{
+    struct slice bytes;
+    struct group group;
+    enum status status = adding->store->ops->find_group(adding->store, id, &adding->arena, &bytes);
+
+    if (status == OK)
+        status = group_take(bytes, &group);
+    *out = status == OK && slice_is(group.of[DIMENSION_kind], "request");
+    return status;
+}
+
+static enum status
+add_sums(void *user, int64_t start, uint64_t group, struct slice bytes)
+{
+    struct adding *adding = user;
+    struct sums sums;
+    bool counts = false;
+    enum status status = is_request_group(adding, group, &counts);
+
+    (void)start;
+    if (status == OK && counts)
+        status = sums_take(bytes, &sums);
+    if (status != OK || !counts)
+        return status;
+    adding->totals.rows += sums.rows;
+    adding->totals.unpriced += sums.unpriced;
+    adding->totals.cost += sums.cost;
+    adding->totals.baseline += sums.baseline;
+    adding->totals.saved += sums.saved;
+    return OK;
+}
+
+static enum status
+totals_of_period(struct ledger *ledger, enum ledger_period period, int64_t since, struct ledger_totals *out)
+{
+    struct ledger_store *store = ledger_store(ledger);
+    struct adding adding = {.store = store, .since = since};
+    enum status status = store->ops->each_sums(store, period, since, INT64_MAX, add_sums, &adding);
+
+    arena_reset(&adding.arena);
+    *out = adding.totals;
+    return status;
+}
+
+enum status
+ledger_totals(struct ledger *ledger, struct ledger_totals *out)
+{
+    return totals_of_period(ledger, LEDGER_DAY, INT64_MIN, out);
+}
+
+/* Ids grow with time but for requests of the same moment; this far back none of a later hour can stand. */
+#define LATE_US (3600 * USEC_PER_S)
+
+static enum status
+add_row(void *user, const struct row *row)
+{
+    struct adding *adding = user;
+
+    if (row->arrived_wall_us >= adding->since)
+        ledger_totals_add(&adding->totals, row);
+    else if (adding->since > INT64_MIN + LATE_US && row->arrived_wall_us < adding->since - LATE_US)
+        return ERR_NOT_FOUND;
+    return OK;
+}
+
+enum status
+ledger_check(struct ledger *ledger, int64_t since_wall_us, struct ledger_totals *rows, struct ledger_totals *sums)
+{
+    struct ledger_store *store = ledger_store(ledger);
+    struct adding adding = {.store = store, .since = since_wall_us};
+    enum status status = store->ops->each_row(store, add_row, &adding);
+
+    *rows = adding.totals;
+    if (status == OK || status == ERR_NOT_FOUND)
+        status = totals_of_period(ledger, LEDGER_HOUR, since_wall_us, sums);
+    if (status == OK && !ledger_totals_equal(rows, sums))
+        status = ERR_CORRUPT;
+    return status;
+}
