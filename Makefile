@@ -29,6 +29,9 @@ format: ## lay out the code as .clang-format says
 	@tools/setup.sh format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
+doc: release ## write doc/config.md from the table of the configuration's keys
+	@build/release/equipoise check --help-config --markdown >doc/config.md
+
 install: release ## install the program and its man page below PREFIX
 	@cmake --install build/release --prefix $(PREFIX)
 
@@ -39,4 +42,4 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo 'YES=1 installs what is missing without asking.'
 
-.PHONY: release test demo bench eval soak format install clean help
+.PHONY: release test demo bench eval soak format doc install clean help

@@ -32,16 +32,16 @@ parse_group(struct slice text, unsigned char *out)
     return text_parse_hex(slice_make(padded, 4), out, 2);
 }
 
-/* Groups between colons, an IPv4 address as the last one counting as two; nothing at all gives none. */
+/* Groups between colons; nothing at all gives none. At the end of the whole address an IPv4 address counts as two. */
 static enum status
-parse_groups(struct slice text, unsigned char *out, size_t *len)
+parse_groups(struct slice text, bool at_end, unsigned char *out, size_t *len)
 {
     *len = 0;
     if (text.len == 0)
         return OK;
     while (text.data != NULL) {
         struct slice part = slice_split(&text, ':');
-        bool v4 = text.data == NULL && slice_find_byte(part, '.') < part.len;
+        bool v4 = at_end && text.data == NULL && slice_find_byte(part, '.') < part.len;
         size_t need = v4 ? 4 : 2;
 
         if (*len + need > 16 || (v4 ? parse_v4(part, out + *len) : parse_group(part, out + *len)) != OK)
@@ -59,11 +59,11 @@ parse_v6(struct slice text, unsigned char *out)
     size_t head_len, tail_len = 0;
 
     memset(out, 0, 16);
-    if (parse_groups(slice_first(text, gap), out, &head_len) != OK)
+    if (parse_groups(slice_first(text, gap), gap == text.len, out, &head_len) != OK)
         return ERR_INVALID;
     if (gap == text.len)
         return head_len == 16 ? OK : ERR_INVALID;
-    if (parse_groups(slice_from(text, gap + 2), tail, &tail_len) != OK || head_len + tail_len > 14)
+    if (parse_groups(slice_from(text, gap + 2), true, tail, &tail_len) != OK || head_len + tail_len > 14)
         return ERR_INVALID;
     memcpy(out + 16 - tail_len, tail, tail_len);
     return OK;

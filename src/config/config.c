@@ -112,7 +112,7 @@ check_listeners(struct build *build)
 
     if (!config->admin.loopback)
         reader_error(reader, place_of(build, "admin"),
-                     "For probes and metrics elsewhere: health: { listen: :9091, token: $NAME }.",
+                     "For probes and metrics elsewhere: health: { listen: 0.0.0.0:9091, token: $NAME }.",
                      "admin: listens on loopback only, for it shows and steers everything");
     if (same_address(&config->listen, &config->admin))
         reader_error(reader, place_of(build, "admin"), NULL, "admin: same address as `listen`");

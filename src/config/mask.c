@@ -123,9 +123,9 @@ mask_user(char *copy, struct slice text, size_t colon)
 
     if (!slice_starts(slice_from(text, colon), "://"))
         return;
-    while (end < text.len && strchr("/ \r\n,}", text.data[end]) == NULL)
+    while (end < text.len && strchr("\r\n\"'", text.data[end]) == NULL)
         end++;
-    while (end > from && text.data[end] != '@')
+    while (end > from && text.data[end - 1] != '@')
         end--;
     star_out(copy, from, end);
 }

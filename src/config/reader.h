@@ -26,6 +26,9 @@ void reader_warn(struct reader *reader, const struct yaml_node *at, const char *
 const char *reader_nearest(struct reader *reader, struct slice word, const char *const *words, size_t count,
                            const char *otherwise);
 
+/* "a, b or c", in the arena. */
+const char *reader_join(struct reader *reader, const char *const *words, size_t count);
+
 /* True if the node is a scalar with something in it; else reports that `what` is expected. */
 bool reader_wants_text(struct reader *reader, const struct yaml_node *node, const char *what);
 

@@ -1,0 +1,143 @@
+#include "base/clock.h"
+#include "cmd/check_summary.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "config/yaml.h"
+
+struct check_options {
+    const char *file;
+    bool json, help_config, markdown;
+};
+
+static int
+read_options(struct check_options *given, int argc, char **argv)
+{
+    const struct option options[] = {
+        {"json", 0, OPTION_FLAG, NULL, "print JSON: problems, and what was understood", &given->json},
+        {"help-config", 0, OPTION_FLAG, NULL, "print every key that a configuration may have", &given->help_config},
+        {"markdown", 0, OPTION_FLAG, NULL, "with --help-config: as doc/config.md", &given->markdown},
+    };
+    static const struct example examples[] = {
+        {"equipoise check equipoise.yaml", "all errors at once, and what is understood"},
+        {"equipoise check --help-config", "every key, its type, default and meaning"},
+    };
+    const struct options table = {
+        .command = "check",
+        .summary = "Checks a configuration without serving it.",
+        .operands = "[FILE]",
+        .operands_most = 1,
+        .examples = examples,
+        .example_count = sizeof examples / sizeof *examples,
+        .options = options,
+        .option_count = sizeof options / sizeof *options,
+        .notes = "FILE is equipoise.yaml unless given; - is standard input. Exit status: 0 fine, 3 errors.",
+    };
+    int exit_status = options_read(&table, &argc, argv);
+
+    if (exit_status == OPTIONS_GO_ON && argc > 1)
+        given->file = argv[1];
+    return exit_status;
+}
+
+static int
+print_help(bool markdown)
+{
+    struct buffer out;
+    bool printed;
+
+    buffer_init(&out);
+    if (markdown)
+        config_help_markdown(&out);
+    else
+        config_help(&out);
+    printed = cmd_print(buffer_content(&out));
+    buffer_free(&out);
+    return printed ? CMD_FINE : CMD_FAILED;
+}
+
+static void
+warn_expired(const struct config *config, struct problems *problems)
+{
+    usec now_us = clock_wall_us();
+
+    for (size_t i = 0; i < config->key_count; i++) {
+        char when[CLOCK_TEXT_SIZE];
+
+        if (config->keys[i].expires_wall_us > now_us)
+            continue;
+        clock_format_utc(config->keys[i].expires_wall_us, when);
+        problems_add(problems, (struct problem){.severity = PROBLEM_WARNING, .file = config->file},
+                     "the key %s expired on %s and is not accepted", config->keys[i].name, when);
+    }
+}
+
+static void
+print_problems(const struct problems *problems, struct slice text)
+{
+    struct buffer out;
+
+    buffer_init(&out);
+    config_print_problems(problems, text, cmd_colour(stderr), &out);
+    fwrite(buffer_content(&out).data, 1, buffer_len(&out), stderr);
+    buffer_free(&out);
+}
+
+static bool
+print_result(const struct check_options *given, struct slice text, const struct problems *problems,
+             const struct config *config)
+{
+    struct buffer out;
+    bool printed;
+
+    buffer_init(&out);
+    if (given->json) {
+        summary_json(given->file, problems, config, &out);
+    } else {
+        print_problems(problems, text);
+        if (config != NULL)
+            summary_text(config, &out);
+        if (problems->errors > 0)
+            fprintf(stderr, "%s: %zu error%s\n", given->file, problems->errors, problems->errors == 1 ? "" : "s");
+    }
+    printed = cmd_print(buffer_content(&out));
+    buffer_free(&out);
+    return printed;
+}
+
+static int
+check_file(const struct check_options *given, struct slice text)
+{
+    struct problems problems;
+    struct config *config = NULL;
+    bool printed;
+    int exit_status;
+
+    problems_init(&problems);
+    if (config_load(given->file, text, &problems, &config) == OK) {
+        config_check_exposure(config, &problems);
+        warn_expired(config, &problems);
+    }
+    printed = print_result(given, text, &problems, config);
+    exit_status = problems.errors > 0 ? CMD_CONFIG : printed ? CMD_FINE : CMD_FAILED;
+    config_release(config);
+    problems_free(&problems);
+    return exit_status;
+}
+
+int
+cmd_check(int argc, char **argv)
+{
+    struct check_options given = {.file = "equipoise.yaml"};
+    int exit_status = read_options(&given, argc, argv);
+    struct buffer text;
+
+    if (exit_status != OPTIONS_GO_ON)
+        return exit_status;
+    if (given.help_config)
+        return print_help(given.markdown);
+    buffer_init(&text);
+    exit_status = cmd_read_file(given.file, YAML_BYTES_MOST, &text) == OK ? check_file(&given, buffer_content(&text))
+                                                                          : CMD_CONFIG;
+    buffer_free(&text);
+    return exit_status;
+}

@@ -1,0 +1,251 @@
+#include "cmd/check_summary.h"
+
+static const char *const engine_names[] = {
+    [ENGINE_HOSTED] = "hosted", [ENGINE_VLLM] = "vllm", [ENGINE_SGLANG] = "sglang", [ENGINE_LLAMACPP] = "llama.cpp",
+    [ENGINE_OLLAMA] = "ollama", [ENGINE_TGI] = "tgi",   [ENGINE_TWIN] = "twin",
+};
+
+static const char *const mode_names[] = {[LEVER_OFF] = "off", [LEVER_SHADOW] = "shadow", [LEVER_ON] = "on"};
+
+static bool
+is_priced(const struct config *config, const struct target *target)
+{
+    const struct backend_config *backend = target->backend;
+
+    return usd_known(backend->usd_per_hour) ||
+           prices_resolve(config->prices, backend->name, backend->provider, slice_of(target->upstream)) != NULL;
+}
+
+/* Calls `add` for the reference, a baseline apart from it, and the candidates. */
+static void
+each_target(const struct route_config *route, void (*add)(const struct target *, void *), void *context)
+{
+    add(&route->reference, context);
+    if (strcmp(route->baseline.name, route->reference.name) != 0)
+        add(&route->baseline, context);
+    for (size_t i = 0; i < route->candidate_count; i++)
+        add(&route->candidates[i], context);
+}
+
+struct unpriced {
+    const struct config *config;
+    struct map seen;
+    struct buffer *out;
+    bool json;
+};
+
+static void
+add_unpriced(const struct target *target, void *context)
+{
+    struct unpriced *unpriced = context;
+    const char *separator = unpriced->seen.count == 0 ? "" : unpriced->json ? "," : ", ";
+
+    if (is_priced(unpriced->config, target) || map_get(&unpriced->seen, slice_of(target->name)) != NULL)
+        return;
+    map_put(&unpriced->seen, slice_of(target->name), target->name);
+    buffer_add_text(unpriced->out, separator);
+    buffer_add_text(unpriced->out, unpriced->json ? "\"" : "");
+    buffer_add_json(unpriced->out, slice_of(target->name));
+    buffer_add_text(unpriced->out, unpriced->json ? "\"" : "");
+}
+
+/* The targets without a price, each once; how many. */
+static size_t
+list_unpriced(const struct config *config, bool json, struct buffer *out)
+{
+    struct unpriced unpriced = {.config = config, .out = out, .json = json};
+    size_t count;
+
+    map_init(&unpriced.seen);
+    for (size_t i = 0; i < config->route_count; i++)
+        each_target(&config->routes[i], add_unpriced, &unpriced);
+    count = unpriced.seen.count;
+    map_free(&unpriced.seen);
+    return count;
+}
+
+void
+summary_url(const struct backend_config *backend, size_t endpoint, struct buffer *out)
+{
+    const struct endpoint *at = &backend->endpoints[endpoint];
+
+    buffer_printf(out, "%s://%s%s", at->tls ? "https" : "http", at->authority, backend->base_path);
+}
+
+static void
+add_address(const char *before, const struct listen_address *address, struct buffer *out)
+{
+    bool v6 = strchr(address->host, ':') != NULL;
+
+    buffer_printf(out, "%s%s%s%s:%u", before, v6 ? "[" : "", address->host, v6 ? "]" : "", address->port);
+}
+
+static void
+add_listeners(const struct config *config, struct buffer *out)
+{
+    add_address("listens on ", &config->listen, out);
+    buffer_add_text(out, config->tls.cert != NULL ? " (TLS)" : "");
+    add_address(", admin on ", &config->admin, out);
+    if (config->health.port != 0)
+        add_address(", health on ", &config->health, out);
+    buffer_printf(out, "; data in %s%s\n", config->data, config->observe ? "; observes only" : "");
+}
+
+static void
+add_backend(const struct backend_config *backend, struct buffer *out)
+{
+    char money[USD_PEOPLE_SIZE];
+
+    buffer_printf(out, "  %-14s ", backend->name);
+    for (size_t i = 0; i < backend->endpoint_count; i++) {
+        buffer_add_text(out, i > 0 ? ", " : "");
+        summary_url(backend, i, out);
+    }
+    buffer_printf(out, "; speaks %s; %s", dialect_name(backend->dialect), engine_names[backend->engine]);
+    if (backend->credential.header == NULL)
+        buffer_add_text(out, "; no key");
+    else
+        buffer_printf(out, "; %s in %s", backend->credential.command != NULL ? "key from a command" : "key",
+                      backend->credential.header);
+    if (usd_known(backend->usd_per_hour)) {
+        usd_format_places(backend->usd_per_hour, 2, money);
+        buffer_printf(out, "; %s an hour", money);
+    } else {
+        buffer_printf(out, "; prices of %s", backend->provider != NULL ? backend->provider : "nobody known");
+    }
+    if (backend->model_count > 0)
+        buffer_printf(out, "; %zu model%s named", backend->model_count, backend->model_count == 1 ? "" : "s");
+    buffer_add_byte(out, '\n');
+}
+
+static void
+add_route(const struct config *config, const struct route_config *route, struct buffer *out)
+{
+    buffer_printf(out, "  %-14s %s%s", route->name, route->reference.name,
+                  is_priced(config, &route->reference) ? "" : " (no price)");
+    for (size_t i = 0; i < route->candidate_count; i++)
+        buffer_printf(out, "%s%s%s", i == 0 ? "; or " : ", ", route->candidates[i].name,
+                      is_priced(config, &route->candidates[i]) ? "" : " (no price)");
+    for (size_t i = 0; i < LEVER_COUNT; i++)
+        if (route->levers[i].mode != LEVER_OFF)
+            buffer_printf(out, "; %s %s", lever_name((enum lever_id)i), mode_names[route->levers[i].mode]);
+    buffer_add_byte(out, '\n');
+}
+
+void
+summary_text(const struct config *config, struct buffer *out)
+{
+    struct buffer unpriced;
+
+    add_listeners(config, out);
+    buffer_printf(out, "backends: %zu\n", config->backend_count);
+    for (size_t i = 0; i < config->backend_count; i++)
+        add_backend(&config->backends[i], out);
+    buffer_printf(out, "routes: %zu%s\n", config->route_count,
+                  config->route_count == 0 ? "; models go to the backend that has them" : "");
+    for (size_t i = 0; i < config->route_count; i++)
+        add_route(config, &config->routes[i], out);
+    buffer_printf(out, "keys: %zu; tenants: %zu\n", config->key_count, config->tenant_count);
+    buffer_init(&unpriced);
+    if (list_unpriced(config, false, &unpriced) > 0)
+        buffer_printf(out, "without a price: %.*s\n", SLICE_ARGS(buffer_content(&unpriced)));
+    else if (config->route_count > 0)
+        buffer_add_text(out, "prices: every model of every route has one\n");
+    buffer_free(&unpriced);
+}
+
+static void
+json_text(const char *before, const char *text, struct buffer *out)
+{
+    buffer_add_text(out, before);
+    if (text == NULL) {
+        buffer_add_text(out, "null");
+        return;
+    }
+    buffer_add_byte(out, '"');
+    buffer_add_json(out, slice_of(text));
+    buffer_add_byte(out, '"');
+}
+
+static void
+json_problem(const struct problem *problem, struct buffer *out)
+{
+    json_text("{\"severity\":", problem->severity == PROBLEM_ERROR ? "error" : "warning", out);
+    buffer_printf(out, ",\"line\":%u,\"column\":%u", problem->line, problem->column);
+    json_text(",\"text\":", problem->text, out);
+    json_text(",\"hint\":", problem->hint, out);
+    buffer_add_byte(out, '}');
+}
+
+static void
+json_backend(const struct backend_config *backend, struct buffer *out)
+{
+    struct buffer url;
+
+    json_text("{\"name\":", backend->name, out);
+    buffer_add_text(out, ",\"urls\":[");
+    for (size_t i = 0; i < backend->endpoint_count; i++) {
+        buffer_init(&url);
+        summary_url(backend, i, &url);
+        buffer_add_text(out, i > 0 ? ",\"" : "\"");
+        buffer_add_json(out, buffer_content(&url));
+        buffer_add_byte(out, '"');
+        buffer_free(&url);
+    }
+    json_text("],\"dialect\":", dialect_name(backend->dialect), out);
+    json_text(",\"engine\":", engine_names[backend->engine], out);
+    json_text(",\"provider\":", backend->provider, out);
+    json_text(",\"credential_header\":", backend->credential.header, out);
+    buffer_add_text(out, ",\"models\":[");
+    for (size_t i = 0; i < backend->model_count; i++)
+        json_text(i > 0 ? "," : "", backend->models[i].name, out);
+    buffer_add_text(out, "]}");
+}
+
+static void
+json_route(const struct route_config *route, struct buffer *out)
+{
+    json_text("{\"name\":", route->name, out);
+    json_text(",\"reference\":", route->reference.name, out);
+    json_text(",\"baseline\":", route->baseline.name, out);
+    buffer_add_text(out, ",\"candidates\":[");
+    for (size_t i = 0; i < route->candidate_count; i++)
+        json_text(i > 0 ? "," : "", route->candidates[i].name, out);
+    buffer_add_text(out, "]}");
+}
+
+static void
+json_config(const struct config *config, struct buffer *out)
+{
+    buffer_add_text(out, ",\"backends\":[");
+    for (size_t i = 0; i < config->backend_count; i++) {
+        buffer_add_text(out, i > 0 ? "," : "");
+        json_backend(&config->backends[i], out);
+    }
+    buffer_add_text(out, "],\"routes\":[");
+    for (size_t i = 0; i < config->route_count; i++) {
+        buffer_add_text(out, i > 0 ? "," : "");
+        json_route(&config->routes[i], out);
+    }
+    buffer_add_text(out, "],\"keys\":[");
+    for (size_t i = 0; i < config->key_count; i++)
+        json_text(i > 0 ? "," : "", config->keys[i].name, out);
+    buffer_add_text(out, "],\"unpriced\":[");
+    list_unpriced(config, true, out);
+    buffer_add_byte(out, ']');
+}
+
+void
+summary_json(const char *file, const struct problems *problems, const struct config *config, struct buffer *out)
+{
+    json_text("{\"file\":", file, out);
+    buffer_printf(out, ",\"ok\":%s,\"problems\":[", problems->errors == 0 ? "true" : "false");
+    for (size_t i = 0; i < problems->count; i++) {
+        buffer_add_text(out, i > 0 ? "," : "");
+        json_problem(&problems->all[i], out);
+    }
+    buffer_add_byte(out, ']');
+    if (config != NULL)
+        json_config(config, out);
+    buffer_add_text(out, "}\n");
+}
