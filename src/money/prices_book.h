@@ -198,6 +198,9 @@ struct slice prices_lower(struct arena *arena, struct slice text);
 
 bool clause_matches(const struct clause *clause, struct slice text);
 
+/* False for texts above NAME_MOST bytes, and for such as hold a NUL. */
+bool prices_regex_matches(const regex_t *regex, struct slice text);
+
 /* Compiles a regular expression as these files use them (Perl's \d, \w, \s, (?:...)), for the book to free. NULL if it is
  * not understood or could take too long. `anchored`: must match at the start. */
 regex_t *prices_compile_regex(struct price_book *book, struct slice pattern, bool anchored);

@@ -20,15 +20,17 @@ prices_lower(struct arena *arena, struct slice text)
     return slice_make(lower, text.len);
 }
 
-static bool
-regex_matches(const regex_t *regex, struct slice text)
+bool
+prices_regex_matches(const regex_t *regex, struct slice text)
 {
-    regmatch_t range = {0};
+    char copy[NAME_MOST + 1];
 
-    if (text.data == NULL)
-        text.data = "";
-    range.rm_eo = (regoff_t)text.len;
-    return regexec(regex, text.data, 1, &range, REG_STARTEND) == 0;
+    if (text.len > NAME_MOST || slice_find_byte(text, '\0') < text.len)
+        return false;
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return regexec(regex, copy, 0, NULL, 0) == 0;
 }
 
 static bool
@@ -64,7 +66,7 @@ clause_matches(const struct clause *clause, struct slice text)
     case CLAUSE_CONTAINS:
         return clause->text.len == 0 || slice_find(text, clause->text) < text.len;
     case CLAUSE_REGEX:
-        return regex_matches(clause->regex, text);
+        return prices_regex_matches(clause->regex, text);
     case CLAUSE_ANY_OF:
         return any_matches(clause, text);
     case CLAUSE_ALL_OF:
@@ -192,7 +194,7 @@ prices_compile_regex(struct price_book *book, struct slice pattern, bool anchore
         fine = translate_one(&t);
     buffer_add_text(&out, anchored ? ")" : "");
     buffer_add_byte(&out, '\0');
-    fine = fine && !t.in_brackets && regcomp(&entry->regex, buffer_content(&out).data, REG_EXTENDED) == 0;
+    fine = fine && !t.in_brackets && regcomp(&entry->regex, buffer_content(&out).data, REG_EXTENDED | REG_NOSUB) == 0;
     buffer_free(&out);
     if (!fine)
         return NULL;

@@ -113,16 +113,11 @@ prices_provider_by_name(const struct price_book *book, struct slice name)
 const char *
 prices_provider_by_url(const struct price_book *book, struct slice url)
 {
-    regmatch_t range = {0};
-
-    if (url.data == NULL)
-        return NULL;
     for (size_t i = 0; i < book->layer_count; i++)
         for (size_t j = 0; j < book->layers[i].provider_count; j++) {
             const struct provider *provider = &book->layers[i].providers[j];
 
-            range = (regmatch_t){.rm_so = 0, .rm_eo = (regoff_t)url.len};
-            if (provider->url != NULL && regexec(provider->url, url.data, 1, &range, REG_STARTEND) == 0)
+            if (url.len > 0 && provider->url != NULL && prices_regex_matches(provider->url, url))
                 return provider->id;
         }
     return NULL;
