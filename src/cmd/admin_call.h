@@ -1,0 +1,13 @@
+/* Asking the running gateway through its admin listener. Blocks. */
+#ifndef CMD_ADMIN_CALL_H
+#define CMD_ADMIN_CALL_H
+
+#include "base/buffer.h"
+
+#define ADMIN_DEFAULT "127.0.0.1:9090"
+
+/* One request; `json` of length 0: no body. Appends the body of a 200 to `answer` and returns CMD_FINE; else it has said
+ * what is wrong and returns CMD_FAILED or, if `address` is none, CMD_USAGE. */
+int admin_call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer);
+
+#endif

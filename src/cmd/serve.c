@@ -1,0 +1,168 @@
+/* `equipoise serve`: the gateway. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "cmd/discover.h"
+#include "cmd/options.h"
+#include "cmd/stand.h"
+#include "config/config.h"
+#include "config/value.h"
+
+enum { CONFIG_BYTES_MOST = 16 * 1024 * 1024 };
+
+struct serve_options {
+    const char *config, *listen, *admin, *data;
+    uint64_t workers;
+    bool observe;
+};
+
+static int
+read_options(int *argc, char **argv, struct serve_options *out)
+{
+    const struct option table[] = {
+        {"config", 'c', OPTION_TEXT, "FILE", "the configuration; without it, what is found is used", &out->config},
+        {"observe", 0, OPTION_FLAG, NULL, "forward and book, never alter or refuse", &out->observe},
+        {"listen", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `listen`", &out->listen},
+        {"admin", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `admin`", &out->admin},
+        {"data", 0, OPTION_TEXT, "DIR", "instead of the configuration's `data`", &out->data},
+        {"workers", 0, OPTION_NUMBER, "N", "instead of the configuration's `workers`", &out->workers},
+    };
+    static const struct example examples[] = {
+        {"equipoise serve", "use what is here: keys in the environment, engines on this machine"},
+        {"equipoise serve --config equipoise.yaml", "serve as the file says"},
+        {"equipoise serve --config equipoise.yaml --observe", "only forward and book, whatever the file says"},
+    };
+    const struct options options = {
+        .command = "serve",
+        .summary = "The gateway: forwards requests to model servers, weighs plans, prices and books every request.",
+        .operands = "",
+        .examples = examples,
+        .example_count = sizeof(examples) / sizeof(examples[0]),
+        .options = table,
+        .option_count = sizeof(table) / sizeof(table[0]),
+        .notes = "SIGTERM or Ctrl-C: takes no new requests, lets those under way finish, writes the ledger, ends.\n"
+                 "A second one ends at once. Exit status: 0 fine, 1 failed, 2 usage, 3 bad configuration.\n",
+    };
+
+    return options_read(&options, argc, argv);
+}
+
+static void
+override_address(struct config *config, const char *name, const char *text, struct listen_address *out,
+                 struct problems *problems)
+{
+    struct value_address address;
+
+    if (text == NULL)
+        return;
+    if (value_address(slice_of(text), &address) != OK) {
+        problems_add(problems, (struct problem){.hint = "as in 127.0.0.1:8080, [::1]:8080 or :8080"},
+                     "--%s: '%s' is not an address", name, text);
+        return;
+    }
+    *out = (struct listen_address){.host = arena_slice_text(&config->arena, address.host),
+                                   .port = address.port,
+                                   .loopback = address.loopback};
+}
+
+/* Options of the command line stand above the file. */
+static void
+override(struct config *config, const struct serve_options *options, struct problems *problems)
+{
+    config->observe |= options->observe;
+    if (options->workers > 0)
+        config->workers = (unsigned)options->workers;
+    if (options->data != NULL)
+        config->data = arena_strdup(&config->arena, options->data);
+    override_address(config, "listen", options->listen, &config->listen, problems);
+    override_address(config, "admin", options->admin, &config->admin, problems);
+}
+
+static int
+load(const char *file, struct slice text, const struct serve_options *options, struct config **out)
+{
+    struct problems problems;
+    struct buffer shown = {0};
+    enum status status;
+
+    problems_init(&problems);
+    status = config_load(file, text, &problems, out);
+    if (status == OK) {
+        override(*out, options, &problems);
+        config_check_exposure(*out, &problems);
+    }
+    config_print_problems(&problems, text, cmd_colour(stderr), &shown);
+    fwrite(shown.data, 1, buffer_len(&shown), stderr);
+    buffer_free(&shown);
+    if (status == OK && problems.errors > 0) {
+        config_release(*out);
+        status = ERR_INVALID;
+    }
+    problems_free(&problems);
+    return status == OK ? CMD_FINE : CMD_CONFIG;
+}
+
+static int
+serve_file(const struct serve_options *options)
+{
+    struct buffer text = {0};
+    struct config *config = NULL;
+    int exit_status = CMD_CONFIG;
+
+    if (cmd_read_file(options->config, CONFIG_BYTES_MOST, &text) == OK)
+        exit_status = load(options->config, buffer_content(&text), options, &config);
+    buffer_free(&text);
+    if (exit_status != CMD_FINE)
+        return exit_status;
+    exit_status = stand_serve(config);
+    config_release(config);
+    return exit_status;
+}
+
+/* Without a file: what is on this machine, else the modelled backend, so that there is something to try. */
+static int
+serve_found(const struct serve_options *options)
+{
+    struct discovery discovery;
+    struct stand_twin *twin = NULL;
+    struct buffer text = {0}, words = {0};
+    struct config *config = NULL;
+    int exit_status = CMD_FINE;
+
+    discover(&discovery, &discover_here);
+    discovery_describe(&discovery, &words);
+    discovery_write(&discovery, false, &text);
+    if (discovery.count == 0) {
+        exit_status = stand_twin_start(&twin);
+        if (exit_status == CMD_FINE)
+            stand_twin_config(twin, &text);
+        fputs("No configuration, no OPENAI_API_KEY or ANTHROPIC_API_KEY, and no engine on this machine:\n"
+              "serving the built-in modelled backend, so that you can try it. Its answers and prices are modelled.\n",
+              stderr);
+    } else {
+        fprintf(stderr, "No configuration given; found:\n%.*s", SLICE_ARGS(buffer_content(&words)));
+    }
+    if (exit_status == CMD_FINE)
+        exit_status = load(NULL, buffer_content(&text), options, &config);
+    if (exit_status == CMD_FINE)
+        exit_status = stand_serve(config);
+    if (config != NULL)
+        config_release(config);
+    if (twin != NULL)
+        stand_twin_stop(twin);
+    discovery_free(&discovery);
+    buffer_free(&text);
+    buffer_free(&words);
+    return exit_status;
+}
+
+int
+cmd_serve(int argc, char **argv)
+{
+    struct serve_options options = {0};
+    int exit_status = read_options(&argc, argv, &options);
+
+    if (exit_status != OPTIONS_GO_ON)
+        return exit_status;
+    return options.config != NULL ? serve_file(&options) : serve_found(&options);
+}

@@ -1,0 +1,382 @@
+#include "cmd/stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "gateway/admin.h"
+#include "gateway/discovery.h"
+#include "gateway/gateway.h"
+#include "live/ledger_writer.h"
+#include "live/live.h"
+#include "twin/twin.h"
+#include "version.h"
+
+/* How fast the built-in modelled backend is: as a small hosted model. */
+static const usec TWIN_FIRST_TOKEN_US = 200 * USEC_PER_MS, TWIN_PER_TOKEN_US = 10 * USEC_PER_MS;
+
+enum listener { LISTENER_CLIENTS, LISTENER_ADMIN, LISTENER_HEALTH, LISTENERS };
+
+struct stand {
+    struct config *config;
+    struct log log;
+    struct gateway gateway;
+    struct ledger_writer *ledger;
+    struct live *live;
+    bool serving; /* on threads of its own */
+    struct discovery *discovery; /* on the first worker */
+    struct application *admin, *health;
+    char url[128], admin_url[128];
+};
+
+/* What the gateway has booked since it started, for the ledger to compare. */
+static void
+gateway_totals(void *user, struct ledger_totals *out)
+{
+    const struct gateway *gateway = &((struct stand *)user)->gateway;
+
+    *out = (struct ledger_totals){.unpriced = gateway_count(gateway, COUNT_UNPRICED),
+                                  .cost = gateway_count(gateway, COUNT_COST_PICO),
+                                  .baseline = gateway_count(gateway, COUNT_BASELINE_PICO),
+                                  .saved = gateway_count(gateway, COUNT_SAVED_PICO)};
+    for (unsigned which = COUNT_ENDED_OK; which <= COUNT_ENDED_INVALID; which++)
+        out->rows += gateway_count(gateway, (enum counter)which);
+}
+
+static void
+ledger_metrics(void *context, struct buffer *out)
+{
+    struct stand *stand = context;
+    struct ledger_writer_counters counters = ledger_writer_counters(stand->ledger);
+
+    buffer_printf(out,
+                  "# HELP equipoise_ledger_records_total Journal records that the ledger has taken over\n"
+                  "# TYPE equipoise_ledger_records_total counter\nequipoise_ledger_records_total %llu\n"
+                  "# HELP equipoise_ledger_mismatches_total Checks of rows against counters that did not come out even\n"
+                  "# TYPE equipoise_ledger_mismatches_total counter\nequipoise_ledger_mismatches_total %llu\n"
+                  "# HELP equipoise_ledger_healthy 1 while journal and ledger can be written\n"
+                  "# TYPE equipoise_ledger_healthy gauge\nequipoise_ledger_healthy %d\n",
+                  (unsigned long long)counters.tail.records, (unsigned long long)counters.mismatches,
+                  ledger_writer_health(stand->ledger) == OK);
+}
+
+static void
+worker_started(void *context, struct world *world)
+{
+    struct stand *stand = context;
+    const struct admin_options admin = {.gateway = &stand->gateway,
+                                        .context = stand,
+                                        .more_metrics = ledger_metrics};
+
+    if (world->worker != 0)
+        return;
+    stand->admin = admin_new(world, &admin);
+    if (stand->config->health.port != 0)
+        stand->health = admin_new(world, &(struct admin_options){.gateway = &stand->gateway,
+                                                                 .health_only = true,
+                                                                 .token = stand->config->health_token,
+                                                                 .context = stand,
+                                                                 .more_metrics = ledger_metrics});
+    stand->discovery = discovery_start(stand->gateway.workers[0]);
+}
+
+static void
+worker_stopped(void *context, struct world *world)
+{
+    struct stand *stand = context;
+
+    if (world->worker != 0)
+        return;
+    discovery_stop(stand->discovery);
+    admin_free(stand->admin);
+    if (stand->health != NULL)
+        admin_free(stand->health);
+}
+
+static struct application *
+application_at(void *context, struct world *world, size_t listener)
+{
+    struct stand *stand = context;
+
+    return listener == LISTENER_CLIENTS ? &stand->gateway.workers[world->worker]->app
+           : listener == LISTENER_ADMIN ? stand->admin
+                                        : stand->health;
+}
+
+static enum status
+append(void *context, struct world *world, struct slice record)
+{
+    return ledger_writer_append(((struct stand *)context)->ledger, world->worker, record);
+}
+
+static unsigned
+worker_count(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
+
+    return workers < WORKERS_MOST ? workers : WORKERS_MOST;
+}
+
+static struct live_listener
+listener_of(const struct listen_address *address)
+{
+    return (struct live_listener){.address = address->host, .port = address->port};
+}
+
+static int
+open_listeners(struct stand *stand)
+{
+    const struct config *config = stand->config;
+    struct live_listener listeners[LISTENERS] = {listener_of(&config->listen), listener_of(&config->admin),
+                                                 listener_of(&config->health)};
+    char problem[LIVE_PROBLEM_SIZE];
+    struct live_options options = {
+        .workers = worker_count(config),
+        .listeners = listeners,
+        .listener_count = config->health.port != 0 ? LISTENERS : LISTENER_HEALTH,
+        .patience = {.header_us = config->limits.header_timeout_us,
+                     .body_us = config->limits.body_timeout_us,
+                     .idle_us = config->limits.keep_alive_us,
+                     .write_us = config->limits.write_timeout_us},
+        .head_most = config->limits.header_max,
+        .drain_us = config->limits.drain_timeout_us,
+        .log = &stand->log,
+        .context = stand,
+        .worker_started = worker_started,
+        .application = application_at,
+        .worker_stopped = worker_stopped,
+        .append = append,
+    };
+
+    listeners[LISTENER_CLIENTS].cert_file = config->tls.cert;
+    listeners[LISTENER_CLIENTS].key_file = config->tls.key;
+    listeners[LISTENER_ADMIN].first_worker_only = listeners[LISTENER_HEALTH].first_worker_only = true;
+    if (live_new(&options, &stand->live, problem) == OK)
+        return CMD_FINE;
+    cmd_complain("%s", problem);
+    return CMD_FAILED;
+}
+
+static int
+open_ledger(struct stand *stand)
+{
+    struct ledger_options options = {.dir = stand->config->data,
+                                     .workers = worker_count(stand->config),
+                                     .sync_us = stand->config->journal_sync_us,
+                                     .log = &stand->log,
+                                     .totals = gateway_totals,
+                                     .totals_user = stand};
+    struct problems problems;
+    enum status status;
+
+    problems_init(&problems);
+    status = ledger_writer_start(&options, &problems, &stand->ledger);
+    cmd_print_problems(&problems, SLICE_NONE);
+    problems_free(&problems);
+    return status == OK ? CMD_FINE : CMD_FAILED;
+}
+
+static void
+format_url(char *out, size_t size, const struct listen_address *address, unsigned port, bool tls)
+{
+    bool any = address->host[0] == '\0' || strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0;
+    const char *host = any ? "127.0.0.1" : address->host;
+    bool six = strchr(host, ':') != NULL;
+
+    snprintf(out, size, "http%s://%s%s%s:%u", tls ? "s" : "", six ? "[" : "", host, six ? "]" : "", port);
+}
+
+void
+stand_free(struct stand *stand)
+{
+    if (stand->serving) {
+        live_stop(stand->live, false);
+        live_join(stand->live);
+    }
+    if (stand->ledger != NULL)
+        ledger_writer_stop(stand->ledger);
+    /* The ledger's last check still reads the workers' counters. */
+    for (unsigned i = 0; i < stand->gateway.worker_count; i++)
+        gateway_worker_free(stand->gateway.workers[i]);
+    stand->gateway.worker_count = 0;
+    live_free(stand->live);
+    gateway_free(&stand->gateway);
+    config_release(stand->config);
+    free(stand);
+}
+
+static void
+make_workers(struct stand *stand)
+{
+    unsigned count = worker_count(stand->config);
+
+    for (unsigned i = 0; i < count; i++)
+        stand->gateway.workers[i] = gateway_worker_new(&stand->gateway, live_world_at(stand->live, i));
+    stand->gateway.worker_count = count;
+}
+
+int
+stand_new(struct config *config, struct stand **out)
+{
+    struct stand *stand = must_calloc(1, sizeof(*stand));
+    uint64_t salt = 0;
+    int exit_status;
+
+    if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+        salt = (uint64_t)getpid();
+    stand->config = config_hold(config);
+    stand->log = log_to_stderr(LOG_INFO);
+    gateway_init(&stand->gateway, config, &stand->log, salt);
+    exit_status = open_listeners(stand);
+    if (exit_status == CMD_FINE) {
+        make_workers(stand);
+        exit_status = open_ledger(stand);
+    }
+    if (exit_status != CMD_FINE) {
+        stand_free(stand);
+        return exit_status;
+    }
+    format_url(stand->url, sizeof(stand->url), &config->listen, live_port(stand->live, LISTENER_CLIENTS),
+               config->tls.cert != NULL);
+    format_url(stand->admin_url, sizeof(stand->admin_url), &config->admin, live_port(stand->live, LISTENER_ADMIN),
+               false);
+    *out = stand;
+    return CMD_FINE;
+}
+
+const char *
+stand_url(const struct stand *stand)
+{
+    return stand->url;
+}
+
+const char *
+stand_admin_url(const struct stand *stand)
+{
+    return stand->admin_url;
+}
+
+void
+stand_run(struct stand *stand)
+{
+    live_run(stand->live);
+}
+
+void
+stand_start(struct stand *stand)
+{
+    live_start(stand->live);
+    stand->serving = true;
+}
+
+int
+stand_serve(struct config *config)
+{
+    struct stand *stand;
+    int exit_status = stand_new(config, &stand);
+
+    if (exit_status != CMD_FINE)
+        return exit_status;
+    fprintf(stderr,
+            "Equipoise %s serves on %s (admin %s, ledger in %s)\n"
+            "In your application:  export OPENAI_BASE_URL=%s/v1\n"
+            "  or for Anthropic's:  export ANTHROPIC_BASE_URL=%s\n",
+            EQUIPOISE_VERSION, stand->url, stand->admin_url, config->data, stand->url, stand->url);
+    stand_run(stand);
+    fputs("Stopping: the ledger is written.\n", stderr);
+    stand_free(stand);
+    return CMD_FINE;
+}
+
+/* The modelled backend in this process. */
+
+struct stand_twin {
+    struct log log;
+    struct twin *twin;
+    struct live *live;
+    struct application *application;
+};
+
+static void
+twin_started(void *context, struct world *world)
+{
+    struct stand_twin *twin = context;
+
+    twin->application = twin_worker_new(twin->twin, world);
+}
+
+static struct application *
+twin_application(void *context, struct world *world, size_t listener)
+{
+    (void)world;
+    (void)listener;
+    return ((struct stand_twin *)context)->application;
+}
+
+static void
+twin_stopped(void *context, struct world *world)
+{
+    (void)world;
+    twin_worker_free(((struct stand_twin *)context)->application);
+}
+
+int
+stand_twin_start(struct stand_twin **out)
+{
+    struct stand_twin *twin = must_calloc(1, sizeof(*twin));
+    const struct live_listener listener = {.address = "127.0.0.1"};
+    struct live_options options = {
+        .workers = 1,
+        .listeners = &listener,
+        .listener_count = 1,
+        .drain_us = USEC_PER_S,
+        .log = &twin->log,
+        .context = twin,
+        .worker_started = twin_started,
+        .application = twin_application,
+        .worker_stopped = twin_stopped,
+    };
+    struct twin_settings settings;
+    char problem[LIVE_PROBLEM_SIZE];
+
+    twin->log = log_to_stderr(LOG_WARN);
+    twin_settings_default(&settings, (struct twin_pace){TWIN_FIRST_TOKEN_US, TWIN_PER_TOKEN_US});
+    if (live_new(&options, &twin->live, problem) != OK) {
+        cmd_complain("%s", problem);
+        free(twin);
+        return CMD_FAILED;
+    }
+    twin->twin = twin_new(&settings);
+    live_start(twin->live);
+    *out = twin;
+    return CMD_FINE;
+}
+
+void
+stand_twin_stop(struct stand_twin *twin)
+{
+    live_stop(twin->live, true);
+    live_join(twin->live);
+    live_free(twin->live);
+    twin_free(twin->twin);
+    free(twin);
+}
+
+void
+stand_twin_config(const struct stand_twin *twin, struct buffer *out)
+{
+    unsigned port = live_port(twin->live, 0);
+
+    buffer_printf(out,
+                  "backends:\n"
+                  "  twin:           { url: \"http://127.0.0.1:%u\", engine: twin }\n"
+                  "  twin-anthropic: { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic }\n"
+                  "prices:\n"
+                  "  override:\n"
+                  "    twin/*:           { input: $0.50/M, output: $2.00/M, cache_read: $0.05/M }\n"
+                  "    twin-anthropic/*: { input: $0.50/M, output: $2.00/M, cache_read: $0.05/M }\n",
+                  port, port);
+}
