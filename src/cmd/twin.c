@@ -1,0 +1,287 @@
+/* `equipoise twin`: the modelled backend as a server of its own. */
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "cmd/options.h"
+#include "live/live.h"
+#include "twin/twin.h"
+
+enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000 };
+
+/* As given on the command line. */
+struct arguments {
+    const char *listen, *model, *first_token, *per_token, *jitter, *fault, *key;
+    uint64_t port, concurrency, seed, workers;
+    bool instant, no_prefix_cache;
+};
+
+static const struct example examples[] = {
+    {"equipoise twin --instant", "answers at once, on 127.0.0.1:8000"},
+    {"equipoise twin --first-token 300ms --per-token 20ms --concurrency 8",
+     "in modelled time; the ninth request waits, and load slows all of them down"},
+    {"equipoise twin --model llama-3.1-8b:small,gpt-large:large:600ms:15ms",
+     "under names of your own, each with its ability and, if given, its times"},
+    {"equipoise twin --fault status=500:1%,cut-mid-stream:2%", "with faults; a request can ask for its own by the "
+                                                               "header x-twin-fault: cut-after=40"},
+};
+
+static const char notes[] =
+    "Abilities: small, medium, large, embed, or a number (the logit of a right answer to a task of mean difficulty).\n"
+    "A name that ends in -thinking reasons first. Without --model there are twin-small, twin-medium, twin-large,\n"
+    "twin-large-thinking and twin-embed.\n"
+    "\n"
+    "Faults: drop-before-first-byte, drop-after-first-byte, cut-mid-stream, cut-after=TOKENS, end-early=TOKENS,\n"
+    "stall-after=TOKENS, delay=TIME, slow=TIME, status=NNN, malformed-sse, no-usage; each with an optional share\n"
+    "(:1%) and number of times (*3). POST /twin/faults {\"faults\": [...]} sets them while it runs.\n"
+    "\n"
+    "GET /twin/seen tells what it has seen and done, /twin/last the last request, /metrics the same in vLLM's names.\n"
+    "All of its times, tokens and answers are modelled.";
+
+static int
+read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+    const struct option table[] = {
+        {"listen", 'l', OPTION_TEXT, "ADDRESS", "where to listen (127.0.0.1)", &arguments->listen},
+        {"port", 'p', OPTION_NUMBER, "PORT", "0: any free one (8000)", &arguments->port},
+        {"model", 'm', OPTION_TEXT, "LIST", "NAME:ABILITY[:FIRST:PER],...", &arguments->model},
+        {"instant", 'i', OPTION_FLAG, NULL, "answer at once", &arguments->instant},
+        {"first-token", 0, OPTION_TEXT, "TIME", "until the first token (300ms)", &arguments->first_token},
+        {"per-token", 0, OPTION_TEXT, "TIME", "for each further token (20ms)", &arguments->per_token},
+        {"jitter", 0, OPTION_TEXT, "SHARE", "of every time (10%)", &arguments->jitter},
+        {"concurrency", 'c', OPTION_NUMBER, "N", "answers at a time; 0: no limit, no load (32)",
+         &arguments->concurrency},
+        {"fault", 'f', OPTION_TEXT, "LIST", "faults to commit, see below", &arguments->fault},
+        {"key", 'k', OPTION_TEXT, "KEY", "the API key to demand (none)", &arguments->key},
+        {"no-prefix-cache", 0, OPTION_FLAG, NULL, "never report cached input", &arguments->no_prefix_cache},
+        {"seed", 's', OPTION_NUMBER, "N", "decides answers, jitter and faults (1)", &arguments->seed},
+        {"workers", 'w', OPTION_NUMBER, "N", "threads; each has its share of the slots (1)", &arguments->workers},
+    };
+    const struct options options = {
+        .command = "twin",
+        .summary = "A modelled backend as a server: OpenAI and Anthropic APIs, for trials and tests.",
+        .operands = "",
+        .examples = examples,
+        .example_count = sizeof examples / sizeof examples[0],
+        .options = table,
+        .option_count = sizeof table / sizeof table[0],
+        .notes = notes,
+    };
+
+    return options_read(&options, &argc, argv);
+}
+
+/* From text to settings; each says itself what is wrong. */
+
+static bool
+read_time(const char *option, const char *text, usec *out)
+{
+    if (twin_fault_parse_time(slice_of(text), out) == OK)
+        return true;
+    cmd_complain("--%s %s: expected a time like 300ms, 2s or 150us.", option, text);
+    return false;
+}
+
+static bool
+read_jitter(const char *text, double *out)
+{
+    char *end = NULL;
+
+    *out = strtod(text, &end) / 100;
+    if (end != text && strcmp(end, "%") == 0 && *out >= 0 && *out < 1)
+        return true;
+    cmd_complain("--jitter %s: expected a share from 0%% to below 100%%.", text);
+    return false;
+}
+
+static bool
+read_ability(struct slice text, struct twin_model *model)
+{
+    char *end = NULL;
+    char *number;
+    bool whole;
+
+    model->embeds = slice_is(text, "embed");
+    model->ability = slice_is(text, "small")    ? TWIN_ABILITY_SMALL
+                     : slice_is(text, "medium") ? TWIN_ABILITY_MEDIUM
+                                                : TWIN_ABILITY_LARGE;
+    if (model->embeds || slice_is(text, "small") || slice_is(text, "medium") || slice_is(text, "large"))
+        return true;
+    number = slice_strdup(text);
+    model->ability = strtod(number, &end);
+    whole = text.len != 0 && *end == '\0' && model->ability >= -20 && model->ability <= 20;
+    free(number);
+    return whole;
+}
+
+/* NAME:ABILITY[:FIRST:PER] */
+static bool
+read_model(struct slice item, struct twin_pace pace, struct twin_model *model, struct arena *arena)
+{
+    struct slice rest = item;
+    struct slice name = slice_split(&rest, ':');
+    struct slice ability = rest.data != NULL ? slice_split(&rest, ':') : SLICE_NONE;
+    struct slice first = rest.data != NULL ? slice_split(&rest, ':') : SLICE_NONE;
+
+    *model = (struct twin_model){.pace = pace, .thinks = slice_ends(name, "-thinking")};
+    if (name.len == 0 || !read_ability(ability, model) ||
+        (first.data != NULL && (rest.data == NULL || twin_fault_parse_time(first, &model->pace.first_token_us) != OK ||
+                                twin_fault_parse_time(rest, &model->pace.per_token_us) != OK))) {
+        cmd_complain("--model %.*s: expected NAME:ABILITY or NAME:ABILITY:FIRST:PER, as in llama-8b:small:300ms:20ms.",
+                     SLICE_ARGS(item));
+        return false;
+    }
+    model->name = arena_slice_text(arena, name);
+    return true;
+}
+
+static bool
+read_models(const char *list, struct twin_pace pace, struct twin_settings *settings, struct arena *arena)
+{
+    struct slice rest = slice_of(list);
+
+    settings->model_count = 0;
+    while (rest.data != NULL) {
+        struct slice item = slice_trim(slice_split(&rest, ','));
+
+        if (settings->model_count == TWIN_MODELS_MOST) {
+            cmd_complain("--model: at most %d models.", TWIN_MODELS_MOST);
+            return false;
+        }
+        if (!read_model(item, pace, &settings->models[settings->model_count], arena))
+            return false;
+        settings->model_count++;
+    }
+    return true;
+}
+
+static bool
+read_settings(const struct arguments *arguments, struct twin_settings *settings, struct arena *arena)
+{
+    struct twin_pace pace = {0, 0};
+    const char *why = NULL;
+    double jitter = 0;
+
+    if (arguments->port > PORT_MOST || arguments->workers < 1 || arguments->workers > WORKERS_MOST ||
+        arguments->concurrency > INT32_MAX) {
+        cmd_complain("a port is at most 65535; workers are 1 to %d.", WORKERS_MOST);
+        return false;
+    }
+    if (!arguments->instant &&
+        (!read_time("first-token", arguments->first_token, &pace.first_token_us) ||
+         !read_time("per-token", arguments->per_token, &pace.per_token_us) || !read_jitter(arguments->jitter, &jitter)))
+        return false;
+    twin_settings_default(settings, pace);
+    settings->jitter = jitter;
+    settings->slots = (unsigned)arguments->concurrency;
+    settings->seed = arguments->seed;
+    settings->key = arguments->key;
+    settings->prefix_cache = !arguments->no_prefix_cache;
+    if (arguments->fault != NULL && twin_faults_add(&settings->faults, slice_of(arguments->fault), &why) != OK) {
+        cmd_complain("--fault %s: %s.", arguments->fault, why);
+        return false;
+    }
+    return arguments->model == NULL || read_models(arguments->model, pace, settings, arena);
+}
+
+/* Serving */
+
+struct stand {
+    struct twin *twin;
+    struct application *applications[WORKERS_MOST];
+};
+
+static void
+worker_started(void *context, struct world *world)
+{
+    struct stand *stand = context;
+
+    stand->applications[world->worker] = twin_worker_new(stand->twin, world);
+}
+
+static struct application *
+worker_application(void *context, struct world *world, size_t listener)
+{
+    struct stand *stand = context;
+
+    ENSURE(listener == 0);
+    return stand->applications[world->worker];
+}
+
+static void
+worker_stopped(void *context, struct world *world)
+{
+    struct stand *stand = context;
+
+    twin_worker_free(stand->applications[world->worker]);
+}
+
+static void
+tell_address(const struct arguments *arguments, const struct twin_settings *settings, unsigned port)
+{
+    bool plain = strchr(arguments->listen, ':') == NULL;
+
+    printf("modelled backend on http://%s%s%s:%u\n", plain ? "" : "[", arguments->listen, plain ? "" : "]", port);
+    fflush(stdout);
+    fprintf(stderr, "models:");
+    for (unsigned i = 0; i < settings->model_count; i++)
+        fprintf(stderr, " %s", settings->models[i].name);
+    fprintf(stderr, "; Ctrl-C stops\n");
+}
+
+static int
+run(const struct arguments *arguments, const struct twin_settings *settings)
+{
+    struct log log = log_to_stderr(LOG_WARN);
+    struct stand stand = {.twin = twin_new(settings)};
+    const struct live_listener listener = {.address = arguments->listen, .port = (unsigned)arguments->port};
+    const struct live_options options = {
+        .workers = (unsigned)arguments->workers,
+        .listeners = &listener,
+        .listener_count = 1,
+        .log = &log,
+        .context = &stand,
+        .worker_started = worker_started,
+        .application = worker_application,
+        .worker_stopped = worker_stopped,
+    };
+    struct live *live = NULL;
+    char problem[LIVE_PROBLEM_SIZE];
+    int status = CMD_FINE;
+
+    if (live_new(&options, &live, problem) == OK) {
+        tell_address(arguments, settings, live_port(live, 0));
+        live_run(live);
+        live_free(live);
+    } else {
+        cmd_complain("%s", problem);
+        status = CMD_FAILED;
+    }
+    twin_free(stand.twin);
+    return status;
+}
+
+int
+cmd_twin(int argc, char **argv)
+{
+    struct arguments arguments = {
+        .listen = "127.0.0.1",
+        .port = PORT,
+        .first_token = "300ms",
+        .per_token = "20ms",
+        .jitter = "10%",
+        .concurrency = 32,
+        .seed = 1,
+        .workers = 1,
+    };
+    struct twin_settings settings;
+    struct arena names;
+    int status = read_arguments(&arguments, argc, argv);
+
+    if (status != OPTIONS_GO_ON)
+        return status;
+    arena_init(&names);
+    status = read_settings(&arguments, &settings, &names) ? run(&arguments, &settings) : CMD_USAGE;
+    arena_reset(&names);
+    return status;
+}
