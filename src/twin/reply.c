@@ -192,6 +192,8 @@ compose_choice(struct reply_choice *choice, const struct ask *ask, const struct 
     }
     if (ask->output_most > 0)
         apply_limit(choice, ask->output_most);
+    if (ask->to_the_limit && choice->finish == FINISH_STOP)
+        choice->finish = FINISH_LENGTH;
 }
 
 static void

@@ -710,7 +710,7 @@ metrics_have_vllms_names(void **state)
         "vllm:num_requests_running{engine=\"0\",model_name=\"twin-small\"} 0\n",
         "vllm:generation_tokens_total{engine=\"0\",model_name=\"twin-small\"} 100\n",
         "vllm:time_to_first_token_seconds_count{engine=\"0\",model_name=\"twin-small\"} 1\n",
-        "vllm:request_success_total{engine=\"0\",finished_reason=\"stop\",model_name=\"twin-small\"} 1\n",
+        "vllm:request_success_total{engine=\"0\",finished_reason=\"length\",model_name=\"twin-small\"} 1\n",
     };
     struct bench bench = bench_instant(16);
     struct vclient *client;
