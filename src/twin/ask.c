@@ -15,8 +15,8 @@ struct reading {
     struct span question, result;
 };
 
-static struct slice
-text_of(yyjson_val *value)
+struct slice
+ask_text(yyjson_val *value)
 {
     return yyjson_is_str(value) ? slice_make(yyjson_get_str(value), yyjson_get_len(value)) : SLICE_NONE;
 }
@@ -24,7 +24,7 @@ text_of(yyjson_val *value)
 static struct slice
 member_text(yyjson_val *object, const char *key)
 {
-    return text_of(yyjson_obj_get(object, key));
+    return ask_text(yyjson_obj_get(object, key));
 }
 
 static void
@@ -96,7 +96,7 @@ add_content(struct reading *reading, yyjson_val *content, unsigned depth)
     yyjson_val *part = NULL;
 
     if (yyjson_is_str(content))
-        add_line(reading, text_of(content));
+        add_line(reading, ask_text(content));
     if (depth > 2)
         return;
     yyjson_arr_foreach(content, index, count, part)
@@ -170,7 +170,7 @@ read_prompts(struct reading *reading, yyjson_val *prompt, const char **why)
     ask->question_count = texts ? (unsigned)yyjson_arr_size(prompt) : 1;
     ask->questions = arena_alloc(reading->arena, ask->question_count * sizeof *ask->questions);
     if (!texts) {
-        ask->questions[0] = yyjson_is_str(prompt) ? text_of(prompt) : SLICE_LITERAL("tokens");
+        ask->questions[0] = yyjson_is_str(prompt) ? ask_text(prompt) : SLICE_LITERAL("tokens");
         add_content(reading, yyjson_is_str(prompt) ? prompt : NULL, 0);
         if (!yyjson_is_str(prompt))
             add_json(reading, prompt);
@@ -178,8 +178,8 @@ read_prompts(struct reading *reading, yyjson_val *prompt, const char **why)
     }
     yyjson_arr_foreach(prompt, index, count, one)
     {
-        ask->questions[index] = text_of(one);
-        add_line(reading, text_of(one));
+        ask->questions[index] = ask_text(one);
+        add_line(reading, ask_text(one));
     }
     return OK;
 }
@@ -210,7 +210,7 @@ read_tool_choice(struct ask *ask, yyjson_val *root)
 {
     yyjson_val *choice = yyjson_obj_get(root, "tool_choice");
     yyjson_val *inner = yyjson_obj_get(choice, "function");
-    struct slice word = yyjson_is_str(choice) ? text_of(choice) : member_text(choice, "type");
+    struct slice word = yyjson_is_str(choice) ? ask_text(choice) : member_text(choice, "type");
 
     ask->one_call_only = yyjson_is_false(yyjson_obj_get(root, "parallel_tool_calls")) ||
                          yyjson_is_true(yyjson_obj_get(choice, "disable_parallel_tool_use"));
@@ -243,11 +243,11 @@ read_stops(struct ask *ask, yyjson_val *root)
     yyjson_val *stop = NULL;
 
     if (yyjson_is_str(stops))
-        ask->stops[ask->stop_count++] = text_of(stops);
+        ask->stops[ask->stop_count++] = ask_text(stops);
     yyjson_arr_foreach(stops, index, count, stop)
     {
-        if (text_of(stop).len != 0 && ask->stop_count < ASK_STOPS_MOST)
-            ask->stops[ask->stop_count++] = text_of(stop);
+        if (ask_text(stop).len != 0 && ask->stop_count < ASK_STOPS_MOST)
+            ask->stops[ask->stop_count++] = ask_text(stop);
     }
 }
 
@@ -318,7 +318,7 @@ read_context(struct reading *reading, yyjson_val *root, const char **why)
         add_content(reading, yyjson_obj_get(root, "instructions"), 0);
         if (!yyjson_is_str(input))
             return add_messages(reading, input, "input", why);
-        add_line(reading, text_of(input));
+        add_line(reading, ask_text(input));
         reading->question = span_since(reading, buffer_len(&reading->context) - yyjson_get_len(input) - 1);
         return OK;
     default:

@@ -55,6 +55,9 @@ enum status ask_read(struct ask *ask, enum api api, struct slice body, struct ar
     MUST_CHECK;
 void ask_free(struct ask *ask);
 
+/* The bytes of a JSON text; SLICE_NONE for any other value, or none. */
+struct slice ask_text(yyjson_val *value);
+
 int64_t ask_input_tokens(const struct ask *ask);
 
 #endif

@@ -98,8 +98,7 @@ embed_one(struct embedding *work, yyjson_val *input)
 {
     size_t len = 0;
     char *written = yyjson_is_str(input) ? NULL : yyjson_val_write(input, 0, &len);
-    struct slice text =
-        written != NULL ? slice_make(written, len) : slice_make(yyjson_get_str(input), yyjson_get_len(input));
+    struct slice text = written != NULL ? slice_make(written, len) : ask_text(input);
 
     embed_text(text, work->vector, work->dimensions);
     buffer_printf(work->out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", work->index == 0 ? "" : ",",
@@ -132,7 +131,7 @@ input_tokens(yyjson_val *input)
 {
     if (yyjson_is_arr(input))
         return (int64_t)yyjson_arr_size(input);
-    return token_count(slice_make(yyjson_get_str(input), yyjson_get_len(input)));
+    return token_count(ask_text(input));
 }
 
 int64_t

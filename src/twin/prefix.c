@@ -4,8 +4,9 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "twin/tokens.h"
 
-enum { PLACES = 1 << 16, BLOCK_BYTES = PREFIX_BLOCK_TOKENS * 4 };
+enum { PLACES = 1 << 16 };
 
 static const usec KEPT_US = 300 * USEC_PER_S;
 
@@ -36,15 +37,17 @@ prefix_use(struct prefix_cache *cache, uint64_t salt, struct slice text, usec no
     int64_t cached = 0;
     bool known = true;
 
-    for (; text.len >= BLOCK_BYTES; text = slice_from(text, BLOCK_BYTES)) {
+    for (int64_t left = token_count(text); left >= PREFIX_BLOCK_TOKENS; left -= PREFIX_BLOCK_TOKENS) {
+        struct slice block = token_first(text, PREFIX_BLOCK_TOKENS);
         size_t place;
 
-        hash = hash_fast(slice_first(text, BLOCK_BYTES), hash) | 1;
+        hash = hash_fast(block, hash) | 1;
         place = (size_t)(hash >> 20) % PLACES;
         known = known && cache->places[place].hash == hash && now_us - cache->places[place].used_us <= KEPT_US;
         cached += known ? PREFIX_BLOCK_TOKENS : 0;
         cache->places[place].hash = hash;
         cache->places[place].used_us = now_us;
+        text = slice_from(text, block.len);
     }
     return cached >= PREFIX_TOKENS_LEAST ? cached : 0;
 }

@@ -131,7 +131,7 @@ fill_enum(struct filling *filling, yyjson_val *values)
 
     yyjson_arr_foreach(values, index, count, value)
     {
-        struct slice word = slice_make(yyjson_get_str(value), yyjson_get_len(value));
+        struct slice word = ask_text(value);
         struct slice from = filling->answer != NULL ? slice_of(filling->answer) : filling->question;
 
         if (yyjson_is_str(value) && word.len != 0 && scan_find(from, word) < from.len) {
@@ -167,12 +167,16 @@ static void
 fill_object(struct filling *filling, yyjson_val *schema, unsigned depth)
 {
     size_t index = 0, count = 0;
-    yyjson_val *key = NULL, *value = NULL;
+    yyjson_val *key = NULL, *value = NULL, *properties = yyjson_obj_get(schema, "properties");
 
+    if (!yyjson_is_obj(properties)) {
+        buffer_add_text(&filling->out, "{}");
+        return;
+    }
     buffer_add_byte(&filling->out, '{');
-    yyjson_obj_foreach(yyjson_obj_get(schema, "properties"), index, count, key, value)
+    yyjson_obj_foreach(properties, index, count, key, value)
     {
-        struct slice name = slice_make(yyjson_get_str(key), yyjson_get_len(key));
+        struct slice name = ask_text(key);
 
         buffer_add_text(&filling->out, index == 0 ? "" : ", ");
         add_string(filling, name);
@@ -220,7 +224,7 @@ fill(struct filling *filling, yyjson_val *schema, struct slice key, unsigned dep
     } else if (yyjson_obj_get(schema, "enum") != NULL) {
         fill_enum(filling, yyjson_obj_get(schema, "enum"));
     } else if (yyjson_is_str(constant)) {
-        add_string(filling, slice_make(yyjson_get_str(constant), yyjson_get_len(constant)));
+        add_string(filling, ask_text(constant));
     } else if (strcmp(type, "object") == 0) {
         fill_object(filling, schema, depth);
     } else if (strcmp(type, "array") == 0) {

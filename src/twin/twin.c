@@ -162,8 +162,12 @@ read_faults(struct slice body, struct twin_fault_set *set, const char **why)
     }
     yyjson_arr_foreach(list, index, count, fault)
     {
+        if (!yyjson_is_str(fault)) {
+            *why = "each fault must be a text";
+            status = ERR_INVALID;
+        }
         if (status == OK)
-            status = twin_faults_add(set, slice_make(yyjson_get_str(fault), yyjson_get_len(fault)), why);
+            status = twin_faults_add(set, ask_text(fault), why);
     }
     yyjson_doc_free(doc);
     return status;

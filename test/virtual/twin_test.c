@@ -726,7 +726,7 @@ metrics_have_vllms_names(void **state)
 }
 
 static char *
-long_chat(const char *model, const char *tail)
+long_chat(const char *model, const char *word, const char *tail)
 {
     struct buffer body;
     char *text;
@@ -737,7 +737,7 @@ long_chat(const char *model, const char *tail)
                   "\"type\":\"text\",\"text\":\"",
                   model);
     for (unsigned i = 0; i < 400; i++)
-        buffer_printf(&body, "line %u of a long text. ", i);
+        buffer_printf(&body, "line %u of a %s text. ", i, word);
     buffer_printf(&body, "\",\"cache_control\":{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"%s\"}]}]}",
                   tail);
     text = slice_strdup(buffer_content(&body));
@@ -763,9 +763,12 @@ static void
 long_prompts_are_read_from_the_prefix_cache(void **state)
 {
     struct bench bench = bench_instant(17);
-    char *one = long_chat("twin-small", "one"), *other = long_chat("twin-small", "other");
+    char *one = long_chat("twin-small", "long", "one"), *other = long_chat("twin-small", "long", "other");
     const char *cached = "/usage/prompt_tokens_details/cached_tokens";
-    char *large = long_chat("twin-large", "other");
+    char *large = long_chat("twin-large", "long", "other");
+    char *wide = long_chat(
+        "twin-large",
+        "\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7\xe9\x95\xb7", "end");
     int64_t read, written;
 
     (void)state;
@@ -776,11 +779,17 @@ long_prompts_are_read_from_the_prefix_cache(void **state)
     assert_true(written >= 1024);
     assert_int_equal(number_of(&bench, "/v1/messages", large, "/usage/cache_read_input_tokens"), written);
     assert_int_equal(number_of(&bench, "/v1/messages", large, "/usage/cache_creation_input_tokens"), 0);
+    /* characters of three bytes: fewer tokens than a quarter of the bytes */
+    assert_int_equal(number_of(&bench, "/v1/chat/completions", wide, cached), 0);
+    assert_in_range(number_of(&bench, "/v1/chat/completions", wide, cached),
+                    number_of(&bench, "/v1/chat/completions", wide, "/usage/prompt_tokens") - 128,
+                    number_of(&bench, "/v1/chat/completions", wide, "/usage/prompt_tokens"));
     history_run_for(bench.history, 301 * USEC_PER_S);
     assert_int_equal(number_of(&bench, "/v1/chat/completions", one, cached), 0);
     free(one);
     free(other);
     free(large);
+    free(wide);
     bench_end(&bench);
 }
 
