@@ -2,23 +2,27 @@
 #include "cmd/check_summary.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/probe_backends.h"
 #include "config/yaml.h"
 
 struct check_options {
     const char *file;
-    bool json, help_config, markdown;
+    bool probe, json, help_config, markdown;
 };
 
 static int
 read_options(struct check_options *given, int argc, char **argv)
 {
     const struct option options[] = {
+        {"probe", 'p', OPTION_FLAG, NULL, "ask every backend too: reachable, key accepted, models there",
+         &given->probe},
         {"json", 0, OPTION_FLAG, NULL, "print JSON: problems, and what was understood", &given->json},
         {"help-config", 0, OPTION_FLAG, NULL, "print every key that a configuration may have", &given->help_config},
         {"markdown", 0, OPTION_FLAG, NULL, "with --help-config: as doc/config.md", &given->markdown},
     };
     static const struct example examples[] = {
         {"equipoise check equipoise.yaml", "all errors at once, and what is understood"},
+        {"equipoise check equipoise.yaml --probe", "and whether every backend answers and has its models"},
         {"equipoise check --help-config", "every key, its type, default and meaning"},
     };
     const struct options table = {
@@ -30,7 +34,8 @@ read_options(struct check_options *given, int argc, char **argv)
         .example_count = sizeof examples / sizeof *examples,
         .options = options,
         .option_count = sizeof options / sizeof *options,
-        .notes = "FILE is equipoise.yaml unless given; - is standard input. Exit status: 0 fine, 3 errors.",
+        .notes = "FILE is equipoise.yaml unless given; - is standard input. Exit status: 0 fine, 1 a probe failed, 3 "
+                 "errors.",
     };
     int exit_status = options_read(&table, &argc, argv);
 
@@ -82,12 +87,34 @@ print_problems(const struct problems *problems, struct slice text)
     buffer_free(&out);
 }
 
+/* JSON is one object: the probes are a member of it. */
+static bool
+add_probes(const struct check_options *given, const struct config *config, struct buffer *out)
+{
+    struct probe_results results;
+    bool fine;
+
+    probe_backends(config, &results);
+    if (given->json) {
+        ENSURE(slice_ends(buffer_content(out), "}\n"));
+        out->end -= 2;
+        buffer_add_byte(out, ',');
+        fine = probe_print_json(config, &results, out);
+        buffer_add_text(out, "}\n");
+    } else {
+        fine = probe_print_text(config, &results, out);
+    }
+    probe_results_free(&results);
+    return fine;
+}
+
+/* Prints all; false if a probe, or printing, fails. */
 static bool
 print_result(const struct check_options *given, struct slice text, const struct problems *problems,
              const struct config *config)
 {
     struct buffer out;
-    bool printed;
+    bool fine = true, printed;
 
     buffer_init(&out);
     if (given->json) {
@@ -99,9 +126,11 @@ print_result(const struct check_options *given, struct slice text, const struct 
         if (problems->errors > 0)
             fprintf(stderr, "%s: %zu error%s\n", given->file, problems->errors, problems->errors == 1 ? "" : "s");
     }
+    if (given->probe && config != NULL)
+        fine = add_probes(given, config, &out);
     printed = cmd_print(buffer_content(&out));
     buffer_free(&out);
-    return printed;
+    return fine && printed;
 }
 
 static int
@@ -109,7 +138,7 @@ check_file(const struct check_options *given, struct slice text)
 {
     struct problems problems;
     struct config *config = NULL;
-    bool printed;
+    bool fine;
     int exit_status;
 
     problems_init(&problems);
@@ -117,8 +146,8 @@ check_file(const struct check_options *given, struct slice text)
         config_check_exposure(config, &problems);
         warn_expired(config, &problems);
     }
-    printed = print_result(given, text, &problems, config);
-    exit_status = problems.errors > 0 ? CMD_CONFIG : printed ? CMD_FINE : CMD_FAILED;
+    fine = print_result(given, text, &problems, config);
+    exit_status = problems.errors > 0 ? CMD_CONFIG : fine ? CMD_FINE : CMD_FAILED;
     config_release(config);
     problems_free(&problems);
     return exit_status;
