@@ -144,6 +144,14 @@ answer_order(struct solution *solution, struct arena *arena, struct slice rest, 
                              first->price_hundredths + second->price_hundredths);
 }
 
+/* Does the question hold these words; *rest is what stands behind them. */
+static bool
+question_is(struct slice question, const char *words, struct slice *rest)
+{
+    *rest = question;
+    return scan_past(rest, words);
+}
+
 static bool
 solve(struct slice prompt, struct arena *arena, struct solution *solution)
 {
@@ -154,15 +162,15 @@ solve(struct slice prompt, struct arena *arena, struct solution *solution)
 
     if (!read_list(prompt, &list, &question))
         return false;
-    if (rest = question, scan_past(&rest, "what is the price of the") && (row = scan_item(&rest, &list)) != NULL)
+    if (question_is(question, "what is the price of the", &rest) && (row = scan_item(&rest, &list)) != NULL)
         return answer_hundredths(solution, arena, 1, row->price_hundredths, list.rows[0].price_hundredths);
-    if (rest = question, scan_past(&rest, "how many of the") && (row = scan_item(&rest, &list)) != NULL)
+    if (question_is(question, "how many of the", &rest) && (row = scan_item(&rest, &list)) != NULL)
         return answer_hundredths(solution, arena, 2, row->stock * 100, list.rows[list.count - 1].stock * 100);
-    if (rest = question, scan_past(&rest, "which item is the cheapest"))
+    if (question_is(question, "which item is the cheapest", &rest))
         return answer_item(solution, arena, 3, cheapest(&list), &list);
-    if (rest = question, scan_past(&rest, "what do I pay for"))
+    if (question_is(question, "what do I pay for", &rest))
         return answer_order(solution, arena, rest, &list);
-    if (rest = question, scan_past(&rest, "most expensive item of which at least") && scan_integer(&rest, &least))
+    if (question_is(question, "most expensive item of which at least", &rest) && scan_integer(&rest, &least))
         return answer_item(solution, arena, 5, dearest(&list, least), &list);
     return false;
 }
