@@ -135,7 +135,13 @@ find_provider(const struct quote *quote, yyjson_val *root, struct quoted *quoted
 static struct cost
 unknown(const char *why)
 {
-    return (struct cost){USD_UNKNOWN, USD_UNKNOWN, USD_UNKNOWN, USD_UNKNOWN, why};
+    return (struct cost){.input = USD_UNKNOWN,
+                         .output = USD_UNKNOWN,
+                         .cache_read = USD_UNKNOWN,
+                         .cache_write = USD_UNKNOWN,
+                         .other = USD_UNKNOWN,
+                         .total = USD_UNKNOWN,
+                         .why_unknown = why};
 }
 
 static void

@@ -85,6 +85,7 @@ take_plain_values(struct build *build)
     config->workers = draft->workers;
     config->tls = draft->tls;
     config->observe = draft->observe;
+    config->fingerprints = draft->fingerprints;
     config->serve_when_journal_fails = draft->journal_when_full == 1;
     config->journal_sync_us = draft->journal_sync_us;
     config->limits = draft->limits;

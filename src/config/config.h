@@ -161,6 +161,7 @@ struct config {
     unsigned workers;                            /* 0: one per core */
     struct tls_files tls;
     bool observe;                  /* forward and book, never alter or refuse */
+    bool fingerprints;             /* keep a hash of each request in its row */
     bool serve_when_journal_fails; /* default: refuse */
     usec journal_sync_us;          /* 100 ms */
     struct limits_config limits;

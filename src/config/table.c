@@ -168,7 +168,7 @@ static const struct field route_fields[] = {
 };
 
 static const struct later route_later[] = {
-    {"judge", "judges"}, {"budget", "budgets"},         {"store", "storing texts"}, {"fingerprints", "fingerprints"},
+    {"judge", "judges"}, {"budget", "budgets"},         {"store", "storing texts"},
     {"ttl", "caching"},  {"output_max", "output caps"}, {"priority", "priorities"},
 };
 
@@ -294,6 +294,8 @@ static const struct field root_fields[] = {
     FIELD("workers", FIELD_COUNT, AT(root_draft, workers), "Threads that serve. `auto`: one per core.",
           .standard = "auto", .word = "auto", .least = 1, .most = 256, .reload = RELOAD_RESTART),
     FIELD("observe", FIELD_BOOL, AT(root_draft, observe), "Forward and book, never alter or refuse.", .standard = "no"),
+    FIELD("fingerprints", FIELD_BOOL, AT(root_draft, fingerprints),
+          "Keep a hash of each request in the ledger, by which equal requests of a tenant can be told.", .standard = "no"),
     FIELD("tls", FIELD_SECTION, 0, "Serve clients over TLS.", .inside = &tls_section, .reload = RELOAD_RESTART),
     FIELD("backends", FIELD_MAP, AT(root_draft, backends), "The model servers, by a name of your choice.",
           .inside = &backend_section),
@@ -313,7 +315,7 @@ static const struct field root_fields[] = {
 
 static const struct later root_later[] = {
     {"budget", "budgets"}, {"budgets", "budgets"},    {"alerts", "alerts"},
-    {"cache", "caching"},  {"embedder", "embedders"}, {"fingerprints", "fingerprints"},
+    {"cache", "caching"},  {"embedder", "embedders"},
 };
 
 const struct section config_root = {SECTION("The whole", "", root_fields, root_draft), LATER(root_later)};

@@ -138,7 +138,7 @@ struct root_draft {
     const char *data;
     unsigned workers;
     struct tls_files tls;
-    bool observe;
+    bool observe, fingerprints;
     usec journal_sync_us;
     unsigned journal_when_full; /* 0: refuse, 1: serve */
     struct limits_config limits;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "dialect/fingerprint.h"
 #include "gateway/balance.h"
 #include "gateway/credentials.h"
 
@@ -158,6 +159,21 @@ give_up(struct exchange *exchange, enum exchange_event event, enum ending ending
 /* Parse */
 
 static void
+take_fingerprint(struct exchange *exchange)
+{
+    struct digest digest;
+    char *text;
+
+    if (exchange->invalid != NULL || !exchange->worker->gateway->config->fingerprints ||
+        fingerprint_request(exchange->identity.api, slice_of(exchange->identity.tenant->name),
+                            chunk_bytes(exchange->body), &digest) != OK)
+        return;
+    text = arena_alloc(&exchange->arena, 2 * sizeof(digest.bytes) + 1);
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), text);
+    exchange->fingerprint = slice_of(text);
+}
+
+static void
 run_parse(struct job *job)
 {
     struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
@@ -165,6 +181,7 @@ run_parse(struct job *job)
                                      &exchange->facts, &exchange->invalid);
 
     ENSURE((read == OK) == (exchange->invalid == NULL));
+    take_fingerprint(exchange);
 }
 
 static void
@@ -172,8 +189,8 @@ parse_done(struct job *job)
 {
     struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
 
-    if (!exchange_live(exchange)) {
-        /* the client left meanwhile */
+    if (exchange->client == NULL) {
+        exchange_move(exchange, CLIENT_GONE); /* it left meanwhile */
     } else if (exchange->invalid != NULL) {
         give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);
     } else {
@@ -602,7 +619,8 @@ take_gone(struct visitor *visitor)
     struct exchange *exchange = (struct exchange *)visitor;
 
     exchange->client = NULL;
-    exchange_move(exchange, CLIENT_GONE);
+    if (exchange->state != EXCHANGE_PARSING) /* then another thread has the exchange: parse_done sees to it */
+        exchange_move(exchange, CLIENT_GONE);
     exchange_drop(exchange);
 }
 

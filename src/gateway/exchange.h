@@ -10,6 +10,7 @@
 #include "dialect/errors.h"
 #include "gateway/flight.h"
 #include "gateway/gateway.h"
+#include "money/prices.h"
 
 enum exchange_state {
     EXCHANGE_READING,  /* the key is known; the body comes */
@@ -77,6 +78,7 @@ struct exchange {
     bool upload_ended; /* the client has sent all */
     bool upload_sent;  /* and the backend has taken all */
     struct request_facts facts;
+    struct slice fingerprint;   /* hexadecimal; empty: not wanted */
     const char *invalid;        /* why the body was refused; NULL: it was not */
     struct request request;     /* what levers see */
     struct target passthrough;  /* API_PASSTHROUGH: the target */
@@ -89,6 +91,7 @@ struct exchange {
     bool booked; /* the present flight is among them */
     usd cost; /* of all booked attempts together; USD_UNKNOWN once one of them is */
     struct usage usage; /* of the last booked attempt */
+    struct cost kinds;  /* and what it cost kind by kind, by the price book */
     const char *unpriced; /* why the cost is unknown; NULL: it is not */
     bool opened;      /* the journal knows of it */
     bool wants_cost;  /* x-equipoise-include: cost */

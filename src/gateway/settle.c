@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "gateway/credentials.h"
-#include "money/prices.h"
 
 /* No answer, or an error's: nothing is billed. */
 static bool
@@ -69,23 +68,24 @@ served_price(struct exchange *exchange)
                           slice_of(flight->meter.model));
 }
 
+/* What the provider says it charges wins over the book; then the kinds of the book would not add up to it. */
 static usd
 charge(struct exchange *exchange, const struct usage *usage)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    const char *why = NULL;
-    usd cost;
 
+    exchange->kinds = (struct cost){0};
     if (usage->exactness == USAGE_EXACT && usage->reported == 0 && !usd_known(usage->provider_cost))
         return 0;
-    if (usage->exactness == USAGE_UNKNOWN && !usd_known(usage->provider_cost)) {
-        exchange->unpriced = "the answer does not tell its usage";
-        return USD_UNKNOWN;
-    }
-    cost = prices_charge(served_price(exchange), &terms, usage, &why);
-    if (!usd_known(cost))
-        exchange->unpriced = why;
-    return cost;
+    exchange->kinds = (struct cost){.why_unknown = "the provider told its own total"};
+    if (usd_known(usage->provider_cost))
+        return usage->provider_cost;
+    if (usage->exactness == USAGE_UNKNOWN)
+        exchange->kinds.why_unknown = exchange->unpriced = "the answer does not tell its usage";
+    else
+        exchange->kinds = prices_cost(served_price(exchange), &terms, usage);
+    exchange->unpriced = exchange->kinds.why_unknown;
+    return exchange->unpriced == NULL ? exchange->kinds.total : USD_UNKNOWN;
 }
 
 static int64_t
@@ -253,6 +253,7 @@ put_asker(const struct exchange *exchange, struct row *row)
     row->route = slice_of(route != NULL ? route->name : NULL);
     row->owner = slice_of(route != NULL ? route->owner : NULL);
     row->request_bytes = exchange->request_bytes;
+    row->fingerprint = exchange->fingerprint;
 }
 
 static void
@@ -308,6 +309,19 @@ put_usage(const struct exchange *exchange, struct row *row)
 }
 
 static void
+put_kinds(const struct exchange *exchange, struct row *row)
+{
+    const struct cost *kinds = &exchange->kinds;
+
+    if (exchange->try_count == 0 || kinds->why_unknown != NULL)
+        return;
+    row->input_cost = kinds->input - kinds->cache_read - kinds->cache_write;
+    row->cache_read_cost = kinds->cache_read;
+    row->cache_write_cost = kinds->cache_write;
+    row->output_cost = kinds->output;
+}
+
+static void
 fill_row(struct exchange *exchange, struct row *row)
 {
     usec total_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
@@ -317,6 +331,7 @@ fill_row(struct exchange *exchange, struct row *row)
     put_conversation(exchange, row);
     put_server(exchange, row);
     put_usage(exchange, row);
+    put_kinds(exchange, row);
     row->state = slice_of(ending_name(exchange->ending));
     row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
     row->attempts = exchange->attempts;

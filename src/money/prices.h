@@ -88,6 +88,7 @@ struct price_terms {
 /* In pico-dollars. total = input + output + other; each side is summed exactly and rounded once, half to even. */
 struct cost {
     usd input, output;
+    usd cache_read, cache_write; /* parts of input; what is left of it no cache served */
     usd other; /* per request, per search: neither input nor output */
     usd total;
     const char

@@ -391,29 +391,49 @@ has_tiers(const struct rates *rates)
 static struct cost
 unknown(const char *why)
 {
-    return (struct cost){USD_UNKNOWN, USD_UNKNOWN, USD_UNKNOWN, USD_UNKNOWN, why};
+    return (struct cost){.input = USD_UNKNOWN,
+                         .output = USD_UNKNOWN,
+                         .cache_read = USD_UNKNOWN,
+                         .cache_write = USD_UNKNOWN,
+                         .other = USD_UNKNOWN,
+                         .total = USD_UNKNOWN,
+                         .why_unknown = why};
 }
+
+/* The three sides, and the two parts of the input that caches make. */
+struct sums {
+    struct usd_sum sides[USAGE_OUTPUT + 1], cache_read, cache_write;
+};
 
 /* Adds one kind's amount, with what is taken off it, to its side. */
 static enum status
-add_amount(const struct rates *rates, unsigned kind, int64_t count, int64_t input_tokens, struct usd_sum *sides)
+add_amount(const struct rates *rates, unsigned kind, int64_t count, int64_t input_tokens, struct sums *sums)
 {
+    int64_t per = usage_kind_per(kind);
+    enum status status = OK;
     usd_rate rate = rate_for(rates->lines[kind], input_tokens);
 
     if (usage_kind_is_tokens(kind) && rates->token_ppm != PPM)
         rate = wide_divide_half_even(rate * rates->token_ppm, PPM);
     if (rates->share_ppm != PPM)
         rate = wide_divide_half_even(rate * rates->share_ppm, PPM);
-    return usd_sum_add(&sides[usage_kind_side(kind)], rate, count, usage_kind_per(kind));
+    if (usage_kind_within(kind, USAGE_cache_read_tokens))
+        status = usd_sum_add(&sums->cache_read, rate, count, per);
+    else if (usage_kind_within(kind, USAGE_cache_write_tokens))
+        status = usd_sum_add(&sums->cache_write, rate, count, per);
+    return status == OK ? usd_sum_add(&sums->sides[usage_kind_side(kind)], rate, count, per) : status;
 }
 
 static struct cost
-total_of(const struct usd_sum *sides)
+total_of(const struct sums *sums)
 {
+    const struct usd_sum *sides = sums->sides;
     struct cost cost = {0};
 
     if (usd_sum_total(&sides[USAGE_INPUT], &cost.input) != OK ||
         usd_sum_total(&sides[USAGE_OUTPUT], &cost.output) != OK ||
+        usd_sum_total(&sums->cache_read, &cost.cache_read) != OK ||
+        usd_sum_total(&sums->cache_write, &cost.cache_write) != OK ||
         usd_sum_total(&sides[USAGE_OTHER], &cost.other) != OK || usd_add(cost.input, cost.output, &cost.total) != OK ||
         usd_add(cost.total, cost.other, &cost.total) != OK)
         return unknown("the amount is too large to be kept");
@@ -424,7 +444,7 @@ struct cost
 prices_cost(const struct price *price, const struct price_terms *terms, const struct usage *usage)
 {
     int64_t shares[USAGE_KIND_COUNT] = {0};
-    struct usd_sum sides[USAGE_OUTPUT + 1] = {{0}};
+    struct sums sums = {0};
     struct context context = context_of(terms, usage);
     struct rates rates;
     const char *fault;
@@ -442,9 +462,9 @@ prices_cost(const struct price *price, const struct price_terms *terms, const st
     if (fault != NULL)
         return unknown(fault);
     for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++)
-        if (shares[kind] > 0 && add_amount(&rates, kind, shares[kind], usage->input_tokens, sides) != OK)
+        if (shares[kind] > 0 && add_amount(&rates, kind, shares[kind], usage->input_tokens, &sums) != OK)
             return unknown("the amount is too large to be kept");
-    return total_of(sides);
+    return total_of(&sums);
 }
 
 usd
