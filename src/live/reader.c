@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_HEADERS = 16, KEPT_TEXT_BYTES = 4096 };
+enum { FIRST_HEADERS = 16, KEPT_TEXT_BYTES = 4096, INTERIMS_MOST = 16 };
 
 static struct reader *
 reader_of(llhttp_t *parser)
@@ -26,35 +26,45 @@ stop(struct reader *reader)
     return -1;
 }
 
+/* The byte `back` places before `at`, which may have come with an earlier read; at most 8 back. */
+static char
+byte_before(const struct reader *reader, const char *at, size_t back)
+{
+    size_t here = (size_t)(at - reader->fed);
+
+    return back <= here ? at[-(ptrdiff_t)back] : reader->before[sizeof(reader->before) - (back - here)];
+}
+
 static int
 on_url(llhttp_t *parser, const char *at, size_t len)
 {
     struct reader *reader = reader_of(parser);
 
-    if (buffer_len(&reader->text) + len > READER_TARGET_BYTES_MOST)
+    /* RFC 9112, 3: one space; llhttp takes any number. */
+    if (reader->target_len == 0 && byte_before(reader, at, 2) == ' ')
+        return refuse(reader, 400, "there is more than one space before the request's target");
+    if (reader->target_len + len > READER_TARGET_BYTES_MOST)
         return refuse(reader, 414, "the request's target is longer than 8 KiB");
     buffer_add(&reader->text, slice_make(at, len));
     reader->target_len += len;
     return 0;
 }
 
-/* The five bytes before the version must be "HTTP/": llhttp takes RTSP and ICE for it too. They may be split. */
+/* llhttp takes RTSP and ICE for HTTP too. */
 static int
 on_version(llhttp_t *parser, const char *at, size_t len)
 {
+    static const char protocol[] = "HTTP/";
     struct reader *reader = reader_of(parser);
-    char protocol[5];
-    size_t here = (size_t)(at - reader->fed);
 
     (void)len;
     if (reader->version_seen)
         return 0; /* a later part of a split version */
     reader->version_seen = true;
-    if (here > sizeof(protocol))
-        here = sizeof(protocol);
-    memcpy(protocol, reader->before + sizeof(reader->before) - (sizeof(protocol) - here), sizeof(protocol) - here);
-    memcpy(protocol + sizeof(protocol) - here, at - here, here);
-    return memcmp(protocol, "HTTP/", sizeof(protocol)) == 0 ? 0 : refuse(reader, 400, "this is not HTTP");
+    for (size_t back = 1; back < sizeof(protocol); back++)
+        if (byte_before(reader, at, back) != protocol[sizeof(protocol) - 1 - back])
+            return refuse(reader, 400, "this is not HTTP");
+    return 0;
 }
 
 static void
@@ -298,6 +308,7 @@ reader_next(struct reader *reader)
     reader->head = (struct http_head){0};
     reader->framing = (struct framing){0};
     reader->head_bytes = reader->target_len = 0;
+    reader->interims = 0;
     buffer_free(&reader->trailer);
     buffer_clear(&reader->text);
     buffer_trim(&reader->text, KEPT_TEXT_BYTES);
@@ -342,25 +353,50 @@ feed_parser(struct reader *reader, struct slice bytes)
     return (size_t)(llhttp_get_error_pos(&reader->parser) - bytes.data);
 }
 
+/* The next bytes to parse: in a head never more than it may still have. */
+static struct slice
+next_piece(const struct reader *reader, struct slice bytes)
+{
+    return reader->state == READER_HEAD ? slice_first(bytes, reader->head_bytes_most - reader->head_bytes) : bytes;
+}
+
+/* An interim answer is forgotten; what is known about the call is not. */
+static void
+skip_interim(struct reader *reader)
+{
+    bool bodyless = reader->bodyless;
+    unsigned interims = reader->interims + 1;
+
+    reader_next(reader);
+    reader->bodyless = bodyless;
+    reader->interims = interims;
+    if (interims > INTERIMS_MOST)
+        refuse(reader, 502, "interim answers without end");
+}
+
+/* Spaces and empty lines in a head have no other limit. */
+static void
+count_head(struct reader *reader, size_t len)
+{
+    reader->head_bytes += len;
+    if (reader->head_bytes >= reader->head_bytes_most)
+        refuse(reader, 431, "the request's head is too long");
+}
+
 size_t
 reader_feed(struct reader *reader, struct slice bytes)
 {
     size_t taken = 0;
 
     ENSURE(reader->state != READER_COMPLETE && reader->refusal.status == 0 && !reader->stopped);
-    while (taken < bytes.len && reader->refusal.status == 0 && !reader->stopped) {
-        taken += feed_parser(reader, slice_from(bytes, taken));
-        if (reader->state == READER_COMPLETE && is_interim(reader)) {
-            reader_next(reader);
-            continue;
-        }
-        break;
-    }
-    /* Spaces, empty lines and trailers have no other limit. */
-    if (reader->state == READER_HEAD && reader->refusal.status == 0) {
-        reader->head_bytes += bytes.len;
-        if (reader->head_bytes > reader->head_bytes_most)
-            refuse(reader, 431, "the request's head is too long");
+    while (taken < bytes.len && reader->refusal.status == 0 && !reader->stopped && reader->state != READER_COMPLETE) {
+        size_t len = feed_parser(reader, next_piece(reader, slice_from(bytes, taken)));
+
+        taken += len;
+        if (reader->state == READER_COMPLETE && is_interim(reader))
+            skip_interim(reader);
+        else if (reader->state == READER_HEAD)
+            count_head(reader, len);
     }
     if (reader->state == READER_COMPLETE && reader->refusal.status == 0 && !reader->stopped &&
         !reader->events->complete(reader))

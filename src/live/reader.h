@@ -51,8 +51,9 @@ struct reader {
     struct header_place *places;
     struct http_header *headers;
     size_t header_size;
-    const char *fed; /* the bytes being fed */
-    char before[8];  /* the last bytes fed before them, for names split between two reads */
+    unsigned interims; /* interim answers before this one */
+    const char *fed;   /* the bytes being fed */
+    char before[8];    /* the last bytes fed before them, for names split between two reads */
 };
 
 void reader_init(struct reader *reader, bool requests, const struct reader_events *events);
