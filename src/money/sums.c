@@ -1,6 +1,6 @@
 #include "money/sums.h"
 
-enum { PICO_PER_NANO = 1000 };
+enum { PICO_PER_NANO = 1000, USEFUL_PPM = 1000000 };
 
 /* How many sums there are of each kind. */
 enum {
@@ -84,12 +84,20 @@ add_latency(struct sums *sums, const struct row *row)
         histogram_count(&sums->total_us, row->total_us);
 }
 
+static int64_t
+usefulness(int64_t ppm)
+{
+    if (ppm < 0)
+        return 0;
+    return ppm < USEFUL_PPM ? ppm : USEFUL_PPM;
+}
+
 void
 sums_add_outcome(struct sums *sums, const struct row *row, int sign)
 {
     if (row->useful_ppm != ROW_UNKNOWN) {
         sums->judged += sign;
-        sums->useful_ppm += sign * row->useful_ppm;
+        sums->useful_ppm += sign * usefulness(row->useful_ppm);
     } else if (slice_is(row->state, "ok")) {
         sums->unjudged += sign;
     }
