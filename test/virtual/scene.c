@@ -1,0 +1,355 @@
+#include "scene.h"
+
+#include <stdio.h>
+
+static const char usual_backends[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { alternatives: on } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:      { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
+    "    alpha/embedder: { input: $0.10/M, output: $0/M }\n"
+    "    beta/big:       { input: $3/M, output: $12/M, cache_read: $1/M }\n"
+    "    claude/opus:    { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: $6.25/M, "
+    "cache_write_1h: $10/M }\n";
+
+static void
+swallow(struct log *log, enum log_level level, struct slice line)
+{
+    struct scene *scene = CONTAINER_OF(log, struct scene, log);
+
+    history_log(scene->history, "gateway says, %s: %.*s", log_level_name(level), SLICE_ARGS(line));
+}
+
+/* The configuration's text, with the key's hash. */
+static struct buffer
+config_text(const struct scene_options *options)
+{
+    struct digest digest = hash_sha256(SLICE_LITERAL(KEY));
+    struct buffer text = {0};
+    char hex[65];
+
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
+    buffer_add_text(&text, options->config != NULL ? options->config : usual_backends);
+    buffer_printf(&text, "keys:\n  web: { sha256: \"%s\", tenant: acme, tags: { feature: search } }\n", hex);
+    if (options->more != NULL)
+        buffer_add_text(&text, options->more);
+    return text;
+}
+
+static struct config *
+load(const struct scene_options *options)
+{
+    struct buffer text = config_text(options), said = {0};
+    struct problems problems;
+    struct config *config = NULL;
+
+    problems_init(&problems);
+    if (config_load("test.yaml", buffer_content(&text), &problems, &config) != OK) {
+        problems_print(&problems, buffer_content(&text), false, &said);
+        fprintf(stderr, "%.*s\n", SLICE_ARGS(buffer_content(&said)));
+        fail();
+    }
+    problems_free(&problems);
+    buffer_free(&said);
+    buffer_free(&text);
+    return config;
+}
+
+static const struct provider usual_provider = {
+    .words = 5, .input = 1000, .output = 60, .first_word_us = 200 * USEC_PER_MS, .word_gap_us = 20 * USEC_PER_MS};
+
+static void
+start_backends(struct scene *scene)
+{
+    ENSURE(scene->config->backend_count <= SCENE_BACKENDS_MOST);
+    for (size_t i = 0; i < scene->config->backend_count; i++) {
+        const struct backend_config *backend = &scene->config->backends[i];
+
+        scene->providers[i] = usual_provider;
+        scene->backends[i] = vbackend_new(scene->history, &backend->endpoints[0], backend->name);
+        provider_runs(&scene->providers[i], scene->backends[i]);
+    }
+}
+
+struct scene *
+scene_new(void **state, struct scene_options options)
+{
+    struct scene *scene = must_calloc(1, sizeof(*scene));
+    unsigned workers = options.workers != 0 ? options.workers : 1;
+
+    *state = scene;
+    scene->history = history_new(
+        (struct history_options){.seed = options.seed, .workers = workers, .split_answers = options.split_answers});
+    scene->log = (struct log){.least = LOG_DEBUG, .write = swallow};
+    scene->config = load(&options);
+    gateway_init(&scene->gateway, scene->config, &scene->log, options.seed);
+    for (unsigned i = 0; i < workers; i++) {
+        struct gateway_worker *worker = gateway_worker_new(&scene->gateway, history_world(scene->history, i));
+
+        scene->gateway.workers[i] = worker;
+        scene->gateway.worker_count = i + 1;
+        history_serve(scene->history, i, &worker->app);
+    }
+    start_backends(scene);
+    return scene;
+}
+
+static void
+free_all(struct scene *scene)
+{
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++)
+        gateway_worker_free(scene->gateway.workers[i]);
+    scene->gateway.worker_count = 0;
+    gateway_free(&scene->gateway);
+    history_free(scene->history);
+    config_release(scene->config);
+    free(scene->rows);
+    free(scene);
+}
+
+void
+scene_free(struct scene *scene, void **state)
+{
+    *state = NULL;
+    free_all(scene);
+}
+
+int
+scene_teardown(void **state)
+{
+    struct scene *scene = *state;
+
+    if (scene == NULL)
+        return 0;
+    if (scene->passed)
+        free_all(scene);
+    else
+        history_print(scene->history, stderr); /* and is left as it is: it may not be fit to be freed */
+    return 0;
+}
+
+static size_t
+index_of(struct scene *scene, const char *name)
+{
+    const struct backend_config *backend = config_backend(scene->config, slice_of(name));
+
+    assert_non_null(backend);
+    return backend->index;
+}
+
+struct provider *
+scene_provider(struct scene *scene, const char *backend)
+{
+    return &scene->providers[index_of(scene, backend)];
+}
+
+struct vbackend *
+scene_backend(struct scene *scene, const char *backend)
+{
+    return scene->backends[index_of(scene, backend)];
+}
+
+/* Asking */
+
+static void
+put_body(const struct ask *ask, struct buffer *out)
+{
+    const char *model = ask->model != NULL           ? ask->model
+                        : ask->api == API_MESSAGES   ? "writer"
+                        : ask->api == API_EMBEDDINGS ? "vectors"
+                                                     : "assistant";
+
+    if (ask->body != NULL) {
+        buffer_add_text(out, ask->body);
+        return;
+    }
+    buffer_printf(out, "{\"model\": \"%s\"", model);
+    if (ask->api == API_CHAT || ask->api == API_MESSAGES)
+        buffer_add_text(out, ", \"messages\": [{\"role\": \"user\", \"content\": \"tell me a story\"}]");
+    else
+        buffer_printf(out, ", \"%s\": \"tell me a story\"", ask->api == API_COMPLETIONS ? "prompt" : "input");
+    if (ask->api == API_MESSAGES)
+        buffer_add_text(out, ", \"max_tokens\": 500");
+    if (ask->stream)
+        buffer_add_text(out, ", \"stream\": true");
+    if (ask->wants_usage)
+        buffer_add_text(out, ", \"stream_options\": {\"include_usage\": true}");
+    if (ask->more != NULL)
+        buffer_printf(out, ", %s", ask->more);
+    buffer_add_text(out, "}");
+}
+
+static void
+put_headers(const struct ask *ask, struct buffer *out)
+{
+    const char *key = ask->key != NULL ? ask->key : KEY;
+
+    buffer_add_text(out, "content-type: application/json\nhost: localhost\n");
+    if (key[0] != '\0')
+        buffer_printf(out, ask->api == API_MESSAGES ? "x-api-key: %s\n" : "authorization: Bearer %s\n", key);
+    if (ask->headers != NULL)
+        buffer_add_text(out, ask->headers);
+    buffer_add_byte(out, '\0');
+}
+
+struct vclient *
+scene_asks(struct scene *scene, struct ask ask)
+{
+    struct buffer body = {0}, headers = {0};
+    struct vclient *client;
+
+    if (ask.client.body.data == NULL)
+        put_body(&ask, &body);
+    else
+        buffer_add(&body, ask.client.body);
+    put_headers(&ask, &headers);
+    ask.client.target = ask.target != NULL ? ask.target : api_path(ask.api);
+    ask.client.headers = headers.data;
+    ask.client.body = buffer_content(&body);
+    client = vclient_start(scene->history, &ask.client);
+    buffer_free(&body);
+    buffer_free(&headers);
+    return client;
+}
+
+/* What came of it */
+
+static struct row *
+row_of(struct scene *scene, uint64_t id)
+{
+    for (size_t i = 0; i < scene->row_count; i++)
+        if (scene->rows[i].id == id)
+            return &scene->rows[i];
+    return NULL;
+}
+
+static void
+take_record(struct scene *scene, const struct journal_record *record, size_t *opens, size_t *settled_opens)
+{
+    if (record->type == JOURNAL_OPEN) {
+        ++*opens;
+        assert_null(row_of(scene, record->row.id));
+    }
+    if (record->type == JOURNAL_ATTEMPT)
+        assert_null(row_of(scene, record->row.id));
+    if (record->type != JOURNAL_SETTLE)
+        return;
+    assert_null(row_of(scene, record->row.id)); /* one row, not two */
+    if (scene->row_count == scene->rows_size) {
+        scene->rows_size = scene->rows_size != 0 ? 2 * scene->rows_size : 16;
+        scene->rows = must_realloc(scene->rows, scene->rows_size * sizeof(struct row));
+    }
+    scene->rows[scene->row_count++] = record->row;
+    *settled_opens += record->row.attempts > 0 ? 1 : 0;
+}
+
+static void
+read_journals(struct scene *scene)
+{
+    size_t settled_opens = 0;
+
+    scene->row_count = scene->opened = 0;
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++) {
+        struct slice bytes = history_journal(scene->history, i);
+        struct journal_record record;
+
+        while (journal_take(&bytes, &record) == OK)
+            take_record(scene, &record, &scene->opened, &settled_opens);
+        assert_int_equal(bytes.len, 0);
+    }
+    if (!scene->journal_fails)
+        assert_true(scene->opened >= settled_opens); /* nothing goes upstream unannounced */
+}
+
+static void
+check_row(const struct row *row)
+{
+    usd attempts = 0, saved = 0;
+
+    for (size_t i = 0; i < row->try_count; i++)
+        if (usd_add(attempts, row->tries[i].cost, &attempts) != OK)
+            attempts = USD_UNKNOWN;
+    assert_true(attempts == row->cost);
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow)
+            saved += row->savings[i].saved;
+    if (usd_known(row->cost) && usd_known(row->baseline))
+        assert_true(saved == row->baseline - row->cost);
+    assert_true(row->attempts >= (int64_t)row->try_count);
+    assert_true(row->total_us >= 0);
+    assert_false(slice_is(row->state, "unknown"));
+}
+
+/* Rows against counters. */
+static void
+check_sums(struct scene *scene)
+{
+    int64_t cost = 0, input = 0, output = 0, attempts = 0;
+
+    for (size_t i = 0; i < scene->row_count; i++) {
+        const struct row *row = &scene->rows[i];
+
+        check_row(row);
+        cost += usd_known(row->cost) ? row->cost : 0;
+        input += row->input_tokens;
+        output += row->output_tokens;
+        attempts += row->attempts;
+    }
+    if (scene->journal_fails)
+        return;
+    assert_int_equal(scene->row_count, gateway_count(&scene->gateway, COUNT_REQUESTS));
+    assert_int_equal(cost, gateway_count(&scene->gateway, COUNT_COST_PICO));
+    assert_int_equal(input, gateway_count(&scene->gateway, COUNT_INPUT_TOKENS));
+    assert_int_equal(output, gateway_count(&scene->gateway, COUNT_OUTPUT_TOKENS));
+    assert_int_equal(attempts, gateway_count(&scene->gateway, COUNT_ATTEMPTS));
+}
+
+void
+scene_rest(struct scene *scene)
+{
+    history_run_to_rest(scene->history);
+    assert_int_equal(history_clients_open(scene->history), 0);
+    assert_int_equal(history_calls_open(scene->history), 0);
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++)
+        assert_true(list_empty(&scene->gateway.workers[i]->exchanges));
+    read_journals(scene);
+    check_sums(scene);
+}
+
+const struct row *
+scene_row(struct scene *scene, size_t index)
+{
+    assert_true(index < scene->row_count);
+    return &scene->rows[index];
+}
+
+void
+scene_passed(struct scene *scene)
+{
+    scene->passed = true;
+}
+
+void
+assert_slice_is_(struct slice slice, const char *text, const char *file, int line)
+{
+    if (slice_is(slice, text))
+        return;
+    print_error("\"%.*s\" is not \"%s\"\n", SLICE_ARGS(slice), text);
+    _fail(file, line);
+}
+
+void
+assert_contains_(struct slice slice, const char *text, const char *file, int line)
+{
+    if (slice_find(slice, slice_of(text)) < slice.len)
+        return;
+    print_error("\"%.*s\" does not contain \"%s\"\n", SLICE_ARGS(slice), text);
+    _fail(file, line);
+}
