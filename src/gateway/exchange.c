@@ -360,15 +360,6 @@ another_plan_serves(struct exchange *exchange)
     return balance_choose(&rest, &exchange->request, bypass) != NULL;
 }
 
-/* The backend closed a connection that it had kept open just when we used it: the request was never looked at, and
- * any other connection will do (RFC 9112, 9.3.1). Also when no connection could be made: nothing was sent. */
-static bool
-nothing_was_done(const struct flight *flight)
-{
-    return flight->status == 0 &&
-           (!flight->call.request_byte_out || (flight->failure == CALL_BROKEN && flight->call.reused));
-}
-
 static bool
 may_try_again(struct exchange *exchange, bool *same_plan)
 {
@@ -380,7 +371,7 @@ may_try_again(struct exchange *exchange, bool *same_plan)
         return false;
     if (another_plan_serves(exchange))
         return true;
-    *same_plan = flight != NULL && nothing_was_done(flight);
+    *same_plan = flight != NULL && flight_did_nothing(flight);
     return *same_plan;
 }
 

@@ -354,3 +354,11 @@ cursor_advance(struct cursor *cursor, size_t len)
         balance_pressure(flight);
     }
 }
+
+bool
+flight_did_nothing(const struct flight *flight)
+{
+    return flight->status == 0 &&
+           (!flight->call.request_byte_out ||
+            (flight->state == FLIGHT_FAILED && flight->failure == CALL_BROKEN && flight->call.reused));
+}

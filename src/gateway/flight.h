@@ -91,6 +91,10 @@ void cursor_advance(struct cursor *cursor, size_t len);
 /* True if nothing more will come. */
 bool flight_over(const struct flight *flight);
 
+/* True if the backend surely never looked at the request: no connection could be made, or the backend closed a
+ * connection that it had kept open just when we used it, and any other connection will do (RFC 9112, 9.3.1). */
+bool flight_did_nothing(const struct flight *flight);
+
 void flight_check(const struct flight *flight);
 
 #endif

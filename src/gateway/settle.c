@@ -11,7 +11,7 @@ static bool
 nothing_billed(const struct flight *flight)
 {
     if (flight->status == 0)
-        return !flight->call.request_byte_out;
+        return flight_did_nothing(flight);
     return flight->status >= 400 && !flight->meter.usage_seen;
 }
 
