@@ -16,6 +16,7 @@
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
