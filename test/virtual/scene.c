@@ -44,22 +44,42 @@ config_text(const struct scene_options *options)
 }
 
 static struct config *
-load(const struct scene_options *options)
+load_text(struct slice text)
 {
-    struct buffer text = config_text(options), said = {0};
+    struct buffer said = {0};
     struct problems problems;
     struct config *config = NULL;
 
     problems_init(&problems);
-    if (config_load("test.yaml", buffer_content(&text), &problems, &config) != OK) {
-        problems_print(&problems, buffer_content(&text), false, &said);
+    if (config_load("test.yaml", text, &problems, &config) != OK) {
+        problems_print(&problems, text, false, &said);
         fprintf(stderr, "%.*s\n", SLICE_ARGS(buffer_content(&said)));
         fail();
     }
     problems_free(&problems);
     buffer_free(&said);
-    buffer_free(&text);
     return config;
+}
+
+/* Loading takes longer than most histories: the last configuration is kept for the next scene. It never changes. */
+static struct {
+    char *text;
+    struct config *config;
+} last_loaded;
+
+static struct config *
+load(const struct scene_options *options)
+{
+    struct buffer text = config_text(options);
+
+    if (last_loaded.text == NULL || !slice_is(buffer_content(&text), last_loaded.text)) {
+        config_release(last_loaded.config);
+        free(last_loaded.text);
+        last_loaded.config = load_text(buffer_content(&text));
+        last_loaded.text = slice_strdup(buffer_content(&text));
+    }
+    buffer_free(&text);
+    return config_hold(last_loaded.config);
 }
 
 static const struct provider usual_provider = {
