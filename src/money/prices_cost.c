@@ -309,41 +309,63 @@ find_rates(const struct price *price, const struct context *context, struct rate
         rates->share_ppm = PPM - contract->discount_ppm;
 }
 
-/* The count of a kind that was not reported: 0, unless parts of it were, or two kinds that it is the overlap of. */
+/* The lowest kind of a set, which is not empty. */
+static unsigned
+first_of(uint64_t kinds)
+{
+    return (unsigned)__builtin_ctzll(kinds);
+}
+
+static bool
+are_joined_by(unsigned kind, unsigned a, unsigned b)
+{
+    return !usage_kind_within(a, b) && !usage_kind_within(b, a) && usage_kind_joins(kind, a, b);
+}
+
+/* The count of a kind that was not reported: 0, unless parts of it were, or two kinds that it is the overlap of.
+ * `present`: the kinds of which there are any. */
 static const char *
-fault_of_missing(const struct usage *usage, unsigned kind)
+fault_of_missing(uint64_t present, unsigned kind)
 {
     uint64_t wholes = 0;
 
-    for (unsigned other = 0; other < USAGE_KIND_COUNT; other++) {
-        if (usage->counts[other] == 0 || other == kind)
-            continue;
+    for (uint64_t left = present; left != 0; left &= left - 1) {
+        unsigned other = first_of(left);
+
         if (usage_kind_within(other, kind))
             return "the usage reports a part without its whole";
         if (usage_kind_within(kind, other))
             wholes |= bit(other);
     }
-    if ((wholes & (wholes - 1)) == 0)
-        return NULL;
-    for (unsigned a = 0; a < USAGE_KIND_COUNT; a++)
-        for (unsigned b = a + 1; (wholes & bit(a)) != 0 && b < USAGE_KIND_COUNT; b++)
-            if ((wholes & bit(b)) != 0 && !usage_kind_within(a, b) && !usage_kind_within(b, a) &&
-                usage_kind_joins(kind, a, b))
+    for (; wholes != 0; wholes &= wholes - 1)
+        for (uint64_t left = wholes & (wholes - 1); left != 0; left &= left - 1)
+            if (are_joined_by(kind, first_of(wholes), first_of(left)))
                 return "the usage reports two kinds that overlap, as cached and audio, but not their overlap";
     return NULL;
 }
 
+static uint64_t
+present_kinds(const struct usage *usage)
+{
+    uint64_t present = 0;
+
+    for (uint64_t left = usage->reported; left != 0; left &= left - 1)
+        if (usage->counts[first_of(left)] > 0)
+            present |= bit(first_of(left));
+    return present;
+}
+
 /* The count that a kind's own rate applies to: what it counts less what more specific rates take. */
 static const char *
-share_of(const struct rates *rates, const struct usage *usage, unsigned kind, int64_t *shares)
+share_of(const struct rates *rates, const struct usage *usage, uint64_t present, unsigned kind, int64_t *shares)
 {
-    const char *fault = usage_reports(usage, kind) ? NULL : fault_of_missing(usage, kind);
+    const char *fault = usage_reports(usage, kind) ? NULL : fault_of_missing(present, kind);
 
     if (fault != NULL)
         return fault;
     shares[kind] = usage->counts[kind];
     for (uint64_t left = rates->kinds & ~bit(kind); left != 0; left &= left - 1) {
-        unsigned part = (unsigned)__builtin_ctzll(left);
+        unsigned part = first_of(left);
 
         if (usage_kind_within(part, kind))
             shares[kind] -= shares[part];
@@ -353,12 +375,12 @@ share_of(const struct rates *rates, const struct usage *usage, unsigned kind, in
 
 /* The most specific kinds first. */
 static const char *
-share_out(const struct rates *rates, const struct usage *usage, int64_t *shares)
+share_out(const struct rates *rates, const struct usage *usage, uint64_t present, int64_t *shares)
 {
     for (unsigned depth = USAGE_DEPTH_MOST; depth > 0; depth--) {
         for (uint64_t left = rates->kinds & ~bit(USAGE_requests); left != 0; left &= left - 1) {
-            unsigned kind = (unsigned)__builtin_ctzll(left);
-            const char *fault = usage_kind_depth(kind) == depth ? share_of(rates, usage, kind, shares) : NULL;
+            unsigned kind = first_of(left);
+            const char *fault = usage_kind_depth(kind) == depth ? share_of(rates, usage, present, kind, shares) : NULL;
 
             if (fault != NULL)
                 return fault;
@@ -382,8 +404,8 @@ rate_for(const struct line *line, int64_t input_tokens)
 static bool
 has_tiers(const struct rates *rates)
 {
-    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++)
-        if ((rates->kinds & bit(kind)) != 0 && rates->lines[kind]->tier_count > 0)
+    for (uint64_t left = rates->kinds; left != 0; left &= left - 1)
+        if (rates->lines[first_of(left)]->tier_count > 0)
             return true;
     return false;
 }
@@ -446,6 +468,7 @@ prices_cost(const struct price *price, const struct price_terms *terms, const st
     int64_t shares[USAGE_KIND_COUNT] = {0};
     struct sums sums = {0};
     struct context context = context_of(terms, usage);
+    uint64_t present = present_kinds(usage);
     struct rates rates;
     const char *fault;
 
@@ -456,14 +479,17 @@ prices_cost(const struct price *price, const struct price_terms *terms, const st
     find_rates(price, &context, &rates);
     if (rates.fault != NULL)
         return unknown(rates.fault);
-    fault = share_out(&rates, usage, shares);
+    fault = share_out(&rates, usage, present, shares);
     if (fault == NULL && has_tiers(&rates) && !usage_reports(usage, USAGE_input_tokens))
-        fault = fault_of_missing(usage, USAGE_input_tokens);
+        fault = fault_of_missing(present, USAGE_input_tokens);
     if (fault != NULL)
         return unknown(fault);
-    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++)
-        if (shares[kind] > 0 && add_amount(&rates, kind, shares[kind], usage->input_tokens, &sums) != OK)
+    for (uint64_t left = rates.kinds; left != 0; left &= left - 1) {
+        unsigned kind = first_of(left);
+
+        if (add_amount(&rates, kind, shares[kind], usage->input_tokens, &sums) != OK)
             return unknown("the amount is too large to be kept");
+    }
     return total_of(&sums);
 }
 

@@ -292,6 +292,8 @@ what_is_told_by_the_caller_stands_above_the_usage(void **state)
 
     assert_int_equal(prices_cost(price, &terms, &usage).total, 7 * USD_ONE);
     assert_int_equal(prices_cost(price, &batch, &usage).total, USD_ONE);
+    terms.batch = true; /* both fit: the first in the file wins */
+    assert_int_equal(prices_cost(price, &terms, &usage).total, 7 * USD_ONE);
 }
 
 static void
