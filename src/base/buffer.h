@@ -16,7 +16,8 @@ void buffer_free(struct buffer *buffer);
 static inline struct slice
 buffer_content(const struct buffer *buffer)
 {
-    return (struct slice){buffer->data + buffer->start, buffer->end - buffer->start};
+    return buffer->data != NULL ? (struct slice){buffer->data + buffer->start, buffer->end - buffer->start}
+                                : SLICE_NONE;
 }
 
 static inline size_t
