@@ -133,7 +133,7 @@ serve_found(const struct serve_options *options)
     discovery_describe(&discovery, &words);
     discovery_write(&discovery, false, &text);
     if (discovery.count == 0) {
-        exit_status = stand_twin_start(&twin);
+        exit_status = stand_twin_start(NULL, &twin);
         if (exit_status == CMD_FINE)
             stand_twin_config(twin, &text);
         fputs("No configuration, no OPENAI_API_KEY or ANTHROPIC_API_KEY, and no engine on this machine:\n"

@@ -272,6 +272,12 @@ stand_start(struct stand *stand)
     stand->serving = true;
 }
 
+enum status
+stand_settle(struct stand *stand)
+{
+    return ledger_writer_drain(stand->ledger);
+}
+
 int
 stand_serve(struct config *config)
 {
@@ -324,7 +330,7 @@ twin_stopped(void *context, struct world *world)
 }
 
 int
-stand_twin_start(struct stand_twin **out)
+stand_twin_start(const struct twin_settings *settings, struct stand_twin **out)
 {
     struct stand_twin *twin = must_calloc(1, sizeof(*twin));
     const struct live_listener listener = {.address = "127.0.0.1"};
@@ -339,17 +345,17 @@ stand_twin_start(struct stand_twin **out)
         .application = twin_application,
         .worker_stopped = twin_stopped,
     };
-    struct twin_settings settings;
+    struct twin_settings usual;
     char problem[LIVE_PROBLEM_SIZE];
 
     twin->log = log_to_stderr(LOG_WARN);
-    twin_settings_default(&settings, (struct twin_pace){TWIN_FIRST_TOKEN_US, TWIN_PER_TOKEN_US});
+    twin_settings_default(&usual, (struct twin_pace){TWIN_FIRST_TOKEN_US, TWIN_PER_TOKEN_US});
     if (live_new(&options, &twin->live, problem) != OK) {
         cmd_complain("%s", problem);
         free(twin);
         return CMD_FAILED;
     }
-    twin->twin = twin_new(&settings);
+    twin->twin = twin_new(settings != NULL ? settings : &usual);
     live_start(twin->live);
     *out = twin;
     return CMD_FINE;
@@ -365,10 +371,16 @@ stand_twin_stop(struct stand_twin *twin)
     free(twin);
 }
 
+unsigned
+stand_twin_port(const struct stand_twin *twin)
+{
+    return live_port(twin->live, 0);
+}
+
 void
 stand_twin_config(const struct stand_twin *twin, struct buffer *out)
 {
-    unsigned port = live_port(twin->live, 0);
+    unsigned port = stand_twin_port(twin);
 
     buffer_printf(out,
                   "backends:\n"

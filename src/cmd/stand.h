@@ -29,13 +29,19 @@ void stand_free(struct stand *stand);
 /* new, print the URL and the line to change, run, free: an exit status. */
 int stand_serve(struct config *config);
 
+/* Everything that was settled so far is in the ledger when it returns. */
+enum status stand_settle(struct stand *stand) MUST_CHECK;
+
+/* A modelled backend on a free loopback port, in this process. */
 struct stand_twin;
+struct twin_settings;
 
-/* A modelled backend on a free loopback port. */
-int stand_twin_start(struct stand_twin **out) MUST_CHECK;
+/* `settings` NULL: the usual models at the pace of a small hosted model. */
+int stand_twin_start(const struct twin_settings *settings, struct stand_twin **out) MUST_CHECK;
 void stand_twin_stop(struct stand_twin *twin);
+unsigned stand_twin_port(const struct stand_twin *twin);
 
-/* Appends the configuration that uses it: backends, routes, prices. */
+/* Appends the configuration that uses it: backends and prices. */
 void stand_twin_config(const struct stand_twin *twin, struct buffer *out);
 
 #endif

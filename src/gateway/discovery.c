@@ -1,6 +1,5 @@
 #include "gateway/discovery.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* How long a list of models is taken for current, and when to ask again after a failure. */
@@ -91,19 +90,24 @@ ask(struct timer *timer)
     const struct backend_config *backend = inquiry->backend;
     const struct credential *credential = &backend->credential;
     struct http_header headers[3] = {{SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")}};
-    char target[512], value[1024];
+    bool anthropic = backend->dialect == DIALECT_ANTHROPIC;
+    const char *query = backend->query != NULL ? backend->query : "";
+    struct arena arena;
+    const char *target;
     size_t count = 1;
 
     if (backend->endpoint_count == 0 || credential->command != NULL)
         return;
-    snprintf(target, sizeof(target), "%s/v1/models%s%s", backend->base_path != NULL ? backend->base_path : "",
-             backend->query != NULL ? "?" : "", backend->query != NULL ? backend->query : "");
-    if (credential->header != NULL && credential->secret != NULL) {
-        snprintf(value, sizeof(value), "%s%s", credential->prefix != NULL ? credential->prefix : "",
-                 credential->secret);
-        headers[count++] = (struct http_header){slice_of(credential->header), slice_of(value)};
-    }
-    if (backend->dialect == DIALECT_ANTHROPIC)
+    arena_init(&arena);
+    target = arena_printf(&arena, "%s/v1/models%s%s%s%s", backend->base_path != NULL ? backend->base_path : "",
+                          anthropic || query[0] != '\0' ? "?" : "", anthropic ? "limit=1000" : "",
+                          anthropic && query[0] != '\0' ? "&" : "", query);
+    if (credential->header != NULL && credential->secret != NULL)
+        headers[count++] = (struct http_header){
+            slice_of(credential->header),
+            slice_of(arena_printf(&arena, "%s%s", credential->prefix != NULL ? credential->prefix : "",
+                                  credential->secret))};
+    if (anthropic)
         headers[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
     inquiry->call = (struct call){.events = &inquiry_events};
     worker_world(inquiry->worker)
@@ -113,7 +117,7 @@ ask(struct timer *timer)
                                                 .target = slice_of(target),
                                                 .headers = headers,
                                                 .header_count = count});
-    explicit_bzero(value, sizeof(value));
+    arena_reset(&arena);
 }
 
 struct discovery *

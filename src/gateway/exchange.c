@@ -94,7 +94,7 @@ exchange_move(struct exchange *exchange, enum exchange_event event)
         moves[i].does(exchange);
         return;
     }
-    ENSURE(!"an exchange was moved where it may not go");
+    ensure_failed("an exchange moves only where the table allows", __FILE__, __LINE__);
 }
 
 void
