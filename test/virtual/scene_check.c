@@ -1,0 +1,161 @@
+/* What must hold at the end of every history with the gateway. */
+#include "scene.h"
+
+#include "money/ledger.h"
+#include "money/ledger_memory.h"
+
+/* The rows, from the journals */
+
+static struct row *
+row_of(struct scene *scene, uint64_t id)
+{
+    for (size_t i = 0; i < scene->row_count; i++)
+        if (scene->rows[i].id == id)
+            return &scene->rows[i];
+    return NULL;
+}
+
+static void
+take_record(struct scene *scene, const struct journal_record *record, size_t *opens, size_t *settled_opens)
+{
+    if (record->type == JOURNAL_OPEN) {
+        ++*opens;
+        assert_null(row_of(scene, record->row.id));
+    }
+    if (record->type == JOURNAL_ATTEMPT)
+        assert_null(row_of(scene, record->row.id));
+    if (record->type != JOURNAL_SETTLE)
+        return;
+    assert_null(row_of(scene, record->row.id)); /* one row, not two */
+    if (scene->row_count == scene->rows_size) {
+        scene->rows_size = scene->rows_size != 0 ? 2 * scene->rows_size : 16;
+        scene->rows = must_realloc(scene->rows, scene->rows_size * sizeof(struct row));
+    }
+    scene->rows[scene->row_count++] = record->row;
+    *settled_opens += record->row.attempts > 0 ? 1 : 0;
+}
+
+static void
+read_journals(struct scene *scene)
+{
+    size_t settled_opens = 0;
+
+    scene->row_count = scene->opened = 0;
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++) {
+        struct slice bytes = history_journal(scene->history, i);
+        struct journal_record record;
+
+        while (journal_take(&bytes, &record) == OK)
+            take_record(scene, &record, &scene->opened, &settled_opens);
+        assert_int_equal(bytes.len, 0);
+    }
+    if (!scene->journal_fails)
+        assert_true(scene->opened >= settled_opens); /* nothing goes upstream unannounced */
+}
+
+static void
+check_row(const struct row *row)
+{
+    usd attempts = 0, saved = 0;
+
+    for (size_t i = 0; i < row->try_count; i++)
+        if (usd_add(attempts, row->tries[i].cost, &attempts) != OK)
+            attempts = USD_UNKNOWN;
+    assert_true(attempts == row->cost);
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow)
+            saved += row->savings[i].saved;
+    if (usd_known(row->cost) && usd_known(row->baseline))
+        assert_true(saved == row->baseline - row->cost);
+    assert_true(row->attempts >= (int64_t)row->try_count);
+    if (usd_known(row->input_cost))
+        assert_true(row->input_cost + row->cache_read_cost + row->cache_write_cost + row->output_cost <= row->cost);
+    if (slice_is(row->exactness, "unpriced"))
+        assert_true(row->why.len > 0);
+    assert_true(usd_known(row->cost) != slice_is(row->exactness, "unpriced"));
+    assert_true(row->total_us >= 0);
+    assert_false(slice_is(row->state, "unknown"));
+}
+
+/* Rows against counters. */
+static void
+check_sums(struct scene *scene)
+{
+    int64_t cost = 0, input = 0, output = 0, attempts = 0;
+
+    for (size_t i = 0; i < scene->row_count; i++) {
+        const struct row *row = &scene->rows[i];
+
+        check_row(row);
+        cost += usd_known(row->cost) ? row->cost : 0;
+        input += row->input_tokens;
+        output += row->output_tokens;
+        attempts += row->attempts;
+    }
+    assert_int_equal(cost, gateway_count(&scene->gateway, COUNT_COST_PICO));
+    assert_int_equal(input, gateway_count(&scene->gateway, COUNT_INPUT_TOKENS));
+    assert_int_equal(output, gateway_count(&scene->gateway, COUNT_OUTPUT_TOKENS));
+    if (scene->journal_fails)
+        return;
+    assert_int_equal(scene->row_count, gateway_count(&scene->gateway, COUNT_REQUESTS));
+    assert_int_equal(attempts, gateway_count(&scene->gateway, COUNT_ATTEMPTS));
+}
+
+/* The ledger's own sums over the same journals; everything is told it twice, and counts once. */
+
+static void
+apply_journal(struct ledger *ledger, struct slice bytes)
+{
+    struct journal_record record;
+    struct slice rest = bytes;
+
+    while (journal_take(&rest, &record) == OK) {
+        struct slice one = slice_first(bytes, (size_t)(rest.data - bytes.data));
+
+        assert_int_equal(ledger_apply(ledger, one), OK);
+        bytes = rest;
+    }
+}
+
+static void
+apply_journals(struct scene *scene, struct ledger *ledger)
+{
+    assert_int_equal(ledger_begin(ledger), OK);
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++)
+        apply_journal(ledger, history_journal(scene->history, i));
+    assert_int_equal(ledger_commit(ledger), OK);
+}
+
+static void
+check_ledger(struct scene *scene)
+{
+    const struct gateway *gateway = &scene->gateway;
+    struct ledger_totals rows, sums;
+    struct ledger *ledger;
+
+    assert_int_equal(ledger_open(ledger_memory_open(), &ledger), OK);
+    apply_journals(scene, ledger);
+    apply_journals(scene, ledger);
+    assert_int_equal(ledger_check(ledger, INT64_MIN, &rows, &sums), OK);
+    assert_int_equal(sums.rows, scene->row_count);
+    assert_true(sums.cost == gateway_count(gateway, COUNT_COST_PICO));
+    assert_true(sums.baseline == gateway_count(gateway, COUNT_BASELINE_PICO));
+    assert_true(sums.saved == gateway_count(gateway, COUNT_SAVED_PICO));
+    assert_true(sums.unpriced == gateway_count(gateway, COUNT_UNPRICED));
+    if (!scene->journal_fails)
+        assert_int_equal(ledger_open_count(ledger), 0);
+    ledger_close(ledger);
+}
+
+void
+scene_rest(struct scene *scene)
+{
+    history_run_to_rest(scene->history);
+    assert_int_equal(history_clients_open(scene->history), 0);
+    assert_int_equal(history_calls_open(scene->history), 0);
+    for (unsigned i = 0; i < scene->gateway.worker_count; i++)
+        assert_true(list_empty(&scene->gateway.workers[i]->exchanges));
+    read_journals(scene);
+    check_sums(scene);
+    check_ledger(scene);
+}
