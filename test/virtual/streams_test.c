@@ -234,6 +234,39 @@ a_stream_that_thinks_first_is_kept_alive(void **state)
     scene_passed(s);
 }
 
+/* Scenario 33: a ping in the middle of an event crashes SDKs; neither a client that has taken only half of one gets
+ * it, nor one that waits for the rest of an event too long to be kept. */
+static void
+a_ping_never_stands_within_an_event(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 43});
+    struct buffer event = {0}, expected = {0};
+    struct slice bytes;
+    struct vclient *slow, *fast;
+
+    buffer_add_text(&event, "data: {\"choices\":[{\"delta\":{\"content\":\"");
+    for (int i = 0; i < 2 * 1024 * 1024; i++)
+        buffer_add_byte(&event, 'x');
+    buffer_add_text(&event, "\"},\"finish_reason\":\"stop\"}]}\n\n");
+    buffer_add_text(&expected, "data: {\"choices\":[]}\n\n");
+    buffer_add(&expected, buffer_content(&event));
+    bytes = buffer_content(&event);
+    vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "alpha"), play_head(200, "content-type: text/event-stream"),
+                   play_text("data: {\"choices\":[]}\n\n"), play_wait(10 * USEC_PER_S),
+                   play_bytes(slice_first(bytes, bytes.len / 4 * 3)), play_wait(100 * USEC_PER_S),
+                   play_bytes(slice_from(bytes, bytes.len / 4 * 3)), play_text("data: [DONE]\n\n"), play_end());
+    fast = scene_asks(s, (struct ask){.stream = true});
+    slow = scene_asks(s, (struct ask){.stream = true, .client = {.read_len = 20000, .read_gap_us = USEC_PER_S}});
+    scene_rest(s);
+    assert_true(vclient_done(fast) && vclient_done(slow));
+    assert_true(slice_equal(slice_first(vclient_body(fast), buffer_len(&expected)), buffer_content(&expected)));
+    assert_true(slice_equal(slice_first(vclient_body(slow), buffer_len(&expected)), buffer_content(&expected)));
+    buffer_free(&event);
+    buffer_free(&expected);
+    scene_passed(s);
+}
+
 /* Scenario 34: cut at every byte, with every kind of line end, comments, pings and data over several lines. */
 static void
 a_stream_may_be_cut_anywhere(void **state)
@@ -354,6 +387,7 @@ main(void)
         cmocka_unit_test_teardown(who_asks_for_usage_gets_it, scene_teardown),
         cmocka_unit_test_teardown(a_silent_stream_is_kept_alive, scene_teardown),
         cmocka_unit_test_teardown(a_stream_that_thinks_first_is_kept_alive, scene_teardown),
+        cmocka_unit_test_teardown(a_ping_never_stands_within_an_event, scene_teardown),
         cmocka_unit_test_teardown(a_stream_may_be_cut_anywhere, scene_teardown),
         cmocka_unit_test_teardown(rubbish_in_a_stream_goes_through, scene_teardown),
         cmocka_unit_test_teardown(a_line_of_ten_megabytes_goes_through, scene_teardown),
