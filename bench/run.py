@@ -158,8 +158,9 @@ def facts():
 
 
 def prepare_folder():
-    """Where the servers run: their configurations stand beside the certificate that these name."""
+    """Where the servers run: their configurations stand beside the certificate that these name. The ledger begins empty."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(FOLDER / "equipoise-data", ignore_errors=True)
     for file in (SOURCE / "conf").iterdir():
         shutil.copy(file, FOLDER)
     if not (FOLDER / "server.pem").exists():

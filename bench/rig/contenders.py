@@ -75,7 +75,7 @@ class Contender:
     ports: dict  # upstream -> port
     server: Server = None
     header: str = None
-    lag: object = None  # () -> how many answers are not booked in the ledger; None: there is nothing to book
+    lag: object = None  # () -> how much is not booked in the ledger yet; None: there is nothing to book
 
     def catch_up(self):
         """Waits until everything served is booked, and returns how long that took."""
@@ -150,7 +150,7 @@ def contenders(programs: Path, folder: Path):
         gateway = Server("equipoise", [program, "serve", "--config", folder / "equipoise.yaml"], [18130, 18139], cpus)
         found.append(Contender("equipoise", {"answers": 18130, "tls": 18130, "streams": 18130}, gateway,
                                header="authorization: Bearer bench-key-of-no-value",
-                               lag=lambda: metric("http://127.0.0.1:18139/metrics", "equipoise_ledger_lag_rows")))
+                               lag=lambda: metric("http://127.0.0.1:18139/metrics", "equipoise_ledger_lag_bytes")))
     return found
 
 

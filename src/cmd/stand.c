@@ -54,11 +54,14 @@ ledger_metrics(void *context, struct buffer *out)
     buffer_printf(out,
                   "# HELP equipoise_ledger_records_total Journal records that the ledger has taken over\n"
                   "# TYPE equipoise_ledger_records_total counter\nequipoise_ledger_records_total %llu\n"
+                  "# HELP equipoise_ledger_lag_bytes Of the journal, appended and not in the ledger\n"
+                  "# TYPE equipoise_ledger_lag_bytes gauge\nequipoise_ledger_lag_bytes %llu\n"
                   "# HELP equipoise_ledger_mismatches_total Checks of rows against counters that did not come out even\n"
                   "# TYPE equipoise_ledger_mismatches_total counter\nequipoise_ledger_mismatches_total %llu\n"
                   "# HELP equipoise_ledger_healthy 1 while journal and ledger can be written\n"
                   "# TYPE equipoise_ledger_healthy gauge\nequipoise_ledger_healthy %d\n",
-                  (unsigned long long)counters.tail.records, (unsigned long long)counters.mismatches,
+                  (unsigned long long)counters.tail.records, (unsigned long long)counters.lag_bytes,
+                  (unsigned long long)counters.mismatches,
                   ledger_writer_health(stand->ledger) == OK);
 }
 

@@ -23,6 +23,7 @@ struct ledger_tail {
     size_t left_count;
     struct segment **finished; /* taken over and replaced by following ones, to be marked `done` */
     size_t finished_count, finished_size;
+    uint64_t batch_bytes; /* read in this batch, not committed */
     struct ledger_tail_counters counters;
 };
 
@@ -304,6 +305,7 @@ read_worker(struct ledger_tail *tail, struct tail_reader *reader, size_t *left)
         case SEGMENT_RECORD:
             status = apply(tail, reader->segment, reader->offset, record);
             reader->offset += record.len;
+            tail->batch_bytes += record.len;
             (*left)--;
             break;
         case SEGMENT_SEALED:
@@ -386,6 +388,7 @@ ledger_tail_step(struct ledger_tail *tail, bool *more)
     *more = false;
     if (!anything_new(tail))
         return OK;
+    tail->batch_bytes = 0;
     status = take_batch(tail, &left);
     if (status != OK) {
         go_back(tail);
@@ -393,6 +396,7 @@ ledger_tail_step(struct ledger_tail *tail, bool *more)
     }
     for (unsigned i = 0; i < tail->reader_count; i++)
         keep_place(tail, &tail->readers[i]);
+    tail->counters.bytes += tail->batch_bytes;
     *more = left == 0;
     return OK;
 }

@@ -30,6 +30,7 @@ struct ledger_tail_options {
 
 struct ledger_tail_counters {
     uint64_t records; /* taken over */
+    uint64_t bytes;   /* taken over of what the workers append */
     uint64_t batches;
     uint64_t damaged;  /* records, or ends of segments, that could not be read */
     uint64_t failures; /* batches that had to be rolled back */

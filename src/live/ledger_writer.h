@@ -31,6 +31,7 @@ struct ledger_options {
 struct ledger_writer_counters {
     struct ledger_tail_counters tail;
     uint64_t checks;     /* comparisons made */
+    uint64_t lag_bytes;  /* of the journal, appended and not in the ledger; 0: the ledger has everything */
     uint64_t mismatches; /* how many of them did not come out even: each is an error in the log */
 };
 

@@ -383,6 +383,7 @@ nothing_is_lost_between_workers_and_ledger(void **state)
     assert_true(counters.checks >= 2);
     assert_int_equal(counters.mismatches, 0);
     assert_int_equal(counters.tail.records, 2 * WORKERS * LOAD_ROWS);
+    assert_int_equal(counters.lag_bytes, 0);
     ledger_writer_stop(gateway.writer);
     assert_int_equal(fixture_count_files(scene->journal), 0);
     ledger = open_ledger(scene);
@@ -406,6 +407,35 @@ a_lost_row_is_noticed(void **state)
     assert_int_equal(ledger_writer_counters(gateway.writer).mismatches, 1);
     assert_non_null(strstr(scene->log.last, "do not agree"));
     ledger_writer_stop(gateway.writer);
+}
+
+/* A writer whose turn never comes by itself. */
+static void
+what_waits_for_the_ledger_is_counted(void **state)
+{
+    struct scene *scene = *state;
+    struct ledger_options options = {
+        .dir = scene->dir, .workers = WORKERS, .apply_us = 3600 * USEC_PER_S, .log = &scene->log.log};
+    struct ledger_writer *writer;
+    struct arena arena = {0};
+    struct buffer record = {0};
+    struct rng rng;
+    struct row row;
+
+    rng_seed(&rng, 1);
+    fixture_row(&rng, &arena, 1, START_US, &row);
+    journal_put_open(&record, &row);
+    journal_put_settle(&record, &row);
+    assert_int_equal(ledger_writer_start(&options, &scene->problems, &writer), OK);
+    assert_int_equal(ledger_writer_drain(writer), OK);
+    assert_int_equal(ledger_writer_counters(writer).lag_bytes, 0);
+    assert_int_equal(ledger_writer_append(writer, 1, buffer_content(&record)), OK);
+    assert_int_equal(ledger_writer_counters(writer).lag_bytes, buffer_len(&record));
+    assert_int_equal(ledger_writer_drain(writer), OK);
+    assert_int_equal(ledger_writer_counters(writer).lag_bytes, 0);
+    ledger_writer_stop(writer);
+    buffer_free(&record);
+    arena_reset(&arena);
 }
 
 static void
@@ -433,6 +463,7 @@ main(void)
         IN_SCENE(a_torn_tail_is_cut),
         IN_SCENE(nothing_is_lost_between_workers_and_ledger),
         IN_SCENE(a_lost_row_is_noticed),
+        IN_SCENE(what_waits_for_the_ledger_is_counted),
         IN_SCENE(a_second_writer_is_refused),
     };
 
