@@ -105,6 +105,13 @@ work_of(struct slice target)
     return WORK_HEAD;
 }
 
+/* A rig may be another one's backend: then what follows "/call" is for it. */
+static bool
+is_backend(const struct http_head *head)
+{
+    return slice_is(http_head_get(head, "host"), "backend.test");
+}
+
 static void
 describe(struct visit *visit, const struct http_head *head)
 {
@@ -124,7 +131,7 @@ on_head(struct application *application, struct client *client, const struct htt
     check(visit != NULL, "calloc");
     visit->rig = rig;
     visit->client = client;
-    visit->work = work_of(head->target);
+    visit->work = work_of(is_backend(head) ? slice_from(head->target, strlen("/call")) : head->target);
     client->user = visit;
     snprintf(visit->target, sizeof(visit->target), "%.*s", SLICE_ARGS(head->target));
     snprintf(visit->method, sizeof(visit->method), "%.*s", SLICE_ARGS(head->method));

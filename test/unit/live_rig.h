@@ -21,7 +21,8 @@
  *   /large          LARGE_BYTES bytes, as fast as they are taken
  *   /endless        bytes until the client is gone
  *   /small          at most SMALL_MOST bytes of body are wanted
- *   /call...        a call to `backend` with the same target; its answer is passed on */
+ *   /call...        a call to `backend` with the same target; its answer is passed on. A rig that is called so by
+ *                   another one does what stands behind /call, or describes the head */
 enum { LARGE_BYTES = 8 * 1024 * 1024, SMALL_MOST = 1000 };
 
 struct rig {
