@@ -154,7 +154,7 @@ on_header_field_complete(llhttp_t *parser)
 static void
 resolve_head(struct reader *reader)
 {
-    const char *text = reader->text.data + reader->text.start;
+    const char *text = buffer_content(&reader->text).data;
 
     for (size_t i = 0; i < reader->head.header_count; i++) {
         const struct header_place *place = &reader->places[i];
