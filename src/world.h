@@ -112,23 +112,23 @@ struct call_events {
 /* Owned by the application, embedded in its attempt; filled with zeros and `events` before call_open. */
 struct call {
     const struct call_events *events;
-    void *inside;          /* the world's, NULL when not open */
-    bool request_byte_out; /* some byte of the request may have reached the peer */
-    bool reused;           /* sent on a connection that had served before */
+    void *inside;                          /* the world's, NULL when not open */
+    bool request_byte_out;                 /* some byte of the request may have reached the peer */
+    bool reused;                           /* sent on a connection that had served before */
     usec opened_us, connected_us, head_us; /* 0: not yet */
 };
 
 /* Where calls go: made once per configured address, shared by all workers, immutable. The world keeps its connection
  * pool by `id`. */
 struct endpoint {
-    unsigned id; /* unique in this process, never used again */
+    unsigned id;      /* unique in this process, never used again */
     const char *host; /* name or address, without brackets */
     unsigned port;
     bool tls;
-    const char *ca_file;    /* NULL: the system's */
-    bool verify;            /* false only where the config says so */
-    const char *authority;  /* for the Host header, "host[:port]" */
-    bool private_allowed;   /* may resolve to loopback, private or link-local addresses */
+    const char *ca_file;   /* NULL: the system's */
+    bool verify;           /* false only where the config says so */
+    const char *authority; /* for the Host header, "host[:port]" */
+    bool private_allowed;  /* may resolve to loopback, private or link-local addresses */
     usec connect_timeout_us, first_byte_timeout_us, idle_timeout_us;
     unsigned connections_most; /* per worker */
 };
@@ -176,9 +176,9 @@ struct command_run {
 };
 
 struct world_ops {
-    usec (*now_us)(struct world *);      /* never goes back */
-    usec (*wall_us)(struct world *);     /* since the Unix epoch; may jump */
-    uint64_t (*random)(struct world *);  /* not predictable in the live world; seeded in the virtual one */
+    usec (*now_us)(struct world *);     /* never goes back */
+    usec (*wall_us)(struct world *);    /* since the Unix epoch; may jump */
+    uint64_t (*random)(struct world *); /* not predictable in the live world; seeded in the virtual one */
 
     void (*timer_start)(struct world *, struct timer *, usec after_us); /* restart moves it */
     void (*timer_stop)(struct world *, struct timer *);

@@ -17,9 +17,9 @@ enum status clock_parse_utc(struct slice text, usec *wall_us) MUST_CHECK;
 
 /* A date of the proleptic Gregorian calendar, UTC. */
 struct clock_date {
-    int year, month, day;        /* month and day from 1 */
+    int year, month, day; /* month and day from 1 */
     int hour, minute, second;
-    int weekday;                 /* 0: Sunday */
+    int weekday; /* 0: Sunday */
 };
 struct clock_date clock_date_of(usec wall_us);
 usec clock_of_date(struct clock_date date); /* weekday is not read; fields out of range carry over */

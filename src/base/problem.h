@@ -10,11 +10,11 @@ enum severity { PROBLEM_ERROR, PROBLEM_WARNING };
 
 struct problem {
     enum severity severity;
-    const char *file;  /* NULL: no file */
-    unsigned line;     /* from 1; 0: unknown */
-    unsigned column;   /* from 1; 0: unknown */
-    const char *text;  /* one sentence: what is wrong and what was expected */
-    const char *hint;  /* what to do, or NULL */
+    const char *file; /* NULL: no file */
+    unsigned line;    /* from 1; 0: unknown */
+    unsigned column;  /* from 1; 0: unknown */
+    const char *text; /* one sentence: what is wrong and what was expected */
+    const char *hint; /* what to do, or NULL */
 };
 
 /* Owns the texts. */

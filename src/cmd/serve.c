@@ -60,9 +60,8 @@ override_address(struct config *config, const char *name, const char *text, stru
                      "--%s: '%s' is not an address", name, text);
         return;
     }
-    *out = (struct listen_address){.host = arena_slice_text(&config->arena, address.host),
-                                   .port = address.port,
-                                   .loopback = address.loopback};
+    *out = (struct listen_address){
+        .host = arena_slice_text(&config->arena, address.host), .port = address.port, .loopback = address.loopback};
 }
 
 /* Options of the command line stand above the file. */

@@ -25,7 +25,7 @@ struct stand {
     struct gateway gateway;
     struct ledger_writer *ledger;
     struct live *live;
-    bool serving; /* on threads of its own */
+    bool serving;                /* on threads of its own */
     struct discovery *discovery; /* on the first worker */
     struct application *admin, *health;
     char url[128], admin_url[128];
@@ -51,27 +51,25 @@ ledger_metrics(void *context, struct buffer *out)
     struct stand *stand = context;
     struct ledger_writer_counters counters = ledger_writer_counters(stand->ledger);
 
-    buffer_printf(out,
-                  "# HELP equipoise_ledger_records_total Journal records that the ledger has taken over\n"
-                  "# TYPE equipoise_ledger_records_total counter\nequipoise_ledger_records_total %llu\n"
-                  "# HELP equipoise_ledger_lag_bytes Of the journal, appended and not in the ledger\n"
-                  "# TYPE equipoise_ledger_lag_bytes gauge\nequipoise_ledger_lag_bytes %llu\n"
-                  "# HELP equipoise_ledger_mismatches_total Checks of rows against counters that did not come out even\n"
-                  "# TYPE equipoise_ledger_mismatches_total counter\nequipoise_ledger_mismatches_total %llu\n"
-                  "# HELP equipoise_ledger_healthy 1 while journal and ledger can be written\n"
-                  "# TYPE equipoise_ledger_healthy gauge\nequipoise_ledger_healthy %d\n",
-                  (unsigned long long)counters.tail.records, (unsigned long long)counters.lag_bytes,
-                  (unsigned long long)counters.mismatches,
-                  ledger_writer_health(stand->ledger) == OK);
+    buffer_printf(
+        out,
+        "# HELP equipoise_ledger_records_total Journal records that the ledger has taken over\n"
+        "# TYPE equipoise_ledger_records_total counter\nequipoise_ledger_records_total %llu\n"
+        "# HELP equipoise_ledger_lag_bytes Of the journal, appended and not in the ledger\n"
+        "# TYPE equipoise_ledger_lag_bytes gauge\nequipoise_ledger_lag_bytes %llu\n"
+        "# HELP equipoise_ledger_mismatches_total Checks of rows against counters that did not come out even\n"
+        "# TYPE equipoise_ledger_mismatches_total counter\nequipoise_ledger_mismatches_total %llu\n"
+        "# HELP equipoise_ledger_healthy 1 while journal and ledger can be written\n"
+        "# TYPE equipoise_ledger_healthy gauge\nequipoise_ledger_healthy %d\n",
+        (unsigned long long)counters.tail.records, (unsigned long long)counters.lag_bytes,
+        (unsigned long long)counters.mismatches, ledger_writer_health(stand->ledger) == OK);
 }
 
 static void
 worker_started(void *context, struct world *world)
 {
     struct stand *stand = context;
-    const struct admin_options admin = {.gateway = &stand->gateway,
-                                        .context = stand,
-                                        .more_metrics = ledger_metrics};
+    const struct admin_options admin = {.gateway = &stand->gateway, .context = stand, .more_metrics = ledger_metrics};
 
     if (world->worker != 0)
         return;

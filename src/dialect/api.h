@@ -18,8 +18,8 @@ enum api {
     API_COUNT
 };
 
-const char *api_name(enum api api);  /* "chat", "completions", ... */
-const char *api_path(enum api api);  /* "/v1/chat/completions"; NULL for pass-through */
+const char *api_name(enum api api); /* "chat", "completions", ... */
+const char *api_path(enum api api); /* "/v1/chat/completions"; NULL for pass-through */
 enum dialect api_dialect(enum api api);
 const char *dialect_name(enum dialect dialect); /* "openai", "anthropic" */
 

@@ -7,18 +7,18 @@
 
 /* What is wrong, as every dialect knows it. */
 enum error_kind {
-    ERROR_BAD_REQUEST,    /* 400 */
-    ERROR_UNKNOWN_KEY,    /* 401 */
-    ERROR_FORBIDDEN,      /* 403 */
-    ERROR_NOT_FOUND,      /* 404: the path */
-    ERROR_NO_SUCH_MODEL,  /* 404 */
-    ERROR_METHOD,         /* 405 */
-    ERROR_TIMEOUT,        /* 408 */
-    ERROR_TOO_LARGE,      /* 413 */
-    ERROR_OVERLOADED,     /* 429 */
-    ERROR_INTERNAL,       /* 500 */
-    ERROR_UPSTREAM,       /* 502 */
-    ERROR_UNAVAILABLE,    /* 503 */
+    ERROR_BAD_REQUEST,     /* 400 */
+    ERROR_UNKNOWN_KEY,     /* 401 */
+    ERROR_FORBIDDEN,       /* 403 */
+    ERROR_NOT_FOUND,       /* 404: the path */
+    ERROR_NO_SUCH_MODEL,   /* 404 */
+    ERROR_METHOD,          /* 405 */
+    ERROR_TIMEOUT,         /* 408 */
+    ERROR_TOO_LARGE,       /* 413 */
+    ERROR_OVERLOADED,      /* 429 */
+    ERROR_INTERNAL,        /* 500 */
+    ERROR_UPSTREAM,        /* 502 */
+    ERROR_UNAVAILABLE,     /* 503 */
     ERROR_UPSTREAM_TIMEOUT /* 504 */
 };
 
@@ -30,7 +30,6 @@ void error_body(enum dialect dialect, enum error_kind kind, struct slice message
                 struct buffer *out);
 
 /* The event that ends a stream which cannot go on. */
-void error_event(enum api api, enum error_kind kind, struct slice message, struct slice request_id,
-                 struct buffer *out);
+void error_event(enum api api, enum error_kind kind, struct slice message, struct slice request_id, struct buffer *out);
 
 #endif

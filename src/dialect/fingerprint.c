@@ -11,9 +11,9 @@ enum { DEPTH_MOST = 200 };
 static bool
 says_nothing(const char *key)
 {
-    static const char *const names[] = {"stream",   "stream_options",   "user",       "metadata",
-                                        "store",    "service_tier",     "safety_identifier",
-                                        "prompt_cache_key", "prompt_cache_retention"};
+    static const char *const names[] = {
+        "stream",           "stream_options",        "user", "metadata", "store", "service_tier", "safety_identifier",
+        "prompt_cache_key", "prompt_cache_retention"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(key, names[i]) == 0)
@@ -53,9 +53,8 @@ put_object(struct buffer *out, yyjson_val *object, unsigned depth)
     yyjson_val *key, *value;
     enum status status = OK;
 
-    yyjson_obj_foreach (object, i, most, key, value)
-        if (depth > 0 || !says_nothing(yyjson_get_str(key)))
-            members[count++] = (struct member){key, value};
+    yyjson_obj_foreach(object, i, most, key, value) if (depth > 0 || !says_nothing(yyjson_get_str(key)))
+        members[count++] = (struct member){key, value};
     qsort(members, count, sizeof(*members), by_key);
     buffer_add_byte(out, '{');
     for (i = 0; i < count && status == OK; i++) {
@@ -77,7 +76,8 @@ put_array(struct buffer *out, yyjson_val *array, unsigned depth)
     yyjson_val *value;
 
     buffer_add_byte(out, '[');
-    yyjson_arr_foreach (array, i, most, value) {
+    yyjson_arr_foreach(array, i, most, value)
+    {
         if (status == OK)
             status = put_value(out, value, depth + 1);
         buffer_add_byte(out, ',');

@@ -5,8 +5,8 @@ skip_blank(struct slice text)
 {
     size_t at = 0;
 
-    while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\r' ||
-                             text.data[at] == '\n'))
+    while (at < text.len &&
+           (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\r' || text.data[at] == '\n'))
         at++;
     return slice_from(text, at);
 }

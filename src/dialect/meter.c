@@ -46,7 +46,8 @@ tool_calls_len(yyjson_val *calls)
     size_t i, most;
     yyjson_val *call;
 
-    yyjson_arr_foreach (calls, i, most, call) {
+    yyjson_arr_foreach(calls, i, most, call)
+    {
         yyjson_val *function = yyjson_obj_get(call, "function");
 
         len += text_len(yyjson_obj_get(function, "name")) + text_len(yyjson_obj_get(function, "arguments"));
@@ -61,16 +62,16 @@ read_choices(struct meter *meter, yyjson_val *choices)
     size_t i, most;
     yyjson_val *choice;
 
-    yyjson_arr_foreach (choices, i, most, choice) {
+    yyjson_arr_foreach(choices, i, most, choice)
+    {
         yyjson_val *message = yyjson_obj_get(choice, "delta");
 
         if (message == NULL)
             message = yyjson_obj_get(choice, "message");
-        meter->text_bytes += text_len(yyjson_obj_get(choice, "text")) + text_len(yyjson_obj_get(message, "content")) +
-                             text_len(yyjson_obj_get(message, "reasoning_content")) +
-                             text_len(yyjson_obj_get(message, "reasoning")) +
-                             text_len(yyjson_obj_get(message, "refusal")) +
-                             tool_calls_len(yyjson_obj_get(message, "tool_calls"));
+        meter->text_bytes +=
+            text_len(yyjson_obj_get(choice, "text")) + text_len(yyjson_obj_get(message, "content")) +
+            text_len(yyjson_obj_get(message, "reasoning_content")) + text_len(yyjson_obj_get(message, "reasoning")) +
+            text_len(yyjson_obj_get(message, "refusal")) + tool_calls_len(yyjson_obj_get(message, "tool_calls"));
         if (yyjson_is_str(yyjson_obj_get(choice, "finish_reason")))
             meter->finished = true;
     }
@@ -83,7 +84,8 @@ read_parts(struct meter *meter, yyjson_val *parts)
     size_t i, most;
     yyjson_val *part;
 
-    yyjson_arr_foreach (parts, i, most, part) {
+    yyjson_arr_foreach(parts, i, most, part)
+    {
         meter->text_bytes += text_len(yyjson_obj_get(part, "text")) + text_len(yyjson_obj_get(part, "thinking")) +
                              text_len(yyjson_obj_get(part, "arguments"));
         if (yyjson_is_arr(yyjson_obj_get(part, "content")))

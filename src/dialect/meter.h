@@ -12,14 +12,14 @@ enum { METER_MODEL_SIZE = 128 };
 
 struct meter {
     enum api api;
-    enum dialect dialect;  /* of the backend: settles what pass-through answers mean */
+    enum dialect dialect; /* of the backend: settles what pass-through answers mean */
     struct usage usage;
-    bool usage_seen;       /* the answer told its usage */
-    bool usage_partial;    /* so far only the input (message_start): the output still counts by its text */
-    bool finished;         /* the answer said that it is complete */
-    bool failed;           /* the answer said that it failed */
-    int64_t text_bytes;    /* output text, reasoning and tool arguments, as UTF-8 */
-    int64_t answer_bytes;  /* everything */
+    bool usage_seen;              /* the answer told its usage */
+    bool usage_partial;           /* so far only the input (message_start): the output still counts by its text */
+    bool finished;                /* the answer said that it is complete */
+    bool failed;                  /* the answer said that it failed */
+    int64_t text_bytes;           /* output text, reasoning and tool arguments, as UTF-8 */
+    int64_t answer_bytes;         /* everything */
     char model[METER_MODEL_SIZE]; /* the model that the answer names; "" if none */
     struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
     struct buffer joined;         /* scratch */

@@ -29,8 +29,8 @@ read_output_cap(yyjson_val *root)
 static bool
 is_image_type(const char *type)
 {
-    return type != NULL && (strcmp(type, "image_url") == 0 || strcmp(type, "input_image") == 0 ||
-                            strcmp(type, "image") == 0);
+    return type != NULL &&
+           (strcmp(type, "image_url") == 0 || strcmp(type, "input_image") == 0 || strcmp(type, "image") == 0);
 }
 
 static unsigned
@@ -42,13 +42,14 @@ count_images(yyjson_val *turns)
 
     if (!yyjson_is_arr(turns))
         return 0;
-    yyjson_arr_foreach (turns, i, most, turn) {
+    yyjson_arr_foreach(turns, i, most, turn)
+    {
         yyjson_val *content = yyjson_obj_get(turn, "content");
 
         if (!yyjson_is_arr(content))
             continue;
-        yyjson_arr_foreach (content, j, parts, part)
-            images += is_image_type(yyjson_get_str(yyjson_obj_get(part, "type")));
+        yyjson_arr_foreach(content, j, parts, part) images +=
+            is_image_type(yyjson_get_str(yyjson_obj_get(part, "type")));
     }
     return images;
 }
@@ -270,8 +271,8 @@ quoted(const char *text, struct arena *arena)
 }
 
 size_t
-request_splices(const struct request_facts *facts, struct slice body, const char *upstream_model,
-                struct arena *arena, struct splice *out)
+request_splices(const struct request_facts *facts, struct slice body, const char *upstream_model, struct arena *arena,
+                struct splice *out)
 {
     size_t count = 0;
 

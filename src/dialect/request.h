@@ -19,14 +19,14 @@ struct request_facts {
     struct slice model;      /* decoded; in the arena */
     struct slice model_span; /* the raw value in the body, quotes included */
     bool stream;
-    bool usage_asked;  /* a stream's client wants the usage chunk, or the API always sends usage */
+    bool usage_asked;   /* a stream's client wants the usage chunk, or the API always sends usage */
     bool deterministic; /* temperature 0 or a seed */
     int64_t output_cap; /* tokens; -1: none given */
     int64_t choices;    /* `n`; 1 by default */
     int64_t inputs;     /* embeddings: texts in the batch; else 1 */
     bool has_tools;
     unsigned images;
-    struct slice first_turn; /* raw: what identifies the conversation; may be empty */
+    struct slice first_turn;   /* raw: what identifies the conversation; may be empty */
     struct slice conversation; /* stated by the API (responses: conversation, previous_response_id); may be empty */
     /* What must change for the usage to be told in the stream; at most one. */
     struct splice usage_splice;

@@ -120,7 +120,8 @@ put_live(struct visit *visit, struct gateway_worker *worker)
 {
     usec now_us = world_now_us(worker_world(worker));
 
-    LIST_EACH (&worker->exchanges, node, after) {
+    LIST_EACH(&worker->exchanges, node, after)
+    {
         struct exchange *exchange = CONTAINER_OF(node, struct exchange, link);
 
         if (!exchange_live(exchange) || visit->listed == LIVE_MOST)
@@ -128,8 +129,7 @@ put_live(struct visit *visit, struct gateway_worker *worker)
         buffer_printf(&visit->text, "%s{\"id\":\"%s\",\"state\":\"%s\",\"api\":\"%s\",\"key\":\"",
                       visit->listed++ > 0 ? "," : "", exchange->id_text, exchange_state_name(exchange->state),
                       api_name(exchange->identity.api));
-        buffer_add_json(&visit->text,
-                        slice_of(exchange->identity.key != NULL ? exchange->identity.key->name : ""));
+        buffer_add_json(&visit->text, slice_of(exchange->identity.key != NULL ? exchange->identity.key->name : ""));
         buffer_add_text(&visit->text, "\",\"model\":\"");
         buffer_add_json(&visit->text, exchange->facts.model);
         buffer_add_text(&visit->text, "\",\"target\":\"");

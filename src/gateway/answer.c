@@ -7,9 +7,21 @@ enum { OWN_HEADERS = 8 };
 static bool
 stays_behind(struct slice name)
 {
-    static const char *const names[] = {"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te",
-                                        "trailer", "transfer-encoding", "upgrade", "content-length", "date", "server",
-                                        "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security"};
+    static const char *const names[] = {"connection",
+                                        "keep-alive",
+                                        "proxy-connection",
+                                        "proxy-authenticate",
+                                        "te",
+                                        "trailer",
+                                        "transfer-encoding",
+                                        "upgrade",
+                                        "content-length",
+                                        "date",
+                                        "server",
+                                        "set-cookie",
+                                        "set-cookie2",
+                                        "alt-svc",
+                                        "strict-transport-security"};
 
     if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
         return true;
@@ -151,8 +163,7 @@ answer_ping(struct exchange *exchange)
 }
 
 static void
-answer_whole(struct client *client, unsigned status, const struct http_header *headers, size_t count,
-             struct slice body)
+answer_whole(struct client *client, unsigned status, const struct http_header *headers, size_t count, struct slice body)
 {
     size_t taken;
 
@@ -169,8 +180,8 @@ answer_error(struct exchange *exchange, enum error_kind kind, const char *messag
     size_t count = 0;
 
     buffer_clear(body);
-    error_body(exchange->identity.dialect, kind, slice_first(slice_of(message), 2048),
-               slice_of(exchange->id_text), body);
+    error_body(exchange->identity.dialect, kind, slice_first(slice_of(message), 2048), slice_of(exchange->id_text),
+               body);
     put_header(headers, &count, "content-type", SLICE_LITERAL("application/json"));
     put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
     put_header(headers, &count, "x-equipoise-id", slice_of(exchange->id_text));

@@ -14,8 +14,8 @@ control_models(struct gateway_worker *worker, struct client *client, const struc
     size_t taken;
 
     buffer_clear(&worker->text);
-    directory_list(&worker->gateway->directory, worker->gateway->config,
-                   anthropic ? DIALECT_ANTHROPIC : DIALECT_OPENAI, &worker->text);
+    directory_list(&worker->gateway->directory, worker->gateway->config, anthropic ? DIALECT_ANTHROPIC : DIALECT_OPENAI,
+                   &worker->text);
     list = buffer_content(&worker->text);
     client_answer(client, &(struct http_answer){200, &type, 1, (int64_t)list.len});
     taken = slice_is(head->method, "HEAD") ? list.len : client_write(client, list);

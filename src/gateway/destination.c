@@ -9,7 +9,7 @@ states(const char *stated, const char *demanded)
 static bool
 has_class(const struct backend_config *backend, const char *demanded)
 {
-    for (const char **class = backend->facts.classes; class != NULL && *class != NULL; class++)
+    for (const char **class = backend->facts.classes; class != NULL && *class != NULL; class ++)
         if (strcmp(*class, demanded) == 0)
             return true;
     return false;
@@ -20,7 +20,7 @@ destination_allowed(const struct tenant_config *tenant, const struct backend_con
 {
     if (!states(backend->facts.region, tenant->region) || !states(backend->facts.retention, tenant->retention))
         return false;
-    for (const char **class = tenant->classes; class != NULL && *class != NULL; class++)
+    for (const char **class = tenant->classes; class != NULL && *class != NULL; class ++)
         if (!has_class(backend, *class))
             return false;
     return true;

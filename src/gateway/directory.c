@@ -71,7 +71,8 @@ directory_learn(struct directory *directory, unsigned backend, struct slice answ
     }
     lock_take(&directory->lock);
     directory->backends[backend].told = true;
-    yyjson_arr_foreach (list, i, most, model) {
+    yyjson_arr_foreach(list, i, most, model)
+    {
         yyjson_val *id = yyjson_obj_get(model, "id");
 
         if (yyjson_is_str(id))
@@ -145,9 +146,8 @@ directory_list(struct directory *directory, const struct config *config, enum di
     }
     lock_drop(&directory->lock);
     map_free(&listed);
-    buffer_add_text(out, dialect == DIALECT_ANTHROPIC
-                             ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
-                             : "]}");
+    buffer_add_text(out,
+                    dialect == DIALECT_ANTHROPIC ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}" : "]}");
 }
 
 static void

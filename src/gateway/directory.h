@@ -29,8 +29,7 @@ bool directory_has(struct directory *directory, unsigned backend, struct slice m
 bool directory_knows(struct directory *directory, unsigned backend);
 
 /* All names that a client may ask for, routes first: as the list of /v1/models in that dialect. */
-void directory_list(struct directory *directory, const struct config *config, enum dialect dialect,
-                    struct buffer *out);
+void directory_list(struct directory *directory, const struct config *config, enum dialect dialect, struct buffer *out);
 
 /* The nearest known name, for "did you mean"; copied into `out` (of `size` bytes). False: none is near. */
 bool directory_nearest(struct directory *directory, const struct config *config, struct slice word, char *out,

@@ -53,9 +53,9 @@ static void
 on_end(struct call *call)
 {
     struct inquiry *inquiry = inquiry_of(call);
-    bool learned = inquiry->status == 200 &&
-                   directory_learn(&inquiry->worker->gateway->directory, inquiry->backend->index,
-                                   buffer_content(&inquiry->answer)) == OK;
+    bool learned =
+        inquiry->status == 200 && directory_learn(&inquiry->worker->gateway->directory, inquiry->backend->index,
+                                                  buffer_content(&inquiry->answer)) == OK;
 
     call->inside = NULL;
     if (!learned)

@@ -5,29 +5,12 @@
 
 #include "base/text.h"
 #include "dialect/fingerprint.h"
+#include "gateway/attempt.h"
 #include "gateway/balance.h"
 #include "gateway/credentials.h"
 
-/* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
-static const usec PING_US = 15 * USEC_PER_S;
-
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024 };
-
-enum exchange_event {
-    BODY_READ,
-    BODY_PARSED,
-    BODY_INVALID,
-    PLAN_CHOSEN,
-    NOTHING_FITS,
-    FIRST_BYTE,
-    ATTEMPT_FAILED,
-    ATTEMPTS_SPENT,
-    ANSWER_COMPLETE,
-    ANSWER_CUT,
-    CLIENT_GONE,
-    LAST_HOLD_DROPPED
-};
 
 static void parse(struct exchange *exchange);
 static void weigh(struct exchange *exchange);
@@ -71,7 +54,8 @@ static const struct move {
 const char *
 exchange_state_name(enum exchange_state state)
 {
-    static const char *const names[] = {"reading", "parsing", "weighing", "serving", "answering", "settled", "released"};
+    static const char *const names[] = {"reading",   "parsing", "weighing", "serving",
+                                        "answering", "settled", "released"};
 
     return names[state];
 }
@@ -84,7 +68,7 @@ ending_name(enum ending ending)
     return names[ending];
 }
 
-static void
+void
 exchange_move(struct exchange *exchange, enum exchange_event event)
 {
     for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
@@ -145,10 +129,9 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     return exchange;
 }
 
-/* Says why the request is not served; it takes effect when `refuse` answers. */
-static void
-give_up(struct exchange *exchange, enum exchange_event event, enum ending ending, enum error_kind kind,
-        const char *why)
+void
+exchange_give_up(struct exchange *exchange, enum exchange_event event, enum ending ending, enum error_kind kind,
+                 const char *why)
 {
     exchange->ending = ending;
     exchange->refusal = kind;
@@ -192,7 +175,7 @@ parse_done(struct job *job)
     if (exchange->client == NULL) {
         exchange_move(exchange, CLIENT_GONE); /* it left meanwhile */
     } else if (exchange->invalid != NULL) {
-        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);
+        exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);
     } else {
         exchange_move(exchange, BODY_PARSED);
     }
@@ -234,12 +217,13 @@ take_bad_body(struct visitor *visitor, unsigned status)
         exchange->why = "the request's body broke off"; /* a pass-through that is under way already */
         exchange_move(exchange, CLIENT_GONE);
     } else if (status == 413) {
-        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TOO_LARGE,
-                "the request's body is larger than this gateway takes (limits: body)");
+        exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TOO_LARGE,
+                         "the request's body is larger than this gateway takes (limits: body)");
     } else if (status == 408) {
-        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TIMEOUT, "the request's body came too slowly");
+        exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_TIMEOUT, "the request's body came too slowly");
     } else {
-        give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, "the request's body is framed wrongly");
+        exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST,
+                         "the request's body is framed wrongly");
     }
 }
 
@@ -272,11 +256,11 @@ choose(struct exchange *exchange)
     if (exchange->plan != NULL)
         exchange_move(exchange, PLAN_CHOSEN);
     else if (exchange->plans.all[0].verdict == VERDICT_NOT_ALLOWED)
-        give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_FORBIDDEN,
-                "no backend of this model is allowed for this tenant (tenants: allow)");
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_FORBIDDEN,
+                         "no backend of this model is allowed for this tenant (tenants: allow)");
     else
-        give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
-                "the backend of this model speaks another API than the request");
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
+                         "the backend of this model speaks another API than the request");
 }
 
 static void
@@ -296,7 +280,7 @@ weigh(struct exchange *exchange)
     };
     exchange->request.route = resolve_route(exchange, &kind, &why);
     if (exchange->request.route == NULL) {
-        give_up(exchange, NOTHING_FITS, kind == ERROR_FORBIDDEN ? ENDING_REFUSED : ENDING_INVALID, kind, why);
+        exchange_give_up(exchange, NOTHING_FITS, kind == ERROR_FORBIDDEN ? ENDING_REFUSED : ENDING_INVALID, kind, why);
         return;
     }
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
@@ -304,36 +288,7 @@ weigh(struct exchange *exchange)
     choose(exchange);
 }
 
-/* Serve */
-
-static void progress(struct exchange *exchange);
-
-static void
-on_wake(struct cursor *cursor)
-{
-    struct exchange *exchange = CONTAINER_OF(cursor, struct exchange, cursor);
-
-    exchange_hold(exchange);
-    progress(exchange);
-    exchange_drop(exchange);
-}
-
-static void attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why);
-
-void
-exchange_secret_here(struct exchange *exchange, const char *secret, const char *why)
-{
-    if (exchange->state == EXCHANGE_SERVING && secret == NULL) {
-        exchange->attempts++;
-        attempt_failed(exchange, ERROR_UPSTREAM, why);
-    } else if (exchange->state == EXCHANGE_SERVING) {
-        exchange->secret = secret;
-        exchange->attempts++;
-        count(&exchange->worker->counters, COUNT_ATTEMPTS, 1);
-        send_flight(exchange, on_wake);
-        exchange->secret = NULL;
-    }
-}
+/* Serve: attempt.c makes attempts until one brings an answer or the budget is spent. */
 
 static void
 serve(struct exchange *exchange)
@@ -343,55 +298,11 @@ serve(struct exchange *exchange)
     if (exchange->queue_us == 0)
         exchange->queue_us = world_now_us(world) - exchange->arrived_us;
     if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails) {
-        give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
-                "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
+        exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
+                         "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
         return;
     }
     credentials_ask(exchange);
-}
-
-static bool
-another_plan_serves(struct exchange *exchange)
-{
-    struct plans rest = exchange->plans;
-    bool bypass = atomic_load_explicit(&exchange->worker->gateway->bypass, memory_order_relaxed);
-
-    rest.all[exchange->plan - exchange->plans.all].tried = true;
-    return balance_choose(&rest, &exchange->request, bypass) != NULL;
-}
-
-static bool
-may_try_again(struct exchange *exchange, bool *same_plan)
-{
-    const struct flight *flight = exchange->cursor.flight;
-
-    *same_plan = false;
-    if (exchange->attempts >= exchange->request.route->attempts || exchange->plan->source == SOURCE_PASSTHROUGH ||
-        exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
-        return false;
-    if (another_plan_serves(exchange))
-        return true;
-    *same_plan = flight != NULL && flight_did_nothing(flight);
-    return *same_plan;
-}
-
-/* No byte of an answer has gone to the client: another plan may serve, or the client is told. */
-static void
-attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
-{
-    bool same_plan, again = may_try_again(exchange, &same_plan);
-
-    count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
-    exchange->why = arena_strdup(&exchange->arena, why);
-    settle_attempt(exchange);
-    cursor_leave(&exchange->cursor);
-    if (!again) {
-        give_up(exchange, ATTEMPTS_SPENT, ENDING_UPSTREAM_FAILED, kind, exchange->why);
-        return;
-    }
-    settle_journal_attempt(exchange);
-    exchange->plan->tried = !same_plan;
-    exchange_move(exchange, ATTEMPT_FAILED);
 }
 
 static void
@@ -400,67 +311,15 @@ choose_again(struct exchange *exchange)
     choose(exchange);
 }
 
-static void
-flight_failed(struct exchange *exchange)
-{
-    const struct flight *flight = exchange->cursor.flight;
-    enum error_kind kind = flight->failure == CALL_TIMEOUT ? ERROR_UPSTREAM_TIMEOUT
-                           : flight->failure == CALL_FULL  ? ERROR_UNAVAILABLE
-                                                           : ERROR_UPSTREAM;
-
-    attempt_failed(exchange, kind,
-                   arena_printf(&exchange->arena, "%s: %s", exchange->plan->target->name, flight->why));
-}
-
-/* An answer that another plan may better: the backend is overloaded or broken. */
-static bool
-wants_failover(struct exchange *exchange)
-{
-    bool same_plan;
-    unsigned status = exchange->cursor.flight->status;
-
-    return (status >= 500 || status == 429) && may_try_again(exchange, &same_plan) && !same_plan;
-}
-
-/* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,
- * or when they get too large to be held back. */
-static bool
-ready_to_answer(const struct exchange *exchange)
-{
-    const struct flight *flight = exchange->cursor.flight;
-
-    if (flight->state == FLIGHT_OPENING)
-        return false;
-    if (flight_over(flight))
-        return true;
-    if (flight->is_stream || exchange->plan->source == SOURCE_PASSTHROUGH)
-        return exchange->cursor.at != NULL;
-    return flight->kept > exchange->request.config->limits.answer_max;
-}
-
 static void pump(struct exchange *exchange);
 
-static void
-progress(struct exchange *exchange)
+void
+exchange_progress(struct exchange *exchange)
 {
-    const struct flight *flight = exchange->cursor.flight;
-
-    if (exchange->state == EXCHANGE_SERVING) {
-        if (flight->state == FLIGHT_FAILED && exchange->cursor.at == NULL)
-            flight_failed(exchange);
-        else if (flight->state == FLIGHT_FAILED && !flight->is_stream && exchange->plan->source != SOURCE_PASSTHROUGH)
-            flight_failed(exchange);
-        else if (flight->state != FLIGHT_OPENING && wants_failover(exchange))
-            attempt_failed(exchange, ERROR_UPSTREAM,
-                           arena_printf(&exchange->arena, "%s answered with status %u", exchange->plan->target->name,
-                                        flight->status));
-        else if (ready_to_answer(exchange))
-            exchange_move(exchange, FIRST_BYTE);
-        else if (flight->is_stream && !timer_running(&exchange->ping))
-            world_timer_start(worker_world(exchange->worker), &exchange->ping, PING_US);
-    } else if (exchange->state == EXCHANGE_ANSWERING) {
+    if (exchange->state == EXCHANGE_SERVING)
+        attempt_progress(exchange);
+    else if (exchange->state == EXCHANGE_ANSWERING)
         pump(exchange);
-    }
 }
 
 /* Answer */
@@ -492,7 +351,7 @@ pump(struct exchange *exchange)
         return; /* until `drained` */
     if (!flight_over(flight)) {
         if (flight->is_stream)
-            world_timer_start(world, &exchange->ping, PING_US);
+            world_timer_start(world, &exchange->ping, EXCHANGE_PING_US);
         return;
     }
     if (flight->state == FLIGHT_COMPLETE) {

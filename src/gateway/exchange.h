@@ -48,7 +48,7 @@ enum errand { ERRAND_INFERENCE, ERRAND_MODELS, ERRAND_FEEDBACK };
 /* What identification found in a head. */
 struct identity {
     enum errand errand;
-    enum dialect dialect; /* in which errors are told */
+    enum dialect dialect;               /* in which errors are told */
     const struct key_config *key;       /* NULL: the gateway is open */
     const struct tenant_config *tenant; /* never NULL */
     enum api api;
@@ -57,6 +57,9 @@ struct identity {
 };
 
 enum { EXCHANGE_HEADERS_MOST = 128 };
+
+/* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
+#define EXCHANGE_PING_US (15 * USEC_PER_S)
 
 struct exchange {
     struct visitor visitor; /* first */
@@ -71,40 +74,40 @@ struct exchange {
     char id_text[16];
     usec arrived_us, arrived_wall_us;
     struct identity identity;
-    struct slice tags;          /* of key and request, canonical */
-    struct chunk *body;         /* NULL until read, for pass-through, and once no further attempt is possible */
+    struct slice tags;  /* of key and request, canonical */
+    struct chunk *body; /* NULL until read, for pass-through, and once no further attempt is possible */
     int64_t request_bytes;
-    struct buffer upload;       /* pass-through: what the client sent and the backend has not taken */
-    bool upload_ended; /* the client has sent all */
-    bool upload_sent;  /* and the backend has taken all */
+    struct buffer upload; /* pass-through: what the client sent and the backend has not taken */
+    bool upload_ended;    /* the client has sent all */
+    bool upload_sent;     /* and the backend has taken all */
     struct request_facts facts;
-    struct slice fingerprint;   /* hexadecimal; empty: not wanted */
-    const char *invalid;        /* why the body was refused; NULL: it was not */
-    struct request request;     /* what levers see */
-    struct target passthrough;  /* API_PASSTHROUGH: the target */
+    struct slice fingerprint;  /* hexadecimal; empty: not wanted */
+    const char *invalid;       /* why the body was refused; NULL: it was not */
+    struct request request;    /* what levers see */
+    struct target passthrough; /* API_PASSTHROUGH: the target */
     uint64_t conversation;
     struct plans plans;
     struct plan *plan; /* the one that serves; NULL before */
     unsigned attempts;
     struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */
     size_t try_count;
-    bool booked; /* the present flight is among them */
-    usd cost; /* of all booked attempts together; USD_UNKNOWN once one of them is */
-    struct usage usage; /* of the last booked attempt */
-    struct cost kinds;  /* and what it cost kind by kind, by the price book */
+    bool booked;          /* the present flight is among them */
+    usd cost;             /* of all booked attempts together; USD_UNKNOWN once one of them is */
+    struct usage usage;   /* of the last booked attempt */
+    struct cost kinds;    /* and what it cost kind by kind, by the price book */
     const char *unpriced; /* why the cost is unknown; NULL: it is not */
-    bool opened;      /* the journal knows of it */
-    bool wants_cost;  /* x-equipoise-include: cost */
+    bool opened;          /* the journal knows of it */
+    bool wants_cost;      /* x-equipoise-include: cost */
     bool told_cost;
-    bool open_event;  /* the client has the start of an event whose end it has not */
+    bool open_event; /* the client has the start of an event whose end it has not */
     struct cursor cursor;
     struct buffer pending; /* goes to the client before the cursor's bytes */
     bool ending_stream;    /* nothing comes after `pending` */
     struct timer ping;
     struct job job;
-    struct list waiting; /* in a credential's line */
-    const char *secret;  /* the credential, while an attempt is made with it */
-    unsigned status;     /* that the client got */
+    struct list waiting;          /* in a credential's line */
+    const char *secret;           /* the credential, while an attempt is made with it */
+    unsigned status;              /* that the client got */
     usec first_byte_us, queue_us; /* since arrival; 0: not yet */
     enum ending ending;
     enum error_kind refusal; /* how the client is told, when it is refused */
@@ -150,18 +153,18 @@ void send_upload(struct exchange *exchange);
 
 /* answer.c */
 void answer_refusal(struct gateway_worker *worker, struct client *client, enum dialect dialect, enum error_kind kind,
-                    const char *message);                 /* to a client without an exchange */
+                    const char *message); /* to a client without an exchange */
 void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* and nothing else */
-void answer_open(struct exchange *exchange);              /* the head */
-bool answer_pump(struct exchange *exchange);              /* true: all that there is has been taken */
-void answer_say_cut(struct exchange *exchange);           /* a stream's last event, when it was cut */
-void answer_ping(struct exchange *exchange);              /* a comment between two events */
+void answer_open(struct exchange *exchange);                                             /* the head */
+bool answer_pump(struct exchange *exchange);    /* true: all that there is has been taken */
+void answer_say_cut(struct exchange *exchange); /* a stream's last event, when it was cut */
+void answer_ping(struct exchange *exchange);    /* a comment between two events */
 
 /* settle.c */
-bool settle_open(struct exchange *exchange);               /* the journal's OPEN; false: it was not kept */
-void settle_attempt(struct exchange *exchange);            /* books the flight; once for each */
-void settle_journal_attempt(struct exchange *exchange);    /* the last booked attempt, when another follows */
-void settle_row(struct exchange *exchange);                /* the one row, and what is learned */
-usd settle_baseline(const struct exchange *exchange);      /* for the usage of the served answer */
+bool settle_open(struct exchange *exchange);            /* the journal's OPEN; false: it was not kept */
+void settle_attempt(struct exchange *exchange);         /* books the flight; once for each */
+void settle_journal_attempt(struct exchange *exchange); /* the last booked attempt, when another follows */
+void settle_row(struct exchange *exchange);             /* the one row, and what is learned */
+usd settle_baseline(const struct exchange *exchange);   /* for the usage of the served answer */
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 enum {
-    EVENT_BYTES_MOST = 1024 * 1024,    /* a longer event is passed on in pieces, unread */
-    PAUSE_ABOVE_BYTES = 256 * 1024,    /* a reader this far behind pauses the backend */
+    EVENT_BYTES_MOST = 1024 * 1024, /* a longer event is passed on in pieces, unread */
+    PAUSE_ABOVE_BYTES = 256 * 1024, /* a reader this far behind pauses the backend */
     RESUME_BELOW_BYTES = 128 * 1024
 };
 
@@ -42,8 +42,8 @@ flight_check(const struct flight *flight)
 {
     size_t kept = 0;
 
-    LIST_EACH (&flight->chunks, node, after)
-        kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
+    LIST_EACH(&flight->chunks, node, after)
+    kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
     ENSURE(kept == flight->kept);
     ENSURE((flight->call.inside != NULL) == !flight_over(flight));
 }
@@ -53,7 +53,8 @@ static void
 wake_all(struct flight *flight)
 {
     flight_hold(flight);
-    LIST_EACH (&flight->cursors, node, after) {
+    LIST_EACH(&flight->cursors, node, after)
+    {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
 
         cursor->wake(cursor);
@@ -72,7 +73,8 @@ append(struct flight *flight, struct slice bytes, enum meter_event event, bool o
     chunk->open_event = open_event;
     list_append(&flight->chunks, &chunk->link);
     flight->kept += bytes.len;
-    LIST_EACH (&flight->cursors, node, after) {
+    LIST_EACH(&flight->cursors, node, after)
+    {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
 
         if (cursor->at == NULL) {
@@ -95,10 +97,12 @@ drop_chunk(struct flight *flight, struct flight_chunk *chunk)
 static void
 trim(struct flight *flight)
 {
-    LIST_EACH (&flight->chunks, node, after) {
+    LIST_EACH(&flight->chunks, node, after)
+    {
         struct flight_chunk *chunk = CONTAINER_OF(node, struct flight_chunk, link);
 
-        LIST_EACH (&flight->cursors, reader, next) {
+        LIST_EACH(&flight->cursors, reader, next)
+        {
             struct cursor *cursor = CONTAINER_OF(reader, struct cursor, link);
 
             if (!cursor->lets_go || cursor->at == chunk)
@@ -115,8 +119,8 @@ balance_pressure(struct flight *flight)
 
     if (flight_over(flight))
         return;
-    LIST_EACH (&flight->cursors, node, after)
-        letting_go |= CONTAINER_OF(node, struct cursor, link)->lets_go;
+    LIST_EACH(&flight->cursors, node, after)
+    letting_go |= CONTAINER_OF(node, struct cursor, link)->lets_go;
     if (!flight->paused && letting_go && flight->kept > PAUSE_ABOVE_BYTES)
         flight->paused = true;
     else if (flight->paused && flight->kept < RESUME_BELOW_BYTES)
@@ -297,8 +301,8 @@ flight_release(struct flight *flight)
     if (--flight->holders > 0)
         return;
     close_if_unread(flight);
-    LIST_EACH (&flight->chunks, node, after)
-        drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
+    LIST_EACH(&flight->chunks, node, after)
+    drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);

@@ -64,9 +64,9 @@ struct flight {
 struct cursor {
     struct list link; /* in flight->cursors */
     struct flight *flight;
-    struct flight_chunk *at; /* the next chunk to read; NULL: all that is here was read */
-    size_t offset;           /* within it */
-    bool lets_go;            /* what was read may be freed; false: it holds the whole answer */
+    struct flight_chunk *at;       /* the next chunk to read; NULL: all that is here was read */
+    size_t offset;                 /* within it */
+    bool lets_go;                  /* what was read may be freed; false: it holds the whole answer */
     void (*wake)(struct cursor *); /* something changed: the head, bytes, the end */
 };
 

@@ -25,7 +25,7 @@ struct gateway {
     struct experiences experiences;
     struct directory directory;
     atomic_bool bypass;
-    uint64_t salt;        /* of conversation marks; of this process */
+    uint64_t salt; /* of conversation marks; of this process */
     struct gateway_worker *workers[WORKERS_MOST];
     unsigned worker_count;
 };

@@ -6,11 +6,29 @@
 static bool
 stays_here(struct slice name)
 {
-    static const char *const names[] = {
-        "host", "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
-        "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "authorization", "x-api-key", "api-key",
-        "cookie", "accept-encoding", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
-        "x-real-ip", "via"};
+    static const char *const names[] = {"host",
+                                        "connection",
+                                        "keep-alive",
+                                        "proxy-connection",
+                                        "proxy-authenticate",
+                                        "proxy-authorization",
+                                        "te",
+                                        "trailer",
+                                        "transfer-encoding",
+                                        "upgrade",
+                                        "content-length",
+                                        "expect",
+                                        "authorization",
+                                        "x-api-key",
+                                        "api-key",
+                                        "cookie",
+                                        "accept-encoding",
+                                        "forwarded",
+                                        "x-forwarded-for",
+                                        "x-forwarded-host",
+                                        "x-forwarded-proto",
+                                        "x-real-ip",
+                                        "via"};
 
     if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
         return true;
@@ -55,8 +73,8 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
         out[count++] = head->headers[i];
     }
     if (credential->header != NULL && secret[0] != '\0')
-        out[count++] = (struct http_header){slice_of(credential->header),
-                                            credential_value(&exchange->arena, credential, secret)};
+        out[count++] =
+            (struct http_header){slice_of(credential->header), credential_value(&exchange->arena, credential, secret)};
     if (exchange->plan->target->backend->dialect == DIALECT_ANTHROPIC && !sets_version)
         out[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
     out[count++] = (struct http_header){SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")};
@@ -69,8 +87,8 @@ make_parts(struct exchange *exchange, struct body_part *out)
 {
     struct splice splices[REQUEST_SPLICES_MOST];
     struct slice body = chunk_bytes(exchange->body);
-    size_t splice_count = request_splices(&exchange->facts, body, exchange->plan->target->upstream, &exchange->arena,
-                                          splices);
+    size_t splice_count =
+        request_splices(&exchange->facts, body, exchange->plan->target->upstream, &exchange->arena, splices);
     size_t count = 0, at = 0;
 
     for (size_t i = 0; i < splice_count; i++) {
@@ -91,7 +109,7 @@ make_target(struct exchange *exchange)
 {
     const struct backend_config *backend = exchange->plan->target->backend;
     struct slice path = exchange->plan->source == SOURCE_PASSTHROUGH ? exchange->identity.passthrough_target
-                                                                    : slice_of(api_path(exchange->identity.api));
+                                                                     : slice_of(api_path(exchange->identity.api));
     bool has_query = slice_find_byte(path, '?') < path.len;
     const char *base = backend->base_path != NULL ? backend->base_path : "";
 
@@ -136,8 +154,8 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
         .streamed = streamed && exchange->head.body_len != 0,
         .stream_len = exchange->head.body_len,
     };
-    struct flight *flight = flight_open(worker_world(exchange->worker), exchange->plan->target,
-                                        exchange->identity.api, &request);
+    struct flight *flight =
+        flight_open(worker_world(exchange->worker), exchange->plan->target, exchange->identity.api, &request);
 
     flight->writable = on_writable;
     flight->context = exchange;
@@ -159,8 +177,8 @@ send_upload(struct exchange *exchange)
         buffer_clear(&exchange->upload); /* the backend has answered without wanting the rest */
     else if (flight != NULL && streams && (buffer_len(&exchange->upload) > 0 || exchange->upload_ended)) {
         size_t len = buffer_len(&exchange->upload);
-        size_t taken = world->ops->call_write(world, &flight->call, buffer_content(&exchange->upload),
-                                              exchange->upload_ended);
+        size_t taken =
+            world->ops->call_write(world, &flight->call, buffer_content(&exchange->upload), exchange->upload_ended);
 
         buffer_consume(&exchange->upload, taken);
         exchange->upload_sent = exchange->upload_ended && taken == len;

@@ -379,16 +379,15 @@ learn(const struct exchange *exchange)
 
     if (exchange->ending != ENDING_OK || flight == NULL || exchange->identity.api == API_PASSTHROUGH)
         return;
-    experience_learn(exchange->plan->facts->experience,
-                     &(struct answer_seen){
-                         .first_token_us = flight->first_byte_us - flight->opened_us,
-                         .total_us = flight->ended_us - flight->opened_us,
-                         .request_bytes = exchange->request_bytes,
-                         .text_bytes = flight->meter.text_bytes,
-                         .input_tokens = exchange->usage.input_tokens,
-                         .output_tokens = exchange->usage.output_tokens,
-                         .exact = exchange->usage.exactness == USAGE_EXACT,
-                     });
+    experience_learn(exchange->plan->facts->experience, &(struct answer_seen){
+                                                            .first_token_us = flight->first_byte_us - flight->opened_us,
+                                                            .total_us = flight->ended_us - flight->opened_us,
+                                                            .request_bytes = exchange->request_bytes,
+                                                            .text_bytes = flight->meter.text_bytes,
+                                                            .input_tokens = exchange->usage.input_tokens,
+                                                            .output_tokens = exchange->usage.output_tokens,
+                                                            .exact = exchange->usage.exactness == USAGE_EXACT,
+                                                        });
 }
 
 bool

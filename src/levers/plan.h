@@ -28,16 +28,16 @@ const char *verdict_words(enum verdict verdict);
 
 struct plan {
     enum source source;
-    enum lever_id lever;    /* who made it; LEVER_COUNT: nobody, it is the reference */
-    enum lever_mode mode;   /* of that lever, for this request; the reference is always on */
+    enum lever_id lever;  /* who made it; LEVER_COUNT: nobody, it is the reference */
+    enum lever_mode mode; /* of that lever, for this request; the reference is always on */
     const struct target *target;
     const struct target_facts *facts;
-    usd cost;               /* expected, everything included; USD_UNKNOWN: cannot be priced */
-    usec first_token_us;    /* expected at the route's percentile; 0: nothing known yet */
+    usd cost;            /* expected, everything included; USD_UNKNOWN: cannot be priced */
+    usec first_token_us; /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
-    unsigned quality_ppm;   /* lower confidence bound on P(answer is acceptable) */
+    unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     enum verdict verdict;
-    bool tried;             /* an attempt was made and failed */
+    bool tried; /* an attempt was made and failed */
 };
 
 enum { PLANS_MOST = 16 };

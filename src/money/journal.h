@@ -28,8 +28,8 @@ struct feedback {
 
 struct journal_record {
     enum journal_type type;
-    struct row row;             /* OPEN and SETTLE; ATTEMPT: row.id and tries[0] */
-    struct feedback feedback;   /* FEEDBACK */
+    struct row row;           /* OPEN and SETTLE; ATTEMPT: row.id and tries[0] */
+    struct feedback feedback; /* FEEDBACK */
 };
 
 /* The version of the records' format; kept in a segment's head. */

@@ -89,7 +89,7 @@ struct price_terms {
 struct cost {
     usd input, output;
     usd cache_read, cache_write; /* parts of input; what is left of it no cache served */
-    usd other; /* per request, per search: neither input nor output */
+    usd other;                   /* per request, per search: neither input nor output */
     usd total;
     const char
         *why_unknown; /* for a person, static or living as long as the book; NULL if known. Then all are USD_UNKNOWN */

@@ -89,8 +89,7 @@ open_call(struct visit *visit, const char *path, struct slice body, const struct
         SLICE_LITERAL("x-equipoise-tags"), slice_of(arena_printf(&visit->arena, "feature=%s", visit->request.feature))};
     if (customers->options.key != NULL)
         headers[count++] = (struct http_header){
-            SLICE_LITERAL("authorization"),
-            slice_of(arena_printf(&visit->arena, "Bearer %s", customers->options.key))};
+            SLICE_LITERAL("authorization"), slice_of(arena_printf(&visit->arena, "Bearer %s", customers->options.key))};
     visit->call = (struct call){.events = events};
     customers->world->ops->call_open(customers->world, &visit->call,
                                      &(struct call_request){.endpoint = customers->options.endpoint,
@@ -228,8 +227,7 @@ on_failed(struct call *call, enum call_failure failure, const char *text)
     request_over(customers);
 }
 
-static const struct call_events visit_events = {
-    .head = on_head, .body = on_body, .end = on_end, .failed = on_failed};
+static const struct call_events visit_events = {.head = on_head, .body = on_body, .end = on_end, .failed = on_failed};
 
 static void
 send_next(struct customers *customers)
@@ -305,7 +303,7 @@ void
 customers_stop(struct customers *customers)
 {
     world_timer_stop(customers->world, &customers->arrival);
-    LIST_EACH (&customers->visits, node, after)
-        visit_end(CONTAINER_OF(node, struct visit, link));
+    LIST_EACH(&customers->visits, node, after)
+    visit_end(CONTAINER_OF(node, struct visit, link));
     free(customers);
 }

@@ -29,8 +29,9 @@ writing_does_not_matter(void **state)
     (void)state;
     assert_true(same(plain, "{ \"temperature\" : 0.50,\n\"messages\":[ {\"content\":\"h\\u0069\",\"role\":\"user\"}],"
                             "\"model\":\"m\"}"));
-    assert_true(same(plain, "{\"stream\":true,\"stream_options\":{\"include_usage\":true},\"user\":\"u\",\"metadata\":{},"
-                            "\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"temperature\":0.5}"));
+    assert_true(same(plain,
+                     "{\"stream\":true,\"stream_options\":{\"include_usage\":true},\"user\":\"u\",\"metadata\":{},"
+                     "\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"temperature\":0.5}"));
 }
 
 static void

@@ -92,9 +92,11 @@ only_the_spans_change(void **state)
         enum api api;
         const char *body, *model, *wanted;
     } cases[] = {
-        {API_CHAT, "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}", NULL, "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}"},
+        {API_CHAT, "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}", NULL,
+         "{\"model\" : \"a\" ,\n\t\"temperature\":1.0e0}"},
         {API_CHAT, "{\"model\" : \"a\" }", "a", "{\"model\" : \"a\" }"},
-        {API_CHAT, "{\"model\" : \"a\" ,\"x\":\"\\u00e9\\\\\"}", "b\"c", "{\"model\" : \"b\\\"c\" ,\"x\":\"\\u00e9\\\\\"}"},
+        {API_CHAT, "{\"model\" : \"a\" ,\"x\":\"\\u00e9\\\\\"}", "b\"c",
+         "{\"model\" : \"b\\\"c\" ,\"x\":\"\\u00e9\\\\\"}"},
         {API_CHAT, " { \"stream\":true,\"model\":\"a\"}", NULL,
          " {\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"a\"}"},
         {API_CHAT, "{\"stream\":true,\"model\":\"a\",\"stream_options\":null}", "b",
@@ -158,8 +160,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_facts),          cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(only_the_spans_change), cmocka_unit_test(the_first_turn_stays),
+        cmocka_unit_test(reads_facts),
+        cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(only_the_spans_change),
+        cmocka_unit_test(the_first_turn_stays),
         cmocka_unit_test(embeddings_are_counted),
     };
 
