@@ -83,7 +83,7 @@ print_problems(const struct problems *problems, struct slice text)
 
     buffer_init(&out);
     config_print_problems(problems, text, cmd_colour(stderr), &out);
-    fwrite(buffer_content(&out).data, 1, buffer_len(&out), stderr);
+    cmd_tell(buffer_content(&out));
     buffer_free(&out);
 }
 

@@ -37,8 +37,15 @@ cmd_print_problems(const struct problems *problems, struct slice source)
 
     buffer_init(&text);
     problems_print(problems, source, cmd_colour(stderr), &text);
-    fwrite(buffer_content(&text).data, 1, buffer_len(&text), stderr);
+    cmd_tell(buffer_content(&text));
     buffer_free(&text);
+}
+
+void
+cmd_tell(struct slice bytes)
+{
+    if (bytes.len != 0) /* fwrite takes no NULL, not even for nothing */
+        fwrite(bytes.data, 1, bytes.len, stderr);
 }
 
 static enum status
@@ -78,7 +85,7 @@ cmd_read_file(const char *path, size_t most, struct buffer *out)
 bool
 cmd_print(struct slice bytes)
 {
-    if (fwrite(bytes.data, 1, bytes.len, stdout) == bytes.len && fflush(stdout) == 0)
+    if ((bytes.len == 0 || fwrite(bytes.data, 1, bytes.len, stdout) == bytes.len) && fflush(stdout) == 0)
         return true;
     cmd_complain("cannot write to standard output: %s.", strerror(errno));
     return false;

@@ -43,6 +43,9 @@ void cmd_print_problems(const struct problems *problems, struct slice source);
 /* Appends the whole file ("-": standard input) to `out`. On failure it has said why. ERR_LIMIT: above `most` bytes. */
 enum status cmd_read_file(const char *path, size_t most, struct buffer *out) MUST_CHECK;
 
+/* Writes it to stderr. */
+void cmd_tell(struct slice bytes);
+
 /* Writes it to stdout; false (having said so) if that fails, as on a full disk. */
 bool cmd_print(struct slice bytes);
 

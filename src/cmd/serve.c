@@ -91,7 +91,7 @@ load(const char *file, struct slice text, const struct serve_options *options, s
         config_check_exposure(*out, &problems);
     }
     config_print_problems(&problems, text, cmd_colour(stderr), &shown);
-    fwrite(shown.data, 1, buffer_len(&shown), stderr);
+    cmd_tell(buffer_content(&shown));
     buffer_free(&shown);
     if (status == OK && problems.errors > 0) {
         config_release(*out);
