@@ -226,6 +226,7 @@ server_client_pause(struct world *world, struct client *client, bool paused)
     ENSURE(connection->held);
     connection->paused = paused;
     stream_want(&connection->stream, !paused);
+    connection_rearm(connection);
 }
 
 const struct client_address *

@@ -175,11 +175,13 @@ void
 connection_rearm(struct connection *connection)
 {
     enum connection_wait wait = what_is_awaited(connection);
+    bool stuck = wait == WAIT_WRITE && connection->stream.sent == connection->sent_then;
     bool absolute = wait == WAIT_HEAD || wait == WAIT_LINGER; /* trickling bytes buy no time */
 
-    if (is_closed(connection) || (absolute && wait == connection->wait))
+    if (is_closed(connection) || (wait == connection->wait && (absolute || stuck)))
         return;
     connection->wait = wait;
+    connection->sent_then = connection->stream.sent;
     if (wait != WAIT_NOTHING)
         timers_start(&connection->server->world->timers, &connection->timer,
                      loop_now_us(connection->server->world) + span_of(connection, wait));

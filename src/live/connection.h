@@ -34,6 +34,7 @@ struct connection {
     struct list node;
     struct timer timer;
     enum connection_wait wait;
+    uint64_t sent_then;    /* stream.sent when the timer was set: more is progress */
     struct buffer waiting; /* bytes read, but not yet looked at */
 
     enum body_mode mode;

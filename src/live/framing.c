@@ -202,49 +202,54 @@ framing_check_answer(struct http_head *head, unsigned minor, bool bodyless, stru
 }
 
 static bool
-is_among(struct slice name, const char *const *names)
+is_among(struct slice name, const struct slice *names, size_t count)
 {
-    for (; *names != NULL; names++)
-        if (slice_is_nocase(name, *names))
+    for (size_t i = 0; i < count; i++)
+        if (names[i].len == name.len && strncasecmp(names[i].data, name.data, name.len) == 0)
             return true;
     return false;
 }
 
+#define NAME(text)                                                                                                     \
+    {                                                                                                                  \
+        text, sizeof(text) - 1                                                                                         \
+    }
+
 bool
 framing_trailer_allowed(struct slice name)
 {
-    static const char *const forbidden[] = {"Authorization",
-                                            "Cache-Control",
-                                            "Connection",
-                                            "Content-Encoding",
-                                            "Content-Length",
-                                            "Content-Range",
-                                            "Content-Type",
-                                            "Cookie",
-                                            "Expect",
-                                            "Host",
-                                            "Keep-Alive",
-                                            "Max-Forwards",
-                                            "Proxy-Authorization",
-                                            "Range",
-                                            "Set-Cookie",
-                                            "TE",
-                                            "Trailer",
-                                            "Transfer-Encoding",
-                                            "Upgrade",
-                                            "X-Api-Key",
-                                            "Api-Key",
-                                            NULL};
+    static const struct slice forbidden[] = {NAME("Authorization"),
+                                             NAME("Cache-Control"),
+                                             NAME("Connection"),
+                                             NAME("Content-Encoding"),
+                                             NAME("Content-Length"),
+                                             NAME("Content-Range"),
+                                             NAME("Content-Type"),
+                                             NAME("Cookie"),
+                                             NAME("Expect"),
+                                             NAME("Host"),
+                                             NAME("Keep-Alive"),
+                                             NAME("Max-Forwards"),
+                                             NAME("Proxy-Authorization"),
+                                             NAME("Range"),
+                                             NAME("Set-Cookie"),
+                                             NAME("TE"),
+                                             NAME("Trailer"),
+                                             NAME("Transfer-Encoding"),
+                                             NAME("Upgrade"),
+                                             NAME("X-Api-Key"),
+                                             NAME("Api-Key")};
 
-    return !is_among(name, forbidden);
+    return !is_among(name, forbidden, sizeof(forbidden) / sizeof(*forbidden));
 }
 
 bool
 framing_owns(struct slice name)
 {
-    static const char *const ours[] = {"Connection",        "Content-Length",   "Date", "Host",
-                                       "Keep-Alive",        "Proxy-Connection", "TE",   "Trailer",
-                                       "Transfer-Encoding", "Upgrade",          NULL};
+    static const struct slice ours[] = {
+        NAME("Connection"), NAME("Content-Length"),   NAME("Date"), NAME("Expect"),  NAME("Host"),
+        NAME("Keep-Alive"), NAME("Proxy-Connection"), NAME("TE"),   NAME("Trailer"), NAME("Transfer-Encoding"),
+        NAME("Upgrade")};
 
-    return is_among(name, ours);
+    return is_among(name, ours, sizeof(ours) / sizeof(*ours));
 }

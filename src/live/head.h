@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "world.h"
 
-/* One line each. Line ends within a name or value become spaces: they would make a header of somebody else's wish. */
+/* One line each, but for those that are the world's own business. Line ends within a name or value become spaces: they would make a header of somebody else's wish. */
 void head_add_headers(struct buffer *out, const struct http_header *headers, size_t count);
 
 void head_add_number(struct buffer *out, uint64_t number);

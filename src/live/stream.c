@@ -325,9 +325,10 @@ void
 stream_settle(struct stream *stream)
 {
     list_remove(&stream->dirty);
-    if (stream->state != STREAM_OPEN || stream->blocked)
-        return; /* once it is connected or takes bytes again */
-    send_now(stream);
+    if (stream->state != STREAM_OPEN)
+        return; /* once it is connected */
+    if (!stream->blocked)
+        send_now(stream);
     if (stream->failing)
         stream->events->broken(stream, "the connection broke while sending");
     else

@@ -29,7 +29,7 @@ struct stream_events {
     void (*connected)(struct stream *);               /* also the TLS handshake is done */
     void (*readable)(struct stream *);                /* call stream_read until it says AGAIN or wanted bytes are in */
     void (*hangup)(struct stream *);                  /* the peer left while we were not reading (if heeds_peer) */
-    void (*sent)(struct stream *);                    /* some unsent bytes are gone */
+    void (*sent)(struct stream *);                    /* what could be sent is; the rest is unsent */
     void (*broken)(struct stream *, const char *why); /* connecting or sending failed */
     void (*tend)(struct stream *);                    /* after stream_ask */
     void (*freed)(struct stream *);                   /* closed, nothing refers to it any more: free it */

@@ -51,10 +51,16 @@ check(bool holds, const char *what)
     }
 }
 
+/* With one header of its own, one that the world writes itself, and one whose value tries to be two lines. */
 static void
 answer(struct visit *visit, unsigned status, int64_t len)
 {
-    client_answer(visit->client, &(struct http_answer){.status = status, .body_len = len});
+    static const struct http_header headers[] = {{SLICE_LITERAL("X-Own"), SLICE_LITERAL("yes")},
+                                                 {SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("gzip")},
+                                                 {SLICE_LITERAL("X-Sly"), SLICE_LITERAL("a\r\nX-Forged: b")}};
+
+    client_answer(visit->client,
+                  &(struct http_answer){.status = status, .headers = headers, .header_count = 3, .body_len = len});
 }
 
 static void

@@ -30,6 +30,7 @@ answers_a_request(void **state)
     expect_in(text, "\r\nDate: ");
     expect_in(text, " GMT\r\n");
     expect_in(text, "\r\nConnection: close\r\n");
+    expect_in(text, "\r\nX-Own: yes\r\nX-Sly: a  X-Forged: b\r\nDate: ");
     expect_in(text, "\r\n\r\nGET /head?a=b 0\nHost=x\nA=b c\nEmpty=\nConnection=close\n");
     free(text);
 }
@@ -273,6 +274,70 @@ aborted_http_1_0_is_reset(void **state)
     close(fd);
 }
 
+/* Patience that ends soon; what is tested is that it ends, and how. */
+static struct rig *
+impatient(struct live_patience patience)
+{
+    static const struct live_listener listener = {.address = "127.0.0.1"};
+
+    return rig_new(
+        (struct live_options){.workers = 1, .listeners = &listener, .listener_count = 1, .patience = patience});
+}
+
+static void
+slow_clients_run_out_of_time(void **state)
+{
+    struct rig *rig = impatient((struct live_patience){.header_us = 20 * USEC_PER_MS,
+                                                       .body_us = 20 * USEC_PER_MS,
+                                                       .idle_us = 20 * USEC_PER_MS,
+                                                       .write_us = 20 * USEC_PER_MS});
+    char *text = rig_ask(rig->port, "GET /head HTTP/1.1\r\nHo");
+    int fd;
+
+    (void)state;
+    expect_in(text, "HTTP/1.1 408 Request Timeout\r\n");
+    free(text);
+    text = rig_ask(rig->port, "");
+    assert_string_equal(text, "");
+    free(text);
+    text = rig_ask(rig->port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
+    expect_in(text, "HTTP/1.1 408 Request Timeout\r\n");
+    assert_int_equal(atomic_load(&rig->last_bad_status), 408);
+    free(text);
+    text = rig_ask(rig->port, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n"); /* closed when idle */
+    expect_in(text, "HTTP/1.1 200 OK\r\n");
+    free(text);
+    fd = rig_connect(rig->port);
+    rig_send(fd, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_wait(&rig->gone, 1); /* reads nothing, so it is sent away */
+    close(fd);
+    rig_free(rig);
+}
+
+/* The same when the bytes come from elsewhere: nothing of the client's own wakes its connection any more. */
+static void
+stuck_clients_of_calls_run_out_of_time(void **state)
+{
+    struct rig *rig = impatient((struct live_patience){.write_us = 20 * USEC_PER_MS});
+    int listener = rig_listen(&rig->backend.port);
+    int fd = rig_connect(rig->port);
+    int backend;
+    static const char bytes[64 * 1024];
+
+    (void)state;
+    rig_send(fd, "GET /call HTTP/1.1\r\nHost: x\r\n\r\n");
+    backend = rig_accept(listener);
+    rig_read_head(backend);
+    rig_send(backend, "HTTP/1.1 200 OK\r\n\r\n");
+    while (send(backend, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+        ; /* until the call is closed */
+    rig_wait(&rig->gone, 1);
+    close(fd);
+    close(backend);
+    close(listener);
+    rig_free(rig);
+}
+
 static int
 setup(void **state)
 {
@@ -307,6 +372,8 @@ main(void)
         LIVE_TEST(slow_readers_are_waited_for),
         LIVE_TEST(aborted_answers_have_no_end),
         LIVE_TEST(aborted_http_1_0_is_reset),
+        cmocka_unit_test(slow_clients_run_out_of_time),
+        cmocka_unit_test(stuck_clients_of_calls_run_out_of_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
