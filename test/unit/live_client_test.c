@@ -98,33 +98,37 @@ keeps_and_reuses_the_connection(void **state)
     close(backend);
 }
 
-/* A kept connection on which the backend says something unasked, or which it closes, is never used again. */
+/* A connection on which the backend says something unasked, or which it closes, is never used again. */
 static void
 spoilt_connections_are_not_reused(void **state)
 {
+    static const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+    };
     struct scene *scene = *state;
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
         int client = ask(scene, "GET /call HTTP/1.1\r\nHost: x\r\n\r\n");
-        int backend = rig_accept(scene->listener);
+        int backend = rig_accept(scene->listener); /* each call comes on a new connection */
         struct buffer answer;
         char byte;
 
         rig_read_head(backend);
-        rig_send(backend, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        rig_send(backend, answers[i]);
         answer = rig_read_answer(client);
+        assert_true(slice_ends(buffer_content(&answer), "ok"));
         buffer_free(&answer);
         if (i == 0)
             rig_send(backend, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-        shutdown(backend, SHUT_WR);
-        assert_true(recv(backend, &byte, 1, 0) <= 0); /* it has noticed */
+        if (i == 1)
+            shutdown(backend, SHUT_WR);
+        assert_int_equal(recv(backend, &byte, 1, 0), 0);
         close(backend);
         close(client);
     }
-    /* The next call comes on a new connection: it must be accepted. */
-    struct buffer last = one_call(scene, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood", true);
-    expect_in(last.data, "good");
-    buffer_free(&last);
 }
 
 static void
