@@ -1,0 +1,161 @@
+/* equipoise report: what was spent, what was saved, and what it was worth. */
+#include "money/report.h"
+#include "base/clock.h"
+#include "cmd/ledger_view.h"
+#include "cmd/options.h"
+#include "cmd/span.h"
+#include "config/config.h"
+
+struct wanted {
+    const char *data, *since, *until, *by;
+    bool json, csv;
+};
+
+static const char *
+risk_of(struct slice lever)
+{
+#define LEVER(id, name, may_change_answer, words)                                                                      \
+    if (slice_is(lever, name))                                                                                         \
+        return may_change_answer ? "may change answers" : "none to answers";
+#include "config/levers.def"
+#undef LEVER
+    return slice_is(lever, "unattributed") ? "no lever's doing" : "unknown";
+}
+
+static bool
+parse_one_by(struct slice word, struct report_options *out)
+{
+    for (int by = 0; by < REPORT_BYS; by++)
+        if (slice_is(word, report_by_name((enum report_by)by))) {
+            out->by[out->by_count++] = (enum report_by)by;
+            return true;
+        }
+    cmd_complain("report: --by: '%.*s' is not one of key, route, tag, model, backend, tenant, owner, source, hour, day",
+                 SLICE_ARGS(word));
+    return false;
+}
+
+/* Tags are summed by themselves: a request has any number of them. */
+static bool
+tags_fit(const struct report_options *options)
+{
+    bool tag = false, other = false;
+
+    for (size_t i = 0; i < options->by_count; i++) {
+        tag = tag || options->by[i] == REPORT_BY_TAG;
+        other = other || options->by[i] < REPORT_BY_TAG ||
+                (options->by[i] > REPORT_BY_TAG && options->by[i] < REPORT_BY_HOUR);
+    }
+    if (tag && other)
+        cmd_complain("report: --by: 'tag' goes together with hour and day only");
+    return !(tag && other);
+}
+
+static bool
+parse_by(const char *text, struct report_options *out)
+{
+    struct slice rest = slice_of(text);
+
+    while (rest.data != NULL) {
+        struct slice word = slice_trim(slice_split(&rest, ','));
+
+        if (out->by_count == REPORT_BY_MOST) {
+            cmd_complain("report: --by: at most %d at a time", REPORT_BY_MOST);
+            return false;
+        }
+        if (!parse_one_by(word, out))
+            return false;
+    }
+    return tags_fit(out);
+}
+
+static bool
+parse_wanted(const struct wanted *wanted, struct report_options *out)
+{
+    *out = (struct report_options){.now = clock_wall_us(), .risk = risk_of};
+    out->until = out->now;
+    if (wanted->json && wanted->csv) {
+        cmd_complain("report: --json and --csv exclude each other");
+        return false;
+    }
+    return span_parse("report: --since", wanted->since, out->now, &out->since) &&
+           (wanted->until == NULL || span_parse("report: --until", wanted->until, out->now, &out->until)) &&
+           (wanted->by == NULL || parse_by(wanted->by, out));
+}
+
+static int
+print_report(const struct wanted *wanted, const struct report *report)
+{
+    struct buffer out = {0};
+    bool printed;
+
+    if (wanted->json)
+        report_write_json(report, &out);
+    else if (wanted->csv)
+        report_write_csv(report, &out);
+    else
+        report_write_text(report, cmd_colour(stdout), &out);
+    printed = cmd_print(buffer_content(&out));
+    buffer_free(&out);
+    return printed ? CMD_FINE : CMD_FAILED;
+}
+
+static int
+make_report(const struct wanted *wanted, const struct report_options *options)
+{
+    struct ledger_view view;
+    struct problems problems = {0};
+    struct report report = {0};
+    enum status status = ledger_view_open(wanted->data, &problems, &view);
+    int exit_status = CMD_FAILED;
+
+    cmd_print_problems(&problems, SLICE_NONE);
+    problems_free(&problems);
+    if (status == OK) {
+        status = report_collect(view.stores, view.count, options, &report);
+        if (status == OK)
+            exit_status = print_report(wanted, &report);
+        else
+            cmd_complain("report: the ledger in %s cannot be read: %s", wanted->data, status_text(status));
+        report_free(&report);
+    }
+    ledger_view_close(&view);
+    return exit_status;
+}
+
+int
+cmd_report(int argc, char **argv)
+{
+    struct wanted wanted = {.data = "equipoise-data", .since = "30d"};
+    struct report_options report_options;
+    const struct option table[] = {
+        {"data", 0, OPTION_TEXT, "DIR", "the gateway's data directory (default equipoise-data)", &wanted.data},
+        {"since", 0, OPTION_TEXT, "TIME", "from then on: 24h, 7d, or a date (default 30d)", &wanted.since},
+        {"until", 0, OPTION_TEXT, "TIME", "up to then (default now)", &wanted.until},
+        {"by", 0, OPTION_TEXT, "WHAT",
+         "key, route, tag, model, backend, tenant, owner, source, hour, day; several with commas", &wanted.by},
+        {"json", 0, OPTION_FLAG, NULL, "everything, as JSON; amounts are exact decimal texts", &wanted.json},
+        {"csv", 0, OPTION_FLAG, NULL, "the lines, as CSV", &wanted.csv},
+    };
+    static const struct example examples[] = {
+        {"equipoise report", "the last 30 days"},
+        {"equipoise report --since 24h --by route,model", "yesterday till now, by route and model"},
+        {"equipoise report --by day --csv", "for a spreadsheet"},
+    };
+    const struct options options = {
+        .command = "report",
+        .summary = "Says what was spent and saved, per lever with both its sides, and what a useful output costs.",
+        .operands = "",
+        .examples = examples,
+        .example_count = sizeof(examples) / sizeof(examples[0]),
+        .options = table,
+        .option_count = sizeof(table) / sizeof(table[0]),
+        .notes = "Times are taken to whole hours, UTC. Works while the gateway runs.\n"
+                 "Exit status: 0 fine, 1 there is no ledger or it cannot be read, 2 the command line is wrong.",
+    };
+    int exit_status = options_read(&options, &argc, argv);
+
+    if (exit_status != OPTIONS_GO_ON)
+        return exit_status;
+    return parse_wanted(&wanted, &report_options) ? make_report(&wanted, &report_options) : CMD_USAGE;
+}

@@ -1,0 +1,292 @@
+#include "money/explain.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "money/amount.h"
+
+static const char *const kind_names[COST_KINDS] = {"input", "cache_read", "cache_write", "output", "other"};
+
+static int64_t
+tokens_of(const struct row *row, int kind)
+{
+    switch (kind) {
+    case COST_INPUT:
+        return row->input_tokens - row->cache_read_tokens - row->cache_write_tokens;
+    case COST_CACHE_READ:
+        return row->cache_read_tokens;
+    case COST_CACHE_WRITE:
+        return row->cache_write_tokens;
+    case COST_OUTPUT:
+        return row->output_tokens;
+    default:
+        return 0;
+    }
+}
+
+/* JSON */
+
+static void
+json_text(struct buffer *out, const char *name, struct slice text)
+{
+    buffer_printf(out, "\"%s\":", name);
+    if (text.len == 0) {
+        buffer_add_text(out, "null");
+        return;
+    }
+    buffer_add_byte(out, '"');
+    buffer_add_json(out, text);
+    buffer_add_byte(out, '"');
+}
+
+static void
+json_usd(struct buffer *out, const char *name, usd amount)
+{
+    char text[USD_TEXT_SIZE], full[64];
+
+    snprintf(full, sizeof(full), "%s_usd", name);
+    usd_format(amount, text);
+    json_text(out, full, usd_known(amount) ? slice_of(text) : SLICE_NONE);
+}
+
+static void
+json_number(struct buffer *out, const char *name, int64_t number, int64_t unknown)
+{
+    if (number == unknown)
+        buffer_printf(out, "\"%s\":null", name);
+    else
+        buffer_printf(out, "\"%s\":%lld", name, (long long)number);
+}
+
+static void
+json_id(struct buffer *out, uint64_t id)
+{
+    char text[TEXT_ID_SIZE];
+
+    text_format_id(id, text);
+    json_text(out, "id", slice_of(text));
+}
+
+/* The gateway writes plans as JSON already. */
+static void
+json_plans(struct buffer *out, struct slice plans)
+{
+    buffer_add_text(out, "\"plans\":");
+    buffer_add(out, plans.len != 0 ? plans : SLICE_LITERAL("null"));
+}
+
+static void
+json_fields(const struct row *row, struct buffer *out)
+{
+#define ROW_ID(name, words) json_id(out, row->name);
+#define ROW_NUMBER(name, words)                                                                                        \
+    buffer_add_text(out, ",\n ");                                                                                      \
+    json_number(out, #name, row->name, INT64_MIN);
+#define ROW_MAYBE(name, words)                                                                                         \
+    buffer_add_text(out, ",\n ");                                                                                      \
+    json_number(out, #name, row->name, ROW_UNKNOWN);
+#define ROW_USD(name, words)                                                                                           \
+    buffer_add_text(out, ",\n ");                                                                                      \
+    json_usd(out, #name, row->name);
+#define ROW_TEXT(name, words)                                                                                          \
+    buffer_add_text(out, ",\n ");                                                                                      \
+    if (strcmp(#name, "plans") == 0)                                                                                   \
+        json_plans(out, row->name);                                                                                    \
+    else                                                                                                               \
+        json_text(out, #name, row->name);
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+}
+
+static void
+json_costs(const struct row *row, struct buffer *out)
+{
+    struct row_costs costs = row_costs(row);
+    char text[AMOUNT_TEXT_SIZE];
+
+    buffer_add_text(out, ",\n \"costs\":[");
+    for (int kind = 0; kind < COST_KINDS && usd_known(row->cost); kind++) {
+        amount_format(costs.of[kind], text);
+        buffer_printf(out, "%s{\"kind\":\"%s\",\"tokens\":%lld,\"cost_usd\":\"%s\"}", kind == 0 ? "" : ",",
+                      kind_names[kind], (long long)tokens_of(row, kind), text);
+    }
+    buffer_add_byte(out, ']');
+}
+
+static void
+json_lines(const struct row *row, struct buffer *out)
+{
+    buffer_add_text(out, ",\n \"savings\":[");
+    for (size_t i = 0; i < row->saving_count; i++) {
+        buffer_add_text(out, i == 0 ? "{" : ",{");
+        json_text(out, "lever", row->savings[i].lever);
+        buffer_printf(out, ",\"mode\":\"%s\",", row->savings[i].shadow ? "shadow" : "on");
+        json_usd(out, "saved", row->savings[i].saved);
+        buffer_add_byte(out, '}');
+    }
+    buffer_add_text(out, "],\n \"attempt_lines\":[");
+    for (size_t i = 0; i < row->try_count; i++) {
+        const struct attempt_line *attempt = &row->tries[i];
+
+        buffer_add_text(out, i == 0 ? "{" : ",{");
+        json_text(out, "target", attempt->target);
+        buffer_add_byte(out, ',');
+        json_text(out, "state", attempt->state);
+        buffer_printf(out, ",\"status\":%lld,\"input_tokens\":%lld,\"output_tokens\":%lld,", (long long)attempt->status,
+                      (long long)attempt->input_tokens, (long long)attempt->output_tokens);
+        json_usd(out, "cost", attempt->cost);
+        buffer_add_byte(out, ',');
+        json_number(out, "started_us", attempt->started_us, ROW_UNKNOWN);
+        buffer_add_byte(out, ',');
+        json_number(out, "first_byte_us", attempt->first_byte_us, ROW_UNKNOWN);
+        buffer_add_byte(out, ',');
+        json_number(out, "ended_us", attempt->ended_us, ROW_UNKNOWN);
+        buffer_add_byte(out, ',');
+        json_text(out, "why", attempt->why);
+        buffer_add_byte(out, '}');
+    }
+    buffer_add_byte(out, ']');
+}
+
+void
+explain_write_json(const struct row *row, struct buffer *out)
+{
+    buffer_add_byte(out, '{');
+    json_fields(row, out);
+    json_costs(row, out);
+    json_lines(row, out);
+    buffer_add_text(out, "}\n");
+}
+
+/* Text */
+
+static void
+title(struct buffer *out, bool colour, const char *text)
+{
+    buffer_printf(out, "\n%s%s%s\n", colour ? "\033[1m" : "", text, colour ? "\033[0m" : "");
+}
+
+static struct slice
+or_dash(struct slice text)
+{
+    return text.len != 0 ? text : SLICE_LITERAL("-");
+}
+
+static void
+text_head(const struct row *row, bool colour, struct buffer *out)
+{
+    char id[TEXT_ID_SIZE], when[CLOCK_TEXT_SIZE];
+
+    text_format_id(row->id, id);
+    clock_format_utc(row->arrived_wall_us, when);
+    buffer_printf(out, "%sRequest %s%s  %s\n", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "", when);
+    buffer_printf(out, "  %-16s %.*s, status %lld%s\n", "ended", SLICE_ARGS(or_dash(row->state)),
+                  (long long)row->status, row->modelled ? ", modelled: a modelled backend answered" : "");
+    if (row->why.len != 0)
+        buffer_printf(out, "  %-16s %.*s\n", "because", SLICE_ARGS(row->why));
+    buffer_printf(out, "  %-16s %.*s, %.*s%s\n", "asked for", SLICE_ARGS(or_dash(row->model_asked)),
+                  SLICE_ARGS(or_dash(row->api)), row->streamed ? ", streamed" : "");
+    buffer_printf(out, "  %-16s %.*s on %.*s, by %.*s\n", "served by", SLICE_ARGS(or_dash(row->model_served)),
+                  SLICE_ARGS(or_dash(row->backend)), SLICE_ARGS(or_dash(row->source)));
+    buffer_printf(out, "  %-16s key %.*s, tenant %.*s, route %.*s, tags %.*s\n", "for",
+                  SLICE_ARGS(or_dash(row->key_name)), SLICE_ARGS(or_dash(row->tenant)), SLICE_ARGS(or_dash(row->route)),
+                  SLICE_ARGS(or_dash(row->tags)));
+}
+
+static void
+text_costs(const struct row *row, bool colour, struct buffer *out)
+{
+    struct row_costs costs = row_costs(row);
+    char text[AMOUNT_TEXT_SIZE], rate[AMOUNT_TEXT_SIZE];
+
+    title(out, colour, "Cost");
+    if (!usd_known(row->cost)) {
+        buffer_printf(out, "  %sunknown: %.*s%s\n", colour ? "\033[1;31m" : "",
+                      SLICE_ARGS(row->why.len != 0 ? row->why : SLICE_LITERAL("the model has no price")),
+                      colour ? "\033[0m" : "");
+        return;
+    }
+    for (int kind = 0; kind < COST_KINDS; kind++) {
+        int64_t tokens = tokens_of(row, kind);
+
+        if (tokens == 0 && costs.of[kind] == 0)
+            continue;
+        amount_format(costs.of[kind], text);
+        buffer_printf(out, "  %-16s", kind_names[kind]);
+        if (kind == COST_OTHER || tokens <= 0) {
+            buffer_printf(out, " %31s $%s\n", "", text);
+            continue;
+        }
+        amount_format_people(wide_divide_half_even(costs.of[kind] * 1000000, tokens), rate);
+        buffer_printf(out, " %10lld x %12s per M  $%s\n", (long long)tokens, rate, text);
+    }
+    amount_format(row->cost, text);
+    buffer_printf(out, "  %-16s %31s $%s (%.*s)\n", "in all", "", text, SLICE_ARGS(or_dash(row->exactness)));
+}
+
+static void
+text_savings(const struct row *row, bool colour, struct buffer *out)
+{
+    char text[USD_TEXT_SIZE];
+
+    if (row->saving_count == 0 && !usd_known(row->baseline))
+        return;
+    title(out, colour, "Savings");
+    usd_format(row->baseline, text);
+    buffer_printf(out, "  %-24s %s%s\n", "baseline", usd_known(row->baseline) ? "$" : "",
+                  usd_known(row->baseline) ? text : "unknown");
+    for (size_t i = 0; i < row->saving_count; i++) {
+        usd_format(row->savings[i].saved, text);
+        buffer_printf(out, "  %-24.*s $%s%s\n", SLICE_ARGS(row->savings[i].lever), text,
+                      row->savings[i].shadow ? " (shadow: would have saved)" : "");
+    }
+}
+
+static void
+text_us(struct buffer *out, const char *name, int64_t us)
+{
+    if (us != ROW_UNKNOWN)
+        buffer_printf(out, "  %-24s %lld.%03lld ms\n", name, (long long)(us / 1000), (long long)(us % 1000));
+}
+
+static void
+text_attempts(const struct row *row, bool colour, struct buffer *out)
+{
+    char text[USD_TEXT_SIZE];
+
+    title(out, colour, "Attempts and timing");
+    for (size_t i = 0; i < row->try_count; i++) {
+        const struct attempt_line *attempt = &row->tries[i];
+
+        usd_format(attempt->cost, text);
+        buffer_printf(out, "  %-24.*s %.*s, status %lld, %s%s%s%.*s\n", SLICE_ARGS(attempt->target),
+                      SLICE_ARGS(or_dash(attempt->state)), (long long)attempt->status,
+                      usd_known(attempt->cost) ? "$" : "cost ", usd_known(attempt->cost) ? text : "unknown",
+                      attempt->why.len != 0 ? ", " : "", SLICE_ARGS(attempt->why));
+    }
+    text_us(out, "queued", row->queue_us);
+    text_us(out, "first token", row->first_token_us);
+    text_us(out, "whole answer", row->total_us);
+    if (row->useful_ppm != ROW_UNKNOWN)
+        buffer_printf(out, "  %-24s %lld%%, says %.*s%s%.*s\n", "useful", (long long)row->useful_ppm / 10000,
+                      SLICE_ARGS(or_dash(row->useful_source)), row->useful_reason.len != 0 ? ": " : "",
+                      SLICE_ARGS(row->useful_reason));
+}
+
+void
+explain_write_text(const struct row *row, bool colour, struct buffer *out)
+{
+    text_head(row, colour, out);
+    text_costs(row, colour, out);
+    text_savings(row, colour, out);
+    text_attempts(row, colour, out);
+    if (row->plans.len == 0)
+        return;
+    title(out, colour, "Plans");
+    buffer_printf(out, "  %.*s\n", SLICE_ARGS(row->plans));
+}

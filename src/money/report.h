@@ -1,0 +1,86 @@
+/* What a report says, from the ledger's sums: collected here, printed by report_text.c, report_json.c and report_csv.c. */
+#ifndef MONEY_REPORT_H
+#define MONEY_REPORT_H
+
+#include "money/estimate.h"
+#include "money/group.h"
+#include "money/ledger_store.h"
+
+enum report_by {
+    REPORT_BY_KEY,
+    REPORT_BY_ROUTE,
+    REPORT_BY_TAG,
+    REPORT_BY_MODEL,
+    REPORT_BY_BACKEND,
+    REPORT_BY_TENANT,
+    REPORT_BY_OWNER,
+    REPORT_BY_SOURCE,
+    REPORT_BY_HOUR,
+    REPORT_BY_DAY,
+    REPORT_BYS
+};
+
+const char *report_by_name(enum report_by by);
+
+enum { REPORT_BY_MOST = 4 };
+
+struct report_options {
+    int64_t since, until, now; /* microseconds since the Unix epoch; since and until are taken to whole hours */
+    enum report_by by[REPORT_BY_MOST];
+    size_t by_count;
+    const char *(*risk)(struct slice lever); /* what a lever risks; never NULL */
+};
+
+/* Requests that have the same text in each of options.by. */
+struct report_line {
+    struct slice label[REPORT_BY_MOST];
+    struct sums sums;
+    struct interval useful; /* how many were useful: seen where judged, extrapolated where not */
+};
+
+struct report_lever {
+    struct slice lever;
+    bool shadow;
+    struct sums sums;    /* of the requests it touched; sums.saved is what it saved, or in shadow would have saved */
+    struct sums control; /* of the same routes' requests that the reference served */
+};
+
+struct report_day {
+    int64_t start;
+    struct sums sums;
+    struct interval useful;
+};
+
+struct report {
+    struct report_options options;
+    struct arena arena;
+    struct sums all;
+    struct sums modelled;      /* part of all: answered by modelled backends */
+    struct interval useful;    /* how many of all */
+    struct report_line *lines; /* by cost, dearest first; by time if the first `by` is one */
+    size_t line_count;
+    struct report_lever *levers; /* by what they saved */
+    size_t lever_count;
+    struct sums holdout, treated;  /* rows that bypassed all levers by lot, and the others */
+    struct interval month;         /* the present month's cost in dollars, at its end */
+    struct sums week, week_before; /* the last seven days, and the seven before them */
+    struct interval week_useful, week_before_useful;
+    int64_t first; /* start of the first hour or day that has anything; INT64_MAX: nothing at all */
+};
+
+/* Adds up all stores (the ledger, and what the journal holds beyond it). *out is freed by report_free, also on error. */
+enum status report_collect(struct ledger_store *const *stores, size_t count, const struct report_options *options,
+                           struct report *out) MUST_CHECK;
+void report_free(struct report *report);
+
+/* Cost per useful output in dollars: all cost over how many were useful. */
+struct interval report_cost_per_useful(const struct sums *sums, struct interval useful);
+
+void report_write_text(const struct report *report, bool colour, struct buffer *out);
+void report_write_json(const struct report *report, struct buffer *out);
+void report_write_csv(const struct report *report, struct buffer *out);
+
+/* One CSV field, quoted where it must be. */
+void csv_add(struct buffer *out, struct slice text);
+
+#endif

@@ -1,0 +1,340 @@
+/* The report for people. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "money/amount.h"
+#include "money/report.h"
+
+enum { TEXT_MOST = 64 };
+
+/* Where lines go, and whether in colour. */
+struct page {
+    struct buffer *out;
+    bool colour;
+};
+
+static void
+start(const struct page *page, const char *code)
+{
+    if (page->colour)
+        buffer_printf(page->out, "\033[%sm", code);
+}
+
+static void
+stop(const struct page *page)
+{
+    if (page->colour)
+        buffer_add_text(page->out, "\033[0m");
+}
+
+static void
+title(const struct page *page, const char *text)
+{
+    buffer_add_byte(page->out, '\n');
+    start(page, "1");
+    buffer_add_text(page->out, text);
+    stop(page);
+    buffer_add_byte(page->out, '\n');
+}
+
+/* "  name        text" */
+static void fact(const struct page *page, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void
+fact(const struct page *page, const char *name, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    buffer_printf(page->out, "  %-24s %s\n", name, text);
+}
+
+static const char *
+money(wide_int amount, char *out)
+{
+    amount_format_people(amount, out);
+    return out;
+}
+
+static const char *
+dollars(double amount, char *out)
+{
+    amount_format_people((wide_int)(amount * 1e12), out);
+    return out;
+}
+
+static const char *
+share(wide_int part, wide_int whole, char *out)
+{
+    if (whole == 0)
+        return "-";
+    snprintf(out, TEXT_MOST, "%.1f%%", 100 * (double)part / (double)whole);
+    return out;
+}
+
+static const char *
+duration(double us, char *out)
+{
+    if (us < 0)
+        return "-";
+    if (us < 1e3)
+        snprintf(out, TEXT_MOST, "%.0f us", us);
+    else if (us < 1e6)
+        snprintf(out, TEXT_MOST, us < 1e4 ? "%.1f ms" : "%.0f ms", us / 1e3);
+    else
+        snprintf(out, TEXT_MOST, "%.2f s", us / 1e6);
+    return out;
+}
+
+static const char *
+interval_of_dollars(struct interval interval, char *out)
+{
+    char low[AMOUNT_TEXT_SIZE], middle[AMOUNT_TEXT_SIZE], high[AMOUNT_TEXT_SIZE];
+
+    if (!interval.known)
+        return "unknown";
+    snprintf(out, 3 * AMOUNT_TEXT_SIZE, "%s (%s to %s)", dollars(interval.middle, middle), dollars(interval.low, low),
+             dollars(interval.high, high));
+    return out;
+}
+
+static void
+write_money(const struct page *page, const struct report *report)
+{
+    const struct sums *all = &report->all;
+    char a[3 * AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE];
+
+    fact(page, "requests", "%lld, %lld answered in full", (long long)all->rows, (long long)all->ok);
+    fact(page, "cost", "%s", money(all->cost, a));
+    fact(page, "baseline", "%s (what it would have cost without Equipoise)", money(all->baseline, a));
+    fact(page, "booked savings", "%s, %s of the baseline", money(all->saved, a), share(all->saved, all->baseline, b));
+    fact(page, "of the cost", "%s exact, %s estimated", share(all->cost - all->cost_estimated, all->cost, a),
+         share(all->cost_estimated, all->cost, b));
+    if (all->valued > 0)
+        fact(page, "margin", "%s on the %lld requests whose value was told", money(all->value - all->valued_cost, a),
+             (long long)all->valued);
+    if (all->unpriced > 0) {
+        start(page, "1;31");
+        fact(page, "UNPRICED", "%lld requests have no known cost and are in no sum: `equipoise check` names the models",
+             (long long)all->unpriced);
+        stop(page);
+    }
+}
+
+static void
+write_useful(const struct page *page, const struct report *report)
+{
+    char a[3 * AMOUNT_TEXT_SIZE];
+
+    if (!report->useful.known) {
+        fact(page, "cost per useful output",
+             "unknown: no outcome was told or checked yet (POST /v1/feedback, or `validate:`)");
+        return;
+    }
+    fact(page, "cost per useful output", "%s",
+         interval_of_dollars(report_cost_per_useful(&report->all, report->useful), a));
+    fact(page, "", "all cost / expected useful outputs, %.0f (%.0f to %.0f); %lld outcomes seen; the rest by the",
+         report->useful.middle, report->useful.low, report->useful.high, (long long)report->all.judged);
+    fact(page, "", "share seen on the same route and source, Wilson 95 %% intervals");
+}
+
+static void
+write_latency(const struct page *page, const struct sums *sums)
+{
+    char a[TEXT_MOST], b[TEXT_MOST];
+
+    fact(page, "first token", "p50 %s, p95 %s", duration(histogram_quantile(&sums->first_token_us, 0.5), a),
+         duration(histogram_quantile(&sums->first_token_us, 0.95), b));
+    fact(page, "whole answer", "p50 %s, p95 %s", duration(histogram_quantile(&sums->total_us, 0.5), a),
+         duration(histogram_quantile(&sums->total_us, 0.95), b));
+}
+
+static const char *
+delta_p95(const struct report_lever *lever, char *out)
+{
+    double with = histogram_quantile(&lever->sums.total_us, 0.95);
+    double without = histogram_quantile(&lever->control.total_us, 0.95);
+    char text[TEXT_MOST];
+
+    if (lever->shadow)
+        return "none";
+    if (with < 0 || without < 0)
+        return "unknown";
+    snprintf(out, TEXT_MOST, "%s%s", with < without ? "-" : "+", duration(fabs(with - without), text));
+    return out;
+}
+
+/* The difference of two shares with its interval (Newcombe 1998, from the two Wilson intervals). */
+static const char *
+delta_quality(const struct report_lever *lever, char *out)
+{
+    struct interval with = estimate_share((double)lever->sums.useful_ppm / 1e6, (double)lever->sums.judged);
+    struct interval without = estimate_share((double)lever->control.useful_ppm / 1e6, (double)lever->control.judged);
+    double difference = with.middle - without.middle;
+
+    if (lever->shadow)
+        return "none";
+    if (!with.known || !without.known)
+        return "unknown";
+    snprintf(out, TEXT_MOST, "%+.1f%% (%+.1f to %+.1f)", 100 * difference,
+             100 * (difference - hypot(with.middle - with.low, without.high - without.middle)),
+             100 * (difference + hypot(with.high - with.middle, without.middle - without.low)));
+    return out;
+}
+
+static void
+write_levers(const struct page *page, const struct report *report)
+{
+    char a[AMOUNT_TEXT_SIZE], b[TEXT_MOST], c[TEXT_MOST], d[TEXT_MOST];
+
+    if (report->lever_count == 0)
+        return;
+    title(page, "Levers: what each saves, and what it costs");
+    buffer_printf(page->out, "  %-16s %-7s %14s %10s %10s  %-24s %s\n", "lever", "mode", "saved", "traffic",
+                  "p95 total", "useful", "risk");
+    for (size_t i = 0; i < report->lever_count; i++) {
+        const struct report_lever *lever = &report->levers[i];
+
+        buffer_printf(page->out, "  %-16.*s %-7s %14s %10s %10s  %-24s %s\n", SLICE_ARGS(lever->lever),
+                      lever->shadow ? "shadow" : "on", money(lever->sums.saved, a),
+                      share(lever->sums.rows, report->all.rows, b), delta_p95(lever, c), delta_quality(lever, d),
+                      report->options.risk(lever->lever));
+    }
+    buffer_add_text(
+        page->out,
+        "  on: booked. shadow: would have saved; no client got its answer. p95 and useful: against the same\n"
+        "  routes' requests that the reference served; not a trial, unlike a holdout.\n");
+}
+
+static void
+write_labels(const struct report *report, const struct slice *labels, struct buffer *out)
+{
+    for (size_t k = 0; k < report->options.by_count; k++) {
+        struct slice label = labels[k].len != 0 ? labels[k] : SLICE_LITERAL("-");
+
+        buffer_printf(out, "  %-20.*s", SLICE_ARGS(label));
+    }
+}
+
+static void
+write_lines(const struct page *page, const struct report *report)
+{
+    struct slice names[REPORT_BY_MOST];
+    char a[AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE], c[AMOUNT_TEXT_SIZE], d[TEXT_MOST];
+
+    if (report->options.by_count == 0)
+        return;
+    for (size_t k = 0; k < report->options.by_count; k++)
+        names[k] = slice_of(report_by_name(report->options.by[k]));
+    buffer_add_byte(page->out, '\n');
+    start(page, "1");
+    write_labels(report, names, page->out);
+    buffer_printf(page->out, "%10s %14s %14s %14s %14s %10s\n", "requests", "cost", "baseline", "saved", "per useful",
+                  "p95 total");
+    stop(page);
+    for (size_t i = 0; i < report->line_count; i++) {
+        const struct report_line *line = &report->lines[i];
+        struct interval each = report_cost_per_useful(&line->sums, line->useful);
+        char e[AMOUNT_TEXT_SIZE];
+
+        write_labels(report, line->label, page->out);
+        buffer_printf(
+            page->out, "%10lld %14s %14s %14s %14s %10s%s\n", (long long)line->sums.rows, money(line->sums.cost, a),
+            money(line->sums.baseline, b), money(line->sums.saved, c), each.known ? dollars(each.middle, e) : "unknown",
+            duration(histogram_quantile(&line->sums.total_us, 0.95), d), line->sums.unpriced > 0 ? "  + unpriced" : "");
+    }
+}
+
+static void
+write_weeks(const struct page *page, const struct report *report)
+{
+    double more_useful = report->week_useful.middle - report->week_before_useful.middle;
+    wide_int more_cost = report->week.cost - report->week_before.cost;
+    char a[3 * AMOUNT_TEXT_SIZE];
+
+    if (report->week_before.rows == 0)
+        return;
+    if (!report->week_useful.known || !report->week_before_useful.known)
+        fact(page, "per extra useful output", "unknown: no outcomes in both weeks");
+    else if (more_useful < 1)
+        fact(page, "per extra useful output", "none: not more useful outputs than in the week before (%s more spent)",
+             money(more_cost, a));
+    else
+        fact(page, "per extra useful output", "%s, this week against the one before",
+             dollars((double)more_cost / 1e12 / more_useful, a));
+}
+
+/* Mean cost per request of both sides, with the interval of their difference from the spread of costs. */
+static void
+write_holdout(const struct page *page, const struct report *report)
+{
+    const struct sums *side[2] = {&report->treated, &report->holdout};
+    double mean[2], error = 0;
+    char a[AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE], c[AMOUNT_TEXT_SIZE];
+
+    if (report->holdout.rows < 2 || report->treated.rows < 2)
+        return;
+    for (int i = 0; i < 2; i++) {
+        double count = (double)(side[i]->rows - side[i]->unpriced);
+
+        if (count < 2)
+            return;
+        mean[i] = (double)side[i]->cost / 1e12 / count;
+        error += fmax(0, (double)side[i]->cost_square / 1e18 / count - mean[i] * mean[i]) / (count - 1);
+    }
+    error = 1.959964 * sqrt(error);
+    fact(page, "holdout", "measured saving per request %s, +- %s (95 %%); %lld requests bypassed all levers",
+         dollars(mean[1] - mean[0], a), dollars(error, b), (long long)report->holdout.rows);
+    fact(page, "", "the smallest saving this could have seen is about %s a request", dollars(error * 2.8 / 1.96, c));
+}
+
+static void
+write_head(const struct page *page, const struct report *report)
+{
+    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+    int64_t from =
+        report->options.since > report->first || report->first == INT64_MAX ? report->options.since : report->first;
+
+    clock_format_utc(from, since);
+    clock_format_utc(report->options.until, until);
+    start(page, "1");
+    buffer_printf(page->out, "Report %.16s to %.16s UTC\n", since, until);
+    stop(page);
+    if (report->modelled.rows == 0)
+        return;
+    start(page, "33");
+    if (report->modelled.rows == report->all.rows)
+        buffer_add_text(page->out,
+                        "  modelled: all answers came from modelled backends; no figure here is a real bill\n");
+    else
+        buffer_printf(page->out, "  modelled: %lld of %lld requests were answered by modelled backends\n",
+                      (long long)report->modelled.rows, (long long)report->all.rows);
+    stop(page);
+}
+
+void
+report_write_text(const struct report *report, bool colour, struct buffer *out)
+{
+    struct page page = {out, colour};
+    char a[3 * AMOUNT_TEXT_SIZE];
+
+    write_head(&page, report);
+    if (report->all.rows == 0) {
+        buffer_add_text(out, "  no requests in this time\n");
+        return;
+    }
+    write_money(&page, report);
+    write_useful(&page, report);
+    write_latency(&page, &report->all);
+    write_weeks(&page, report);
+    fact(&page, "month's end", "%s",
+         report->month.known ? interval_of_dollars(report->month, a) : "unknown: fewer than three whole days yet");
+    write_holdout(&page, report);
+    write_levers(&page, report);
+    write_lines(&page, report);
+}
