@@ -106,7 +106,7 @@ fill_meters(const struct sums *sums, struct meter *out)
     out[2] = (struct meter){"cache_write", "input tokens written to cache", sums->cache_write_tokens,
                             sums->cache_write_cost, true};
     out[3] = (struct meter){"output", "output tokens", sums->output_tokens, sums->output_cost, true};
-    out[4] = (struct meter){"other", "charges by the call, and what no kind of token explains", sums->tool_calls,
+    out[4] = (struct meter){"other", "charges by the call and what no kind of token explains", sums->tool_calls,
                             sums->cost - parts, false};
 }
 
