@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "live/client.h"
+#include "live/command.h"
 #include "live/listen.h"
 #include "live/loop.h"
 #include "live/server.h"
@@ -119,6 +120,7 @@ static const struct world_ops live_ops = {
     .call_close = client_call_close,
     .post = op_post,
     .work = op_work,
+    .command = command_start,
     .append = op_append,
 };
 
@@ -296,7 +298,7 @@ loop_stopping(struct live_world *world)
 {
     struct worker *worker = worker_of(world);
     struct live *live = worker->live;
-    bool resting = world->connections == 0 && world->calls == 0 && world->jobs == 0;
+    bool resting = world->connections == 0 && world->calls == 0 && world->jobs == 0 && world->command_count == 0;
 
     if (resting == worker->resting)
         return;
@@ -314,6 +316,7 @@ cut_all(struct live_world *world)
     for (size_t i = 0; i < world->server_count; i++)
         server_cut(&world->servers[i]);
     client_cut(world);
+    command_cut(world);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "live/command.h"
 #include "live/stream.h"
 
 static void
@@ -95,6 +96,8 @@ loop_init(struct live_world *world, struct live *live, unsigned worker, unsigned
     list_init(&world->ready);
     list_init(&world->buried);
     list_init(&world->upstreams);
+    list_init(&world->commands);
+    list_init(&world->commands_failed);
     map_init(&world->pools);
     world->scratch = must_alloc(SCRATCH_BYTES);
 }
@@ -200,7 +203,7 @@ loop_leave(struct live_world *world)
 {
     struct list *node;
 
-    while (!list_empty(&world->dirty) || !list_empty(&world->ready)) {
+    while (!list_empty(&world->dirty) || !list_empty(&world->ready) || command_tend(world)) {
         while ((node = list_first(&world->dirty)) != NULL)
             stream_settle(CONTAINER_OF(node, struct stream, dirty));
         if ((node = list_first(&world->ready)) != NULL)

@@ -62,8 +62,11 @@ struct live_world {
     unsigned connections;
     unsigned calls;                /* open calls */
     unsigned jobs;                 /* off the loop */
+    struct list commands;          /* that run; see command.h */
+    struct list commands_failed;   /* not started, not told yet */
+    unsigned command_count;        /* both */
     bool stopping;                 /* no further clients, connections close after their answer */
-    bool cutting;                  /* no further calls either */
+    bool cutting;                  /* no further calls and commands either */
     bool finished;                 /* the loop need not turn any more */
     struct tls_contexts *contexts; /* shared by all workers */
 };

@@ -52,6 +52,8 @@ history_new(struct history_options options)
     list_init(&history->backends);
     list_init(&history->posts);
     list_init(&history->jobs);
+    list_init(&history->known_commands);
+    list_init(&history->running_commands);
     list_init(&history->dead);
     set_clocks(history);
     make_workers(history);
@@ -76,6 +78,7 @@ history_free(struct history *history)
     vclient_free_all(history);
     vcall_free_all(history);
     vbackend_free_all(history);
+    vcommand_free_all(history);
     virtual_world_end(history);
     bury_the_dead(history);
     LIST_EACH(&history->worlds, node, after)

@@ -36,7 +36,8 @@ struct history {
     uint64_t steps;
     struct virtual_world **workers;
     struct list worlds, clients, calls, backends, posts, jobs;
-    struct list dead; /* freed at the end of the step */
+    struct list known_commands, running_commands; /* see vcommand.c */
+    struct list dead;                             /* freed at the end of the step */
     unsigned client_count, call_count;
     size_t handles_open;
     struct fault faults[FAULTS_MOST];
@@ -111,6 +112,10 @@ void vcall_pause(struct world *, struct call *, bool paused);
 void vcall_close(struct world *, struct call *);
 void vcall_cut_all(struct history *history);
 void vcall_free_all(struct history *history);
+
+/* vcommand.c */
+void vcommand_start(struct world *, struct command_run *);
+void vcommand_free_all(struct history *history);
 
 /* vclient.c, vbackend.c */
 void vclient_leave_all(struct history *history);

@@ -174,6 +174,7 @@ static const struct world_ops virtual_ops = {
     .call_close = vcall_close,
     .post = post_message,
     .work = work,
+    .command = vcommand_start,
     .append = append,
 };
 
