@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/ledger_view.h"
 #include "gateway/admin.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
+#include "money/explain.h"
 #include "twin/twin.h"
 #include "version.h"
 
@@ -65,11 +67,33 @@ ledger_metrics(void *context, struct buffer *out)
         (unsigned long long)counters.mismatches, ledger_writer_health(stand->ledger) == OK);
 }
 
+/* Off the loop. Reads the ledger as `explain` does, from outside. */
+static enum status
+row_json(void *context, uint64_t id, struct buffer *out)
+{
+    struct stand *stand = context;
+    struct problems problems = {0};
+    struct ledger_view view;
+    struct arena arena = {0};
+    struct row row;
+    enum status status = ledger_view_open(stand->config->data, &problems, &view);
+
+    if (status == OK)
+        status = ledger_view_find(&view, id, &arena, &row);
+    if (status == OK)
+        explain_write_json(&row, out);
+    ledger_view_close(&view);
+    arena_reset(&arena);
+    problems_free(&problems);
+    return status;
+}
+
 static void
 worker_started(void *context, struct world *world)
 {
     struct stand *stand = context;
-    const struct admin_options admin = {.gateway = &stand->gateway, .context = stand, .more_metrics = ledger_metrics};
+    const struct admin_options admin = {
+        .gateway = &stand->gateway, .context = stand, .more_metrics = ledger_metrics, .row_json = row_json};
 
     if (world->worker != 0)
         return;

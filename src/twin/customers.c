@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
@@ -29,7 +30,8 @@ struct visit {
     struct arena arena;
     struct workload_request request;
     unsigned status;
-    char id[ID_SIZE]; /* of the answer */
+    char session[ID_SIZE]; /* every visit is a conversation of its own */
+    char id[ID_SIZE];      /* of the answer */
     struct buffer answer;
     bool leaves, tells;
 };
@@ -81,12 +83,13 @@ static void
 open_call(struct visit *visit, const char *path, struct slice body, const struct call_events *events)
 {
     const struct customers *customers = visit->customers;
-    struct http_header headers[3] = {{SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")}};
+    struct http_header headers[4] = {{SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")}};
     struct body_part part = {body, NULL};
     size_t count = 1;
 
     headers[count++] = (struct http_header){
         SLICE_LITERAL("x-equipoise-tags"), slice_of(arena_printf(&visit->arena, "feature=%s", visit->request.feature))};
+    headers[count++] = (struct http_header){SLICE_LITERAL("x-session-id"), slice_of(visit->session)};
     if (customers->options.key != NULL)
         headers[count++] = (struct http_header){
             SLICE_LITERAL("authorization"), slice_of(arena_printf(&visit->arena, "Bearer %s", customers->options.key))};
@@ -237,6 +240,7 @@ send_next(struct customers *customers)
     visit->customers = customers;
     arena_init(&visit->arena);
     list_append(&customers->visits, &visit->link);
+    snprintf(visit->session, sizeof(visit->session), "visit-%llu", (unsigned long long)atomic_load(&customers->sent));
     workload_make(&visit->request, customers->options.seed, atomic_load(&customers->sent), &customers->options.models,
                   &visit->arena);
     visit->leaves = visit->request.stream && drawn(customers, customers->options.leave_ppm);

@@ -1,0 +1,365 @@
+/* `equipoise demo`: modelled backends, the gateway, a day's workload over real sockets, and the report. Everything that
+ * a figure here rests on is modelled: answers, times, prices. What is real is the gateway: it does not know. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "cmd/probe.h"
+#include "cmd/stand.h"
+#include "live/live.h"
+#include "twin/customers.h"
+#include "twin/twin.h"
+
+enum { REQUESTS = 3000, REQUESTS_PER_S = 150, IN_FLIGHT_MOST = 200, BAR = 30 };
+
+static const usec STEP_US = 100 * USEC_PER_MS;
+
+/* Of a million: how many customers leave a stream, how many say whether an answer was useful, and how many requests the
+ * dearer backend answers with an error. */
+enum { LEAVE_PPM = 10000, FEEDBACK_PPM = 700000 };
+
+static const char demo_key[] = "eq-demo-key";
+
+struct demo {
+    bool once;
+    uint64_t requests, seed;
+    char data[64];
+    struct stand_twin *hosted, *partner;
+    struct config *config;
+    struct stand *stand;
+    struct live *crowd; /* where the customers live */
+    struct customers *customers;
+    struct log log;
+};
+
+static int
+start_twin(usec first_token_us, usec per_token_us, bool fails, struct stand_twin **out)
+{
+    struct twin_settings settings;
+    const char *why;
+
+    twin_settings_default(&settings, (struct twin_pace){first_token_us, per_token_us});
+    settings.jitter = 0.3;
+    if (fails && twin_faults_add(&settings.faults, SLICE_LITERAL("status=500:1%"), &why) != OK) {
+        cmd_complain("demo: %s", why);
+        return CMD_FAILED;
+    }
+    return stand_twin_start(&settings, out);
+}
+
+static void
+write_config(const struct demo *demo, struct buffer *out)
+{
+    struct digest digest = hash_sha256(slice_of(demo_key));
+    char hex[2 * sizeof(digest.bytes) + 1];
+    unsigned hosted = stand_twin_port(demo->hosted), partner = stand_twin_port(demo->partner);
+
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
+    buffer_printf(out,
+                  "listen: 127.0.0.1:8080\n"
+                  "data: %s\n"
+                  "backends:\n"
+                  "  hosted:  { url: \"http://127.0.0.1:%u\", engine: twin }\n"
+                  "  claude:  { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic }\n"
+                  "  partner: { url: \"http://127.0.0.1:%u\", engine: twin }\n"
+                  "routes:\n"
+                  "  assistant:\n"
+                  "    reference: hosted/twin-large\n"
+                  "    candidates: [ partner/twin-large, partner/twin-small ]\n"
+                  "    levers: { alternatives: { on: 50%% } }\n"
+                  "    attempts: 3\n"
+                  "    owner: product\n"
+                  "  writer: { reference: claude/twin-large, owner: content }\n"
+                  "  search: { reference: hosted/twin-embed, owner: search }\n"
+                  "keys:\n"
+                  "  demo: { sha256: %s, tenant: demo }\n"
+                  "prices:\n"
+                  "  override:\n"
+                  "    hosted/twin-large:  { input: $2.50/M, output: $10/M, cache_read: $0.25/M }\n"
+                  "    claude/twin-large:  { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
+                  "    partner/twin-large: { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
+                  "    partner/twin-small: { input: $0.10/M, output: $0.40/M }\n"
+                  "    hosted/twin-embed:  { input: $0.02/M }\n",
+                  demo->data, hosted, hosted, partner, hex);
+}
+
+static int
+start_gateway(struct demo *demo)
+{
+    struct buffer text = {0};
+    struct problems problems;
+    enum status status;
+
+    write_config(demo, &text);
+    problems_init(&problems);
+    status = config_load(NULL, buffer_content(&text), &problems, &demo->config);
+    if (status != OK)
+        cmd_print_problems(&problems, buffer_content(&text));
+    problems_free(&problems);
+    buffer_free(&text);
+    if (status != OK)
+        return CMD_FAILED;
+    if (!probe_port_is_free(demo->config->listen.port))
+        demo->config->listen.port = 0;
+    if (!probe_port_is_free(demo->config->admin.port))
+        demo->config->admin.port = 0;
+    return stand_new(demo->config, &demo->stand);
+}
+
+/* The customers' own thread. */
+
+static void
+crowd_started(void *context, struct world *world)
+{
+    struct demo *demo = context;
+    static struct endpoint gateway;
+    const char *port = strrchr(stand_url(demo->stand), ':') + 1;
+
+    gateway = (struct endpoint){.id = UINT32_MAX,
+                                .host = "127.0.0.1",
+                                .port = (unsigned)strtoul(port, NULL, 10),
+                                .authority = "127.0.0.1",
+                                .private_allowed = true,
+                                .connect_timeout_us = 10 * USEC_PER_S,
+                                .first_byte_timeout_us = 60 * USEC_PER_S,
+                                .idle_timeout_us = 60 * USEC_PER_S,
+                                .connections_most = IN_FLIGHT_MOST};
+    demo->customers = customers_start(
+        world, &(struct customers_options){.endpoint = &gateway,
+                                           .key = demo_key,
+                                           .models = {.chat = "assistant", .messages = "writer", .embedding = "search"},
+                                           .seed = demo->seed,
+                                           .requests = demo->requests,
+                                           .requests_per_s = REQUESTS_PER_S,
+                                           .in_flight_most = IN_FLIGHT_MOST / 2,
+                                           .leave_ppm = LEAVE_PPM,
+                                           .feedback_ppm = FEEDBACK_PPM});
+}
+
+static void
+crowd_stopped(void *context, struct world *world)
+{
+    struct demo *demo = context;
+
+    (void)world;
+    customers_stop(demo->customers);
+    demo->customers = NULL;
+}
+
+static struct application *
+no_application(void *context, struct world *world, size_t listener)
+{
+    (void)context;
+    (void)world;
+    (void)listener;
+    return NULL;
+}
+
+static int
+start_crowd(struct demo *demo)
+{
+    struct live_options options = {.workers = 1,
+                                   .log = &demo->log,
+                                   .context = demo,
+                                   .worker_started = crowd_started,
+                                   .application = no_application,
+                                   .worker_stopped = crowd_stopped,
+                                   .drain_us = USEC_PER_S};
+    char problem[LIVE_PROBLEM_SIZE];
+
+    if (live_new(&options, &demo->crowd, problem) != OK) {
+        cmd_complain("%s", problem);
+        return CMD_FAILED;
+    }
+    live_start(demo->crowd);
+    return CMD_FINE;
+}
+
+static void
+show_progress(const struct demo *demo, const struct customers_counts *counts, bool terminal)
+{
+    unsigned filled = (unsigned)(counts->ended * BAR / demo->requests);
+    char bar[BAR + 1];
+
+    for (unsigned i = 0; i < BAR; i++)
+        bar[i] = i < filled ? '#' : '.';
+    bar[BAR] = '\0';
+    fprintf(stderr, "%s[%s] %5llu of %llu requests, %llu useful of %llu checked (modelled)%s", terminal ? "\r" : "",
+            bar, (unsigned long long)counts->ended, (unsigned long long)demo->requests,
+            (unsigned long long)counts->useful, (unsigned long long)counts->checked, terminal ? "" : "\n");
+}
+
+static sigset_t
+stop_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+/* Waits so long, or until the user wants to stop: then true. The signals are blocked in all threads. */
+static bool
+stopped_within(usec span_us)
+{
+    const struct timespec span = {.tv_sec = span_us / USEC_PER_S, .tv_nsec = span_us % USEC_PER_S * 1000};
+    sigset_t set = stop_signals();
+
+    return sigtimedwait(&set, NULL, &span) > 0;
+}
+
+/* False if the user stopped it. A line that is written over on a terminal; else one now and then. */
+static bool
+wait_for_customers(struct demo *demo)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    struct customers_counts counts;
+    uint64_t shown = 0;
+
+    while (!customers_done(demo->customers)) {
+        if (stopped_within(STEP_US))
+            return false;
+        customers_counts(demo->customers, &counts);
+        if (!terminal && counts.ended < shown + demo->requests / 5)
+            continue;
+        shown = counts.ended;
+        show_progress(demo, &counts, terminal);
+    }
+    customers_counts(demo->customers, &counts);
+    show_progress(demo, &counts, terminal);
+    fprintf(stderr, "%s%llu answered with an error, %llu streams left by their customer, feedback on %llu answers.\n\n",
+            terminal ? "\n" : "", (unsigned long long)counts.failed, (unsigned long long)counts.left,
+            (unsigned long long)counts.told);
+    return true;
+}
+
+static int
+show_report(struct demo *demo)
+{
+    char *arguments[] = {"report", "--data", demo->data, NULL};
+
+    if (stand_settle(demo->stand) != OK) {
+        cmd_complain("the ledger could not be written");
+        return CMD_FAILED;
+    }
+    fflush(stdout);
+    return cmd_report(3, arguments);
+}
+
+static void
+stay(struct demo *demo)
+{
+    fprintf(
+        stderr,
+        "\nThe gateway stays up until Ctrl-C. Try it:\n"
+        "  curl %s/v1/chat/completions -H 'authorization: Bearer %s' -H 'content-type: application/json' \\\n"
+        "    -d '{\"model\": \"assistant\", \"messages\": [{\"role\": \"user\", \"content\": \"What is 17 * 23?\"}]}' "
+        "-i\n"
+        "  equipoise explain ID --data %s        # the x-equipoise-id of an answer\n"
+        "  curl %s/metrics\n",
+        stand_url(demo->stand), demo_key, demo->data, stand_admin_url(demo->stand));
+    while (!stopped_within(USEC_PER_S))
+        continue;
+}
+
+static int
+play(struct demo *demo)
+{
+    int exit_status;
+
+    fprintf(stderr,
+            "Modelled backends: 'hosted' (dearer, 1 %% of its answers are errors) and 'partner' (the same model, "
+            "cheaper).\n"
+            "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n",
+            stand_url(demo->stand), demo->data);
+    exit_status = start_crowd(demo);
+    if (exit_status != CMD_FINE)
+        return exit_status;
+    if (!wait_for_customers(demo))
+        fputs("\nStopped; what was booked so far:\n", stderr);
+    live_stop(demo->crowd, true);
+    live_join(demo->crowd);
+    exit_status = show_report(demo);
+    if (exit_status == CMD_FINE && !demo->once)
+        stay(demo);
+    return exit_status;
+}
+
+static void
+clean_up(struct demo *demo)
+{
+    if (demo->stand != NULL)
+        stand_free(demo->stand);
+    live_free(demo->crowd);
+    if (demo->config != NULL)
+        config_release(demo->config);
+    if (demo->hosted != NULL)
+        stand_twin_stop(demo->hosted);
+    if (demo->partner != NULL)
+        stand_twin_stop(demo->partner);
+}
+
+static int
+run(struct demo *demo)
+{
+    int exit_status = CMD_FAILED;
+    sigset_t set = stop_signals();
+
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads, which inherit it */
+    demo->log = log_to_stderr(LOG_WARN);
+    strcpy(demo->data, "/tmp/equipoise-demo-XXXXXX");
+    if (mkdtemp(demo->data) == NULL) {
+        cmd_complain("no folder for the ledger can be made in /tmp");
+        return CMD_FAILED;
+    }
+    if (start_twin(120 * USEC_PER_MS, 4 * USEC_PER_MS, true, &demo->hosted) == CMD_FINE &&
+        start_twin(150 * USEC_PER_MS, 5 * USEC_PER_MS, false, &demo->partner) == CMD_FINE &&
+        start_gateway(demo) == CMD_FINE) {
+        stand_start(demo->stand);
+        exit_status = play(demo);
+    }
+    clean_up(demo);
+    return exit_status;
+}
+
+int
+cmd_demo(int argc, char **argv)
+{
+    struct demo demo = {.requests = REQUESTS, .seed = 1};
+    const struct option table[] = {
+        {"once", 0, OPTION_FLAG, NULL, "end after the report", &demo.once},
+        {"requests", 'n', OPTION_NUMBER, "N", "how many requests the customers send (3000)", &demo.requests},
+        {"seed", 's', OPTION_NUMBER, "N", "decides workload, answers and faults (1)", &demo.seed},
+    };
+    static const struct example examples[] = {
+        {"equipoise demo", "twenty seconds of traffic, the report, and a gateway to try"},
+        {"equipoise demo --once", "the same, and end"},
+    };
+    const struct options options = {
+        .command = "demo",
+        .summary = "Modelled backends, a realistic workload over real sockets, the gateway between, and the report.",
+        .operands = "",
+        .examples = examples,
+        .example_count = sizeof(examples) / sizeof(examples[0]),
+        .options = table,
+        .option_count = sizeof(table) / sizeof(table[0]),
+        .notes = "All figures of the demo are modelled. Its ledger stays in /tmp for `report` and `explain`.\n",
+    };
+    int exit_status = options_read(&options, &argc, argv);
+
+    if (exit_status != OPTIONS_GO_ON)
+        return exit_status;
+    if (demo.requests == 0) {
+        cmd_complain("demo: --requests must be at least 1");
+        return CMD_USAGE;
+    }
+    return run(&demo);
+}
