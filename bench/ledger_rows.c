@@ -1,0 +1,115 @@
+/* Appends rows to a journal as a worker does and waits until the ledger has them: `ledger_rows DIR ROWS DAYS`. Prints what
+ * an append and what a row in all cost; CPU is of the whole process, so also the ledger's thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "live/ledger_writer.h"
+
+/* What a plausible chat request books: texts of few values, all costs known. */
+static void
+fill(struct rng *rng, uint64_t id, int64_t wall_us, struct row *row)
+{
+    static const char *const models[] = {"large-1", "small-1", "small-2"};
+    static const char *const keys[] = {"web", "batch", "mobile"};
+
+    row_init(row);
+    row->id = id;
+    row->arrived_wall_us = wall_us;
+    row->key_name = slice_of(keys[rng_below(rng, 3)]);
+    row->tenant = SLICE_LITERAL("acme");
+    row->route = row->model_asked = SLICE_LITERAL("assistant");
+    row->owner = SLICE_LITERAL("search-team");
+    row->tags = SLICE_LITERAL("feature=search");
+    row->api = SLICE_LITERAL("chat");
+    row->model_served = slice_of(models[rng_below(rng, 3)]);
+    row->backend = SLICE_LITERAL("here");
+    row->provider = SLICE_LITERAL("openai");
+    row->source = SLICE_LITERAL("reference");
+    row->state = SLICE_LITERAL("ok");
+    row->exactness = SLICE_LITERAL("exact");
+    row->status = 200;
+    row->attempts = 1;
+    row->input_tokens = 100 + (int64_t)rng_below(rng, 3000);
+    row->output_tokens = 1 + (int64_t)rng_below(rng, 900);
+    row->input_cost = row->input_tokens * 1250000;
+    row->output_cost = row->output_tokens * 10000000;
+    row->cost = row->reserved_estimate = row->input_cost + row->output_cost;
+    row->baseline = row->cost;
+    row->queue_us = (int64_t)rng_below(rng, 100);
+    row->first_token_us = (int64_t)rng_below(rng, 2000000);
+    row->total_us = row->first_token_us + (int64_t)rng_below(rng, 4000000);
+    row->request_bytes = row->input_tokens * 4;
+    row->answer_bytes = row->output_tokens * 4;
+    row->tries[0] = (struct attempt_line){.target = SLICE_LITERAL("here/large-1"),
+                                          .state = SLICE_LITERAL("ok"),
+                                          .status = 200,
+                                          .cost = row->cost,
+                                          .ended_us = row->total_us};
+    row->try_count = 1;
+}
+
+static double
+cpu_us(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+}
+
+static void
+append_rows(struct ledger_writer *writer, uint64_t rows, int64_t step_us)
+{
+    struct buffer record = {0};
+    struct rng rng;
+    struct row row;
+    int64_t now_us = clock_wall_us();
+
+    rng_seed(&rng, 1);
+    for (uint64_t i = 0; i < rows; i++) {
+        fill(&rng, (i + 1) << 20, now_us - (int64_t)(rows - i) * step_us, &row);
+        journal_put_open(&record, &row);
+        journal_put_settle(&record, &row);
+        /* Full: this loop is faster than the thread that allocates ahead. */
+        while (ledger_writer_append(writer, 0, buffer_content(&record)) != OK)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        buffer_clear(&record);
+    }
+    buffer_free(&record);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct problems problems = {0};
+    struct ledger_writer *writer;
+    struct log log = log_to_stderr(LOG_WARN);
+    uint64_t rows = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    int64_t days = argc > 3 ? strtoll(argv[3], NULL, 10) : 0;
+    usec started_us, appended_us;
+    double cpu_before;
+
+    if (rows == 0 || days <= 0) {
+        fprintf(stderr, "usage: ledger_rows DIR ROWS DAYS\n");
+        return 2;
+    }
+    if (ledger_writer_start(&(struct ledger_options){.dir = argv[1], .workers = 1, .log = &log}, &problems, &writer) !=
+        OK) {
+        fprintf(stderr, "%s\n", problems.all[0].text);
+        return 1;
+    }
+    started_us = clock_now_us();
+    cpu_before = cpu_us();
+    append_rows(writer, rows, days * 86400 * USEC_PER_S / (int64_t)rows);
+    appended_us = clock_now_us();
+    if (ledger_writer_drain(writer) != OK)
+        return 1;
+    printf("append: %.2f us a row; in the ledger: %.2f us a row, %.2f us CPU a row, %.0f rows/s\n",
+           (double)(appended_us - started_us) / (double)rows, (double)(clock_now_us() - started_us) / (double)rows,
+           (cpu_us() - cpu_before) / (double)rows, (double)rows * 1e6 / (double)(clock_now_us() - started_us));
+    ledger_writer_stop(writer);
+    return 0;
+}
