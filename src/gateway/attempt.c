@@ -19,8 +19,7 @@ void
 exchange_secret_here(struct exchange *exchange, const char *secret, const char *why)
 {
     if (exchange->state == EXCHANGE_SERVING && secret == NULL) {
-        exchange->attempts++;
-        attempt_failed(exchange, ERROR_UPSTREAM, why);
+        attempt_failed(exchange, ERROR_UPSTREAM, why); /* no call was made */
     } else if (exchange->state == EXCHANGE_SERVING) {
         exchange->secret = secret;
         exchange->attempts++;
@@ -59,9 +58,10 @@ may_try_again(struct exchange *exchange, bool *same_plan)
 static void
 attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
 {
-    bool same_plan, again = may_try_again(exchange, &same_plan);
+    bool same_plan, again = may_try_again(exchange, &same_plan), called = exchange->cursor.flight != NULL;
 
-    count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
+    if (called)
+        count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = arena_strdup(&exchange->arena, why);
     settle_attempt(exchange);
     cursor_leave(&exchange->cursor);
@@ -69,7 +69,8 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
         exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_UPSTREAM_FAILED, kind, exchange->why);
         return;
     }
-    settle_journal_attempt(exchange);
+    if (called)
+        settle_journal_attempt(exchange);
     exchange->plan->tried = !same_plan;
     exchange_move(exchange, ATTEMPT_FAILED);
 }
