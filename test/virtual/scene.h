@@ -45,7 +45,8 @@ struct scene {
     struct vbackend *backends[SCENE_BACKENDS_MOST];
     struct row *rows; /* as of the last scene_rest, in order of settling */
     size_t row_count, rows_size;
-    size_t opened; /* OPEN records that no SETTLE followed */
+    size_t opened;              /* OPEN records that no SETTLE followed */
+    size_t attempts, feedbacks; /* ATTEMPT and FEEDBACK records */
     bool passed;
     bool journal_fails; /* then rows may be missing */
 };

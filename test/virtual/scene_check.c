@@ -22,8 +22,10 @@ take_record(struct scene *scene, const struct journal_record *record, size_t *op
         ++*opens;
         assert_null(row_of(scene, record->row.id));
     }
+    scene->attempts += record->type == JOURNAL_ATTEMPT ? 1 : 0;
     if (record->type == JOURNAL_ATTEMPT)
         assert_null(row_of(scene, record->row.id));
+    scene->feedbacks += record->type == JOURNAL_FEEDBACK ? 1 : 0;
     if (record->type != JOURNAL_SETTLE)
         return;
     assert_null(row_of(scene, record->row.id)); /* one row, not two */
@@ -40,7 +42,7 @@ read_journals(struct scene *scene)
 {
     size_t settled_opens = 0;
 
-    scene->row_count = scene->opened = 0;
+    scene->row_count = scene->opened = scene->attempts = scene->feedbacks = 0;
     for (unsigned i = 0; i < scene->gateway.worker_count; i++) {
         struct slice bytes = history_journal(scene->history, i);
         struct journal_record record;
