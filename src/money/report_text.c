@@ -94,11 +94,11 @@ duration(double us, char *out)
 static const char *
 interval_of_dollars(struct interval interval, char *out)
 {
-    char low[AMOUNT_TEXT_SIZE], middle[AMOUNT_TEXT_SIZE], high[AMOUNT_TEXT_SIZE];
+    char low[TEXT_MOST], middle[TEXT_MOST], high[TEXT_MOST];
 
     if (!interval.known)
         return "unknown";
-    snprintf(out, 3 * AMOUNT_TEXT_SIZE, "%s (%s to %s)", dollars(interval.middle, middle), dollars(interval.low, low),
+    snprintf(out, 3 * TEXT_MOST, "%s (%s to %s)", dollars(interval.middle, middle), dollars(interval.low, low),
              dollars(interval.high, high));
     return out;
 }
@@ -107,7 +107,7 @@ static void
 write_money(const struct page *page, const struct report *report)
 {
     const struct sums *all = &report->all;
-    char a[3 * AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE];
+    char a[3 * TEXT_MOST], b[TEXT_MOST];
 
     fact(page, "requests", "%lld, %lld answered in full", (long long)all->rows, (long long)all->ok);
     fact(page, "cost", "%s", money(all->cost, a));
@@ -129,7 +129,7 @@ write_money(const struct page *page, const struct report *report)
 static void
 write_useful(const struct page *page, const struct report *report)
 {
-    char a[3 * AMOUNT_TEXT_SIZE];
+    char a[3 * TEXT_MOST];
 
     if (!report->useful.known) {
         fact(page, "cost per useful output",
@@ -190,7 +190,7 @@ delta_quality(const struct report_lever *lever, char *out)
 static void
 write_levers(const struct page *page, const struct report *report)
 {
-    char a[AMOUNT_TEXT_SIZE], b[TEXT_MOST], c[TEXT_MOST], d[TEXT_MOST];
+    char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST], d[TEXT_MOST];
 
     if (report->lever_count == 0)
         return;
@@ -225,7 +225,7 @@ static void
 write_lines(const struct page *page, const struct report *report)
 {
     struct slice names[REPORT_BY_MOST];
-    char a[AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE], c[AMOUNT_TEXT_SIZE], d[TEXT_MOST];
+    char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST], d[TEXT_MOST];
 
     if (report->options.by_count == 0)
         return;
@@ -240,7 +240,7 @@ write_lines(const struct page *page, const struct report *report)
     for (size_t i = 0; i < report->line_count; i++) {
         const struct report_line *line = &report->lines[i];
         struct interval each = report_cost_per_useful(&line->sums, line->useful);
-        char e[AMOUNT_TEXT_SIZE];
+        char e[TEXT_MOST];
 
         write_labels(report, line->label, page->out);
         buffer_printf(
@@ -255,7 +255,7 @@ write_weeks(const struct page *page, const struct report *report)
 {
     double more_useful = report->week_useful.middle - report->week_before_useful.middle;
     wide_int more_cost = report->week.cost - report->week_before.cost;
-    char a[3 * AMOUNT_TEXT_SIZE];
+    char a[3 * TEXT_MOST];
 
     if (report->week_before.rows == 0)
         return;
@@ -275,7 +275,7 @@ write_holdout(const struct page *page, const struct report *report)
 {
     const struct sums *side[2] = {&report->treated, &report->holdout};
     double mean[2], error = 0;
-    char a[AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE], c[AMOUNT_TEXT_SIZE];
+    char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST];
 
     if (report->holdout.rows < 2 || report->treated.rows < 2)
         return;
@@ -321,7 +321,7 @@ void
 report_write_text(const struct report *report, bool colour, struct buffer *out)
 {
     struct page page = {out, colour};
-    char a[3 * AMOUNT_TEXT_SIZE];
+    char a[3 * TEXT_MOST];
 
     write_head(&page, report);
     if (report->all.rows == 0) {
