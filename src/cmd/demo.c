@@ -20,8 +20,7 @@ enum { REQUESTS = 3000, REQUESTS_PER_S = 150, IN_FLIGHT_MOST = 200, BAR = 30 };
 
 static const usec STEP_US = 100 * USEC_PER_MS;
 
-/* Of a million: how many customers leave a stream, how many say whether an answer was useful, and how many requests the
- * dearer backend answers with an error. */
+/* Of a million: how many customers leave a stream, and how many say whether an answer was useful. */
 enum { LEAVE_PPM = 10000, FEEDBACK_PPM = 700000 };
 
 static const char demo_key[] = "eq-demo-key";
@@ -39,14 +38,15 @@ struct demo {
 };
 
 static int
-start_twin(usec first_token_us, usec per_token_us, bool fails, struct stand_twin **out)
+start_twin(usec first_token_us, usec per_token_us, uint64_t seed, struct stand_twin **out)
 {
     struct twin_settings settings;
     const char *why;
 
     twin_settings_default(&settings, (struct twin_pace){first_token_us, per_token_us});
     settings.jitter = 0.3;
-    if (fails && twin_faults_add(&settings.faults, SLICE_LITERAL("status=500:1%"), &why) != OK) {
+    settings.seed = seed;
+    if (twin_faults_add(&settings.faults, SLICE_LITERAL("status=500:1%"), &why) != OK) {
         cmd_complain("demo: %s", why);
         return CMD_FAILED;
     }
@@ -320,8 +320,8 @@ run(struct demo *demo)
         cmd_complain("no folder for the ledger can be made in /tmp");
         return CMD_FAILED;
     }
-    if (start_twin(120 * USEC_PER_MS, 4 * USEC_PER_MS, true, &demo->hosted) == CMD_FINE &&
-        start_twin(150 * USEC_PER_MS, 5 * USEC_PER_MS, false, &demo->partner) == CMD_FINE &&
+    if (start_twin(120 * USEC_PER_MS, 4 * USEC_PER_MS, demo->seed, &demo->hosted) == CMD_FINE &&
+        start_twin(150 * USEC_PER_MS, 5 * USEC_PER_MS, demo->seed + 1, &demo->partner) == CMD_FINE &&
         start_gateway(demo) == CMD_FINE) {
         stand_start(demo->stand);
         exit_status = play(demo);
