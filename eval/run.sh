@@ -1,0 +1,17 @@
+#!/bin/sh
+# The levers and the price book against real data, which is not part of this repository: eval/run.sh SHARED
+# Each evaluation prints its own table; the exit status is 1 if one of them does not hold.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+shared=${1:-$top/../shared}
+
+if [ ! -d "$shared/data" ]; then
+    echo "eval: there is no data in $shared; nothing was judged." >&2
+    exit 0
+fi
+command -v python3 >/dev/null || { echo "eval: python3 is needed (apt install python3)" >&2; exit 1; }
+
+failed=0
+echo "Prices: every known answer, for every provider and API"
+"$top/eval/prices.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
+exit $failed
