@@ -302,7 +302,7 @@ the_seed_decides_everything(void **state)
 
 /* The referee aborts, so each offence is committed by a child; what it said is in `said`. */
 static void
-commit(enum toy_vice vice, char *said, size_t size)
+commit(void (*offence)(unsigned), unsigned which, char *said, size_t size)
 {
     int ends[2], status;
     ssize_t len;
@@ -313,13 +313,9 @@ commit(enum toy_vice vice, char *said, size_t size)
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        struct stage *stage = stage_echo(70);
-
         (void)signal(SIGABRT, SIG_DFL);
         (void)dup2(ends[1], STDERR_FILENO);
-        stage->echo.vice = vice;
-        stage_asks(stage);
-        history_run_to_rest(stage->history);
+        offence(which);
         _exit(0);
     }
     (void)close(ends[1]);
@@ -329,6 +325,70 @@ commit(enum toy_vice vice, char *said, size_t size)
     (void)close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void
+offend_as_application(unsigned vice)
+{
+    struct stage *stage = stage_echo(70);
+
+    stage->echo.vice = (enum toy_vice)vice;
+    stage_asks(stage);
+    history_run_to_rest(stage->history);
+}
+
+enum call_vice { OPENS_TWICE, WRITES_TOO_MUCH, WRITES_AFTER_LAST, PAUSES_WHAT_IS_CLOSED, SENDS_HOST };
+
+static void
+offend_as_caller(unsigned vice)
+{
+    struct http_header host = {SLICE_LITERAL("Host"), SLICE_LITERAL("elsewhere")};
+    struct stage *stage = stage_proxy(70);
+    struct upload upload = {.rest = SLICE_LITERAL("five!")};
+
+    if (vice == SENDS_HOST) {
+        struct call call = {.events = &upload_events};
+        struct world *world = history_world(stage->history, 0);
+
+        world->ops->call_open(world, &call,
+                              &(struct call_request){.endpoint = &stage_endpoint,
+                                                     .method = SLICE_LITERAL("GET"),
+                                                     .target = SLICE_LITERAL("/"),
+                                                     .headers = &host,
+                                                     .header_count = 1});
+    }
+    upload_open(&upload, stage, vice == WRITES_TOO_MUCH ? 4 : 5);
+    if (vice == OPENS_TWICE)
+        upload_open(&upload, stage, 5);
+    upload_on(&upload);
+    if (vice == WRITES_AFTER_LAST)
+        upload_on(&upload);
+    upload.world->ops->call_close(upload.world, &upload.call);
+    upload.world->ops->call_close(upload.world, &upload.call); /* is allowed */
+    if (vice == PAUSES_WHAT_IS_CLOSED)
+        upload.world->ops->call_pause(upload.world, &upload.call, true);
+}
+
+static void
+the_referee_watches_callers_too(void **state)
+{
+    static const struct {
+        enum call_vice vice;
+        const char *words;
+    } offences[] = {
+        {OPENS_TWICE, "a call is opened that is open"},
+        {WRITES_TOO_MUCH, "more than the 4 bytes that were promised"},
+        {WRITES_AFTER_LAST, "call_write after the body's end"},
+        {PAUSES_WHAT_IS_CLOSED, "call_pause on a call that is not open"},
+        {SENDS_HOST, "headers of a call: host"},
+    };
+    char said[8192];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(offences) / sizeof(offences[0]); i++) {
+        commit(offend_as_caller, offences[i].vice, said, sizeof(said));
+        assert_non_null(strstr(said, offences[i].words));
+    }
 }
 
 static void
@@ -352,7 +412,7 @@ the_referee_sees_every_offence(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(offences) / sizeof(offences[0]); i++) {
-        commit(offences[i].vice, said, sizeof(said));
+        commit(offend_as_application, offences[i].vice, said, sizeof(said));
         assert_non_null(strstr(said, "seed 70"));
         assert_non_null(strstr(said, offences[i].words));
     }
@@ -366,7 +426,7 @@ main(void)
         cmocka_unit_test(connections_are_kept_and_limited),  cmocka_unit_test(a_slow_client_pauses_the_backend),
         cmocka_unit_test(an_application_can_be_the_backend), cmocka_unit_test(a_streamed_body_is_held_back_too),
         cmocka_unit_test(a_fault_may_strike_at_every_step),  cmocka_unit_test(the_seed_decides_everything),
-        cmocka_unit_test(the_referee_sees_every_offence),
+        cmocka_unit_test(the_referee_sees_every_offence),    cmocka_unit_test(the_referee_watches_callers_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
