@@ -183,8 +183,9 @@ struct world_ops {
     void (*timer_start)(struct world *, struct timer *, usec after_us); /* restart moves it */
     void (*timer_stop)(struct world *, struct timer *);
 
-    /* Clients. Order: client_answer once, then client_write as often as wanted, then client_finish; or client_abort at
-     * any time, which closes the connection so that the client notices. After finish and abort the handle is dead and
+    /* Clients. Order: client_answer once, then client_write as often as wanted (an answer that may have no body, to HEAD
+     * or with 204 or 304, takes and drops all of it), then client_finish; or client_abort at any time, which closes the
+     * connection so that the client notices. After finish and abort the handle is dead and
      * no callback comes. Nothing here calls back into the application. */
     void (*client_answer)(struct world *, struct client *, const struct http_answer *);
     size_t (*client_write)(struct world *, struct client *, struct slice); /* bytes taken; fewer: wait for `drained` */

@@ -37,6 +37,8 @@ read_head(void *reader, const struct http_answer *answer)
 
     if (bridge->call == NULL)
         return;
+    if (slice_is(bridge->call->head.head.method, "HEAD") || answer->status == 204 || answer->status == 304)
+        head.body_len = 0;
     head.headers = answer->headers;
     head.header_count = answer->header_count;
     vhead_print(&head, &lines);

@@ -128,6 +128,13 @@ promised_len(const struct http_head *head)
     return (int64_t)len;
 }
 
+/* RFC 9112, 6.3, 1: whatever the head says. */
+static bool
+never_has_body(const struct run *run, unsigned status)
+{
+    return slice_is(run->call->head.head.method, "HEAD") || status == 204 || status == 304;
+}
+
 static void
 play_the_head(struct run *run, const struct play *play)
 {
@@ -135,7 +142,7 @@ play_the_head(struct run *run, const struct play *play)
     struct vhead head;
 
     vhead_parse(&head, &start, play->headers);
-    run->promised = head.head.body_len = promised_len(&head.head);
+    run->promised = head.head.body_len = never_has_body(run, play->status) ? 0 : promised_len(&head.head);
     vcall_give_head(run->call, &head.head);
     vhead_free(&head);
 }

@@ -265,6 +265,72 @@ passing_through_is_priced_when_it_tells_usage(void **state)
     scene_passed(s);
 }
 
+/* What has no body stays without one; what only looks costs nothing. */
+static void
+passing_through_knows_answers_without_a_body(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 52});
+    struct vbackend *alpha = scene_backend(s, "alpha");
+    struct vclient *deleted, *head, *get;
+
+    vbackend_decides(alpha, NULL, NULL);
+    vbackend_plays(alpha, play_head(204, NULL), play_end());
+    vbackend_plays(alpha, play_head(200, "content-length: 77\nx-kept: 1"), play_end());
+    vbackend_plays(alpha, play_head(200, "content-type: text/plain"), play_text("abc"), play_text("def"), play_end());
+    deleted = scene_asks(s, (struct ask){.target = "/backend/alpha/v1/files/1", .client = {.method = "DELETE"}});
+    scene_rest(s);
+    head = scene_asks(s, (struct ask){.target = "/backend/alpha/v1/files/2", .client = {.method = "HEAD"}});
+    scene_rest(s);
+    get = scene_asks(s, (struct ask){.target = "/backend/alpha/v1/files/3", .client = {.method = "GET"}});
+    scene_rest(s);
+    assert_int_equal(vclient_status(deleted), 204);
+    assert_int_equal(vclient_status(head), 200);
+    assert_int_equal(vclient_body(head).len, 0);
+    assert_slice_is(vclient_header(head, "x-kept"), "1");
+    assert_slice_is(vclient_body(get), "abcdef");
+    for (size_t i = 0; i < 3; i++) {
+        assert_row_is(s, i, exactness, "exact");
+        assert_int_equal(scene_row(s, i)->cost, 0);
+    }
+    scene_passed(s);
+}
+
+/* Too large to be held back until it is whole: it goes out as it comes, and is metered all the same. */
+static void
+a_large_answer_goes_out_as_it_comes(void **state)
+{
+    static const size_t len = 6 * 1024 * 1024;
+
+    for (int cut = 0; cut < 2; cut++) {
+        struct scene *s = scene_new(state, (struct scene_options){.seed = 53});
+        struct buffer answer = {0};
+        struct vclient *c;
+
+        buffer_add_text(&answer, "{\"model\":\"embedder\",\"data\":[\"");
+        while (buffer_len(&answer) < len)
+            buffer_add_text(&answer, "0123456789");
+        buffer_add_text(&answer, "\"],\"usage\":{\"prompt_tokens\":5000,\"total_tokens\":5000}}");
+        vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+        vbackend_plays(scene_backend(s, "alpha"), play_head(200, "content-type: application/json"),
+                       play_bytes(slice_first(buffer_content(&answer), len - 1000)), cut ? play_cut() : play_wait(1),
+                       play_bytes(slice_from(buffer_content(&answer), len - 1000)), play_end());
+        c = scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .client = {.read_len = 100000, .read_gap_us = 1000}});
+        scene_rest(s);
+        if (cut) {
+            assert_true(vclient_cut(c)); /* it must not take it for whole */
+            assert_row_is(s, 0, state, "cut");
+        } else {
+            assert_true(slice_equal(vclient_body(c), buffer_content(&answer)));
+            assert_row_is(s, 0, state, "ok");
+            assert_int_equal(scene_row(s, 0)->input_tokens, 5000);
+            assert_int_equal(scene_row(s, 0)->cost, 500000000);
+        }
+        buffer_free(&answer);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* The journal */
 
 static void
@@ -321,6 +387,8 @@ main(void)
         cmocka_unit_test_teardown(a_stale_connection_costs_nothing, scene_teardown),
         cmocka_unit_test_teardown(passing_through_streams_both_ways, scene_teardown),
         cmocka_unit_test_teardown(passing_through_is_priced_when_it_tells_usage, scene_teardown),
+        cmocka_unit_test_teardown(passing_through_knows_answers_without_a_body, scene_teardown),
+        cmocka_unit_test_teardown(a_large_answer_goes_out_as_it_comes, scene_teardown),
         cmocka_unit_test_teardown(what_cannot_be_booked_is_refused, scene_teardown),
         cmocka_unit_test_teardown(or_it_is_served_and_counted_if_the_user_says_so, scene_teardown),
     };
