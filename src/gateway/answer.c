@@ -1,4 +1,5 @@
 /* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
+#include "base/text.h"
 #include "gateway/exchange.h"
 
 enum { OWN_HEADERS = 8 };
@@ -67,6 +68,23 @@ put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *
         put_header(headers, count, "x-equipoise-saved-usd", money(&exchange->arena, saved));
 }
 
+/* An answer to HEAD tells the length that GET would have (RFC 9110, 8.6). */
+static int64_t
+answer_len(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct http_head head = {.headers = flight->headers, .header_count = flight->header_count};
+    uint64_t stated;
+
+    if (slice_is(exchange->head.method, "HEAD"))
+        return text_parse_u64(http_head_get(&head, "content-length"), &stated) == OK && stated <= INT64_MAX
+                   ? (int64_t)stated
+                   : -1;
+    if (flight->is_stream)
+        return -1;
+    return flight->state == FLIGHT_COMPLETE ? (int64_t)flight->kept : flight->body_len;
+}
+
 void
 answer_open(struct exchange *exchange)
 {
@@ -88,9 +106,7 @@ answer_open(struct exchange *exchange)
                   &(struct http_answer){.status = flight->status,
                                         .headers = headers,
                                         .header_count = count,
-                                        .body_len = flight->is_stream                  ? -1
-                                                    : flight->state == FLIGHT_COMPLETE ? (int64_t)flight->kept
-                                                                                       : flight->body_len});
+                                        .body_len = answer_len(exchange)});
 }
 
 /* An SSE comment: no client takes it for part of the answer. */
