@@ -253,8 +253,8 @@ equal_requests_have_one_fingerprint(void **state)
 {
     static const char *const bodies[] = {
         "{\"model\":\"assistant\",\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
-        "{ \"messages\":[{\"content\":\"hi\", \"role\":\"user\"}],\"stream\":true,\"temperature\":0,\"user\":\"u\","
-        "\"model\":\"assistant\"}",
+        ("{ \"messages\":[{\"content\":\"hi\", \"role\":\"user\"}],\"stream\":true,\"user\":\"u\",\"temperature\":0,"
+         " \"model\":\"assistant\"}"),
         "{\"model\":\"assistant\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"};
     struct scene *s = scene_new(state, (struct scene_options){.seed = 20,
                                                               .more = "  second: { sha256: "
