@@ -197,6 +197,8 @@ server_client_finish(struct world *world, struct client *client)
     if (connection->chunked)
         stream_write(&connection->stream, SLICE_LITERAL("0\r\n\r\n"));
     let_go(connection);
+    if (connection->server->world->stopping) /* also where the head, written before, promised more */
+        connection->last = true;
     connection->answered = true;
     connection_advance(connection);
 }
