@@ -1,0 +1,73 @@
+// The command line over a ledger with something in it: exit statuses, and --json that parses.
+import assert from "node:assert/strict";
+import { until } from "./harness.mjs";
+import { ask } from "./speak.mjs";
+import { equipoise, openStage, test, after } from "./stage.mjs";
+
+const stage = await openStage();
+after(() => stage.close());
+const { gateway } = stage;
+const { id } = await ask(stage.clients(), "chat", { model: "assistant", prompt: "What is 17 + 25?" });
+await ask(stage.clients(), "messages", { model: "helper", prompt: "What is 17 + 25?" });
+await until("both rows in the report", async () => (await gateway.told("report")).all.rows === 2);
+
+test("report: for a person, as JSON, as CSV, by anything", async () => {
+  const { code, stdout } = await gateway.command("report");
+  assert.equal(code, 0);
+  assert.match(stdout, /\$/);
+  assert.match(stdout, /modelled/i);
+  for (const by of ["key", "route", "model", "tag", "owner", "backend", "tenant", "source", "hour", "day", "key,route"]) {
+    const told = await gateway.told("report", "--by", by);
+    assert.ok(told.lines.length >= 1, by);
+  }
+  const csv = await gateway.command("report", "--by", "route", "--csv");
+  assert.equal(csv.code, 0);
+  const [head, ...lines] = csv.stdout.trim().split("\n");
+  for (const line of lines) assert.equal(line.split(",").length, head.split(",").length, line);
+});
+
+test("explain: for a person and as JSON; an id that is not there fails", async () => {
+  const { code, stdout } = await gateway.command("explain", id);
+  assert.equal(code, 0);
+  assert.match(stdout, /twin\/twin-medium/);
+  assert.equal((await gateway.told("explain", id)).id, id);
+  const missing = await gateway.command("explain", "0000000000000");
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /\w+ \w+/);
+});
+
+test("export --focus is CSV with FOCUS's columns", async () => {
+  const { code, stdout } = await gateway.command("export", "--focus");
+  assert.equal(code, 0);
+  const columns = stdout.split("\n")[0].split(",");
+  for (const name of ["BilledCost", "ChargePeriodStart", "ConsumedUnit", "ServiceCategory"]) assert.ok(columns.includes(name), name);
+  assert.match(stdout, /AI and Machine Learning/);
+});
+
+test("check: fine with this configuration", async () => {
+  const { code, stderr } = await equipoise(["check", gateway.file], { cwd: gateway.folder, env: gateway.env });
+  assert.equal(code, 0, stderr);
+  const probed = await equipoise(["check", gateway.file, "--probe"], { cwd: gateway.folder, env: gateway.env });
+  assert.equal(probed.code, 0, probed.stderr);
+});
+
+test("prices: list, quote, lint", async () => {
+  const list = await equipoise(["prices", "list", "--json"]);
+  assert.equal(list.code, 0, list.stderr);
+  JSON.parse(list.stdout);
+  const body = { model: "gpt-4o-mini", usage: { prompt_tokens: 1000, completion_tokens: 10, total_tokens: 1010 } };
+  const quote = await equipoise(["prices", "quote", "--provider", "openai", "-"], { input: JSON.stringify(body) });
+  assert.equal(quote.code, 0, quote.stderr);
+  assert.match(JSON.parse(quote.stdout).total_usd, /^0\.\d+$/);
+});
+
+test("usage errors are status 2 and say what to do; help is status 0", async () => {
+  for (const args of [["no-such-command"], ["report", "--no-such-option"], ["explain"], ["twin", "--port"]]) {
+    const { code, stderr, stdout } = await equipoise(args);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, /--help|equipoise/);
+    assert.equal(stdout, "");
+  }
+  for (const args of [["--help"], ["--version"], ["serve", "--help"], ["report", "--help"], ["twin", "--help"]])
+    assert.equal((await equipoise(args)).code, 0, args.join(" "));
+});

@@ -1,0 +1,54 @@
+#!/bin/sh
+# The end-to-end tests: the official SDKs talk to the gateway over real sockets, the gateway to the modelled backend.
+#
+#   EQUIPOISE=build/asan/equipoise test/e2e/run.sh [FILE.test.mjs...]
+#
+# Environment:
+#   EQUIPOISE     the program under test (default: build/asan/equipoise)
+#   REAL_ENGINE   a command that takes a port and starts a real inference engine on it; engine.test.mjs is skipped without
+#   E2E_DIRECT=1  the SDKs talk to the modelled backend itself: shows whether a failure is the gateway's
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+EQUIPOISE=${EQUIPOISE:-$root/build/asan/equipoise}
+case $EQUIPOISE in
+/*) ;;
+*) EQUIPOISE=$PWD/$EQUIPOISE ;;
+esac
+[ -x "$EQUIPOISE" ] || {
+    echo "$EQUIPOISE is not there: build it with 'cmake --preset asan && cmake --build --preset asan'." >&2
+    exit 1
+}
+export EQUIPOISE
+
+# An engine that stands beside the checkout is found by itself.
+if [ -z "${REAL_ENGINE:-}" ] && [ -x "$root/../shared/tools/real-engine" ]; then
+    REAL_ENGINE=$root/../shared/tools/real-engine
+fi
+export REAL_ENGINE="${REAL_ENGINE:-}"
+
+# What was started is written down, so that it ends with this script, however that ends.
+E2E_PIDS=$(mktemp)
+export E2E_PIDS
+end_children() {
+    while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <"$E2E_PIDS"
+    rm -f "$E2E_PIDS"
+}
+trap end_children EXIT
+trap 'exit 130' INT TERM HUP
+
+cd "$root/test/e2e"
+# node_modules is as the lockfile says if it was made from this very lockfile: then no network is asked.
+if ! cmp -s package-lock.json node_modules/.made-from; then
+    npm ci --no-audit --no-fund --loglevel=error
+    cp package-lock.json node_modules/.made-from
+fi
+
+[ $# -gt 0 ] || set -- *.test.mjs
+tally=$(mktemp)
+status=0
+timeout -k 10 900 node --test --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$tally" "$@" || status=$?
+# The last line is what `make test` shows.
+sed -n 's/^# pass \(.*\)/result: \1 tests/p; s/^# skipped \([1-9].*\)/result: \1 tests skipped, the rest passed/p' "$tally" | tail -1
+rm -f "$tally"
+exit "$status"

@@ -1,0 +1,162 @@
+// The stage of a test file: modelled backends, the gateway in front of them, and clients.
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test as nodeTest } from "node:test";
+import { Program, run, until } from "./harness.mjs";
+import { clientsOf, speakers } from "./speak.mjs";
+
+export { after };
+export const DIRECT = process.env.E2E_DIRECT === "1";
+export const KEY = "sk-e2e-0123456789abcdefghijklmnop";
+const UPSTREAM_KEY = "sk-upstream-only-the-gateway-knows";
+const program = process.env.EQUIPOISE;
+
+// The usual configuration's route for an API.
+export const routeFor = (name) => (speakers[name].sdk === "anthropic" ? "helper" : "assistant");
+
+// A test that cannot hang for ever.
+export const test = (name, options, body) =>
+  body ? nodeTest(name, { timeout: 120_000, ...options }, body) : nodeTest(name, { timeout: 120_000 }, options);
+
+export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+// A port that nobody listens on, below those that the kernel hands out by itself.
+export async function freePort() {
+  for (;;) {
+    const port = 18_000 + Math.floor(Math.random() * 14_000);
+    const server = createServer();
+    const isFree = await new Promise((done) => server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
+    await new Promise((done) => (isFree ? server.close(done) : done()));
+    if (isFree) return port;
+  }
+}
+
+export function scratch() {
+  const folder = mkdtempSync(join(tmpdir(), "equipoise-e2e-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+// The program's command line: run to its end.
+export const equipoise = (args, options) => run(program, args, options);
+
+export class Twin {
+  static async start(args = []) {
+    const twin = new Twin();
+    twin.program = new Program("twin", program, ["twin", "--port", "0", "--instant", ...args]);
+    [twin.url, twin.port] = await twin.program.prints(/http:\/\/127\.0\.0\.1:(\d+)/);
+    return twin;
+  }
+
+  async #get(path) {
+    const response = await fetch(this.url + path);
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  // Counters: { models: { NAME: {...} }, total: { requests, stop, client_gone, running, ... } }.
+  seen = () => this.#get("/twin/seen");
+
+  // The last request exactly as it came: { method, target, headers, body }.
+  async last() {
+    const last = await this.#get("/twin/last");
+    return last && { ...last, body: Buffer.from(last.body_base64, "base64") };
+  }
+
+  // Faults for all requests from now on, as ["status=503*1"].
+  async commit(faults) {
+    const response = await fetch(`${this.url}/twin/faults`, { method: "POST", body: JSON.stringify({ faults }) });
+    if (!response.ok) throw new Error(await response.text());
+  }
+
+  stop = () => this.program.stop();
+}
+
+// What most tests need: one modelled backend under both dialects, two routes, one key, prices.
+export function usualConfig(twinUrl) {
+  const price = { input: "$2.00/M", output: "$8.00/M", cache_read: "$0.50/M", cache_write: "$2.50/M" };
+  return {
+    workers: 2,
+    backends: {
+      twin: { url: twinUrl, key: "$UPSTREAM_KEY", engine: "twin" },
+      claude: { url: twinUrl, key: "$UPSTREAM_KEY", engine: "twin", dialect: "anthropic" },
+    },
+    routes: {
+      assistant: { reference: "twin/twin-medium", owner: "search-team" },
+      helper: { reference: "claude/twin-medium" },
+      vectors: { reference: "twin/twin-embed" },
+    },
+    keys: { web: { sha256: sha256(KEY), tenant: "acme", tags: { feature: "search" } } },
+    prices: { override: { "twin/twin-medium": price, "claude/twin-medium": price, "twin/twin-embed": { input: "$0.10/M" } } },
+  };
+}
+
+export class Gateway {
+  // `config`: an object (JSON is YAML) or a function of { listen, admin } that returns the file's text.
+  static async start(config, { folder = scratch(), env = {}, args = [], scheme = "http" } = {}) {
+    const gateway = new Gateway();
+    gateway.folder = folder;
+    const [listen, admin] = [await freePort(), await freePort()].map((port) => `127.0.0.1:${port}`);
+    gateway.url = `${scheme}://${listen}`;
+    gateway.admin = `http://${admin}`;
+    gateway.file = join(folder, "equipoise.yaml");
+    gateway.env = { UPSTREAM_KEY, ...env };
+    const text = typeof config === "function" ? config({ listen, admin })
+      : JSON.stringify({ listen, admin, data: "data", ...config }, null, 2);
+    writeFileSync(gateway.file, text);
+    gateway.args = ["serve", "--config", gateway.file, ...args];
+    await gateway.launch();
+    return gateway;
+  }
+
+  async launch() {
+    this.program = new Program("gateway", program, this.args, { cwd: this.folder, env: this.env });
+    await this.program.prints(new RegExp(this.url.replaceAll(".", "\\.")));
+  }
+
+  clients = (key = KEY, options) => clientsOf(this.url, key, options);
+
+  // A command that reads this gateway's ledger.
+  command = (name, ...args) => equipoise([name, "--data", join(this.folder, "data"), ...args]);
+
+  // What it says with --json, parsed.
+  async told(name, ...args) {
+    const { code, stdout, stderr } = await this.command(name, ...args, "--json");
+    if (code !== 0) throw new Error(`${name} ${args.join(" ")}: status ${code}\n${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  // How many requests ended so, by the gateway's own counters.
+  async ended(state) {
+    const text = await (await fetch(`${this.admin}/metrics`)).text();
+    return Number(text.match(new RegExp(`^equipoise_requests_ended_total\\{state="${state}"\\} (\\d+)$`, "m"))[1]);
+  }
+
+  // A request's row, once it has ended.
+  row = (id) => until(`request ${id} to be settled`, async () => {
+    const response = await fetch(`${this.admin}/requests/${id}`);
+    const row = response.ok ? await response.json() : null;
+    return row && row.state !== "open" ? row : null;
+  });
+
+  stop = (signal) => this.program.stop(signal);
+}
+
+// Twin and gateway with the usual configuration, changed by `change`; or the twin alone when E2E_DIRECT=1.
+export async function openStage({ change = (config) => config, twinArgs = [], env } = {}) {
+  const twin = await Twin.start(["--key", UPSTREAM_KEY, ...twinArgs]);
+  const stage = { twin, chatModel: "twin-medium", messagesModel: "twin-medium", embeddingModel: "twin-embed" };
+  if (DIRECT) {
+    const clients = (key, options) => clientsOf(twin.url, UPSTREAM_KEY, options);
+    return { ...stage, clients, close: () => twin.stop() };
+  }
+  const gateway = await Gateway.start(change(usualConfig(twin.url)), { env });
+  const close = async () => {
+    await gateway.stop();
+    await twin.stop();
+  };
+  return { ...stage, gateway, clients: gateway.clients, chatModel: "assistant", messagesModel: "helper", embeddingModel: "vectors", close };
+}

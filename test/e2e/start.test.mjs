@@ -1,0 +1,61 @@
+// Starting: with nothing at all, and with what is not right.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { Program } from "./harness.mjs";
+import { equipoise, freePort, scratch, test } from "./stage.mjs";
+
+test("with no configuration and a clean environment, the built-in modelled backend serves, and says so", async (t) => {
+  const folder = scratch();
+  const port = await freePort();
+  const args = ["serve", "--listen", `127.0.0.1:${port}`, "--admin", `127.0.0.1:${await freePort()}`];
+  const program = new Program("serve", process.env.EQUIPOISE, args, { cwd: folder, cleanEnvironment: true });
+  try {
+    await program.prints(new RegExp(`http://127\\.0\\.0\\.1:${port}`));
+    if (/found:/.test(program.output)) return t.skip("an inference engine runs on this machine, and was found");
+    await program.prints(/modelled/i);
+    await program.prints(/OPENAI_BASE_URL=\S+/);
+    const baseURL = program.output.match(/OPENAI_BASE_URL=["']?([^\s"']+)/)[1];
+    const openai = new OpenAI({ apiKey: "any", baseURL, maxRetries: 0 });
+    const [first] = (await openai.models.list()).data;
+    const messages = [{ role: "user", content: "What is 17 + 25?" }];
+    const answer = await openai.chat.completions.create({ model: first.id, messages });
+    assert.match(answer.choices[0].message.content, /\S/);
+  } finally {
+    assert.equal((await program.stop()).code, 0);
+  }
+});
+
+test("an address that is taken is named", async () => {
+  const folder = scratch();
+  const [port, admin] = [await freePort(), await freePort()];
+  writeFileSync(join(folder, "c.yaml"), `listen: 127.0.0.1:${port}\nadmin: 127.0.0.1:${admin}\nbackends: { a: { url: "http://127.0.0.1:9" } }\n`);
+  const first = new Program("serve", process.env.EQUIPOISE, ["serve", "--config", "c.yaml"], { cwd: folder });
+  try {
+    await first.prints(new RegExp(`:${port}`));
+    const second = await equipoise(["serve", "--config", "c.yaml"], { cwd: folder });
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /in use|already|another/i);
+  } finally {
+    await first.stop();
+  }
+});
+
+test("open to the network without keys: refused, with the lines to add", async () => {
+  const folder = scratch();
+  writeFileSync(join(folder, "c.yaml"), `listen: 0.0.0.0:${await freePort()}\nbackends: { a: { url: "http://127.0.0.1:9" } }\n`);
+  const { code, stderr } = await equipoise(["serve", "--config", "c.yaml"], { cwd: folder });
+  assert.equal(code, 3);
+  assert.match(stderr, /keys:/);
+});
+
+test("a wrong configuration: status 3, every error at once with its line and a suggestion", async () => {
+  const folder = scratch();
+  writeFileSync(join(folder, "c.yaml"), "listne: 127.0.0.1:8080\nbackends: { a: { url: 7x } }\nworkers: many\n");
+  for (const command of [["serve", "--config", "c.yaml"], ["check", "c.yaml"]]) {
+    const { code, stderr } = await equipoise(command, { cwd: folder });
+    assert.equal(code, 3, stderr);
+    for (const words of [/c\.yaml:1/, /listen/, /c\.yaml:2/, /c\.yaml:3/]) assert.match(stderr, words);
+  }
+});
