@@ -31,13 +31,11 @@ buffer_compact(struct buffer *buffer)
 }
 
 char *
-buffer_reserve(struct buffer *buffer, size_t len)
+buffer_grow(struct buffer *buffer, size_t len)
 {
     size_t size = buffer->size != 0 ? buffer->size : SMALLEST_BYTES;
 
     ENSURE(buffer->start <= buffer->end && buffer->end <= buffer->size);
-    if (buffer->data != NULL && buffer->size - buffer->end >= len)
-        return buffer->data + buffer->end;
     /* Moving is worth it only when at least half is free: so bytes move at most about once each. */
     if (buffer->start >= buffer->size / 2 && buffer->data != NULL) {
         buffer_compact(buffer);
@@ -72,6 +70,18 @@ buffer_add_byte(struct buffer *buffer, char byte)
 {
     *buffer_reserve(buffer, 1) = byte;
     buffer->end++;
+}
+
+void
+buffer_add_number(struct buffer *buffer, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    buffer_add(buffer, slice_make(digits + at, sizeof(digits) - at));
 }
 
 void

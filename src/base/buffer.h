@@ -32,12 +32,22 @@ buffer_clear(struct buffer *buffer)
     buffer->start = buffer->end = 0;
 }
 
+/* As buffer_reserve, where there is not enough room. */
+char *buffer_grow(struct buffer *buffer, size_t len) __attribute__((returns_nonnull));
+
 /* Room for at least `len` more bytes at data + end; the caller then adds to `end` what it wrote. */
-char *buffer_reserve(struct buffer *buffer, size_t len) __attribute__((returns_nonnull));
+static inline char *
+buffer_reserve(struct buffer *buffer, size_t len)
+{
+    if (buffer->data != NULL && buffer->size - buffer->end >= len)
+        return buffer->data + buffer->end;
+    return buffer_grow(buffer, len);
+}
 
 void buffer_add(struct buffer *buffer, struct slice bytes);
 void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_byte(struct buffer *buffer, char byte);
+void buffer_add_number(struct buffer *buffer, uint64_t number); /* decimal */
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* `text` as the inside of a JSON string (RFC 8259, 7), without the quotes; bytes above 0x7f as they are. */

@@ -46,6 +46,9 @@ slice_is(struct slice a, const char *text)
 static inline bool
 slice_is_nocase(struct slice a, const char *text)
 {
+    /* Most names differ in their first letter already: the lengths are not even looked at. */
+    if (a.len > 0 && ((a.data[0] ^ text[0]) & ~0x20) != 0)
+        return false;
     return a.len == strlen(text) && (a.len == 0 || strncasecmp(a.data, text, a.len) == 0);
 }
 

@@ -226,10 +226,19 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         usd_format(plan->cost, cost);
         buffer_add_text(out, i == 0 ? "[{\"t\":\"" : ",{\"t\":\"");
         buffer_add_json(out, slice_of(plan->target->name));
-        buffer_printf(out, "\",\"s\":\"%s\",\"c\":%s%s%s,\"f\":%" PRId64 ",\"m\":%" PRId64 ",\"q\":%u,\"v\":\"%s\"}",
-                      source_name(plan->source), usd_known(plan->cost) ? "\"" : "", cost,
-                      usd_known(plan->cost) ? "\"" : "", plan->first_token_us / USEC_PER_MS,
-                      plan->total_us / USEC_PER_MS, plan->quality_ppm, verdict_words(plan->verdict));
+        buffer_add_text(out, "\",\"s\":\"");
+        buffer_add_text(out, source_name(plan->source));
+        buffer_add_text(out, usd_known(plan->cost) ? "\",\"c\":\"" : "\",\"c\":");
+        buffer_add_text(out, cost);
+        buffer_add_text(out, usd_known(plan->cost) ? "\",\"f\":" : ",\"f\":");
+        buffer_add_number(out, (uint64_t)(plan->first_token_us / USEC_PER_MS));
+        buffer_add_text(out, ",\"m\":");
+        buffer_add_number(out, (uint64_t)(plan->total_us / USEC_PER_MS));
+        buffer_add_text(out, ",\"q\":");
+        buffer_add_number(out, plan->quality_ppm);
+        buffer_add_text(out, ",\"v\":\"");
+        buffer_add_text(out, verdict_words(plan->verdict));
+        buffer_add_text(out, "\"}");
     }
     if (exchange->plans.count > 0)
         buffer_add_byte(out, ']');

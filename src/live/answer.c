@@ -62,7 +62,7 @@ add_status_line(struct buffer *out, unsigned status)
         return;
     }
     buffer_add(out, SLICE_LITERAL("HTTP/1.1 "));
-    head_add_number(out, status);
+    buffer_add_number(out, status);
     buffer_add_byte(out, ' ');
     buffer_add_text(out, reason_of(status));
     buffer_add(out, SLICE_LITERAL("\r\n"));
@@ -76,7 +76,7 @@ add_framing(struct connection *connection, struct buffer *out, const struct http
         return;
     if (answer->body_len >= 0) {
         buffer_add(out, SLICE_LITERAL("Content-Length: "));
-        head_add_number(out, (uint64_t)answer->body_len);
+        buffer_add_number(out, (uint64_t)answer->body_len);
         buffer_add(out, SLICE_LITERAL("\r\n"));
     } else if (connection->chunked) {
         buffer_add(out, SLICE_LITERAL("Transfer-Encoding: chunked\r\n"));

@@ -44,7 +44,7 @@ add_framing(struct upstream *upstream, struct buffer *out, const struct call_req
         buffer_add(out, SLICE_LITERAL("Transfer-Encoding: chunked\r\n"));
     } else if (body_len > 0 || usually_has_body(request->method)) {
         buffer_add(out, SLICE_LITERAL("Content-Length: "));
-        head_add_number(out, body_len);
+        buffer_add_number(out, body_len);
         buffer_add(out, SLICE_LITERAL("\r\n"));
     }
 }

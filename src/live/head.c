@@ -29,18 +29,6 @@ head_add_headers(struct buffer *out, const struct http_header *headers, size_t c
 }
 
 void
-head_add_number(struct buffer *out, uint64_t number)
-{
-    char digits[20];
-    size_t at = sizeof(digits);
-
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    buffer_add(out, slice_make(digits + at, sizeof(digits) - at));
-}
-
-void
 head_add_chunk(struct buffer *out, struct slice bytes)
 {
     static const char digits[] = "0123456789abcdef";

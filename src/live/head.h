@@ -8,8 +8,6 @@
 /* One line each, but for those that are the world's own business. Line ends within a name or value become spaces: they would make a header of somebody else's wish. */
 void head_add_headers(struct buffer *out, const struct http_header *headers, size_t count);
 
-void head_add_number(struct buffer *out, uint64_t number);
-
 /* One chunk (RFC 9112, 7.1); `bytes` must not be empty, that would be the end. */
 void head_add_chunk(struct buffer *out, struct slice bytes);
 
