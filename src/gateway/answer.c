@@ -102,11 +102,10 @@ answer_open(struct exchange *exchange)
     if (!names_request)
         put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
     put_own_headers(exchange, headers, &count);
-    client_answer(exchange->client,
-                  &(struct http_answer){.status = flight->status,
-                                        .headers = headers,
-                                        .header_count = count,
-                                        .body_len = answer_len(exchange)});
+    client_answer(exchange->client, &(struct http_answer){.status = flight->status,
+                                                          .headers = headers,
+                                                          .header_count = count,
+                                                          .body_len = answer_len(exchange)});
 }
 
 /* An SSE comment: no client takes it for part of the answer. */
@@ -178,19 +177,20 @@ answer_ping(struct exchange *exchange)
         buffer_add_text(&exchange->pending, ": ping\n\n");
 }
 
-static void
+void
 answer_whole(struct client *client, unsigned status, const struct http_header *headers, size_t count, struct slice body)
 {
-    size_t taken;
-
     client_answer(client, &(struct http_answer){status, headers, count, (int64_t)body.len});
-    taken = client_write(client, body);
-    ENSURE(taken == body.len); /* nothing else was written, and errors are small */
+    if (client_write(client, body) == body.len)
+        client_finish(client);
+    else
+        client_abort(client); /* it broke off this moment: small as it is, there is room for it */
 }
 
 void
 answer_error(struct exchange *exchange, enum error_kind kind, const char *message)
 {
+    struct client *client = exchange->client;
     struct buffer *body = &exchange->pending;
     struct http_header headers[OWN_HEADERS];
     size_t count = 0;
@@ -203,7 +203,8 @@ answer_error(struct exchange *exchange, enum error_kind kind, const char *messag
     put_header(headers, &count, "x-equipoise-id", slice_of(exchange->id_text));
     if (kind == ERROR_FORBIDDEN)
         put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
-    answer_whole(exchange->client, error_status(kind), headers, count, buffer_content(body));
+    exchange->client = NULL;
+    answer_whole(client, error_status(kind), headers, count, buffer_content(body));
 }
 
 void
@@ -215,5 +216,4 @@ answer_refusal(struct gateway_worker *worker, struct client *client, enum dialec
     buffer_clear(&worker->text);
     error_body(dialect, kind, slice_first(slice_of(message), 2048), SLICE_NONE, &worker->text);
     answer_whole(client, error_status(kind), &type, 1, buffer_content(&worker->text));
-    client_finish(client);
 }

@@ -97,7 +97,6 @@ answer_feedback(struct control *control, const char *why, bool kept)
 {
     struct http_header type = {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")};
     struct slice body = SLICE_LITERAL("{\"accepted\":true}");
-    size_t taken;
 
     if (why != NULL) {
         answer_refusal(control->worker, control->client, DIALECT_OPENAI, ERROR_BAD_REQUEST, why);
@@ -105,10 +104,7 @@ answer_feedback(struct control *control, const char *why, bool kept)
         answer_refusal(control->worker, control->client, DIALECT_OPENAI, ERROR_UNAVAILABLE,
                        "the ledger's journal cannot be written; try again later");
     } else {
-        client_answer(control->client, &(struct http_answer){202, &type, 1, (int64_t)body.len});
-        taken = client_write(control->client, body);
-        ENSURE(taken == body.len);
-        client_finish(control->client);
+        answer_whole(control->client, 202, &type, 1, body);
     }
     control_end(control);
 }

@@ -450,7 +450,7 @@ refuse(struct exchange *exchange)
     exchange->status = error_status(exchange->refusal);
     settle(exchange);
     answer_error(exchange, exchange->refusal, exchange->why);
-    let_client_go(exchange, client_finish);
+    exchange_drop(exchange); /* the client's hold */
 }
 
 static void

@@ -154,7 +154,10 @@ void send_upload(struct exchange *exchange);
 /* answer.c */
 void answer_refusal(struct gateway_worker *worker, struct client *client, enum dialect dialect, enum error_kind kind,
                     const char *message); /* to a client without an exchange */
-void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* and nothing else */
+/* A small answer, and the end of the client: its handle is dead on return. */
+void answer_whole(struct client *client, unsigned status, const struct http_header *headers, size_t count,
+                  struct slice body);
+void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* likewise */
 void answer_open(struct exchange *exchange);                                             /* the head */
 bool answer_pump(struct exchange *exchange);    /* true: all that there is has been taken */
 void answer_say_cut(struct exchange *exchange); /* a stream's last event, when it was cut */

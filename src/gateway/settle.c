@@ -84,8 +84,9 @@ charge(struct exchange *exchange, const struct usage *usage)
         exchange->kinds.why_unknown = exchange->unpriced = "the answer does not tell its usage";
     else
         exchange->kinds = prices_cost(served_price(exchange), &terms, usage);
-    exchange->unpriced = exchange->kinds.why_unknown;
-    return exchange->unpriced == NULL ? exchange->kinds.total : USD_UNKNOWN;
+    if (exchange->kinds.why_unknown != NULL)
+        exchange->unpriced = exchange->kinds.why_unknown; /* the row's cost stays unknown, whatever follows */
+    return exchange->kinds.why_unknown == NULL ? exchange->kinds.total : USD_UNKNOWN;
 }
 
 static int64_t
@@ -148,18 +149,14 @@ price_on(const struct exchange *exchange, const struct target *target)
     return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
 }
 
-static bool
-same_target(const struct target *a, const struct target *b)
-{
-    return strcmp(a->name, b->name) == 0;
-}
-
 /* On the target that served, what was charged is the price. */
 static usd
 counterfactual(const struct exchange *exchange, const struct target *target)
 {
-    if (exchange->try_count > 0 && same_target(target, exchange->plan->target))
-        return exchange->tries[exchange->try_count - 1].cost;
+    const struct attempt_line *last = exchange->try_count > 0 ? &exchange->tries[exchange->try_count - 1] : NULL;
+
+    if (last != NULL && slice_is(last->target, target->name))
+        return last->cost;
     return price_on(exchange, target);
 }
 
