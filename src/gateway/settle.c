@@ -95,6 +95,15 @@ since_arrival(const struct exchange *exchange, usec at_us)
     return at_us != 0 ? at_us - exchange->arrived_us : ROW_UNKNOWN;
 }
 
+/* An error's answer is a failure, however much of it was read. */
+static const char *
+attempt_state(const struct flight *flight)
+{
+    if (flight->status >= 400)
+        return flight_state_name(FLIGHT_FAILED);
+    return flight_state_name(flight_over(flight) ? flight->state : FLIGHT_CLOSED);
+}
+
 void
 settle_attempt(struct exchange *exchange)
 {
@@ -109,7 +118,7 @@ settle_attempt(struct exchange *exchange)
     line = &exchange->tries[exchange->try_count++];
     *line = (struct attempt_line){
         .target = slice_of(exchange->plan->target->name),
-        .state = slice_of(flight_state_name(flight_over(flight) ? flight->state : FLIGHT_CLOSED)),
+        .state = slice_of(attempt_state(flight)),
         .status = flight->status,
         .input_tokens = exchange->usage.input_tokens,
         .output_tokens = exchange->usage.output_tokens,

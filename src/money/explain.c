@@ -2,9 +2,13 @@
 
 #include <stdio.h>
 
+#include <yyjson.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "money/amount.h"
+
+enum { PLAN_TEXT_MOST = 32 };
 
 static const char *const kind_names[COST_KINDS] = {"input", "cache_read", "cache_write", "output", "other"};
 
@@ -278,6 +282,74 @@ text_attempts(const struct row *row, bool colour, struct buffer *out)
                       SLICE_ARGS(row->useful_reason));
 }
 
+static const char *
+plan_text(yyjson_val *plan, const char *key)
+{
+    const char *text = yyjson_get_str(yyjson_obj_get(plan, key));
+
+    return text != NULL ? text : "-";
+}
+
+/* Nothing was known of this target's speed where it says 0. */
+static const char *
+plan_ms(yyjson_val *plan, const char *key, char *out)
+{
+    int64_t ms = yyjson_get_sint(yyjson_obj_get(plan, key));
+
+    if (ms <= 0)
+        return "unknown";
+    if (ms < 10000)
+        snprintf(out, PLAN_TEXT_MOST, "%lld ms", (long long)ms);
+    else
+        snprintf(out, PLAN_TEXT_MOST, "%.1f s", (double)ms / 1000);
+    return out;
+}
+
+static const char *
+plan_cost(yyjson_val *plan, char *out)
+{
+    usd cost;
+
+    if (usd_parse(slice_of(yyjson_get_str(yyjson_obj_get(plan, "c"))), &cost) != OK)
+        return "unknown";
+    amount_format_people(cost, out);
+    return out;
+}
+
+static void
+text_plan(yyjson_val *plan, struct buffer *out)
+{
+    char cost[AMOUNT_TEXT_SIZE], first[PLAN_TEXT_MOST], total[PLAN_TEXT_MOST];
+    double quality = (double)yyjson_get_uint(yyjson_obj_get(plan, "q")) / 10000;
+
+    buffer_printf(out, "  %-32s %-11s %13s %11s %11s %8.4g%%  %s\n", plan_text(plan, "t"), plan_text(plan, "s"),
+                  plan_cost(plan, cost), plan_ms(plan, "f", first), plan_ms(plan, "m", total), quality,
+                  plan_text(plan, "v"));
+}
+
+/* What the gateway wrote (row.def, plans) as a table; as it stands if it is not what this program writes. */
+static void
+text_plans(const struct row *row, bool colour, struct buffer *out)
+{
+    yyjson_doc *doc = row->plans.len != 0 ? yyjson_read(row->plans.data, row->plans.len, 0) : NULL;
+    yyjson_val *plans = yyjson_doc_get_root(doc), *plan;
+    size_t i, count;
+
+    if (row->plans.len == 0)
+        return;
+    title(out, colour, "Plans: what lay on the balance, and why each lost");
+    if (!yyjson_is_arr(plans))
+        buffer_printf(out, "  %.*s\n", SLICE_ARGS(row->plans));
+    else
+        buffer_printf(out, "  %-32s %-11s %13s %11s %11s %9s  %s\n", "target", "source", "expected cost", "first token",
+                      "total", "quality", "verdict");
+    yyjson_arr_foreach(plans, i, count, plan)
+    {
+        text_plan(plan, out);
+    }
+    yyjson_doc_free(doc);
+}
+
 void
 explain_write_text(const struct row *row, bool colour, struct buffer *out)
 {
@@ -285,8 +357,5 @@ explain_write_text(const struct row *row, bool colour, struct buffer *out)
     text_costs(row, colour, out);
     text_savings(row, colour, out);
     text_attempts(row, colour, out);
-    if (row->plans.len == 0)
-        return;
-    title(out, colour, "Plans");
-    buffer_printf(out, "  %.*s\n", SLICE_ARGS(row->plans));
+    text_plans(row, colour, out);
 }

@@ -19,7 +19,7 @@ struct saving_line {
 /* One call to one backend. */
 struct attempt_line {
     struct slice target; /* "backend/model" */
-    struct slice state;  /* ok, failed, cut, closed */
+    struct slice state;  /* ok; failed: no answer, a cut one, an error's; closed: by us */
     int64_t status;      /* HTTP status, 0: none */
     int64_t input_tokens, output_tokens;
     usd cost;

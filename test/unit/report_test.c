@@ -10,7 +10,6 @@
 
 #include "base/timers.h"
 #include "ledger_fixture.h"
-#include "money/explain.h"
 #include "money/focus.h"
 #include "money/ledger_memory.h"
 #include "money/report.h"
@@ -240,35 +239,6 @@ json_is_json_and_modelled_is_said(void **state)
     report_free(&report);
 }
 
-static void
-explain_costs_add_up(void **state)
-{
-    struct books *books = *state;
-
-    for (uint64_t id = 1; id <= 50; id++) {
-        struct buffer text = {0};
-        struct row row;
-        yyjson_doc *doc;
-        yyjson_val *cost;
-        wide_int sum = 0;
-        size_t i, count;
-
-        assert_int_equal(books->stores[0]->ops->find_row(books->stores[0], id, &books->arena, &row), OK);
-        explain_write_json(&row, &text);
-        doc = read_json(&text);
-        yyjson_arr_foreach(yyjson_ptr_get(yyjson_doc_get_root(doc), "/costs"), i, count, cost)
-        {
-            usd part;
-
-            assert_int_equal(usd_parse(slice_of(yyjson_get_str(yyjson_obj_get(cost, "cost_usd"))), &part), OK);
-            sum += part;
-        }
-        assert_true(sum == (usd_known(row.cost) ? row.cost : 0));
-        yyjson_doc_free(doc);
-        buffer_free(&text);
-    }
-}
-
 /* The n-th field of a line without quoted commas. */
 static struct slice
 csv_field(struct slice line, int number)
@@ -326,7 +296,6 @@ main(void)
         ON_BOOKS(no_outcomes_are_unknown_and_not_zero),
         cmocka_unit_test(intervals_are_those_of_the_books),
         ON_BOOKS(json_is_json_and_modelled_is_said),
-        ON_BOOKS(explain_costs_add_up),
         ON_BOOKS(focus_bills_what_the_ledger_says),
     };
 

@@ -223,6 +223,7 @@ refused_attempts_cost_nothing(void **state)
         assert_int_equal(scene_row(s, 0)->try_count, 2);
         assert_int_equal(scene_row(s, 0)->tries[0].cost, 0);
         assert_int_equal(scene_row(s, 0)->tries[0].status, statuses[i]);
+        assert_slice_is(scene_row(s, 0)->tries[0].state, "failed");
         assert_int_equal(scene_row(s, 0)->cost, usual_on_beta);
         scene_passed(s);
         scene_free(s, state);
