@@ -13,10 +13,10 @@ static const struct command commands[] = {
 int
 main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+    if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
         printf("equipoise %s\n", EQUIPOISE_VERSION);
-        return CMD_FINE;
+        return cmd_finish(CMD_FINE);
     }
-    return cmd_dispatch("equipoise", "The cheapest acceptable output from AI model servers.", commands,
-                        sizeof commands / sizeof commands[0], argc - 1, argv + 1);
+    return cmd_finish(cmd_dispatch("equipoise", "The cheapest acceptable output from AI model servers.", commands,
+                                   sizeof commands / sizeof commands[0], argc - 1, argv + 1));
 }

@@ -144,6 +144,7 @@ check_file(const struct check_options *given, struct slice text)
     problems_init(&problems);
     if (config_load(given->file, text, &problems, &config) == OK) {
         config_check_exposure(config, &problems);
+        config_check_backends(config, &problems);
         warn_expired(config, &problems);
     }
     fine = print_result(given, text, &problems, config);
@@ -165,8 +166,8 @@ cmd_check(int argc, char **argv)
     if (given.help_config)
         return print_help(given.markdown);
     buffer_init(&text);
-    exit_status = cmd_read_file(given.file, YAML_BYTES_MOST, &text) == OK ? check_file(&given, buffer_content(&text))
-                                                                          : CMD_CONFIG;
+    exit_status = cmd_read_config(given.file, YAML_BYTES_MOST, &text) == OK ? check_file(&given, buffer_content(&text))
+                                                                            : CMD_CONFIG;
     buffer_free(&text);
     return exit_status;
 }

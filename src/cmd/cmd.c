@@ -82,6 +82,17 @@ cmd_read_file(const char *path, size_t most, struct buffer *out)
     return status;
 }
 
+enum status
+cmd_read_config(const char *path, size_t most, struct buffer *out)
+{
+    if (strcmp(path, "-") != 0 && access(path, F_OK) != 0 && errno == ENOENT) {
+        cmd_complain("there is no configuration %s. `equipoise init -o %s` writes one from what it finds here.", path,
+                     path);
+        return ERR_NOT_FOUND;
+    }
+    return cmd_read_file(path, most, out);
+}
+
 bool
 cmd_print(struct slice bytes)
 {
@@ -91,13 +102,24 @@ cmd_print(struct slice bytes)
     return false;
 }
 
-static void
-print_commands(const char *program, const char *words, const struct command *commands, size_t count)
+int
+cmd_finish(int exit_status)
 {
-    printf("%s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n", words, program);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_status;
+    if (exit_status != CMD_FINE)
+        return exit_status; /* which has been explained */
+    cmd_complain("cannot write to standard output: %s.", strerror(errno));
+    return CMD_FAILED;
+}
+
+static void
+print_commands(FILE *stream, const char *program, const char *words, const struct command *commands, size_t count)
+{
+    fprintf(stream, "%s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n", words, program);
     for (size_t i = 0; i < count; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    printf("\n`%s COMMAND --help` shows examples and options of each.\n", program);
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(stream, "\n`%s COMMAND --help` shows examples and options of each.\n", program);
 }
 
 static const struct command *
@@ -112,12 +134,13 @@ find_command(const struct command *commands, size_t count, const char *name)
 static int
 complain_unknown(const char *program, const struct command *commands, size_t count, const char *name)
 {
-    const char **names = must_calloc(count, sizeof *names);
+    const char **names = must_calloc(count + 1, sizeof *names);
     const char *nearest;
 
     for (size_t i = 0; i < count; i++)
         names[i] = commands[i].name;
-    nearest = text_nearest(slice_of(name), names, count);
+    names[count] = "help";
+    nearest = text_nearest(slice_of(name), names, count + 1);
     if (nearest != NULL)
         cmd_complain("there is no command '%s'; did you mean '%s'? `%s --help` lists them all.", name, nearest,
                      program);
@@ -127,29 +150,42 @@ complain_unknown(const char *program, const struct command *commands, size_t cou
     return CMD_USAGE;
 }
 
+/* `help COMMAND WORD...` is `COMMAND WORD... --help`. */
+static int
+run_help(const struct command *command, int argc, char **argv)
+{
+    static char help_option[] = "--help";
+    char **args = must_calloc((size_t)argc + 2, sizeof *args);
+    int exit_status;
+
+    memcpy(args, argv, (size_t)argc * sizeof *args);
+    args[argc] = help_option;
+    exit_status = command->run(argc + 1, args);
+    free(args);
+    return exit_status;
+}
+
 int
 cmd_dispatch(const char *program, const char *words, const struct command *commands, size_t count, int argc,
              char **argv)
 {
-    static char help_option[] = "--help";
     const struct command *command;
     bool help = argc > 0 && strcmp(argv[0], "help") == 0;
 
     if (argc < 1) {
-        cmd_complain("which command? `%s --help` lists them.", program);
+        print_commands(stderr, program, words, commands, count);
         return CMD_USAGE;
     }
     if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || (help && argc == 1)) {
-        print_commands(program, words, commands, count);
+        print_commands(stdout, program, words, commands, count);
         return CMD_FINE;
     }
-    command = find_command(commands, count, argv[help ? 1 : 0]);
-    if (command == NULL)
-        return complain_unknown(program, commands, count, argv[help ? 1 : 0]);
     if (help) {
-        char *args[] = {argv[1], help_option, NULL};
-
-        return command->run(2, args);
+        argc--;
+        argv++;
     }
-    return command->run(argc, argv);
+    command = find_command(commands, count, argv[0]);
+    if (command == NULL)
+        return complain_unknown(program, commands, count, argv[0]);
+    return help ? run_help(command, argc, argv) : command->run(argc, argv);
 }

@@ -31,6 +31,10 @@ struct command {
 int cmd_dispatch(const char *program, const char *words, const struct command *commands, size_t count, int argc,
                  char **argv);
 
+/* The exit status to end the program with: CMD_FAILED instead of CMD_FINE if something that was printed could not be
+ * written, which it then says. */
+int cmd_finish(int exit_status);
+
 /* "equipoise: ..." on stderr. */
 void cmd_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
@@ -42,6 +46,9 @@ void cmd_print_problems(const struct problems *problems, struct slice source);
 
 /* Appends the whole file ("-": standard input) to `out`. On failure it has said why. ERR_LIMIT: above `most` bytes. */
 enum status cmd_read_file(const char *path, size_t most, struct buffer *out) MUST_CHECK;
+
+/* The same for a configuration; where there is none it also says how to come by one. */
+enum status cmd_read_config(const char *path, size_t most, struct buffer *out) MUST_CHECK;
 
 /* Writes it to stderr. */
 void cmd_tell(struct slice bytes);

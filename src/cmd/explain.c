@@ -1,6 +1,7 @@
 /* equipoise explain ID: one request, whole. */
 #include "money/explain.h"
 #include "base/text.h"
+#include "cmd/data_folder.h"
 #include "cmd/ledger_view.h"
 #include "cmd/options.h"
 
@@ -46,11 +47,12 @@ find_and_print(const char *data, const char *name, uint64_t id, bool json)
 int
 cmd_explain(int argc, char **argv)
 {
-    const char *data = "equipoise-data";
+    struct data_folder folder = {0};
+    struct arena arena = {0};
     bool json = false;
     uint64_t id;
     const struct option table[] = {
-        {"data", 0, OPTION_TEXT, "DIR", "the gateway's data directory (default equipoise-data)", &data},
+        DATA_FOLDER_OPTIONS(&folder),
         {"json", 0, OPTION_FLAG, NULL, "everything, as JSON; amounts are exact decimal texts", &json},
     };
     static const struct example examples[] = {
@@ -66,8 +68,9 @@ cmd_explain(int argc, char **argv)
         .example_count = sizeof(examples) / sizeof(examples[0]),
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
-        .notes = "Finds a request as soon as it is in the journal, also while the gateway runs.\n"
-                 "Exit status: 0 fine, 1 there is no such request or no ledger, 2 the command line is wrong.",
+        .notes =
+            "Finds a request as soon as it is in the journal, also while the gateway runs.\n"
+            "Exit status: 0 fine, 1 no such request or no ledger, 2 the command line is wrong, 3 the configuration.",
     };
     int exit_status = options_read(&options, &argc, argv);
 
@@ -77,5 +80,9 @@ cmd_explain(int argc, char **argv)
         cmd_complain("explain: '%s' is no id; one has 13 characters, as 01k2m3n4p5q6r", argv[1]);
         return CMD_USAGE;
     }
-    return find_and_print(data, argv[1], id, json);
+    exit_status = data_folder_find(&folder, &arena);
+    if (exit_status == CMD_FINE)
+        exit_status = find_and_print(folder.data, argv[1], id, json);
+    arena_reset(&arena);
+    return exit_status;
 }

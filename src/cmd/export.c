@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "cmd/data_folder.h"
 #include "cmd/ledger_view.h"
 #include "cmd/options.h"
 #include "cmd/span.h"
@@ -10,7 +11,8 @@
 #include "money/focus.h"
 
 struct wanted {
-    const char *data, *since, *until, *output;
+    struct data_folder folder;
+    const char *since, *until, *output;
     bool focus;
     usec from, to;
 };
@@ -36,7 +38,7 @@ export_view(const struct wanted *wanted, struct ledger_view *view)
     bool written = false;
 
     if (status != OK)
-        cmd_complain("export: the ledger in %s cannot be read: %s", wanted->data, status_text(status));
+        cmd_complain("export: the ledger in %s cannot be read: %s", wanted->folder.data, status_text(status));
     else if (wanted->output != NULL)
         written = write_file(wanted->output, buffer_content(&out));
     else
@@ -50,7 +52,7 @@ export_focus(const struct wanted *wanted)
 {
     struct ledger_view view;
     struct problems problems = {0};
-    enum status status = ledger_view_open(wanted->data, &problems, &view);
+    enum status status = ledger_view_open(wanted->folder.data, &problems, &view);
     int exit_status = CMD_FAILED;
 
     cmd_print_problems(&problems, SLICE_NONE);
@@ -79,10 +81,11 @@ parse_span(struct wanted *wanted)
 int
 cmd_export(int argc, char **argv)
 {
-    struct wanted wanted = {.data = "equipoise-data", .since = "30d"};
+    struct wanted wanted = {.since = "30d"};
+    struct arena arena = {0};
     const struct option table[] = {
         {"focus", 0, OPTION_FLAG, NULL, "FOCUS 1.4 as CSV (focus.finops.org)", &wanted.focus},
-        {"data", 0, OPTION_TEXT, "DIR", "the gateway's data directory (default equipoise-data)", &wanted.data},
+        DATA_FOLDER_OPTIONS(&wanted.folder),
         {"since", 0, OPTION_TEXT, "TIME", "from then on: 24h, 7d, or a date (default 30d)", &wanted.since},
         {"until", 0, OPTION_TEXT, "TIME", "up to then (default now)", &wanted.until},
         {"output", 'o', OPTION_TEXT, "FILE", "where to (default standard output)", &wanted.output},
@@ -100,7 +103,8 @@ cmd_export(int argc, char **argv)
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes =
             "The sum of BilledCost is the ledger's, to the pico-dollar. Requests without a known cost are counted in\n"
-            "x_UnpricedRequests. Exit status: 0 fine, 1 no ledger or not written, 2 the command line is wrong.",
+            "x_UnpricedRequests.\nExit status: 0 fine, 1 no ledger or not written, 2 the command line is wrong, 3 the "
+            "configuration.",
     };
     int exit_status = options_read(&options, &argc, argv);
 
@@ -110,5 +114,11 @@ cmd_export(int argc, char **argv)
         cmd_complain("export: say in which form: --focus");
         return CMD_USAGE;
     }
-    return parse_span(&wanted) ? export_focus(&wanted) : CMD_USAGE;
+    if (!parse_span(&wanted))
+        return CMD_USAGE;
+    exit_status = data_folder_find(&wanted.folder, &arena);
+    if (exit_status == CMD_FINE)
+        exit_status = export_focus(&wanted);
+    arena_reset(&arena);
+    return exit_status;
 }

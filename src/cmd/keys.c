@@ -56,7 +56,7 @@ read_options(struct add_options *given, int argc, char **argv)
         .example_count = sizeof examples / sizeof *examples,
         .options = options,
         .option_count = sizeof options / sizeof *options,
-        .notes = "Only the key's SHA-256 goes into the configuration. A running gateway takes it in on SIGHUP.",
+        .notes = "Only the key's SHA-256 goes into the configuration. Restart the gateway to use it.",
     };
     int exit_status = options_read(&table, &argc, argv);
 

@@ -55,9 +55,9 @@ complain_unknown(const struct options *options, struct slice word)
     for (size_t i = 0; i < options->option_count; i++)
         names[i] = options->options[i].name;
     nearest = slice_starts(word, "--") ? text_nearest(slice_from(word, 2), names, options->option_count) : NULL;
-    cmd_complain("%s has no option %.*s%s%s%s; `equipoise %s --help` lists them.", options->command, SLICE_ARGS(word),
-                 nearest != NULL ? "; did you mean --" : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "",
-                 options->command);
+    cmd_complain("%s has no option %.*s%s%s%s `equipoise %s --help` lists them.", options->command, SLICE_ARGS(word),
+                 nearest != NULL ? "; did you mean --" : ";", nearest != NULL ? nearest : "",
+                 nearest != NULL ? "?" : "", options->command);
     free(names);
     return CMD_USAGE;
 }

@@ -1,13 +1,15 @@
 /* equipoise report: what was spent, what was saved, and what it was worth. */
 #include "money/report.h"
 #include "base/clock.h"
+#include "cmd/data_folder.h"
 #include "cmd/ledger_view.h"
 #include "cmd/options.h"
 #include "cmd/span.h"
 #include "config/config.h"
 
 struct wanted {
-    const char *data, *since, *until, *by;
+    struct data_folder folder;
+    const char *since, *until, *by;
     bool json, csv;
 };
 
@@ -106,7 +108,7 @@ make_report(const struct wanted *wanted, const struct report_options *options)
     struct ledger_view view;
     struct problems problems = {0};
     struct report report = {0};
-    enum status status = ledger_view_open(wanted->data, &problems, &view);
+    enum status status = ledger_view_open(wanted->folder.data, &problems, &view);
     int exit_status = CMD_FAILED;
 
     cmd_print_problems(&problems, SLICE_NONE);
@@ -116,7 +118,7 @@ make_report(const struct wanted *wanted, const struct report_options *options)
         if (status == OK)
             exit_status = print_report(wanted, &report);
         else
-            cmd_complain("report: the ledger in %s cannot be read: %s", wanted->data, status_text(status));
+            cmd_complain("report: the ledger in %s cannot be read: %s", wanted->folder.data, status_text(status));
         report_free(&report);
     }
     ledger_view_close(&view);
@@ -126,10 +128,11 @@ make_report(const struct wanted *wanted, const struct report_options *options)
 int
 cmd_report(int argc, char **argv)
 {
-    struct wanted wanted = {.data = "equipoise-data", .since = "30d"};
+    struct wanted wanted = {.since = "30d"};
     struct report_options report_options;
+    struct arena arena = {0};
     const struct option table[] = {
-        {"data", 0, OPTION_TEXT, "DIR", "the gateway's data directory (default equipoise-data)", &wanted.data},
+        DATA_FOLDER_OPTIONS(&wanted.folder),
         {"since", 0, OPTION_TEXT, "TIME", "from then on: 24h, 7d, or a date (default 30d)", &wanted.since},
         {"until", 0, OPTION_TEXT, "TIME", "up to then (default now)", &wanted.until},
         {"by", 0, OPTION_TEXT, "WHAT",
@@ -151,11 +154,17 @@ cmd_report(int argc, char **argv)
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes = "Times are taken to whole hours, UTC. Works while the gateway runs.\n"
-                 "Exit status: 0 fine, 1 there is no ledger or it cannot be read, 2 the command line is wrong.",
+                 "Exit status: 0 fine, 1 no ledger that can be read, 2 the command line is wrong, 3 the configuration.",
     };
     int exit_status = options_read(&options, &argc, argv);
 
     if (exit_status != OPTIONS_GO_ON)
         return exit_status;
-    return parse_wanted(&wanted, &report_options) ? make_report(&wanted, &report_options) : CMD_USAGE;
+    if (!parse_wanted(&wanted, &report_options))
+        return CMD_USAGE;
+    exit_status = data_folder_find(&wanted.folder, &arena);
+    if (exit_status == CMD_FINE)
+        exit_status = make_report(&wanted, &report_options);
+    arena_reset(&arena);
+    return exit_status;
 }

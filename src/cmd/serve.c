@@ -7,13 +7,20 @@
 #include "cmd/stand.h"
 #include "config/config.h"
 #include "config/value.h"
+#include "gateway/gateway.h"
 
 enum { CONFIG_BYTES_MOST = 16 * 1024 * 1024 };
+
+/* Addresses given on the command line; a port of 0: not given. */
+struct override {
+    struct value_address listen, admin;
+};
 
 struct serve_options {
     const char *config, *listen, *admin, *data;
     uint64_t workers;
     bool observe;
+    struct override override;
 };
 
 static int
@@ -47,34 +54,51 @@ read_options(int *argc, char **argv, struct serve_options *out)
     return options_read(&options, argc, argv);
 }
 
-static void
-override_address(struct config *config, const char *name, const char *text, struct listen_address *out,
-                 struct problems *problems)
+static bool
+read_address(const char *name, const char *text, struct value_address *out)
 {
-    struct value_address address;
+    if (text == NULL || value_address(slice_of(text), out) == OK)
+        return true;
+    cmd_complain("serve: --%s wants an address such as 127.0.0.1:8080, [::1]:8080 or :8080, not '%s'.", name, text);
+    return false;
+}
 
-    if (text == NULL)
-        return;
-    if (value_address(slice_of(text), &address) != OK) {
-        problems_add(problems, (struct problem){.hint = "as in 127.0.0.1:8080, [::1]:8080 or :8080"},
-                     "--%s: '%s' is not an address", name, text);
-        return;
+static bool
+read_override(const struct serve_options *options, struct override *out)
+{
+    if (!read_address("listen", options->listen, &out->listen) || !read_address("admin", options->admin, &out->admin))
+        return false;
+    if (options->admin != NULL && !out->admin.loopback) {
+        cmd_complain("serve: --admin listens on loopback only, for it shows and steers everything; '%s' is not that. "
+                     "For probes and metrics elsewhere the configuration has `health`.",
+                     options->admin);
+        return false;
     }
-    *out = (struct listen_address){
-        .host = arena_slice_text(&config->arena, address.host), .port = address.port, .loopback = address.loopback};
+    if (options->workers > WORKERS_MOST)
+        cmd_complain("serve: --workers is at most %d.", WORKERS_MOST);
+    return options->workers <= WORKERS_MOST;
+}
+
+static void
+override_address(struct config *config, const struct value_address *address, struct listen_address *out)
+{
+    if (address->port != 0)
+        *out = (struct listen_address){.host = arena_slice_text(&config->arena, address->host),
+                                       .port = address->port,
+                                       .loopback = address->loopback};
 }
 
 /* Options of the command line stand above the file. */
 static void
-override(struct config *config, const struct serve_options *options, struct problems *problems)
+override(struct config *config, const struct serve_options *options)
 {
     config->observe |= options->observe;
     if (options->workers > 0)
         config->workers = (unsigned)options->workers;
     if (options->data != NULL)
         config->data = arena_strdup(&config->arena, options->data);
-    override_address(config, "listen", options->listen, &config->listen, problems);
-    override_address(config, "admin", options->admin, &config->admin, problems);
+    override_address(config, &options->override.listen, &config->listen);
+    override_address(config, &options->override.admin, &config->admin);
 }
 
 static int
@@ -87,8 +111,9 @@ load(const char *file, struct slice text, const struct serve_options *options, s
     problems_init(&problems);
     status = config_load(file, text, &problems, out);
     if (status == OK) {
-        override(*out, options, &problems);
+        override(*out, options);
         config_check_exposure(*out, &problems);
+        config_check_backends(*out, &problems);
     }
     config_print_problems(&problems, text, cmd_colour(stderr), &shown);
     cmd_tell(buffer_content(&shown));
@@ -108,7 +133,7 @@ serve_file(const struct serve_options *options)
     struct config *config = NULL;
     int exit_status = CMD_CONFIG;
 
-    if (cmd_read_file(options->config, CONFIG_BYTES_MOST, &text) == OK)
+    if (cmd_read_config(options->config, CONFIG_BYTES_MOST, &text) == OK)
         exit_status = load(options->config, buffer_content(&text), options, &config);
     buffer_free(&text);
     if (exit_status != CMD_FINE)
@@ -136,7 +161,8 @@ serve_found(const struct serve_options *options)
         if (exit_status == CMD_FINE)
             stand_twin_config(twin, &text);
         fputs("No configuration, no OPENAI_API_KEY or ANTHROPIC_API_KEY, and no engine on this machine:\n"
-              "serving the built-in modelled backend, so that you can try it. Its answers and prices are modelled.\n",
+              "serving the built-in modelled backend, so that you can try it. Its answers and prices are modelled.\n"
+              "Its models: twin-small, twin-medium, twin-large, twin-large-thinking, twin-embed.\n",
               stderr);
     } else {
         fprintf(stderr, "No configuration given; found:\n%.*s", SLICE_ARGS(buffer_content(&words)));
@@ -163,5 +189,7 @@ cmd_serve(int argc, char **argv)
 
     if (exit_status != OPTIONS_GO_ON)
         return exit_status;
+    if (!read_override(&options, &options.override))
+        return CMD_USAGE;
     return options.config != NULL ? serve_file(&options) : serve_found(&options);
 }

@@ -28,6 +28,7 @@ struct stand {
     struct ledger_writer *ledger;
     struct live *live;
     bool serving;                /* on threads of its own */
+    bool speaks;                 /* to whoever sits at the terminal */
     struct discovery *discovery; /* on the first worker */
     struct application *admin, *health;
     char url[128], admin_url[128];
@@ -107,6 +108,21 @@ worker_started(void *context, struct world *world)
     stand->discovery = discovery_start(stand->gateway.workers[0]);
 }
 
+/* Asking backends for their models serves no client: it does not keep the gateway up. */
+static void
+worker_stopping(void *context, struct world *world)
+{
+    struct stand *stand = context;
+
+    if (world->worker != 0)
+        return;
+    discovery_stop(stand->discovery);
+    stand->discovery = NULL;
+    if (stand->speaks)
+        fprintf(stderr, "Stopping: requests under way have %llu s to finish. Once more ends at once.\n",
+                (unsigned long long)(stand->config->limits.drain_timeout_us / USEC_PER_S));
+}
+
 static void
 worker_stopped(void *context, struct world *world)
 {
@@ -114,7 +130,8 @@ worker_stopped(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    discovery_stop(stand->discovery);
+    if (stand->discovery != NULL)
+        discovery_stop(stand->discovery);
     admin_free(stand->admin);
     if (stand->health != NULL)
         admin_free(stand->health);
@@ -134,6 +151,14 @@ static enum status
 append(void *context, struct world *world, struct slice record)
 {
     return ledger_writer_append(((struct stand *)context)->ledger, world->worker, record);
+}
+
+static void
+on_hangup(void *context)
+{
+    log_line(&((struct stand *)context)->log, LOG_WARN,
+             "SIGHUP changes nothing: the configuration is read at the start. Restart to use a changed one; SIGTERM "
+             "lets requests under way finish");
 }
 
 static unsigned
@@ -158,6 +183,7 @@ open_listeners(struct stand *stand)
     struct live_listener listeners[LISTENERS] = {listener_of(&config->listen), listener_of(&config->admin),
                                                  listener_of(&config->health)};
     char problem[LIVE_PROBLEM_SIZE];
+    enum status status;
     struct live_options options = {
         .workers = worker_count(config),
         .listeners = listeners,
@@ -172,17 +198,20 @@ open_listeners(struct stand *stand)
         .context = stand,
         .worker_started = worker_started,
         .application = application_at,
+        .worker_stopping = worker_stopping,
         .worker_stopped = worker_stopped,
         .append = append,
+        .hangup = on_hangup,
     };
 
     listeners[LISTENER_CLIENTS].cert_file = config->tls.cert;
     listeners[LISTENER_CLIENTS].key_file = config->tls.key;
     listeners[LISTENER_ADMIN].first_worker_only = listeners[LISTENER_HEALTH].first_worker_only = true;
-    if (live_new(&options, &stand->live, problem) == OK)
-        return CMD_FINE;
-    cmd_complain("%s", problem);
-    return CMD_FAILED;
+    status = live_new(&options, &stand->live, problem);
+    if (status != OK)
+        cmd_complain("%s%s", problem,
+                     status == ERR_IO ? " (`listen` and `admin` in the configuration, or --listen and --admin.)" : "");
+    return status == OK ? CMD_FINE : CMD_FAILED;
 }
 
 static int
@@ -303,6 +332,22 @@ stand_settle(struct stand *stand)
     return ledger_writer_drain(stand->ledger);
 }
 
+static void
+tell_address(const struct stand *stand)
+{
+    const struct config *config = stand->config;
+
+    fprintf(stderr,
+            "Equipoise %s serves on %s (admin %s, ledger in %s)\n"
+            "In your application:  export OPENAI_BASE_URL=%s/v1\n"
+            "  or for Anthropic's:  export ANTHROPIC_BASE_URL=%s\n",
+            EQUIPOISE_VERSION, stand->url, stand->admin_url, config->data, stand->url, stand->url);
+    if (config->key_count == 0)
+        fputs("  with any API key, as the gateway asks for none.\n", stderr);
+    if (config->observe)
+        fputs("It observes: requests are forwarded and booked, never altered or refused.\n", stderr);
+}
+
 int
 stand_serve(struct config *config)
 {
@@ -311,14 +356,11 @@ stand_serve(struct config *config)
 
     if (exit_status != CMD_FINE)
         return exit_status;
-    fprintf(stderr,
-            "Equipoise %s serves on %s (admin %s, ledger in %s)\n"
-            "In your application:  export OPENAI_BASE_URL=%s/v1\n"
-            "  or for Anthropic's:  export ANTHROPIC_BASE_URL=%s\n",
-            EQUIPOISE_VERSION, stand->url, stand->admin_url, config->data, stand->url, stand->url);
+    tell_address(stand);
+    stand->speaks = true;
     stand_run(stand);
-    fputs("Stopping: the ledger is written.\n", stderr);
     stand_free(stand);
+    fputs("Stopped. The ledger is written.\n", stderr);
     return CMD_FINE;
 }
 

@@ -30,6 +30,15 @@ config_check_exposure(const struct config *config, struct problems *problems)
 }
 
 void
+config_check_backends(const struct config *config, struct problems *problems)
+{
+    if (config->backend_count == 0)
+        problems_add(problems,
+                     about(config, PROBLEM_WARNING, "Add `backends:`; `equipoise init` writes what it finds here."),
+                     "there are no backends: every request is answered with an error");
+}
+
+void
 config_check_reload(const struct config *before, const struct config *after, struct problems *problems)
 {
     size_t at = 0;

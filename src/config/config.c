@@ -236,3 +236,22 @@ config_load(const char *file, struct slice text, struct problems *problems, stru
 {
     return config_load_input(&(struct config_input){.file = file, .text = text}, problems, out);
 }
+
+enum status
+config_data_folder(const char *file, struct slice text, struct problems *problems, struct arena *arena,
+                   const char **out)
+{
+    struct reader reader = {arena, file, problems, &config_outside_real, NULL};
+    const struct yaml_node *root, *data;
+    enum status status = yaml_parse(arena, file, text, problems, &root);
+
+    if (status != OK)
+        return status;
+    data = root->kind == YAML_MAP ? yaml_get(root, "data") : NULL;
+    if (data != NULL && !yaml_is_null(data) && (data->kind != YAML_SCALAR || data->text.len == 0)) {
+        reader_error(&reader, data, NULL, "data: expected a path, found %s", yaml_kind_name(data));
+        return ERR_INVALID;
+    }
+    *out = reader_path(&reader, data != NULL && !yaml_is_null(data) ? data->text : SLICE_LITERAL("equipoise-data"));
+    return OK;
+}

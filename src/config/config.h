@@ -199,9 +199,17 @@ enum status config_load_input(const struct config_input *input, struct problems 
 /* The same for a file's text with no snapshot before it. */
 enum status config_load(const char *file, struct slice text, struct problems *problems, struct config **out) MUST_CHECK;
 
+/* Only the folder of the ledger that a configuration names: secrets need not be at hand, nor other keys right. The path
+ * is the arena's. */
+enum status config_data_folder(const char *file, struct slice text, struct problems *problems, struct arena *arena,
+                               const char **out) MUST_CHECK;
+
 /* Whether it may be served: without keys only on loopback addresses, with a warning there. To be asked before listening,
  * after options of the command line have had their say. */
 void config_check_exposure(const struct config *config, struct problems *problems);
+
+/* A warning if there is nothing to send requests to. */
+void config_check_backends(const struct config *config, struct problems *problems);
 
 /* A warning for every key that changed and needs a restart to take effect. */
 void config_check_reload(const struct config *before, const struct config *after, struct problems *problems);

@@ -18,8 +18,6 @@ add_default(const struct field *field, const char *before, struct buffer *out)
         buffer_printf(out, "%sneeded", before);
     else if (field->standard != NULL)
         buffer_printf(out, "%sdefault %s", before, field->standard);
-    if (field->reload == RELOAD_RESTART)
-        buffer_add_text(out, "; needs a restart");
 }
 
 static const char *
@@ -94,11 +92,11 @@ add_section_markdown(const struct section *section, struct buffer *out)
 
         buffer_printf(out, "| `%s` | ", field->key);
         add_type(field, out);
-        buffer_printf(out, " | %s%s%s%s | ", field->standard != NULL ? "`" : "",
+        buffer_printf(out, " | %s%s%s | ", field->standard != NULL ? "`" : "",
                       field->required           ? "needed"
                       : field->standard != NULL ? field->standard
                                                 : "",
-                      field->standard != NULL ? "`" : "", field->reload == RELOAD_RESTART ? " (restart)" : "");
+                      field->standard != NULL ? "`" : "");
         add_cell(field->words, out);
         buffer_add_text(out, " |\n");
     }
@@ -159,8 +157,9 @@ static const char introduction[] =
     "\n"
     "Without `keys`, everybody who can connect may ask. That is accepted on loopback addresses, with a warning, and "
     "refused\n"
-    "elsewhere. A running gateway reads the file again on SIGHUP: a file with an error changes nothing, and requests\n"
-    "under way keep what they started with. Keys marked *(restart)* take effect when the program starts again.\n"
+    "elsewhere. The file is read at the start: restart the gateway to use a changed one. SIGTERM lets requests under "
+    "way "
+    "finish.\n"
     "\n"
     "A price in `prices.override` is what you pay, so no discount is taken off it. A model without any price is "
     "served, and\n"

@@ -32,16 +32,18 @@ refuse(const char *dir, int file, struct problems *problems)
 
     read_owner(file, owner);
     close(file);
-    problems_add(problems,
-                 (struct problem){.hint = "stop that process, or give this one a directory of its own with `data:`"},
-                 "the data directory %s is in use by another equipoise (process %s)", dir, owner);
+    problems_add(
+        problems,
+        (struct problem){.hint = "stop that process, or give this one a directory of its own: `data:`, or --data"},
+        "the data directory %s is in use by another equipoise (process %s)", dir, owner);
     return ERR_DENIED;
 }
 
 static enum status
 fail(const char *path, const char *what, struct problems *problems)
 {
-    problems_add(problems, (struct problem){.hint = "choose a directory that this user may write to, with `data:`"},
+    problems_add(problems,
+                 (struct problem){.hint = "choose a directory that this user may write to: `data:`, or --data"},
                  "%s cannot be %s: %s", path, what, strerror(errno));
     return ERR_IO;
 }

@@ -38,6 +38,7 @@ struct live {
     unsigned *ports; /* by listener */
     int *fds;        /* by listener, then worker */
     struct worker *workers;
+    bool started; /* the workers have run, and closed their loops */
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t changed;
@@ -219,10 +220,6 @@ live_new(const struct live_options *options, struct live **out, char *problem)
     *out = live;
     if (status == OK)
         return OK;
-    for (unsigned i = 0; i < options->workers; i++) {
-        loop_close(&live->workers[i].world);
-        uv_run(&live->workers[i].world.loop, UV_RUN_DEFAULT);
-    }
     live_free(live);
     *out = NULL;
     return status;
@@ -234,6 +231,10 @@ live_free(struct live *live)
     if (live == NULL)
         return;
     for (unsigned i = 0; i < live->options.workers; i++) {
+        if (!live->started) {
+            loop_close(&live->workers[i].world);
+            uv_run(&live->workers[i].world.loop, UV_RUN_DEFAULT);
+        }
         free(live->workers[i].world.servers);
         loop_free(&live->workers[i].world);
     }
@@ -332,6 +333,8 @@ deliver_drain(struct message *message, struct world *to)
     struct live_world *world = live_world_of(to);
 
     world->stopping = true;
+    if (worker->live->options.worker_stopping != NULL)
+        worker->live->options.worker_stopping(worker->live->options.context, to);
     for (size_t i = 0; i < world->server_count; i++)
         server_drain(&world->servers[i]);
     worker->drain.fire = drain_over;
@@ -450,6 +453,7 @@ worker_main(void *argument)
 void
 live_start(struct live *live)
 {
+    live->started = true;
     for (unsigned i = 0; i < live->options.workers; i++) {
         int failed = pthread_create(&live->workers[i].thread, NULL, worker_main, &live->workers[i]);
 
@@ -499,9 +503,10 @@ on_hangup_signal(uv_signal_t *handle, int number)
 {
     const struct live_options *options = &((struct control *)handle->data)->live->options;
 
-    (void)number;
     if (options->hangup != NULL)
         options->hangup(options->context);
+    else
+        on_stop_signal(handle, number);
 }
 
 static void

@@ -38,11 +38,14 @@ struct live_options {
     void (*worker_started)(void *context, struct world *world);
     /* The application behind that listener on that worker, which has started; the same one for several is fine. */
     struct application *(*application)(void *context, struct world *world, size_t listener);
+    /* On the worker's thread when it begins to drain: what would keep it busy and serves no client ends here. May be
+     * NULL. */
+    void (*worker_stopping)(void *context, struct world *world);
     /* On the worker's thread after its last client and call; no callback comes after it. May be NULL. */
     void (*worker_stopped)(void *context, struct world *world);
     /* As world_ops.append. NULL: nothing here appends. */
     enum status (*append)(void *context, struct world *world, struct slice record);
-    /* In live_run, on its thread, for each SIGHUP. May be NULL. */
+    /* In live_run, on its thread, for each SIGHUP. NULL: it stops, as SIGTERM does; the terminal is gone. */
     void (*hangup)(void *context);
 };
 
