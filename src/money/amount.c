@@ -45,19 +45,25 @@ write_decimal(wide_unsigned units, unsigned places, bool thousands, char *out)
 }
 
 void
-amount_format(wide_int pico, char *out)
+amount_format_exact(wide_int units, unsigned places, char *out)
 {
     size_t len;
 
-    if (pico < 0)
+    if (units < 0)
         *out++ = '-';
-    write_decimal(magnitude_of(pico), USD_DECIMALS, false, out);
+    write_decimal(magnitude_of(units), places, false, out);
     len = strlen(out);
-    while (out[len - 1] == '0')
+    while (places != 0 && out[len - 1] == '0')
         len--;
     if (out[len - 1] == '.')
         len--;
     out[len] = '\0';
+}
+
+void
+amount_format(wide_int pico, char *out)
+{
+    amount_format_exact(pico, USD_DECIMALS, out);
 }
 
 static wide_int

@@ -9,6 +9,9 @@
 /* Exact, without trailing zeros: "12.000042", "-3", "0". `out` needs AMOUNT_TEXT_SIZE bytes. */
 void amount_format(wide_int pico, char *out);
 
+/* The same of any unit: `units` in steps of 10^-places. */
+void amount_format_exact(wide_int units, unsigned places, char *out);
+
 /* With `places` (0 to 12) decimals, rounded half to even, thousands set apart: "$1,234.57", "-$0.02". */
 void amount_format_places(wide_int pico, unsigned places, char *out);
 

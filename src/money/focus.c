@@ -11,6 +11,9 @@
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
 
+/* FOCUS prices tokens by the million; unit prices have six decimals more than costs. */
+enum { TOKENS_A_UNIT = 1000000, MICRO = 1000000 };
+
 /* One hour of one key, tenant, model, backend. */
 struct charge {
     int64_t start;
@@ -28,8 +31,9 @@ struct focus {
 };
 
 /* What a FOCUS row is kept apart by; what else the ledger keeps apart is added up. */
-static const enum dimension kept[] = {DIMENSION_key,      DIMENSION_tenant, DIMENSION_model,   DIMENSION_backend,
-                                      DIMENSION_provider, DIMENSION_route,  DIMENSION_modelled};
+static const enum dimension kept[] = {DIMENSION_key,     DIMENSION_tenant,   DIMENSION_model,
+                                      DIMENSION_backend, DIMENSION_provider, DIMENSION_route,
+                                      DIMENSION_owner,   DIMENSION_source,   DIMENSION_modelled};
 enum { KEPT = sizeof(kept) / sizeof(kept[0]) };
 
 static struct charge *
@@ -75,161 +79,378 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
     return status;
 }
 
-/* The columns, in FOCUS's order (alphabetical), then ours: COLUMN is the header. ProviderName and PublisherName went with
- * FOCUS 1.4; ServiceProviderName and HostProviderName stand in their place. */
-static const char header[] =
-    "BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,ChargeCategory,"
-    "ChargeClass,ChargeDescription,ChargeFrequency,ChargePeriodEnd,ChargePeriodStart,ConsumedQuantity,ConsumedUnit,"
-    "ContractedCost,EffectiveCost,HostProviderName,InvoiceIssuerName,ListCost,PricingQuantity,PricingUnit,ResourceId,"
-    "ServiceCategory,ServiceName,ServiceProviderName,ServiceSubcategory,SkuId,SkuMeter,SubAccountId,SubAccountName,"
-    "x_Backend,x_Key,x_Model,x_Modelled,x_Requests,x_Route,x_TokenKind,x_UnpricedRequests\r\n";
-
+/* What a charge consists of: tokens of one kind, or what no kind of token explains. */
 struct meter {
     const char *name, *words;
-    int64_t tokens; /* calls for the last */
+    int64_t tokens;
     wide_int cost;
-    bool is_tokens;
 };
 
 enum { METERS = 5 };
+
+/* One row of the file. Counts of requests stand on a charge's first row only, so that they add up. */
+struct line {
+    const struct charge *charge;
+    const struct slice *of; /* the charge's group */
+    struct meter meter;
+    bool first;
+    bool priced;    /* a cost is known for at least one of its requests */
+    bool by_tokens; /* else the quantity is its requests: nothing else is known of what was charged */
+};
 
 static void
 fill_meters(const struct sums *sums, struct meter *out)
 {
     wide_int parts = sums->input_cost + sums->cache_read_cost + sums->cache_write_cost + sums->output_cost;
+    int64_t uncached = sums->input_tokens - sums->cache_read_tokens - sums->cache_write_tokens;
 
-    out[0] =
-        (struct meter){"input", "input tokens", sums->input_tokens - sums->cache_read_tokens - sums->cache_write_tokens,
-                       sums->input_cost, true};
-    out[1] = (struct meter){"cache_read", "input tokens read from cache", sums->cache_read_tokens,
-                            sums->cache_read_cost, true};
+    out[0] = (struct meter){"input", "input tokens", uncached, sums->input_cost};
+    out[1] =
+        (struct meter){"cache_read", "input tokens read from cache", sums->cache_read_tokens, sums->cache_read_cost};
     out[2] = (struct meter){"cache_write", "input tokens written to cache", sums->cache_write_tokens,
-                            sums->cache_write_cost, true};
-    out[3] = (struct meter){"output", "output tokens", sums->output_tokens, sums->output_cost, true};
-    out[4] = (struct meter){"other", "charges by the call and what no kind of token explains", sums->tool_calls,
-                            sums->cost - parts, false};
+                            sums->cache_write_cost};
+    out[3] = (struct meter){"output", "output tokens", sums->output_tokens, sums->output_cost};
+    out[4] = (struct meter){"other", "charges that no kind of token explains", 0, sums->cost - parts};
 }
 
 static void
-field(struct buffer *out, struct slice text)
+put_count(struct buffer *out, int64_t count)
 {
-    csv_add(out, text);
-    buffer_add_byte(out, ',');
+    buffer_printf(out, "%lld", (long long)count);
 }
 
 static void
-field_or(struct buffer *out, struct slice text, const char *otherwise)
-{
-    field(out, text.len != 0 ? text : slice_of(otherwise));
-}
-
-static void
-field_time(struct buffer *out, int64_t wall_us)
-{
-    char text[CLOCK_TEXT_SIZE];
-
-    clock_format_utc(wall_us, text);
-    field(out, slice_of(text));
-}
-
-static void
-field_amount(struct buffer *out, wide_int amount)
+put_amount(struct buffer *out, wide_int amount)
 {
     char text[AMOUNT_TEXT_SIZE];
 
     amount_format(amount, text);
-    field(out, slice_of(text));
+    buffer_add_text(out, text);
 }
 
 static void
-field_count(struct buffer *out, int64_t count)
+put_time(struct buffer *out, int64_t wall_us)
 {
-    buffer_printf(out, "%lld,", (long long)count);
+    char text[CLOCK_TEXT_SIZE];
+
+    clock_format_utc(wall_us, text);
+    buffer_add_text(out, text);
 }
 
 static void
-billing_period(int64_t start, int64_t *from, int64_t *until)
+put_or(struct buffer *out, struct slice text, const char *otherwise)
 {
-    struct clock_date date = clock_date_of(start);
+    csv_add(out, text.len != 0 ? text : slice_of(otherwise));
+}
+
+/* The columns' writers: one for each kind of value in focus.def */
+
+static void
+write_nothing(const struct line *line, struct buffer *out)
+{
+    (void)line;
+    (void)out;
+}
+
+#define ALWAYS(name, text)                                                                                             \
+    static void write_##name(const struct line *line, struct buffer *out)                                              \
+    {                                                                                                                  \
+        (void)line;                                                                                                    \
+        buffer_add_text(out, text);                                                                                    \
+    }
+ALWAYS(currency, "USD")
+ALWAYS(usage, "Usage")
+ALWAYS(usage_based, "Usage-Based")
+ALWAYS(service_category, "AI and Machine Learning")
+ALWAYS(service_subcategory, "Generative AI")
+ALWAYS(service, "Model Inference")
+#undef ALWAYS
+
+#define TEXT(name)                                                                                                     \
+    static void write_##name(const struct line *line, struct buffer *out)                                              \
+    {                                                                                                                  \
+        csv_add(out, line->of[DIMENSION_##name]);                                                                      \
+    }
+TEXT(backend)
+TEXT(key)
+TEXT(model)
+TEXT(owner)
+TEXT(route)
+TEXT(source)
+TEXT(tenant)
+#undef TEXT
+
+#define PER_CHARGE(name, sum, put)                                                                                     \
+    static void write_##name(const struct line *line, struct buffer *out)                                              \
+    {                                                                                                                  \
+        put(out, line->first ? line->charge->sums.sum : 0);                                                            \
+    }
+PER_CHARGE(baseline, baseline, put_amount)
+PER_CHARGE(saved, saved, put_amount)
+PER_CHARGE(estimated, estimated, put_count)
+PER_CHARGE(requests, rows, put_count)
+PER_CHARGE(tool_calls, tool_calls, put_count)
+PER_CHARGE(unpriced, unpriced, put_count)
+#undef PER_CHARGE
+
+static void
+write_cost(const struct line *line, struct buffer *out)
+{
+    put_amount(out, line->meter.cost);
+}
+
+static void
+write_account(const struct line *line, struct buffer *out)
+{
+    put_or(out, line->of[DIMENSION_backend], "None");
+}
+
+static void
+write_provider(const struct line *line, struct buffer *out)
+{
+    put_or(out, line->of[DIMENSION_provider], line->of[DIMENSION_backend].len != 0 ? "Self-Hosted" : "None");
+}
+
+/* The first of the month that is `later` months after that of the charge. */
+static int64_t
+month_of(const struct line *line, int later)
+{
+    struct clock_date date = clock_date_of(line->charge->start);
 
     date.day = 1;
+    date.month += later;
     date.hour = date.minute = date.second = 0;
-    *from = clock_of_date(date);
-    date.month++;
-    *until = clock_of_date(date);
+    return clock_of_date(date);
 }
 
-/* A million tokens is the pricing unit: exact, as a decimal of six places. */
 static void
-field_pricing(struct buffer *out, const struct meter *meter)
+write_month_start(const struct line *line, struct buffer *out)
 {
-    if (meter->is_tokens)
-        field_amount(out, (wide_int)meter->tokens * (USD_ONE / 1000000));
-    else
-        field_count(out, meter->tokens);
-    buffer_add_text(out, meter->is_tokens ? "1000000 Tokens," : "Calls,");
+    put_time(out, month_of(line, 0));
 }
 
 static void
-write_charge(struct buffer *out, const struct charge *charge, const struct meter *meter, bool first)
+write_month_end(const struct line *line, struct buffer *out)
 {
-    const struct slice *of = charge->group.of;
-    char text[256];
-    int64_t from, until;
-
-    billing_period(charge->start, &from, &until);
-    field_amount(out, meter->cost);
-    field_or(out, of[DIMENSION_backend], "none");
-    field_or(out, of[DIMENSION_backend], "none");
-    buffer_add_text(out, "USD,");
-    field_time(out, until);
-    field_time(out, from);
-    buffer_add_text(out, "Usage,,");
-    snprintf(text, sizeof(text), "%.*s: %s", SLICE_ARGS(of[DIMENSION_model]), meter->words);
-    field(out, slice_of(text));
-    buffer_add_text(out, "Usage-Based,");
-    field_time(out, charge->start + HOUR_US);
-    field_time(out, charge->start);
-    field_count(out, meter->tokens);
-    buffer_add_text(out, meter->is_tokens ? "Tokens," : "Calls,");
-    field_amount(out, meter->cost);
-    field_amount(out, meter->cost);
-    field_or(out, of[DIMENSION_provider], "self-hosted");
-    field_or(out, of[DIMENSION_provider], "self-hosted");
-    field_amount(out, meter->cost);
-    field_pricing(out, meter);
-    field(out, of[DIMENSION_model]);
-    buffer_add_text(out, "AI and Machine Learning,");
-    field_or(out, of[DIMENSION_model], "none");
-    field_or(out, of[DIMENSION_provider], "self-hosted");
-    buffer_add_text(out, "Generative AI,");
-    snprintf(text, sizeof(text), "%.*s/%.*s/%s", SLICE_ARGS(of[DIMENSION_provider]), SLICE_ARGS(of[DIMENSION_model]),
-             meter->name);
-    field(out, slice_of(text));
-    field(out, slice_of(meter->words));
-    field(out, of[DIMENSION_tenant]);
-    field(out, of[DIMENSION_tenant]);
-    field(out, of[DIMENSION_backend]);
-    field(out, of[DIMENSION_key]);
-    field(out, of[DIMENSION_model]);
-    buffer_add_text(out, of[DIMENSION_modelled].len != 0 ? "true," : "false,");
-    field_count(out, first ? charge->sums.rows : 0);
-    field(out, of[DIMENSION_route]);
-    buffer_printf(out, "%s,%lld\r\n", meter->name, (long long)(first ? charge->sums.unpriced : 0));
+    put_time(out, month_of(line, 1));
 }
 
-/* Requests are counted on the first row of a charge only, so that they add up. */
 static void
-write_meters(struct buffer *out, const struct charge *charge)
+write_hour_start(const struct line *line, struct buffer *out)
+{
+    put_time(out, line->charge->start);
+}
+
+static void
+write_hour_end(const struct line *line, struct buffer *out)
+{
+    put_time(out, line->charge->start + HOUR_US);
+}
+
+static void
+write_description(const struct line *line, struct buffer *out)
+{
+    struct buffer text = {0};
+    struct slice model = line->of[DIMENSION_model];
+
+    buffer_printf(&text, "%.*s: %s%s", SLICE_ARGS(model.len != 0 ? model : SLICE_LITERAL("no model")),
+                  line->meter.words, line->priced ? "" : "; the price is not known");
+    csv_add(out, buffer_content(&text));
+    buffer_free(&text);
+}
+
+static int64_t
+quantity_of(const struct line *line)
+{
+    return line->by_tokens ? line->meter.tokens : line->charge->sums.rows;
+}
+
+static void
+write_consumed(const struct line *line, struct buffer *out)
+{
+    if (line->priced)
+        put_count(out, quantity_of(line));
+}
+
+static void
+write_consumed_unit(const struct line *line, struct buffer *out)
+{
+    if (line->priced)
+        buffer_add_text(out, line->by_tokens ? "Tokens" : "Requests");
+}
+
+/* Millions of tokens: exact, as a decimal of six places. */
+static void
+write_pricing(const struct line *line, struct buffer *out)
+{
+    if (line->priced && line->by_tokens)
+        put_amount(out, (wide_int)line->meter.tokens * (USD_ONE / TOKENS_A_UNIT));
+    else if (line->priced)
+        put_count(out, quantity_of(line));
+}
+
+static void
+write_pricing_unit(const struct line *line, struct buffer *out)
+{
+    if (line->priced)
+        buffer_add_text(out, line->by_tokens ? "1000000 Tokens" : "Requests");
+}
+
+static void
+write_category(const struct line *line, struct buffer *out)
+{
+    buffer_add_text(out, line->priced ? "Standard" : "");
+}
+
+/* In micro-pico-dollars, 18 decimals, so that quantity x price, rounded to the pico-dollar, is the cost: the error is
+ * at most half of the last decimal for each unit, of which no hour has 10^6. */
+static void
+write_unit_price(const struct line *line, struct buffer *out)
+{
+    wide_int units = line->by_tokens ? TOKENS_A_UNIT : 1;
+    char text[AMOUNT_TEXT_SIZE];
+
+    if (!line->priced)
+        return;
+    amount_format_exact(wide_divide_half_even(line->meter.cost * MICRO * units, quantity_of(line)), USD_DECIMALS + 6,
+                        text);
+    buffer_add_text(out, text);
+}
+
+static void
+add_sku(const struct line *line, struct buffer *out)
+{
+    struct slice provider =
+        line->of[DIMENSION_provider].len != 0 ? line->of[DIMENSION_provider] : line->of[DIMENSION_backend];
+
+    buffer_printf(out, "%.*s/%.*s/%s", SLICE_ARGS(provider), SLICE_ARGS(line->of[DIMENSION_model]), line->meter.name);
+}
+
+static void
+write_sku(const struct line *line, struct buffer *out)
+{
+    struct buffer text = {0};
+
+    add_sku(line, &text);
+    csv_add(out, buffer_content(&text));
+    buffer_free(&text);
+}
+
+static void
+write_sku_price(const struct line *line, struct buffer *out)
+{
+    if (line->priced)
+        write_sku(line, out);
+}
+
+static void
+write_meter_words(const struct line *line, struct buffer *out)
+{
+    csv_add(out, slice_of(line->meter.words));
+}
+
+static void
+write_kind(const struct line *line, struct buffer *out)
+{
+    buffer_add_text(out, line->meter.name);
+}
+
+static void
+write_modelled(const struct line *line, struct buffer *out)
+{
+    buffer_add_text(out, line->of[DIMENSION_modelled].len != 0 ? "true" : "false");
+}
+
+/* {"name":"text"}, the members that have a text. */
+static void
+add_member(struct buffer *json, const char *name, struct slice text)
+{
+    if (text.len == 0)
+        return;
+    buffer_printf(json, "%s\"%s\":\"", buffer_len(json) == 0 ? "{" : ",", name);
+    buffer_add_json(json, text);
+    buffer_add_byte(json, '"');
+}
+
+static void
+end_object(struct buffer *json, struct buffer *out)
+{
+    if (buffer_len(json) != 0)
+        buffer_add_byte(json, '}');
+    csv_add(out, buffer_content(json));
+    buffer_free(json);
+}
+
+static void
+write_sku_details(const struct line *line, struct buffer *out)
+{
+    struct buffer json = {0};
+
+    if (!line->priced)
+        return;
+    add_member(&json, "x_Model", line->of[DIMENSION_model]);
+    add_member(&json, "x_TokenKind", slice_of(line->meter.name));
+    end_object(&json, out);
+}
+
+static void
+write_tags(const struct line *line, struct buffer *out)
+{
+    struct buffer json = {0};
+
+    add_member(&json, "equipoise/key", line->of[DIMENSION_key]);
+    add_member(&json, "equipoise/owner", line->of[DIMENSION_owner]);
+    add_member(&json, "equipoise/route", line->of[DIMENSION_route]);
+    end_object(&json, out);
+}
+
+typedef void column_writer(const struct line *line, struct buffer *out);
+
+static void
+write_line(const struct line *line, struct buffer *out)
+{
+    static column_writer *const writers[] = {
+#define FOCUS_COLUMN(id, level, writer, words) write_##writer,
+#include "money/focus.def"
+#undef FOCUS_COLUMN
+    };
+    size_t count = sizeof(writers) / sizeof(writers[0]);
+
+    for (size_t i = 0; i < count; i++) {
+        writers[i](line, out);
+        buffer_add_text(out, i + 1 < count ? "," : "\r\n");
+    }
+}
+
+static void
+write_header(struct buffer *out)
+{
+    const char *comma = "";
+
+#define FOCUS_COLUMN(id, level, writer, words)                                                                         \
+    buffer_printf(out, "%s%s", comma, #id);                                                                            \
+    comma = ",";
+#include "money/focus.def"
+#undef FOCUS_COLUMN
+    buffer_add_text(out, "\r\n");
+}
+
+/* A row for each kind that was used or charged for; a charge with none of them still counts its requests. */
+static void
+write_charge(const struct charge *charge, struct buffer *out)
 {
     struct meter meters[METERS];
     bool first = true;
 
     fill_meters(&charge->sums, meters);
     for (unsigned i = 0; i < METERS; i++) {
-        if (meters[i].cost == 0 && meters[i].tokens == 0 && !(i == METERS - 1 && first))
+        struct line line = {.charge = charge, .of = charge->group.of, .meter = meters[i], .first = first};
+
+        if (meters[i].cost == 0 && meters[i].tokens <= 0 && !(i == METERS - 1 && first))
             continue;
-        write_charge(out, charge, &meters[i], first);
+        line.priced = charge->sums.unpriced < charge->sums.rows;
+        line.by_tokens = meters[i].tokens > 0;
+        write_line(&line, out);
         first = false;
     }
 }
@@ -254,9 +475,9 @@ focus_write(struct ledger_store *const *stores, size_t count, int64_t since, int
     }
     if (focus.count > 1)
         qsort(focus.all, focus.count, sizeof(struct charge *), by_time);
-    buffer_add_text(out, header);
+    write_header(out);
     for (size_t i = 0; i < focus.count && status == OK; i++)
-        write_meters(out, focus.all[i]);
+        write_charge(focus.all[i], out);
     map_free(&focus.by_key);
     buffer_free(&focus.key);
     arena_reset(&focus.arena);

@@ -10,7 +10,6 @@
 
 #include "base/timers.h"
 #include "ledger_fixture.h"
-#include "money/focus.h"
 #include "money/ledger_memory.h"
 #include "money/report.h"
 
@@ -239,51 +238,6 @@ json_is_json_and_modelled_is_said(void **state)
     report_free(&report);
 }
 
-/* The n-th field of a line without quoted commas. */
-static struct slice
-csv_field(struct slice line, int number)
-{
-    struct slice field = SLICE_NONE;
-
-    for (int i = 0; i <= number; i++)
-        field = slice_split(&line, ',');
-    return field;
-}
-
-static void
-focus_bills_what_the_ledger_says(void **state)
-{
-    struct books *books = *state;
-    struct buffer csv = {0};
-    struct slice rest, header;
-    wide_int sum = 0;
-    size_t lines = 0, fields = 0;
-
-    assert_int_equal(focus_write(books->stores, 2, START_US, START_US + DAYS * DAY_US, &csv), OK);
-    rest = buffer_content(&csv);
-    header = slice_split(&rest, '\n');
-    for (size_t i = 0; i < header.len; i++)
-        fields += header.data[i] == ',';
-    while (rest.len > 0) {
-        struct slice line = slice_split(&rest, '\n');
-        size_t commas = 0;
-        usd cost;
-
-        assert_int_equal(usd_parse(csv_field(line, 0), &cost), OK);
-        assert_true(slice_is(csv_field(line, 3), "USD"));
-        assert_true(slice_is(csv_field(line, 22), "AI and Machine Learning"));
-        sum += cost;
-        for (size_t i = 0; i < line.len; i++)
-            commas += line.data[i] == ',';
-        if (slice_find_byte(line, '"') == line.len)
-            assert_int_equal(commas, fields);
-        lines++;
-    }
-    assert_true(lines > ROWS / 2);
-    assert_true(sum == books->totals.cost);
-    buffer_free(&csv);
-}
-
 int
 main(void)
 {
@@ -296,7 +250,6 @@ main(void)
         ON_BOOKS(no_outcomes_are_unknown_and_not_zero),
         cmocka_unit_test(intervals_are_those_of_the_books),
         ON_BOOKS(json_is_json_and_modelled_is_said),
-        ON_BOOKS(focus_bills_what_the_ledger_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
