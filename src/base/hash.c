@@ -22,6 +22,35 @@ hash_sha256(struct slice bytes)
     return digest;
 }
 
+void
+hasher_init(struct hasher *hasher)
+{
+    hasher->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    hasher->context = EVP_MD_CTX_new();
+    ENSURE(hasher->algorithm != NULL && hasher->context != NULL);
+}
+
+void
+hasher_free(struct hasher *hasher)
+{
+    EVP_MD_CTX_free(hasher->context);
+    EVP_MD_free(hasher->algorithm);
+    *hasher = (struct hasher){0};
+}
+
+struct digest
+hasher_sha256(struct hasher *hasher, struct slice bytes)
+{
+    struct digest digest;
+    unsigned len = 0;
+    bool made = EVP_DigestInit_ex(hasher->context, hasher->algorithm, NULL) == 1 &&
+                EVP_DigestUpdate(hasher->context, bytes.data, bytes.len) == 1 &&
+                EVP_DigestFinal_ex(hasher->context, digest.bytes, &len) == 1;
+
+    ENSURE(made && len == sizeof(digest.bytes));
+    return digest;
+}
+
 bool
 digest_equal(const struct digest *a, const struct digest *b)
 {

@@ -13,6 +13,15 @@ struct digest {
 
 struct digest hash_sha256(struct slice bytes);
 
+/* The same for whoever hashes often: what OpenSSL looks up for each digest is kept. Not for several threads at a time. */
+struct hasher {
+    void *algorithm, *context;
+};
+
+void hasher_init(struct hasher *hasher);
+void hasher_free(struct hasher *hasher);
+struct digest hasher_sha256(struct hasher *hasher, struct slice bytes);
+
 /* In a time that does not depend on where they differ. */
 bool digest_equal(const struct digest *a, const struct digest *b);
 

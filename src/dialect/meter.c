@@ -240,21 +240,12 @@ read_large(struct meter *meter)
     buffer_free(&report);
 }
 
-void
-meter_end(struct meter *meter)
+static void
+read_whole(struct meter *meter, struct slice whole)
 {
-    struct slice whole = buffer_content(&meter->head);
-    yyjson_doc *doc;
-    yyjson_val *root;
+    yyjson_doc *doc = whole.len > 0 ? yyjson_read(whole.data, whole.len, YYJSON_READ_NOFLAG) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
 
-    if (whole.len == 0)
-        return;
-    if (buffer_len(&meter->tail) > 0) {
-        read_large(meter);
-        return;
-    }
-    doc = yyjson_read(whole.data, whole.len, YYJSON_READ_NOFLAG);
-    root = yyjson_doc_get_root(doc);
     if (root != NULL) {
         read_event(meter, root);
         read_parts(meter, yyjson_obj_get(root, "content"));
@@ -263,4 +254,25 @@ meter_end(struct meter *meter)
         meter->usage_partial = false;
     }
     yyjson_doc_free(doc);
+}
+
+void
+meter_end(struct meter *meter)
+{
+    if (buffer_len(&meter->tail) > 0)
+        read_large(meter);
+    else
+        read_whole(meter, buffer_content(&meter->head));
+}
+
+void
+meter_whole(struct meter *meter, struct slice answer)
+{
+    if (answer.len > WHOLE_BYTES_MOST) {
+        meter_piece(meter, answer);
+        meter_end(meter);
+        return;
+    }
+    meter->answer_bytes += (int64_t)answer.len;
+    read_whole(meter, answer);
 }

@@ -43,4 +43,7 @@ enum meter_event meter_frame(struct meter *meter, struct slice frame);
 void meter_piece(struct meter *meter, struct slice piece);
 void meter_end(struct meter *meter);
 
+/* Both at once, for an answer that came as one: nothing is copied. */
+void meter_whole(struct meter *meter, struct slice answer);
+
 #endif

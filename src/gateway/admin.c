@@ -136,7 +136,7 @@ put_live(struct visit *visit, struct gateway_worker *worker)
         buffer_add_json(&visit->text, slice_of(exchange->plan != NULL ? exchange->plan->target->name : ""));
         buffer_printf(&visit->text, "\",\"age_ms\":%" PRId64 ",\"answer_bytes\":%" PRId64 "}",
                       (now_us - exchange->arrived_us) / USEC_PER_MS,
-                      exchange->cursor.flight != NULL ? exchange->cursor.flight->meter.answer_bytes : (int64_t)0);
+                      exchange->cursor.flight != NULL ? flight_answer_bytes(exchange->cursor.flight) : (int64_t)0);
     }
 }
 

@@ -106,7 +106,10 @@ struct exchange *
 exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
              const struct identity *identity)
 {
-    struct exchange *exchange = must_calloc(1, sizeof(*exchange));
+    struct exchange *exchange = must_alloc(sizeof(*exchange));
+
+    memset(exchange, 0, offsetof(struct exchange, plans));
+    exchange->plans.count = 0;
 
     exchange->visitor.ops = &exchange_visitor;
     exchange->worker = worker;

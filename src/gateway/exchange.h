@@ -86,10 +86,8 @@ struct exchange {
     struct request request;    /* what levers see */
     struct target passthrough; /* API_PASSTHROUGH: the target */
     uint64_t conversation;
-    struct plans plans;
     struct plan *plan; /* the one that serves; NULL before */
     unsigned attempts;
-    struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */
     size_t try_count;
     bool booked;          /* the present flight is among them */
     usd cost;             /* of all booked attempts together; USD_UNKNOWN once one of them is */
@@ -112,6 +110,9 @@ struct exchange {
     enum ending ending;
     enum error_kind refusal; /* how the client is told, when it is refused */
     const char *why;         /* for a person; NULL: all went well */
+    /* Not cleared at first but for their counts. */
+    struct plans plans;
+    struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */
 };
 
 /* A new exchange for an identified client. Counted, in the worker's list, in EXCHANGE_READING. */

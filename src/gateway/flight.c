@@ -180,6 +180,36 @@ take_stream(struct flight *flight, struct slice input)
     }
 }
 
+/* The newest piece of a buffered answer waits to be metered: if it is the only one, it need not be copied. */
+static void
+meter_unmetered(struct flight *flight)
+{
+    if (flight->unmetered == NULL)
+        return;
+    meter_piece(&flight->meter, chunk_bytes(flight->unmetered));
+    chunk_release(flight->unmetered);
+    flight->unmetered = NULL;
+}
+
+static void
+meter_all(struct flight *flight)
+{
+    if (flight->unmetered != NULL && flight->meter.answer_bytes == 0) {
+        meter_whole(&flight->meter, chunk_bytes(flight->unmetered));
+        chunk_release(flight->unmetered);
+        flight->unmetered = NULL;
+        return;
+    }
+    meter_unmetered(flight);
+    meter_end(&flight->meter);
+}
+
+int64_t
+flight_answer_bytes(const struct flight *flight)
+{
+    return flight->meter.answer_bytes + (flight->unmetered != NULL ? (int64_t)flight->unmetered->len : 0);
+}
+
 static void
 on_body(struct call *call, struct slice piece)
 {
@@ -190,8 +220,9 @@ on_body(struct call *call, struct slice piece)
     if (flight->is_stream) {
         take_stream(flight, piece);
     } else {
-        meter_piece(&flight->meter, piece);
+        meter_unmetered(flight);
         append(flight, piece, METER_PLAIN, true);
+        flight->unmetered = chunk_hold(CONTAINER_OF(flight->chunks.prev, struct flight_chunk, link)->bytes);
     }
     balance_pressure(flight);
     wake_all(flight);
@@ -213,7 +244,7 @@ on_end(struct call *call)
 
     call->inside = NULL;
     if (!flight->is_stream) {
-        meter_end(&flight->meter);
+        meter_all(flight);
     } else if (rest.len > 0) {
         /* The end of the connection ends the last event too. */
         append(flight, rest, meter_frame(&flight->meter, rest), true);
@@ -303,6 +334,7 @@ flight_release(struct flight *flight)
     close_if_unread(flight);
     LIST_EACH(&flight->chunks, node, after)
     drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
+    chunk_release(flight->unmetered);
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);

@@ -49,6 +49,7 @@ struct flight {
     bool is_stream;   /* server-sent events */
     struct sse_framer framer;
     struct meter meter;
+    struct chunk *unmetered; /* the newest piece of a buffered answer; NULL: all is metered */
     struct list chunks;
     struct list cursors;
     size_t kept;
@@ -87,6 +88,9 @@ struct slice cursor_bytes(const struct cursor *cursor);
 
 /* Marks `len` of them as read. */
 void cursor_advance(struct cursor *cursor, size_t len);
+
+/* How much of the answer's body has come. */
+int64_t flight_answer_bytes(const struct flight *flight);
 
 /* True if nothing more will come. */
 bool flight_over(const struct flight *flight);

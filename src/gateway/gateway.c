@@ -160,6 +160,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     worker->gateway = gateway;
     facts_source_init(&worker->targets, &gateway->experiences, gateway->config);
     list_init(&worker->exchanges);
+    hasher_init(&worker->hasher);
     worker->credentials = credentials_new(worker, gateway->config);
     return worker;
 }
@@ -170,6 +171,7 @@ gateway_worker_free(struct gateway_worker *worker)
     ENSURE(list_empty(&worker->exchanges));
     credentials_free(worker->credentials);
     facts_source_free(&worker->targets);
+    hasher_free(&worker->hasher);
     buffer_free(&worker->record);
     buffer_free(&worker->text);
     free(worker);

@@ -37,6 +37,7 @@ struct gateway_worker {
     struct counters counters;
     struct list exchanges; /* all that are not released */
     uint64_t last_id;
+    struct hasher hasher;
     struct credential_cache *credentials; /* one per backend */
     struct buffer record;                 /* scratch for journal records */
     struct buffer text;                   /* scratch */

@@ -1,5 +1,5 @@
 /* Who asks, and for what: from the head alone, before a byte of the body is read and before anything is spent. */
-#include <stdio.h>
+#define _GNU_SOURCE /* mempcpy */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -20,7 +20,7 @@ presented_key(const struct http_head *head)
 }
 
 static enum status
-find_key(const struct gateway_worker *worker, const struct http_head *head, struct identity *out, const char **why)
+find_key(struct gateway_worker *worker, const struct http_head *head, struct identity *out, const char **why)
 {
     const struct config *config = worker->gateway->config;
     struct slice presented = presented_key(head);
@@ -32,7 +32,7 @@ find_key(const struct gateway_worker *worker, const struct http_head *head, stru
     *why = "no API key: send 'Authorization: Bearer KEY' or 'x-api-key: KEY'";
     if (presented.len == 0)
         return ERR_DENIED;
-    digest = hash_sha256(presented);
+    digest = hasher_sha256(&worker->hasher, presented);
     out->key = map_get(&config->key_by_digest, slice_make((const char *)digest.bytes, sizeof(digest.bytes)));
     *why = "this API key is not known here";
     if (out->key == NULL)
@@ -159,7 +159,7 @@ identify_tags(struct arena *arena, const struct key_config *key, struct slice he
 {
     struct tag_view tags[TAGS_MOST];
     size_t count = 0, len = 0;
-    char *text;
+    char *text, *end;
 
     for (size_t i = 0; key != NULL && i < key->tag_count; i++)
         put_tag(tags, &count, slice_of(key->tags[i].name), slice_of(key->tags[i].value));
@@ -175,12 +175,15 @@ identify_tags(struct arena *arena, const struct key_config *key, struct slice he
     qsort(tags, count, sizeof(tags[0]), by_name);
     for (size_t i = 0; i < count; i++)
         len += tags[i].name.len + tags[i].value.len + 2;
-    text = arena_alloc(arena, len + 1);
-    len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += (size_t)sprintf(text + len, "%s%.*s=%.*s", i > 0 ? "," : "", SLICE_ARGS(tags[i].name),
-                               SLICE_ARGS(tags[i].value));
-    return slice_make(text, len);
+    text = end = arena_alloc(arena, len + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *end++ = ',';
+        end = mempcpy(end, tags[i].name.data, tags[i].name.len);
+        *end++ = '=';
+        end = mempcpy(end, tags[i].value.data, tags[i].value.len);
+    }
+    return slice_make(text, (size_t)(end - text));
 }
 
 uint64_t

@@ -1,4 +1,5 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
+#define _GNU_SOURCE /* mempcpy */
 #include "gateway/exchange.h"
 
 /* Headers of the client that do not go upstream: framing and connection (RFC 9110, 7.6.1), credentials, cookies, what
@@ -54,7 +55,11 @@ is_hop_by_hop(struct slice connection, struct slice name)
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
 {
-    return slice_of(arena_printf(arena, "%s%s", credential->prefix != NULL ? credential->prefix : "", secret));
+    struct slice prefix = slice_of(credential->prefix != NULL ? credential->prefix : ""), token = slice_of(secret);
+    char *value = arena_alloc(arena, prefix.len + token.len + 1);
+
+    memcpy(mempcpy(value, prefix.data, prefix.len), token.data, token.len);
+    return slice_make(value, prefix.len + token.len);
 }
 
 static size_t

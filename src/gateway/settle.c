@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "gateway/credentials.h"
 
 /* No answer, or an error's: nothing is billed. */
@@ -272,13 +273,17 @@ put_asker(const struct exchange *exchange, struct row *row)
 }
 
 static void
-put_conversation(const struct exchange *exchange, struct row *row)
+put_conversation(struct exchange *exchange, struct row *row)
 {
+    unsigned char bytes[sizeof(exchange->conversation)];
     char *text;
 
     if (exchange->conversation == 0)
         return;
-    text = arena_printf((struct arena *)(uintptr_t)&exchange->arena, "%016" PRIx64, exchange->conversation);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(exchange->conversation >> (56 - 8 * i));
+    text = arena_alloc(&exchange->arena, 2 * sizeof(bytes) + 1);
+    text_format_hex(slice_make((const char *)bytes, sizeof(bytes)), text);
     row->conversation = slice_of(text);
 }
 
@@ -298,7 +303,7 @@ put_server(const struct exchange *exchange, struct row *row)
     if (flight != NULL && exchange->identity.api == API_PASSTHROUGH)
         row->model_served = slice_of(flight->meter.model);
     if (flight != NULL)
-        row->answer_bytes = flight->meter.answer_bytes;
+        row->answer_bytes = flight_answer_bytes(flight);
 }
 
 static void

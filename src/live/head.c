@@ -7,12 +7,15 @@ add_safely(struct buffer *out, struct slice text)
 {
     char *to = buffer_reserve(out, text.len);
 
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-
-        to[i] = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
-    }
+    if (text.len == 0)
+        return;
+    memcpy(to, text.data, text.len);
     out->end += text.len;
+    if (memchr(to, '\r', text.len) == NULL && memchr(to, '\n', text.len) == NULL && memchr(to, '\0', text.len) == NULL)
+        return;
+    for (size_t i = 0; i < text.len; i++)
+        if (to[i] == '\r' || to[i] == '\n' || to[i] == '\0')
+            to[i] = ' ';
 }
 
 void
