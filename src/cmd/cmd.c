@@ -154,7 +154,7 @@ complain_unknown(const char *program, const struct command *commands, size_t cou
 static int
 run_help(const struct command *command, int argc, char **argv)
 {
-    static char help_option[] = "--help";
+    char help_option[] = "--help";
     char **args = must_calloc((size_t)argc + 2, sizeof *args);
     int exit_status;
 

@@ -32,7 +32,8 @@ struct demo {
     struct stand_twin *hosted, *partner;
     struct config *config;
     struct stand *stand;
-    struct live *crowd; /* where the customers live */
+    struct live *crowd;      /* where the customers live */
+    struct endpoint gateway; /* as they see it */
     struct customers *customers;
     struct log log;
 };
@@ -118,20 +119,19 @@ static void
 crowd_started(void *context, struct world *world)
 {
     struct demo *demo = context;
-    static struct endpoint gateway;
     const char *port = strrchr(stand_url(demo->stand), ':') + 1;
 
-    gateway = (struct endpoint){.id = UINT32_MAX,
-                                .host = "127.0.0.1",
-                                .port = (unsigned)strtoul(port, NULL, 10),
-                                .authority = "127.0.0.1",
-                                .private_allowed = true,
-                                .connect_timeout_us = 10 * USEC_PER_S,
-                                .first_byte_timeout_us = 60 * USEC_PER_S,
-                                .idle_timeout_us = 60 * USEC_PER_S,
-                                .connections_most = IN_FLIGHT_MOST};
+    demo->gateway = (struct endpoint){.id = UINT32_MAX,
+                                      .host = "127.0.0.1",
+                                      .port = (unsigned)strtoul(port, NULL, 10),
+                                      .authority = "127.0.0.1",
+                                      .private_allowed = true,
+                                      .connect_timeout_us = 10 * USEC_PER_S,
+                                      .first_byte_timeout_us = 60 * USEC_PER_S,
+                                      .idle_timeout_us = 60 * USEC_PER_S,
+                                      .connections_most = IN_FLIGHT_MOST};
     demo->customers = customers_start(
-        world, &(struct customers_options){.endpoint = &gateway,
+        world, &(struct customers_options){.endpoint = &demo->gateway,
                                            .key = demo_key,
                                            .models = {.chat = "assistant", .messages = "writer", .embedding = "search"},
                                            .seed = demo->seed,

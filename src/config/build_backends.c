@@ -1,17 +1,6 @@
-#include <stdatomic.h>
-
 #include "base/ip.h"
 #include "config/build.h"
 #include "config/value.h"
-
-/* Endpoint ids, never used twice in a process, whatever is loaded and reloaded. */
-static unsigned
-next_endpoint_id(void)
-{
-    static atomic_uint last;
-
-    return atomic_fetch_add(&last, 1) + 1;
-}
 
 const struct yaml_node *
 build_place(const struct entry *entry, const char *key)
@@ -91,7 +80,7 @@ endpoint_id(struct build *build, const struct backend_config *backend, const str
     for (size_t i = 0; before != NULL && i < before->endpoint_count; i++)
         if (same_endpoint(&before->endpoints[i], endpoint) && !has_endpoint_id(backend, before->endpoints[i].id))
             return before->endpoints[i].id;
-    return next_endpoint_id();
+    return ++build->config->endpoint_ids;
 }
 
 /* What stands before the API's path, which itself starts with /v1. */

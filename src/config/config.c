@@ -211,6 +211,7 @@ config_load_input(const struct config_input *input, struct problems *problems, s
     size_t errors_before = problems->errors, count_before = problems->count;
     enum status status;
 
+    config->endpoint_ids = input->before != NULL ? input->before->endpoint_ids : 0;
     config->file = input->file != NULL ? arena_strdup(&config->arena, input->file) : NULL;
     build.reader = (struct reader){&config->arena, config->file, problems,
                                    input->outside != NULL ? input->outside : &config_outside_real, NULL};

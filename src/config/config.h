@@ -178,6 +178,7 @@ struct config {
     size_t tenant_count;
     const struct tenant_config *default_tenant;
     struct price_book *prices;   /* file, overrides and built-in facts together; held by this snapshot */
+    unsigned endpoint_ids;       /* how many were given out by this one and all before it: none is used twice */
     const char **restart_values; /* of the keys that need a restart, in the table's order; NULL-terminated */
 };
 

@@ -1,0 +1,309 @@
+#!/bin/sh
+# The command line as a user meets it: exit statuses and what the messages say, through the program itself.
+#
+#   test/cli/run.sh PROGRAM
+set -u
+program=$(cd "$(dirname "$1")" && pwd)/${1##*/}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+home=$(mktemp -d)
+checks=0 failures=0 started=
+export TERM=dumb
+unset NO_COLOR $(env | sed -n 's/^\([A-Z]*_API_KEY\)=.*/\1/p') 2>/dev/null
+
+end() {
+    for process in $started; do kill -9 "$process" 2>/dev/null; done
+    rm -rf "$home"
+}
+trap end EXIT
+trap 'exit 130' INT TERM HUP
+cd "$home" || exit 1
+
+fail() {
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n' "$1"
+    sed 's/^/    /' out
+}
+
+# expect STATUS WORDS COMMAND...: runs it without input; all it prints must hold WORDS (an extended regular expression).
+expect() {
+    status=$1 words=$2
+    shift 2
+    checks=$((checks + 1))
+    timeout 20 "$@" >out 2>&1 </dev/null
+    got=$?
+    if [ $got != "$status" ]; then
+        fail "$*: status $got, not $status"
+    elif ! grep -Eq -- "$words" out; then
+        fail "$*: does not say '$words'"
+    elif grep -Eq 'Sanitizer|runtime error:|a bug:' out; then
+        fail "$*: an error of its own"
+    fi
+}
+
+eq() { "$program" "$@"; }
+expect_eq() {
+    wanted=$1 words_wanted=$2
+    shift 2
+    expect "$wanted" "$words_wanted" "$program" "$@"
+}
+
+# The output of a command is one JSON value.
+expect_json() {
+    checks=$((checks + 1))
+    "$program" "$@" >out 2>err </dev/null
+    node -e 'JSON.parse(require("fs").readFileSync(0, "utf8"))' <out 2>/dev/null || fail "$*: is not JSON"
+}
+
+expect_full() {
+    expect 1 'cannot write to standard output: No space left' sh -c '"$0" "$@" >/dev/full' "$program" "$@"
+}
+
+commands=$(sed -n 's/^COMMAND("\([a-z]*\)".*/\1/p' "$root/src/cmd/commands.def")
+# Every command that reads options, those of `keys` and `prices` by two words.
+leaves=$(for command in $commands; do
+    case $command in
+    keys) echo 'keys add' ;;
+    prices) printf 'prices list\nprices lint\nprices quote\n' ;;
+    *) echo "$command" ;;
+    esac
+done)
+
+usage() {
+    expect_eq 2 'Usage: equipoise COMMAND' # nothing at all
+    expect_eq 0 'Usage: equipoise COMMAND' help
+    expect_eq 0 'Usage: equipoise COMMAND' --help
+    expect_eq 0 '^equipoise [0-9]' --version
+    expect_eq 2 "no command 'hlep'; did you mean 'help'" hlep
+    expect_eq 2 "no command 'reprot'; did you mean 'report'" help reprot
+    expect_eq 2 "no command 'qoute'; did you mean 'quote'" prices qoute
+    expect_eq 2 'Usage: equipoise keys COMMAND' keys
+    expect_eq 0 'Usage: equipoise prices quote' help prices quote
+    expect_eq 2 'no option --conifg; did you mean --config[?]' serve --conifg x
+    expect_eq 2 'wants a value' report --since
+    expect_eq 2 'wants a whole number' demo --requests many
+    expect_eq 2 'takes no value' serve --observe=yes
+    expect_eq 2 'too many words' serve equipoise.yaml
+    expect_eq 2 'something is missing' explain
+    expect_eq 2 'is no id' explain 123
+    expect_eq 2 "is no time" report --since yesterday
+    expect_eq 2 'is not one of' report --by colour
+    expect_eq 2 'exclude each other' report --json --csv
+    expect_eq 2 '[-]-focus' export
+    expect_eq 2 "neither 'on' nor 'off'" bypass maybe
+    expect_eq 2 'HOST:PORT' bypass --admin nowhere
+    expect_eq 2 'loopback only' serve --admin 0.0.0.0:9090
+    expect_eq 2 'wants an address' serve --listen here
+    expect_eq 2 'at most 256' serve --workers 1000
+    expect_eq 2 'at least 1' demo --requests 0
+    expect_eq 2 'expected NAME:ABILITY' twin --model x
+    expect_eq 2 'no such fault' twin --fault x
+    expect_eq 2 'name' keys add 'a b'
+}
+
+helps() {
+    echo "$leaves" >leaves
+    while read -r leaf; do
+        # Two words where there are two.
+        expect_eq 0 "Usage: equipoise $leaf" $leaf --help
+        expect_eq 2 "$leaf has no option --nonsense.*equipoise $leaf --help" $leaf --nonsense
+    done <leaves
+}
+
+# The man page tells every command and option that there is, each under the heading of its command.
+man_page() {
+    page=$root/doc/equipoise.1
+    while read -r leaf; do
+        checks=$((checks + 1))
+        sed -n "/^\.Ss $leaf\$/,/^\.S[sh] /p" "$page" | sed 1d >section
+        : >out
+        [ -s section ] || echo "no heading '.Ss $leaf'" >>out
+        eq $leaf --help | sed -n 's/^  .*--\([a-z-]*\).*/\1/p' | grep -v '^help$' >names
+        while read -r name; do
+            grep -Eq -- "^\.(It|Op) .*Fl -$name( |\$)" section || echo "no --$name" >>out
+        done <names
+        [ ! -s out ] || fail "doc/equipoise.1, $leaf"
+    done <leaves
+    checks=$((checks + 1))
+    : >out
+    sed -n 's/^ *put_header(headers, &\{0,1\}count, "\(x-equipoise-[a-z-]*\)".*/\1/p' "$root/src/gateway/answer.c" |
+        sort -u >names
+    [ -s names ] || echo 'no headers were found in the source' >>out
+    while read -r name; do grep -q -- "$name" "$page" || echo "no $name" >>out; done <names
+    [ ! -s out ] || fail 'doc/equipoise.1, headers'
+    if command -v groff >/dev/null; then
+        checks=$((checks + 1))
+        groff -ww -mandoc -Tutf8 "$page" 2>out >rendered
+        [ ! -s out ] || fail 'doc/equipoise.1 does not render without warnings'
+    fi
+}
+
+configurations() {
+    printf 'listne: 127.0.0.1:1\nbackends: { a: { urll: x } }\n' >bad.yaml
+    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\n' >good.yaml
+    printf 'listen: 127.0.0.1:8080\n' >empty.yaml
+    printf 'data: [ 1 ]\n' >list.yaml
+    expect_eq 3 'no configuration none.yaml.*equipoise init -o none.yaml' serve --config none.yaml
+    expect_eq 3 'no configuration none.yaml' check none.yaml
+    expect_eq 3 'no configuration none.yaml' report --config none.yaml
+    expect_eq 3 'bad.yaml:2:[0-9]+: error' serve --config bad.yaml
+    expect_eq 3 'bad.yaml:1:1: error.*listne' check bad.yaml
+    expect_eq 3 'list.yaml:1:7: error: data' report --config list.yaml
+    expect_eq 3 'without keys would let anybody' serve --config good.yaml --listen 0.0.0.0:8080
+    expect_eq 0 'backends: 1' check good.yaml
+    expect_eq 0 'warning: there are no backends' check empty.yaml
+    expect_eq 1 '127.0.0.1:9' check --probe good.yaml
+    expect_eq 0 'Wrote made.yaml' init -o made.yaml
+    expect_eq 1 'is there already; --force' init -o made.yaml
+    expect_eq 0 'Wrote made.yaml' init -f -o made.yaml
+    expect_eq 1 'cannot be written' init -o none/made.yaml
+    expect_eq 0 'sha256' keys add web
+    expect_eq 1 'cannot read none.yaml' keys add web --write --file none.yaml
+    expect_json check --json good.yaml
+    expect_json check --json bad.yaml
+    expect_json keys add web --tenant acme --json
+}
+
+prices() {
+    printf '{"id":"a","object":"chat.completion","model":"gpt-4o","usage":{"prompt_tokens":9,"completion_tokens":2}}' >answer
+    expect_eq 0 'gpt-4o' prices list --provider openai
+    expect_eq 1 "no provider 'nobody'" prices list --provider nobody
+    expect_eq 3 'cannot read none' prices list --prices none
+    expect_eq 0 '"total_usd": "0.0000425"' prices quote --provider openai answer
+    expect_eq 1 'not JSON' prices quote /dev/null
+    expect_eq 1 'cannot read none' prices lint none
+    expect_eq 3 'error' prices lint bad.yaml
+    expect_json prices list --json
+    expect_json prices quote --provider openai answer
+}
+
+full_disk() {
+    expect_full --help
+    expect_full --version
+    expect_full report --help
+    expect_full check --help-config
+    expect_full check good.yaml
+    expect_full init -o -
+    expect_full keys add web
+    expect_full prices list
+    expect_full prices quote --provider openai answer
+}
+
+# Colours are for terminals only, and not for those who do not want them.
+colours() {
+    escape=$(printf '\033')
+    expect 3 "$escape" env TERM=xterm script -qec "$program check bad.yaml" /dev/null
+    for plain in 'TERM=xterm NO_COLOR=1' 'TERM=dumb'; do
+        expect 0 'plain' env $plain script -qec "$program check bad.yaml >shown 2>&1; grep -c '$escape' shown || echo plain" /dev/null
+        checks=$((checks + 1))
+        env $plain script -qec "$program check bad.yaml" /dev/null >out </dev/null
+        ! grep -q "$escape" out || fail "$plain: colours"
+    done
+}
+
+# Starts it in the background and waits until it says WORDS.
+start() { # WORDS ARGUMENT...
+    words=$1
+    shift
+    "$program" "$@" >log 2>&1 </dev/null &
+    process=$!
+    started="$started $process"
+    for _ in $(seq 200); do
+        grep -q -- "$words" log && return 0
+        kill -0 "$process" 2>/dev/null || return 1
+        sleep 0.05
+    done
+    return 1
+}
+
+# On ports that nobody else has: a taken one is passed over.
+start_gateway() {
+    port=$((20000 + $$ % 10000))
+    for _ in 1 2 3 4 5 6 7 8 9; do
+        start 'serves on' serve --config good.yaml --listen "127.0.0.1:$port" --admin "127.0.0.1:$((port + 1))" &&
+            return 0
+        port=$((port + 2))
+    done
+    cp log out
+    fail 'the gateway does not start'
+    return 1
+}
+
+no_ledger() {
+    for command in 'report' 'explain 01k2m3n4p5q6r' 'export --focus'; do
+        expect_eq 1 'there is no ledger in nothing yet' $command --data nothing
+    done
+    expect_eq 1 'no gateway answers' bypass --admin 127.0.0.1:1
+    touch file
+    for data in file none/data /proc/data; do
+        expect_eq 1 'choose a directory' serve --config good.yaml --data $data --listen 127.0.0.1:$((40000 + $$ % 10000)) \
+            --admin 127.0.0.1:$((40001 + $$ % 10000))
+    done
+}
+
+running() {
+    start_gateway || return
+    gateway=$process
+    admin=127.0.0.1:$((port + 1))
+    expect_eq 0 'bypass is off' bypass --admin $admin
+    expect_eq 0 'bypass is on' bypass on --admin $admin
+    expect_eq 0 'bypass is on' bypass --admin $admin
+    expect 0 'ok' curl -s http://$admin/healthz
+    expect 0 '502' curl -s -i http://127.0.0.1:$port/v1/chat/completions -H 'content-type: application/json' \
+        -d '{"model":"a/m","messages":[{"role":"user","content":"hello"}]}'
+    id=$(sed -n 's/^x-equipoise-id: *\([0-9a-z]*\).*/\1/p' out)
+    expect_eq 0 "$id" explain "$id"
+    expect_json explain --json --config good.yaml "$id"
+    expect_eq 1 'no request 01k2m3n4p5q6r' explain 01k2m3n4p5q6r
+    expect_json report --json
+    expect_eq 0 'requests' report --config good.yaml
+    expect_eq 0 'BilledCost' export --focus
+    expect_full report
+    expect_eq 1 "in use by another equipoise \(process $gateway\)" serve --config good.yaml \
+        --listen 127.0.0.1:$((port + 2000)) --admin 127.0.0.1:$((port + 2001))
+    expect_eq 1 "port $port: Address already in use" serve --config good.yaml --data other \
+        --listen 127.0.0.1:$port --admin 127.0.0.1:$((port + 2001))
+    expect_eq 1 "port $port: Address already in use" twin --port $port
+    kill -HUP $gateway
+    expect_eq 0 'bypass is on' bypass --admin $admin
+    kill -INT $gateway
+    checks=$((checks + 1))
+    wait $gateway
+    status=$?
+    cp log out
+    [ $status = 0 ] && grep -q 'The ledger is written' log && grep -q 'SIGHUP changes nothing' log ||
+        fail "the gateway ends with status $status"
+}
+
+# A number in the head of the SQLite file (sqlite.org/fileformat2.html, 1.3): big endian, of which this sets the last byte.
+patch() { printf "$2" | dd of=equipoise-data/ledger.db bs=1 seek="$1" conv=notrunc 2>/dev/null; }
+
+other_ledgers() {
+    cp equipoise-data/ledger.db kept
+    patch 63 '\143' # user_version: of a later program
+    for command in 'report' "explain $id" 'export --focus'; do
+        expect_eq 1 'ledger.db: error: was written by a newer equipoise' $command
+    done
+    expect_eq 1 'was written by a newer equipoise' serve --config good.yaml --listen 127.0.0.1:$port \
+        --admin $admin
+    cp kept equipoise-data/ledger.db
+    patch 71 '\1' # application_id: of another program
+    expect_eq 1 'not a ledger of equipoise' report
+    echo 'not a database, only some words that go on for longer than the head of a file would' >equipoise-data/ledger.db
+    expect_eq 1 'is not an SQLite file' report
+}
+
+twin_alone() {
+    checks=$((checks + 1))
+    start 'modelled backend on' twin --port 0 --instant || fail 'the twin does not start'
+    kill -HUP "$process"
+    wait "$process"
+    status=$?
+    cp log out
+    [ $status = 0 ] || fail "the twin ends with status $status"
+}
+
+for group in usage helps man_page configurations prices full_disk colours no_ledger running other_ledgers twin_alone; do
+    $group
+done
+echo "result: $checks checks, $failures failed"
+[ $failures = 0 ]
