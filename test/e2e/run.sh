@@ -49,6 +49,7 @@ status=0
 timeout -k 10 900 node --test --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$tally" "$@" || status=$?
 # The last line is what `make test` shows.
-sed -n 's/^# pass \(.*\)/result: \1 tests/p; s/^# skipped \([1-9].*\)/result: \1 tests skipped, the rest passed/p' "$tally" | tail -1
+awk '/^# pass / { passed = $3 } /^# skipped / { skipped = $3 }
+    END { print "result: " passed " tests" (skipped ? ", " skipped " skipped" : "") }' "$tally"
 rm -f "$tally"
 exit "$status"
