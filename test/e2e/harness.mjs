@@ -20,6 +20,8 @@ export class Program {
     this.child = spawn(command, args, { cwd, env: { ...inherited, ...sanitizers(), ...env } });
     if (process.env.E2E_PIDS && this.child.pid) appendFileSync(process.env.E2E_PIDS, `${this.child.pid}\n`);
     running.add(this);
+    // What still runs when the tests are over does not keep them from ending: it is killed at the exit.
+    for (const handle of [this.child, this.child.stdin, this.child.stdout, this.child.stderr]) handle?.unref?.();
     for (const stream of ["stdout", "stderr"])
       this.child[stream].setEncoding("utf8").on("data", (text) => this.hear(stream, text));
     this.ended = this.follow();
@@ -60,11 +62,17 @@ export class Program {
     });
   }
 
+  // How it ended, once it has: { code, signal }.
+  end = () => within(`${this.name} to end`, () => this.output, (done) => this.ended.then(done));
+
   async stop(signal = "SIGTERM") {
     this.child.kill(signal);
-    const end = await within(`${this.name} to end`, () => this.output, (done) => this.ended.then(done));
-    this.check();
-    return end;
+    try {
+      return await this.end();
+    } finally {
+      this.child.kill("SIGKILL"); // in vain if it has ended
+      this.check();
+    }
   }
 
   check() {

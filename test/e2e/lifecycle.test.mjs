@@ -65,7 +65,7 @@ for (const name of names)
     }
     assert.ok(text.split(" ").length > 30, text);
     assert.ok(last);
-    assert.deepEqual(await gateway.program.ended, { code: 0, signal: null });
+    assert.deepEqual(await gateway.program.end(), { code: 0, signal: null });
     gateway.program.check();
   });
 
@@ -76,7 +76,7 @@ test("after kill -9 and a restart no request is lost: what was settled is there,
   for (const name of names) settled.push((await ask(clients, name, { model: routeFor(name), prompt: "What is 17 + 25?" })).id);
   const { id: open } = await underWay(gateway, "chat", "stall-after=5");
   gateway.program.child.kill("SIGKILL");
-  await gateway.program.ended;
+  await gateway.program.end();
 
   await gateway.launch();
   try {

@@ -29,7 +29,9 @@ export REAL_ENGINE="${REAL_ENGINE:-}"
 # What was started is written down, so that it ends with this script, however that ends.
 E2E_PIDS=$(mktemp)
 export E2E_PIDS
+runner=
 end_children() {
+    [ -z "$runner" ] || kill "$runner" 2>/dev/null || true
     while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <"$E2E_PIDS"
     rm -f "$E2E_PIDS"
 }
@@ -46,8 +48,11 @@ fi
 [ $# -gt 0 ] || set -- *.test.mjs
 tally=$(mktemp)
 status=0
+# In the background, so that a signal to this script alone ends it at once too.
 timeout -k 10 900 node --test --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$tally" "$@" || status=$?
+    --test-reporter=tap --test-reporter-destination="$tally" "$@" &
+runner=$!
+wait "$runner" || status=$?
 # The last line is what `make test` shows.
 awk '/^# pass / { passed = $3 } /^# skipped / { skipped = $3 }
     END { print "result: " passed " tests" (skipped ? ", " skipped " skipped" : "") }' "$tally"
