@@ -24,6 +24,19 @@ risk_of(struct slice lever)
     return slice_is(lever, "unattributed") ? "no lever's doing" : "unknown";
 }
 
+/* tag:NAME */
+static bool
+parse_one_tag(struct slice word, struct report_options *out)
+{
+    struct slice rest = word, before = slice_split(&rest, ':');
+
+    if (!slice_is(before, "tag") || rest.len == 0)
+        return false;
+    out->tag = rest;
+    out->by[out->by_count++] = REPORT_BY_TAG;
+    return true;
+}
+
 static bool
 parse_one_by(struct slice word, struct report_options *out)
 {
@@ -32,7 +45,10 @@ parse_one_by(struct slice word, struct report_options *out)
             out->by[out->by_count++] = (enum report_by)by;
             return true;
         }
-    cmd_complain("report: --by: '%.*s' is not one of key, route, tag, model, backend, tenant, owner, source, hour, day",
+    if (parse_one_tag(word, out))
+        return true;
+    cmd_complain("report: --by: '%.*s' is not one of key, route, tag, tag:NAME, model, backend, tenant, owner, source, "
+                 "hour, day",
                  SLICE_ARGS(word));
     return false;
 }
@@ -41,16 +57,19 @@ parse_one_by(struct slice word, struct report_options *out)
 static bool
 tags_fit(const struct report_options *options)
 {
-    bool tag = false, other = false;
+    unsigned tags = 0, others = 0;
 
     for (size_t i = 0; i < options->by_count; i++) {
-        tag = tag || options->by[i] == REPORT_BY_TAG;
-        other = other || options->by[i] < REPORT_BY_TAG ||
-                (options->by[i] > REPORT_BY_TAG && options->by[i] < REPORT_BY_HOUR);
+        bool time = options->by[i] == REPORT_BY_HOUR || options->by[i] == REPORT_BY_DAY;
+
+        tags += options->by[i] == REPORT_BY_TAG;
+        others += options->by[i] != REPORT_BY_TAG && !time;
     }
-    if (tag && other)
-        cmd_complain("report: --by: 'tag' goes together with hour and day only");
-    return !(tag && other);
+    if (tags == 0 || (tags == 1 && others == 0))
+        return true;
+    cmd_complain("report: --by: the ledger sums each tag by itself, so 'tag' goes with hour and day and nothing else; "
+                 "ask twice: --by tag:NAME, and --by the rest");
+    return false;
 }
 
 static bool
@@ -136,13 +155,16 @@ cmd_report(int argc, char **argv)
         {"since", 0, OPTION_TEXT, "TIME", "from then on: 24h, 7d, or a date (default 30d)", &wanted.since},
         {"until", 0, OPTION_TEXT, "TIME", "up to then (default now)", &wanted.until},
         {"by", 0, OPTION_TEXT, "WHAT",
-         "key, route, tag, model, backend, tenant, owner, source, hour, day; several with commas", &wanted.by},
+         "key, route, tag, tag:NAME, model, backend, tenant, owner, source, hour, day; several with commas, but tags "
+         "only with hour or day",
+         &wanted.by},
         {"json", 0, OPTION_FLAG, NULL, "everything, as JSON; amounts are exact decimal texts", &wanted.json},
         {"csv", 0, OPTION_FLAG, NULL, "the lines, as CSV", &wanted.csv},
     };
     static const struct example examples[] = {
         {"equipoise report", "the last 30 days"},
         {"equipoise report --since 24h --by route,model", "yesterday till now, by route and model"},
+        {"equipoise report --by tag:feature,day", "what each value of the tag `feature` cost, day by day"},
         {"equipoise report --by day --csv", "for a spreadsheet"},
     };
     const struct options options = {

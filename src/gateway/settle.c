@@ -268,6 +268,7 @@ put_asker(const struct exchange *exchange, struct row *row)
     row->model_asked = exchange->facts.model;
     row->route = slice_of(route != NULL ? route->name : NULL);
     row->owner = slice_of(route != NULL ? route->owner : NULL);
+    row->worth = route != NULL ? route->worth : USD_UNKNOWN;
     row->request_bytes = exchange->request_bytes;
     row->fingerprint = exchange->fingerprint;
 }

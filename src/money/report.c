@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "money/accounts.h"
 #include "money/id_map.h"
+#include "money/report_notable.h"
+#include "money/text_table.h"
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
 #define DAY_US (24 * HOUR_US)
@@ -28,56 +29,20 @@ struct outcome_cell {
     double judged, useful, unjudged;
 };
 
-/* By text, each with its own struct. */
-struct table {
-    struct map map;
-    void **all;
-    size_t count, size;
-};
+/* What is being walked: the report's span, the span of the same length before it, or the past days. */
+enum walk { WALK_SPAN, WALK_BEFORE, WALK_DAYS };
 
 struct collecting {
     struct report *report;
     struct ledger_store *store;
     struct id_map groups; /* -> struct group */
-    struct table lines, levers, routes, cells;
+    struct text_table lines, levers, routes, cells;
+    struct notable notable;
     struct buffer key;
-    bool past; /* walking the past days and not the report's span */
+    enum walk walk;
     struct report_day days[DAYS_MOST];
     int64_t days_from;
 };
-
-static void *
-table_get(struct table *table, struct arena *arena, struct slice key, size_t size)
-{
-    void *found = map_get(&table->map, key);
-
-    if (found != NULL)
-        return found;
-    found = arena_alloc(arena, size);
-    map_put(&table->map, key, found);
-    if (table->count == table->size) {
-        table->size = table->size != 0 ? 2 * table->size : 64;
-        table->all = must_realloc(table->all, table->size * sizeof(void *));
-    }
-    table->all[table->count++] = found;
-    return found;
-}
-
-static void
-table_free(struct table *table)
-{
-    map_free(&table->map);
-    free(table->all);
-}
-
-static void
-key_add(struct buffer *key, struct slice text)
-{
-    uint32_t len = (uint32_t)text.len;
-
-    buffer_add(key, slice_make((const char *)&len, sizeof(len)));
-    buffer_add(key, text);
-}
 
 /* Outcomes */
 
@@ -89,9 +54,10 @@ add_outcomes(struct collecting *collecting, void *owner, const struct group *gro
 
     buffer_clear(&collecting->key);
     buffer_add(&collecting->key, slice_make((const char *)&address, sizeof(address)));
-    key_add(&collecting->key, group->of[DIMENSION_route]);
-    key_add(&collecting->key, group->of[DIMENSION_source]);
-    cell = table_get(&collecting->cells, &collecting->report->arena, buffer_content(&collecting->key), sizeof(*cell));
+    text_key_add(&collecting->key, group->of[DIMENSION_route]);
+    text_key_add(&collecting->key, group->of[DIMENSION_source]);
+    cell =
+        text_table_get(&collecting->cells, &collecting->report->arena, buffer_content(&collecting->key), sizeof(*cell));
     cell->owner = owner;
     cell->judged += (double)sums->judged;
     cell->useful += (double)sums->useful_ppm / 1e6;
@@ -165,9 +131,10 @@ add_line(struct collecting *collecting, const struct group *group, int64_t start
     buffer_clear(&collecting->key);
     for (size_t i = 0; i < options->by_count; i++) {
         labels[i] = label_of(collecting, options->by[i], group, start);
-        key_add(&collecting->key, labels[i]);
+        text_key_add(&collecting->key, labels[i]);
     }
-    line = table_get(&collecting->lines, &collecting->report->arena, buffer_content(&collecting->key), sizeof(*line));
+    line =
+        text_table_get(&collecting->lines, &collecting->report->arena, buffer_content(&collecting->key), sizeof(*line));
     memcpy(line->label, labels, sizeof(labels[0]) * options->by_count);
     sums_add(&line->sums, sums);
     add_outcomes(collecting, line, group, sums);
@@ -193,9 +160,40 @@ add_request(struct collecting *collecting, const struct group *group, int64_t st
     sums_add(group->of[DIMENSION_holdout].len != 0 ? &report->holdout : &report->treated, sums);
     add_outcomes(collecting, report, group, sums);
     if (slice_is(group->of[DIMENSION_source], "reference"))
-        sums_add(table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
+        sums_add(text_table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
+    notable_add(&collecting->notable, &report->arena, group, sums);
     if (report->options.by_count != 0 && !is_by(&report->options, REPORT_BY_TAG))
         add_line(collecting, group, start, sums);
+}
+
+/* A tag that was asked for: all of them, or the values of one. */
+static void
+add_tag(struct collecting *collecting, const struct group *group, int64_t start, const struct sums *sums)
+{
+    struct slice wanted = collecting->report->options.tag, value = group->of[DIMENSION_tag];
+    struct group one = *group;
+
+    if (wanted.len != 0) {
+        struct slice name = slice_split(&value, '=');
+
+        if (!slice_equal(name, wanted))
+            return;
+        one.of[DIMENSION_tag] = value;
+    }
+    add_line(collecting, &one, start, sums);
+}
+
+static void
+add_before(struct collecting *collecting, const struct group *group, int64_t start, const struct sums *sums)
+{
+    struct report *report = collecting->report;
+
+    if (!slice_is(group->of[DIMENSION_kind], "request"))
+        return;
+    if (start < report->first_before)
+        report->first_before = start;
+    sums_add(&report->before, sums);
+    notable_add_before(&collecting->notable, &report->arena, group, sums);
 }
 
 /* One lever on one route; merged over routes at the end. */
@@ -211,11 +209,11 @@ add_lever(struct collecting *collecting, const struct group *group, const struct
     struct lever_on_route *lever;
 
     buffer_clear(&collecting->key);
-    key_add(&collecting->key, group->of[DIMENSION_lever]);
-    key_add(&collecting->key, group->of[DIMENSION_mode]);
-    key_add(&collecting->key, group->of[DIMENSION_route]);
-    lever =
-        table_get(&collecting->levers, &collecting->report->arena, buffer_content(&collecting->key), sizeof(*lever));
+    text_key_add(&collecting->key, group->of[DIMENSION_lever]);
+    text_key_add(&collecting->key, group->of[DIMENSION_mode]);
+    text_key_add(&collecting->key, group->of[DIMENSION_route]);
+    lever = text_table_get(&collecting->levers, &collecting->report->arena, buffer_content(&collecting->key),
+                           sizeof(*lever));
     lever->lever = group->of[DIMENSION_lever];
     lever->route = group->of[DIMENSION_route];
     lever->shadow = slice_is(group->of[DIMENSION_mode], "shadow");
@@ -263,8 +261,12 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
         status = sums_take(bytes, &sums);
     if (status != OK)
         return status;
-    if (collecting->past) {
+    if (collecting->walk == WALK_DAYS) {
         add_day(collecting, group, start, &sums);
+        return OK;
+    }
+    if (collecting->walk == WALK_BEFORE) {
+        add_before(collecting, group, start, &sums);
         return OK;
     }
     if (start < collecting->report->first)
@@ -274,7 +276,7 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
     else if (slice_is(group->of[DIMENSION_kind], "lever"))
         add_lever(collecting, group, &sums);
     else if (is_by(&collecting->report->options, REPORT_BY_TAG))
-        add_line(collecting, group, start, &sums);
+        add_tag(collecting, group, start, &sums);
     return OK;
 }
 
@@ -303,9 +305,12 @@ walk_store(struct collecting *collecting, struct ledger_store *store)
 
     collecting->store = store;
     id_map_free(&collecting->groups);
-    collecting->past = false;
+    collecting->walk = WALK_SPAN;
     status = walk_span(collecting, options->since, options->until);
-    collecting->past = true;
+    collecting->walk = WALK_BEFORE;
+    if (status == OK)
+        status = walk_span(collecting, 2 * options->since - options->until, options->since);
+    collecting->walk = WALK_DAYS;
     if (status == OK)
         status = store->ops->each_sums(store, LEDGER_DAY, collecting->days_from, INT64_MAX, add_sums, collecting);
     return status;
@@ -433,6 +438,7 @@ finish(struct collecting *collecting)
     report->useful = useful_of(collecting, report);
     finish_lines(collecting);
     finish_levers(collecting);
+    notable_finish(&collecting->notable, report);
     add_week(collecting, PAST_DAYS - 7, &report->week, &report->week_useful);
     add_week(collecting, PAST_DAYS - 14, &report->week_before, &report->week_before_useful);
     finish_forecast(collecting);
@@ -445,7 +451,7 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     struct collecting *collecting = must_calloc(1, sizeof(*collecting));
     enum status status = OK;
 
-    *out = (struct report){.options = *options, .first = INT64_MAX};
+    *out = (struct report){.options = *options, .first = INT64_MAX, .first_before = INT64_MAX};
     out->options.since = ledger_period_start(LEDGER_HOUR, options->since);
     out->options.until = ledger_period_start(LEDGER_HOUR, options->until + HOUR_US - 1);
     collecting->report = out;
@@ -455,10 +461,11 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     if (status == OK)
         finish(collecting);
     id_map_free(&collecting->groups);
-    table_free(&collecting->lines);
-    table_free(&collecting->levers);
-    table_free(&collecting->routes);
-    table_free(&collecting->cells);
+    text_table_free(&collecting->lines);
+    text_table_free(&collecting->levers);
+    text_table_free(&collecting->routes);
+    text_table_free(&collecting->cells);
+    notable_free(&collecting->notable);
     buffer_free(&collecting->key);
     free(collecting);
     return status;

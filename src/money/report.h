@@ -28,6 +28,7 @@ struct report_options {
     int64_t since, until, now; /* microseconds since the Unix epoch; since and until are taken to whole hours */
     enum report_by by[REPORT_BY_MOST];
     size_t by_count;
+    struct slice tag;                        /* with REPORT_BY_TAG: only this one, by its values; empty: all tags */
     const char *(*risk)(struct slice lever); /* what a lever risks; never NULL */
 };
 
@@ -43,6 +44,20 @@ struct report_lever {
     bool shadow;
     struct sums sums;    /* of the requests it touched; sums.saved is what it saved, or in shadow would have saved */
     struct sums control; /* of the same routes' requests that the reference served */
+};
+
+/* Whose cost moved against the span of the same length before. */
+struct report_mover {
+    enum report_by by; /* key, route or model */
+    struct slice label;
+    wide_int before, after;
+    int64_t requests_before, requests_after;
+};
+
+/* Requests whose cost is not known. */
+struct report_unpriced {
+    struct slice backend, model;
+    int64_t requests;
 };
 
 struct report_day {
@@ -65,7 +80,13 @@ struct report {
     struct interval month;         /* the present month's cost in dollars, at its end */
     struct sums week, week_before; /* the last seven days, and the seven before them */
     struct interval week_useful, week_before_useful;
-    int64_t first; /* start of the first hour or day that has anything; INT64_MAX: nothing at all */
+    struct sums before;          /* the span of the same length before */
+    struct report_mover *movers; /* furthest first; none if there was nothing before */
+    size_t mover_count;
+    struct report_unpriced *unpriced; /* most requests first */
+    size_t unpriced_count;
+    int64_t first_before; /* as `first`, of the span before */
+    int64_t first;        /* start of the first hour or day that has anything; INT64_MAX: nothing at all */
 };
 
 /* Adds up all stores (the ledger, and what the journal holds beyond it). *out is freed by report_free, also on error. */

@@ -129,6 +129,39 @@ add_levers(const struct report *report, struct buffer *out)
     buffer_add_byte(out, ']');
 }
 
+static void
+add_movers(const struct report *report, struct buffer *out)
+{
+    buffer_add_text(out, ",\n \"movers\":[");
+    for (size_t i = 0; i < report->mover_count; i++) {
+        const struct report_mover *mover = &report->movers[i];
+
+        buffer_printf(out, "%s{\"by\":\"%s\",", i == 0 ? "\n  " : ",\n  ", report_by_name(mover->by));
+        add_text(out, "name", mover->label);
+        buffer_add_byte(out, ',');
+        add_amount(out, "before_usd", mover->before);
+        buffer_add_byte(out, ',');
+        add_amount(out, "after_usd", mover->after);
+        buffer_printf(out, ",\"requests_before\":%lld,\"requests_after\":%lld}", (long long)mover->requests_before,
+                      (long long)mover->requests_after);
+    }
+    buffer_add_byte(out, ']');
+}
+
+static void
+add_unpriced(const struct report *report, struct buffer *out)
+{
+    buffer_add_text(out, ",\n \"unpriced_models\":[");
+    for (size_t i = 0; i < report->unpriced_count; i++) {
+        buffer_add_text(out, i == 0 ? "{" : ",{");
+        add_text(out, "backend", report->unpriced[i].backend);
+        buffer_add_byte(out, ',');
+        add_text(out, "model", report->unpriced[i].model);
+        buffer_printf(out, ",\"requests\":%lld}", (long long)report->unpriced[i].requests);
+    }
+    buffer_add_byte(out, ']');
+}
+
 void
 report_write_json(const struct report *report, struct buffer *out)
 {
@@ -143,6 +176,8 @@ report_write_json(const struct report *report, struct buffer *out)
     buffer_add_byte(out, '}');
     add_lines(report, out);
     add_levers(report, out);
+    add_unpriced(report, out);
+    add_movers(report, out);
     buffer_add_text(out, ",\n \"holdout\":{");
     add_sums(out, &report->holdout);
     buffer_add_byte(out, '}');

@@ -7,7 +7,7 @@
 #include "money/amount.h"
 #include "money/report.h"
 
-enum { TEXT_MOST = 64 };
+enum { TEXT_MOST = 64, SHOWN_MOST = 6 };
 
 /* Where lines go, and whether in colour. */
 struct page {
@@ -52,6 +52,12 @@ fact(const struct page *page, const char *name, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     buffer_printf(page->out, "  %-24s %s\n", name, text);
+}
+
+static struct slice
+or_dash(struct slice text)
+{
+    return text.len != 0 ? text : SLICE_LITERAL("-");
 }
 
 static const char *
@@ -116,14 +122,64 @@ write_money(const struct page *page, const struct report *report)
     fact(page, "of the cost", "%s exact, %s estimated", share(all->cost - all->cost_estimated, all->cost, a),
          share(all->cost_estimated, all->cost, b));
     if (all->valued > 0)
-        fact(page, "margin", "%s on the %lld requests whose value was told", money(all->value - all->valued_cost, a),
-             (long long)all->valued);
-    if (all->unpriced > 0) {
-        start(page, "1;31");
-        fact(page, "UNPRICED", "%lld requests have no known cost and are in no sum: `equipoise check` names the models",
-             (long long)all->unpriced);
-        stop(page);
+        fact(page, "margin",
+             "%s on the %lld requests whose value is known (feedback, or judged on a route with a worth)",
+             money(all->value - all->valued_cost, a), (long long)all->valued);
+}
+
+/* "2 and 3 more" */
+static void
+more(const struct page *page, size_t shown, size_t all, const char *what)
+{
+    if (all > shown)
+        fact(page, "", "and %zu more %s: --json has all", all - shown, what);
+}
+
+static void
+write_unpriced(const struct page *page, const struct report *report)
+{
+    size_t shown = report->unpriced_count < SHOWN_MOST ? report->unpriced_count : SHOWN_MOST;
+
+    if (report->all.unpriced == 0)
+        return;
+    start(page, "1;31");
+    fact(page, "UNPRICED",
+         "%lld of %lld requests have no known cost and are in no sum of money:", (long long)report->all.unpriced,
+         (long long)report->all.rows);
+    stop(page);
+    for (size_t i = 0; i < shown; i++) {
+        const struct report_unpriced *unpriced = &report->unpriced[i];
+
+        fact(page, "", "%lld of model %.*s on backend %.*s", (long long)unpriced->requests,
+             SLICE_ARGS(or_dash(unpriced->model)), SLICE_ARGS(or_dash(unpriced->backend)));
     }
+    more(page, shown, report->unpriced_count, "models");
+    fact(page, "", "give them a price under `prices: override:`; `equipoise explain ID` says why one has none");
+}
+
+static void
+write_movers(const struct page *page, const struct report *report)
+{
+    size_t shown = report->mover_count < SHOWN_MOST ? report->mover_count : SHOWN_MOST;
+    int64_t length = report->options.until - report->options.since;
+    char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST], begin[CLOCK_TEXT_SIZE];
+
+    if (shown == 0)
+        return;
+    title(page, "Top movers: cost against the same length of time before");
+    for (size_t i = 0; i < shown; i++) {
+        const struct report_mover *mover = &report->movers[i];
+        wide_int change = mover->after - mover->before;
+
+        buffer_printf(page->out, "  %-8s %-28.*s %14s to %-14s %s%s\n", report_by_name(mover->by),
+                      SLICE_ARGS(or_dash(mover->label)), money(mover->before, a), money(mover->after, b),
+                      change > 0 ? "+" : "", money(change, c));
+    }
+    more(page, shown, report->mover_count, "movers");
+    if (report->first_before < report->options.since - length + length / 50)
+        return;
+    clock_format_utc(report->first_before, begin);
+    buffer_printf(page->out, "  nothing was booked there before %.16s, so that time is the shorter one\n", begin);
 }
 
 static void
@@ -215,9 +271,7 @@ static void
 write_labels(const struct report *report, const struct slice *labels, struct buffer *out)
 {
     for (size_t k = 0; k < report->options.by_count; k++) {
-        struct slice label = labels[k].len != 0 ? labels[k] : SLICE_LITERAL("-");
-
-        buffer_printf(out, "  %-20.*s", SLICE_ARGS(label));
+        buffer_printf(out, "  %-20.*s", SLICE_ARGS(or_dash(labels[k])));
     }
 }
 
@@ -230,7 +284,9 @@ write_lines(const struct page *page, const struct report *report)
     if (report->options.by_count == 0)
         return;
     for (size_t k = 0; k < report->options.by_count; k++)
-        names[k] = slice_of(report_by_name(report->options.by[k]));
+        names[k] = report->options.by[k] == REPORT_BY_TAG && report->options.tag.len != 0
+                       ? report->options.tag
+                       : slice_of(report_by_name(report->options.by[k]));
     buffer_add_byte(page->out, '\n');
     start(page, "1");
     write_labels(report, names, page->out);
@@ -248,6 +304,31 @@ write_lines(const struct page *page, const struct report *report)
             money(line->sums.baseline, b), money(line->sums.saved, c), each.known ? dollars(each.middle, e) : "unknown",
             duration(histogram_quantile(&line->sums.total_us, 0.95), d), line->sums.unpriced > 0 ? "  + unpriced" : "");
     }
+}
+
+/* Lines by tag do not add up to the whole. */
+static void
+write_tag_note(const struct page *page, const struct report *report)
+{
+    struct sums tagged = {0};
+    struct slice tag = report->options.tag;
+    bool by_tag = false;
+    char a[TEXT_MOST];
+
+    for (size_t k = 0; k < report->options.by_count; k++)
+        by_tag = by_tag || report->options.by[k] == REPORT_BY_TAG;
+    if (!by_tag)
+        return;
+    for (size_t i = 0; i < report->line_count; i++)
+        sums_add(&tagged, &report->lines[i].sums);
+    if (tag.len != 0)
+        buffer_printf(page->out, "  %lld requests for %s carry no tag %.*s\n",
+                      (long long)(report->all.rows - tagged.rows), money(report->all.cost - tagged.cost, a),
+                      SLICE_ARGS(tag));
+    else
+        buffer_add_text(page->out, "  a request counts once for each of its tags, one without tags not at all: the "
+                                   "lines do not add up.\n  --by tag:NAME takes one tag and tells what is without "
+                                   "it.\n");
 }
 
 static void
@@ -329,6 +410,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
         return;
     }
     write_money(&page, report);
+    write_unpriced(&page, report);
     write_useful(&page, report);
     write_latency(&page, &report->all);
     write_weeks(&page, report);
@@ -336,5 +418,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
          report->month.known ? interval_of_dollars(report->month, a) : "unknown: fewer than three whole days yet");
     write_holdout(&page, report);
     write_levers(&page, report);
+    write_movers(&page, report);
     write_lines(&page, report);
+    write_tag_note(&page, report);
 }

@@ -1,5 +1,7 @@
 #include "money/row.h"
 
+enum { ROW_WHOLE_PPM = 1000000 };
+
 void
 row_init(struct row *row)
 {
@@ -51,4 +53,14 @@ row_booked(const struct row *row)
         if (!row->savings[i].shadow && usd_known(row->savings[i].saved))
             booked += row->savings[i].saved;
     return booked;
+}
+
+usd
+row_value(const struct row *row)
+{
+    int64_t useful = row->useful_ppm < ROW_WHOLE_PPM ? row->useful_ppm : ROW_WHOLE_PPM;
+
+    if (usd_known(row->value) || !usd_known(row->worth) || row->useful_ppm == ROW_UNKNOWN)
+        return row->value;
+    return useful > 0 ? (usd)wide_divide_half_even((wide_int)row->worth * useful, ROW_WHOLE_PPM) : 0;
 }

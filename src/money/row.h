@@ -61,6 +61,10 @@ struct row_costs {
 
 struct row_costs row_costs(const struct row *row);
 
+/* What it was worth: what feedback told, else the route's worth if it was useful, in part if in part; USD_UNKNOWN while
+ * nobody judged it. */
+usd row_value(const struct row *row);
+
 /* What its saving lines in mode `on` add up to. */
 wide_int row_booked(const struct row *row);
 

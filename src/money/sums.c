@@ -95,15 +95,17 @@ usefulness(int64_t ppm)
 void
 sums_add_outcome(struct sums *sums, const struct row *row, int sign)
 {
+    usd value = row_value(row);
+
     if (row->useful_ppm != ROW_UNKNOWN) {
         sums->judged += sign;
         sums->useful_ppm += sign * usefulness(row->useful_ppm);
     } else if (slice_is(row->state, "ok")) {
         sums->unjudged += sign;
     }
-    if (usd_known(row->value)) {
+    if (usd_known(value)) {
         sums->valued += sign;
-        sums->value += sign * (wide_int)row->value;
+        sums->value += sign * (wide_int)value;
         if (usd_known(row->cost))
             sums->valued_cost += sign * (wide_int)row->cost;
     }
