@@ -1,5 +1,16 @@
 #include "dialect/json.h"
 
+yyjson_doc *
+json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error)
+{
+    yyjson_alc pool;
+    bool small = yyjson_read_max_memory_usage(text.len, YYJSON_READ_NOFLAG) <= sizeof(scratch->bytes) &&
+                 yyjson_alc_pool_init(&pool, scratch->bytes, sizeof(scratch->bytes));
+
+    /* Without INSITU yyjson does not write to the text. */
+    return yyjson_read_opts((char *)(uintptr_t)text.data, text.len, YYJSON_READ_NOFLAG, small ? &pool : NULL, error);
+}
+
 static struct slice
 skip_blank(struct slice text)
 {

@@ -3,6 +3,8 @@
 #ifndef DIALECT_JSON_H
 #define DIALECT_JSON_H
 
+#include <yyjson.h>
+
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -10,6 +12,14 @@ struct json_member {
     struct slice key;   /* raw, without quotes, escapes as they stand */
     struct slice value; /* raw, without white space around it */
 };
+
+/* Parses a text (yyjson, strict). Small ones need no memory but `scratch`, which must stay as long as the document; free
+ * it by yyjson_doc_free in any case. NULL: not valid, and *error (if not NULL) says why. */
+enum { JSON_SCRATCH_BYTES = 24 * 1024 };
+struct json_scratch {
+    _Alignas(16) char bytes[JSON_SCRATCH_BYTES];
+};
+yyjson_doc *json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error);
 
 /* Walks an object: start with *rest = the object's text ('{' first); each call yields the next member and moves *rest.
  * False at the end. The text must be valid JSON. */

@@ -2,6 +2,7 @@
 
 #include <yyjson.h>
 
+#include "dialect/json.h"
 #include "dialect/sse.h"
 
 /* Answers up to this size are read whole; of larger ones (batches of embeddings) the usage is looked for at the end. */
@@ -159,6 +160,7 @@ enum meter_event
 meter_frame(struct meter *meter, struct slice frame)
 {
     struct slice event, data;
+    struct json_scratch scratch;
     enum meter_event kind;
     yyjson_doc *doc;
 
@@ -169,7 +171,7 @@ meter_frame(struct meter *meter, struct slice frame)
         meter->finished = true;
         return METER_LAST;
     }
-    doc = yyjson_read(data.data, data.len, YYJSON_READ_NOFLAG);
+    doc = data.len > 0 ? json_parse(data, &scratch, NULL) : NULL;
     if (doc == NULL)
         return slice_is(event, "error") ? METER_ERROR : METER_PLAIN; /* not ours to judge: it goes on as it is */
     kind = read_event(meter, yyjson_doc_get_root(doc));
@@ -243,7 +245,8 @@ read_large(struct meter *meter)
 static void
 read_whole(struct meter *meter, struct slice whole)
 {
-    yyjson_doc *doc = whole.len > 0 ? yyjson_read(whole.data, whole.len, YYJSON_READ_NOFLAG) : NULL;
+    struct json_scratch scratch;
+    yyjson_doc *doc = whole.len > 0 ? json_parse(whole, &scratch, NULL) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
 
     if (root != NULL) {

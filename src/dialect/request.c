@@ -232,8 +232,8 @@ enum status
 request_parse(enum api api, struct slice body, struct arena *arena, struct request_facts *out, const char **why)
 {
     yyjson_read_err error;
-    /* The flag without INSITU never writes to the text. */
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.data, body.len, YYJSON_READ_NOFLAG, NULL, &error);
+    struct json_scratch scratch;
+    yyjson_doc *doc = json_parse(body, &scratch, &error);
     yyjson_val *root = yyjson_doc_get_root(doc);
     struct spans spans = {0};
 

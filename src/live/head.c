@@ -2,6 +2,23 @@
 
 #include "live/framing.h"
 
+/* True if some byte may be below 14, as CR, LF and NUL are; eight bytes at a time, as every header passes here. */
+static bool
+may_break_lines(const char *text, size_t len)
+{
+    static const uint64_t each = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t low = 0, word;
+
+    for (; len >= sizeof(word); len -= sizeof(word), text += sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        low |= (word - each * 14) & ~word & high;
+    }
+    for (; len > 0; len--, text++)
+        low |= (unsigned char)*text < 14;
+    return low != 0;
+}
+
+/* What an application got from elsewhere must not end a line of ours. */
 static void
 add_safely(struct buffer *out, struct slice text)
 {
@@ -11,7 +28,7 @@ add_safely(struct buffer *out, struct slice text)
         return;
     memcpy(to, text.data, text.len);
     out->end += text.len;
-    if (memchr(to, '\r', text.len) == NULL && memchr(to, '\n', text.len) == NULL && memchr(to, '\0', text.len) == NULL)
+    if (!may_break_lines(to, text.len))
         return;
     for (size_t i = 0; i < text.len; i++)
         if (to[i] == '\r' || to[i] == '\n' || to[i] == '\0')
