@@ -20,6 +20,16 @@ void build_prices(struct build *build); /* the book, then the backends' provider
 void build_routes(struct build *build);
 void build_keys(struct build *build); /* and tenants */
 
+/* What a route's validators need beside their texts. */
+void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
+
+struct value_url;
+
+/* Whether a URL that the user wrote may lead to private addresses: where it says so itself. A link-local address is
+ * reported, with the hint; then false. */
+bool build_may_be_private(struct build *build, const struct yaml_node *at, const struct value_url *url,
+                          const char *hint);
+
 /* The place of a key within an entry, or else of its name. */
 const struct yaml_node *build_place(const struct entry *entry, const char *key);
 

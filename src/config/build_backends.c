@@ -28,20 +28,17 @@ is_private_name(struct slice host)
 
 /* A backend's URL is the user's own word, so a private address in it is meant. A public name that leads to a private
  * address is not: somebody else's DNS says so. */
-static bool
-may_be_private(struct build *build, const struct backend_draft *draft, const struct yaml_node *at,
-               const struct value_url *url)
+bool
+build_may_be_private(struct build *build, const struct yaml_node *at, const struct value_url *url, const char *hint)
 {
     struct ip ip;
 
-    if (draft->private_allowed)
-        return true;
     if (ip_parse(url->host, &ip) != OK)
         return is_private_name(url->host);
     if (!ip_is_link_local(&ip))
         return ip_is_private(&ip);
-    reader_error(&build->reader, at, "If it is really meant, say `private: yes`.",
-                 "%.*s is a link-local address, at which clouds hand out credentials", SLICE_ARGS(url->host));
+    reader_error(&build->reader, at, hint, "%.*s is a link-local address, at which clouds hand out credentials",
+                 SLICE_ARGS(url->host));
     return false;
 }
 
@@ -138,7 +135,8 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
     endpoint.authority = arena_slice_text(arena, url.authority);
     endpoint.ca_file = draft->ca;
     endpoint.verify = draft->verify;
-    endpoint.private_allowed = may_be_private(build, draft, at, &url);
+    endpoint.private_allowed =
+        draft->private_allowed || build_may_be_private(build, at, &url, "If it is really meant, say `private: yes`.");
     endpoint.connect_timeout_us = draft->connect_us;
     endpoint.first_byte_timeout_us = draft->first_byte_us;
     endpoint.idle_timeout_us = draft->idle_us;

@@ -1,5 +1,3 @@
-#include <regex.h>
-
 #include "config/build.h"
 #include "config/value.h"
 
@@ -132,43 +130,6 @@ add_candidates(struct build *build, struct route_config *route, const struct yam
 }
 
 static void
-check_regex(struct build *build, const struct route_draft *draft)
-{
-    const struct yaml_node *at = build_place(&draft->entry, "validate");
-    char why[128];
-    regex_t regex;
-    int failed = regcomp(&regex, draft->validate.regex, REG_EXTENDED | REG_NOSUB);
-
-    if (failed) {
-        regerror(failed, &regex, why, sizeof why);
-        reader_error(&build->reader, yaml_get(at, "regex"), NULL, "regex: %s", why);
-    } else {
-        regfree(&regex);
-    }
-}
-
-static void
-check_validators(struct build *build, const struct route_draft *draft)
-{
-    const struct yaml_node *at = build_place(&draft->entry, "validate");
-    const struct validator_config *validate = &draft->validate;
-    struct value_url url;
-    const char *why;
-
-    if (validate->regex != NULL)
-        check_regex(build, draft);
-    if (validate->http != NULL && value_url(slice_of(validate->http), &url, &why) != OK)
-        reader_error(&build->reader, yaml_get(at, "http"), NULL, "http: not a URL: %s", why);
-    if (validate->json_schema != NULL) {
-        yyjson_doc *doc = yyjson_read(validate->json_schema, strlen(validate->json_schema), 0);
-
-        if (doc == NULL)
-            reader_error(&build->reader, yaml_get(at, "json_schema"), NULL, "json_schema: the file is not JSON");
-        yyjson_doc_free(doc);
-    }
-}
-
-static void
 build_route(struct build *build, const struct route_draft *draft, struct route_config *route)
 {
     route->name = draft->entry.name;
@@ -189,7 +150,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->attempts = draft->attempts;
     route->holdout_ppm = draft->holdout_ppm;
     route->worth = draft->worth;
-    check_validators(build, draft);
+    build_validators(build, draft, &route->validate);
 }
 
 void

@@ -95,10 +95,13 @@ struct target {
 };
 
 struct validator_config {
-    const char *json_schema; /* the schema's text; NULL: none */
-    const char *regex;       /* NULL: none */
-    const char *command;     /* NULL: none; gets the answer on stdin, exit status 0: useful */
-    const char *http;        /* NULL: none */
+    const char *json_schema;          /* the schema's text; NULL: none */
+    const struct json_schema *schema; /* the same, compiled */
+    const char *regex;                /* NULL: none */
+    const char *command;              /* NULL: none; gets the answer on stdin, exit status 0: useful, 1: not */
+    const char *http;                 /* NULL: none */
+    const struct endpoint *endpoint;  /* of `http` */
+    const char *target;               /* and its path and query */
 };
 
 struct route_config {

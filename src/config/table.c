@@ -118,12 +118,12 @@ static const struct section acceptable_section = {
 
 static const struct field validate_fields[] = {
     FIELD("json_schema", FIELD_FILE, AT(route_draft, validate.json_schema),
-          "A JSON Schema's file; an answer that fits is useful."),
+          "A file with a JSON Schema (draft 2020-12); an answer that is JSON and fits is useful."),
     FIELD("regex", FIELD_TEXT, AT(route_draft, validate.regex), "A POSIX extended regular expression that must match."),
     FIELD("command", FIELD_TEXT, AT(route_draft, validate.command),
-          "A shell command that gets the answer on standard input; exit status 0: useful."),
+          "A shell command that gets the answer on standard input; exit status 0: useful, 1: not."),
     FIELD("http", FIELD_TEXT, AT(route_draft, validate.http),
-          "A URL to which the answer is posted; status 2xx: useful."),
+          "A URL to which {id, route, text} is posted; 204 or {\"useful\": true}: useful, 422 or false: not."),
 };
 
 static const struct section validate_section = {

@@ -21,6 +21,7 @@ meter_free(struct meter *meter)
     buffer_free(&meter->head);
     buffer_free(&meter->tail);
     buffer_free(&meter->joined);
+    buffer_free(&meter->text.text);
 }
 
 /* True if this told the usage. What it tells wrongly is as if it had not been told: then it is estimated. */
@@ -153,6 +154,8 @@ read_event(struct meter *meter, yyjson_val *root)
     read_model(meter, root);
     read_choices(meter, yyjson_obj_get(root, "choices"));
     read_delta(meter, yyjson_obj_get(root, "delta"));
+    if (meter->text.wanted)
+        text_of_event(&meter->text, meter->api, root);
     return kind_of(meter, root, told_usage);
 }
 
@@ -237,6 +240,7 @@ read_large(struct meter *meter)
     if (doc != NULL)
         read_usage(meter, yyjson_doc_get_root(doc));
     meter->text_bytes = meter->answer_bytes;
+    meter->text.cut = true;
     yyjson_doc_free(doc);
     buffer_free(&ending);
     buffer_free(&report);

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "dialect/api.h"
+#include "dialect/text_of.h"
 #include "dialect/usage.h"
 
 enum { METER_MODEL_SIZE = 128 };
@@ -21,6 +22,7 @@ struct meter {
     int64_t text_bytes;           /* output text, reasoning and tool arguments, as UTF-8 */
     int64_t answer_bytes;         /* everything */
     char model[METER_MODEL_SIZE]; /* the model that the answer names; "" if none */
+    struct text_of text;          /* what was said; only where it is wanted */
     struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
     struct buffer joined;         /* scratch */
 };

@@ -8,6 +8,7 @@
 #include "gateway/attempt.h"
 #include "gateway/balance.h"
 #include "gateway/credentials.h"
+#include "gateway/outcome.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024 };
@@ -401,6 +402,8 @@ settle(struct exchange *exchange)
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     settle_attempt(exchange);
     settle_row(exchange);
+    if (exchange->ending == ENDING_OK)
+        outcome_start(exchange);
     cursor_leave(&exchange->cursor);
 }
 

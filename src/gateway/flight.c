@@ -175,6 +175,7 @@ take_stream(struct flight *flight, struct slice input)
             append(flight, frame, meter_frame(&flight->meter, frame), false);
         } else {
             flight->meter.answer_bytes += (int64_t)frame.len;
+            flight->meter.text.cut = true; /* unread */
             append(flight, frame, METER_PLAIN, flight->framer.oversized);
         }
     }

@@ -160,6 +160,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     worker->gateway = gateway;
     facts_source_init(&worker->targets, &gateway->experiences, gateway->config);
     list_init(&worker->exchanges);
+    list_init(&worker->judgements);
     hasher_init(&worker->hasher);
     worker->credentials = credentials_new(worker, gateway->config);
     return worker;
@@ -168,7 +169,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
-    ENSURE(list_empty(&worker->exchanges));
+    ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements));
     credentials_free(worker->credentials);
     facts_source_free(&worker->targets);
     hasher_free(&worker->hasher);

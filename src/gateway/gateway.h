@@ -35,7 +35,9 @@ struct gateway_worker {
     struct gateway *gateway;
     struct facts_source targets;
     struct counters counters;
-    struct list exchanges; /* all that are not released */
+    struct list exchanges;  /* all that are not released */
+    struct list judgements; /* see outcome.c */
+    unsigned judgement_count, judging;
     uint64_t last_id;
     struct hasher hasher;
     struct credential_cache *credentials; /* one per backend */

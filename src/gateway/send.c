@@ -1,6 +1,7 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
 #include "gateway/exchange.h"
+#include "gateway/outcome.h"
 
 /* Headers of the client that do not go upstream: framing and connection (RFC 9110, 7.6.1), credentials, cookies, what
  * proxies add on the way, and our own. */
@@ -164,6 +165,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
 
     flight->writable = on_writable;
     flight->context = exchange;
+    outcome_gather(exchange, flight);
     exchange->booked = false;
     cursor_join(&exchange->cursor, flight, wake);
     flight_release(flight); /* the cursor holds it */
