@@ -105,8 +105,10 @@ scene_new(void **state, struct scene_options options)
     unsigned workers = options.workers != 0 ? options.workers : 1;
 
     *state = scene;
-    scene->history = history_new(
-        (struct history_options){.seed = options.seed, .workers = workers, .split_answers = options.split_answers});
+    scene->history = history_new((struct history_options){.seed = options.seed,
+                                                          .workers = workers,
+                                                          .split_answers = options.split_answers,
+                                                          .hop_most_us = options.hop_most_us});
     scene->log = (struct log){.least = LOG_DEBUG, .write = swallow};
     scene->config = load(&options);
     gateway_init(&scene->gateway, scene->config, &scene->log, options.seed);
