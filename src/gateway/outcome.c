@@ -105,8 +105,8 @@ take_opinion(struct judgement *judgement, enum opinion opinion)
         return;
     }
     if (opinion == OPINION_UNKNOWN)
-        log_line(judgement->worker->gateway->log, LOG_WARN, "route %s: no outcome for %s: %s",
-                 judgement->route->name, judgement->id_text, judgement->reason);
+        log_line(judgement->worker->gateway->log, LOG_WARN, "route %s: no outcome for %s: %s", judgement->route->name,
+                 judgement->id_text, judgement->reason);
     judgement->doubted |= opinion == OPINION_UNKNOWN;
     judgement->at++;
     ask_next(judgement);

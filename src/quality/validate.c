@@ -57,13 +57,16 @@ validate_regex(const char *regex, struct slice text, char reason[REASON_SIZE])
 {
     regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)text.len};
     regex_t compiled;
+    char *copy; /* with a NUL behind it, which some readers of texts rely on */
     int result;
 
     if (text.len > REGEX_TEXT_MOST || regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB) != 0) {
         snprintf(reason, REASON_SIZE, "regex: the answer is too long to be matched");
         return OPINION_UNKNOWN;
     }
-    result = regexec(&compiled, text.len > 0 ? text.data : "", 0, &range, REG_STARTEND); /* the text may hold NULs */
+    copy = slice_strdup(text);
+    result = regexec(&compiled, copy, 0, &range, REG_STARTEND); /* NULs within are bytes like others */
+    free(copy);
     regfree(&compiled);
     if (result == 0)
         return OPINION_USEFUL;
