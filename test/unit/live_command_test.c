@@ -1,5 +1,7 @@
 /* labels: threads */
 /* Commands of the user's in the live world: what is fed and printed, what fails, what is killed, and stopping. */
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,6 +148,26 @@ kills_what_takes_too_long(void **state)
     assert_string_equal(trials[3].output, "fine\n");
 }
 
+/* Who shares a pipe of ours tells by its end that all are gone: also a process that the shell had left behind. */
+static void
+kills_the_whole_group(void **state)
+{
+    struct trial trials[] = {trial_of("sleep 100 & sleep 100 & wait"), trial_of("sleep 100 & exit 0")};
+    int ends[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0); /* inherited, as it is not closed on exec */
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    for (unsigned i = 0; i < 2; i++)
+        trials[i].run.timeout_us = 50 * USEC_PER_MS;
+    run_trials(trials, 2);
+    close(ends[1]);
+    assert_int_equal(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 10000), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+}
+
 static void
 runs_many_at_once(void **state)
 {
@@ -245,6 +267,7 @@ main(void)
         cmocka_unit_test(feeds_its_input),
         cmocka_unit_test(cuts_off_what_is_too_much),
         cmocka_unit_test(kills_what_takes_too_long),
+        cmocka_unit_test(kills_the_whole_group),
         cmocka_unit_test(runs_many_at_once),
         cmocka_unit_test(stopping_waits),
         cmocka_unit_test(stopping_kills),
