@@ -43,7 +43,10 @@ for (const name of names) {
       const { id, usage } = await ask(clients, name, { model: routeFor(name), prompt: "Tell me a story.", limit: 24, stream });
       const row = await gateway.row(id);
       assert.equal(row.state, "ok");
-      assert.equal(row.exactness, "exact");
+      // llama.cpp leaves a stream's first event out, and with it the input's count, if its first token is half a letter.
+      const told = usage.every(Number.isInteger);
+      assert.equal(row.exactness === "exact", told, row.why ?? "");
+      if (!told) continue;
       assert.equal(Number(row.output_tokens), usage[1]);
       assert.ok(Number(row.cost_usd) > 0);
     }
@@ -79,9 +82,13 @@ test("a usage chunk comes to those who ask, and only to them", options, async ()
 
 test("the SDK's stream helpers gather whole answers", options, async () => {
   const messages = [{ role: "user", content: "Hello" }];
-  const chat = await clients.openai.chat.completions.stream({ model: "assistant", max_tokens: 8, messages }).finalChatCompletion();
+  const lacksStart = (error) => assert.match(error.message, /missing role|Unexpected event order/); // as above: ask again
+  const gather = (ask) => until("a stream that has its start", () => ask().catch(lacksStart));
+  const chat = await gather(() =>
+    clients.openai.chat.completions.stream({ model: "assistant", max_tokens: 8, messages }).finalChatCompletion());
   assert.match(chat.choices[0].finish_reason, /stop|length/);
-  const message = await clients.anthropic.messages.stream({ model: "helper", max_tokens: 8, messages }).finalMessage();
+  const message = await gather(() =>
+    clients.anthropic.messages.stream({ model: "helper", max_tokens: 8, messages }).finalMessage());
   assert.match(message.stop_reason, /end_turn|max_tokens/);
 });
 
