@@ -17,7 +17,7 @@ add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wer
 add_link_options(-pie -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
 
 # Frames stay readable in a profile and in a core file: -g in release too. NDEBUG is never set: assertions stay on.
-set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g")
 set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
 
 if(EQUIPOISE_SANITIZE)
