@@ -179,11 +179,15 @@ server_client_write(struct world *world, struct client *client, struct slice byt
     return taken.len;
 }
 
+/* Nobody is left who could end a pause. */
 static void
 let_go(struct connection *connection)
 {
     connection->held = false;
     connection->server->world->clients--;
+    if (connection->paused)
+        stream_want(&connection->stream, true);
+    connection->paused = false;
 }
 
 void

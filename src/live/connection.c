@@ -363,12 +363,20 @@ is_listening(const struct connection *connection)
     return !connection->request_read && !connection->refused && !(connection->last && connection->answered);
 }
 
+/* A client that pipelines and does not read waits: whoever answers the next request must find room for a short answer. */
+static bool
+has_room(const struct connection *connection)
+{
+    return connection->stream.unsent <
+           (connection->reader.state == READER_HEAD ? (size_t)UNSENT_LOW_BYTES : (size_t)UNSENT_MOST_BYTES);
+}
+
 /* Reads requests from the bytes until one is not yet answered; returns what is left. */
 static struct slice
 parse(struct connection *connection, struct slice bytes)
 {
     connection->parsing = true;
-    while (bytes.len > 0 && is_listening(connection) && connection->stream.unsent < UNSENT_MOST_BYTES) {
+    while (bytes.len > 0 && is_listening(connection) && has_room(connection)) {
         bytes = slice_from(bytes, reader_feed(&connection->reader, bytes));
         if (is_closed(connection))
             return SLICE_NONE;
@@ -520,7 +528,7 @@ connection_advance(struct connection *connection)
         connection_rearm(connection);
     }
     if (!is_closed(connection) && !connection->request_read && buffer_len(&connection->waiting) > 0 &&
-        connection->stream.unsent < UNSENT_MOST_BYTES)
+        has_room(connection))
         stream_ask(&connection->stream);
 }
 

@@ -13,7 +13,7 @@
 #include "live/server.h"
 #include "live/tls.h"
 
-enum { LAST_ROUNDS = 3 }; /* of mail between workers that have nothing else to do any more */
+enum { ROUNDS_HOME = 2 }; /* of mail, after a message that visits every worker in turn: back home, and an answer */
 
 /* One order to one worker; each kind is sent once. */
 struct order {
@@ -356,7 +356,7 @@ deliver_finish(struct message *message, struct world *to)
     struct live_world *world = live_world_of(to);
 
     cut_all(world);
-    for (unsigned round = 0; round < LAST_ROUNDS; round++) {
+    for (unsigned round = 0; round < to->workers + ROUNDS_HOME; round++) {
         loop_leave(world);
         pthread_barrier_wait(&worker->live->together);
         loop_deliver(world);

@@ -27,6 +27,7 @@ enum work {
     WORK_LARGE,
     WORK_ENDLESS,
     WORK_PIECES,
+    WORK_PAUSES,
     WORK_CALL
 };
 
@@ -103,7 +104,7 @@ work_of(struct slice target)
         enum work work;
     } all[] = {{"/echo", WORK_ECHO},       {"/small", WORK_ECHO},    {"/chunks", WORK_CHUNKS}, {"/head", WORK_HEAD},
                {"/silent", WORK_SILENT},   {"/begin", WORK_BEGIN},   {"/cut", WORK_CUT},       {"/large", WORK_LARGE},
-               {"/endless", WORK_ENDLESS}, {"/pieces", WORK_PIECES}, {"/call", WORK_CALL}};
+               {"/endless", WORK_ENDLESS}, {"/pieces", WORK_PIECES}, {"/pauses", WORK_PAUSES}, {"/call", WORK_CALL}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         if (slice_starts(target, all[i].prefix))
@@ -155,7 +156,7 @@ on_head(struct application *application, struct client *client, const struct htt
         answer(visit, 200, -1);
         return BODY_STREAM;
     }
-    return BODY_COLLECT;
+    return visit->work == WORK_PAUSES ? BODY_STREAM : BODY_COLLECT;
 }
 
 static void
@@ -287,6 +288,7 @@ on_request(struct application *application, struct client *client, struct chunk 
         break;
     case WORK_SILENT:
     case WORK_CHUNKS:
+    case WORK_PAUSES:
         break;
     }
 }
@@ -298,6 +300,12 @@ on_body(struct application *application, struct client *client, struct slice pie
 
     (void)application;
     atomic_fetch_add(&visit->rig->body_bytes, piece.len);
+    if (visit->work == WORK_PAUSES) {
+        client->world->ops->client_pause(client->world, client, true);
+        answer(visit, 200, 0);
+        finish(visit);
+        return;
+    }
     if (piece.len > 0)
         client_write(client, piece);
     if (last)

@@ -20,6 +20,7 @@
  *   /cut            a head, some chunks, then client_abort
  *   /large          LARGE_BYTES bytes, as fast as they are taken
  *   /endless        bytes until the client is gone
+ *   /pauses         an answer to the first piece of the body, after pausing the rest
  *   /small          at most SMALL_MOST bytes of body are wanted
  *   /call...        a call to `backend` with the same target; its answer is passed on. A rig that is called so by
  *                   another one does what stands behind /call, or describes the head */

@@ -110,6 +110,54 @@ serves_pipelined_requests_in_order(void **state)
     free(text);
 }
 
+/* A client that sends requests and reads no answers has no answer cut short for want of room. */
+static void
+pipelined_answers_wait_for_their_reader(void **state)
+{
+    static const char request[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n";
+    struct rig *rig = *state;
+    char bytes[sizeof(request) - 1 + 900];
+    int fd = rig_connect(rig->port);
+    size_t sent = 0, at = 0;
+    ssize_t len;
+
+    memcpy(bytes, request, sizeof(request) - 1);
+    memset(bytes + sizeof(request) - 1, 'x', 900);
+    /* Until both sockets are full: then the server has stopped to read. */
+    for (unsigned tries = 0; tries < 100; tries++) {
+        while ((len = send(fd, bytes + at, sizeof(bytes) - at, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
+            at = (at + (size_t)len) % sizeof(bytes);
+            sent += at == 0;
+            tries = 0;
+        }
+        usleep(1000);
+    }
+    shutdown(fd, SHUT_RD); /* and it never will */
+    close(fd);
+    rig_wait(&rig->heads, 1000);
+    assert_in_range(sent, 1000, SIZE_MAX);
+}
+
+/* What was paused when the answer ended is read on, or the next request never comes. */
+static void
+a_finished_answer_ends_the_pause(void **state)
+{
+    static const char zeros[20000];
+    struct rig *rig = *state;
+    int fd = rig_connect(rig->port);
+    struct buffer answer;
+
+    rig_send(fd, "POST /pauses HTTP/1.1\r\nHost: x\r\nContent-Length: 20001\r\n\r\nx");
+    answer = rig_read_answer(fd);
+    buffer_free(&answer);
+    rig_send_bytes(fd, zeros, sizeof(zeros));
+    rig_send(fd, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n");
+    answer = rig_read_answer(fd);
+    expect_in(answer.data, "GET /head");
+    buffer_free(&answer);
+    close(fd);
+}
+
 static void
 speaks_http_1_0(void **state)
 {
@@ -363,6 +411,8 @@ main(void)
         LIVE_TEST(splits_do_not_matter),
         LIVE_TEST(keeps_the_connection),
         LIVE_TEST(serves_pipelined_requests_in_order),
+        LIVE_TEST(pipelined_answers_wait_for_their_reader),
+        LIVE_TEST(a_finished_answer_ends_the_pause),
         LIVE_TEST(speaks_http_1_0),
         LIVE_TEST(head_has_no_body),
         LIVE_TEST(continues_when_expected),
