@@ -131,7 +131,8 @@ put_live(struct visit *visit, struct gateway_worker *worker)
                       api_name(exchange->identity.api));
         buffer_add_json(&visit->text, slice_of(exchange->identity.key != NULL ? exchange->identity.key->name : ""));
         buffer_add_text(&visit->text, "\",\"model\":\"");
-        buffer_add_json(&visit->text, exchange->facts.model);
+        if (exchange->state != EXCHANGE_PARSING) /* then another thread may be writing the facts */
+            buffer_add_json(&visit->text, exchange->facts.model);
         buffer_add_text(&visit->text, "\",\"target\":\"");
         buffer_add_json(&visit->text, slice_of(exchange->plan != NULL ? exchange->plan->target->name : ""));
         buffer_printf(&visit->text, "\",\"age_ms\":%" PRId64 ",\"answer_bytes\":%" PRId64 "}",
