@@ -1,36 +1,9 @@
 /* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
 #include "base/text.h"
 #include "gateway/exchange.h"
+#include "gateway/headers.h"
 
 enum { OWN_HEADERS = 8 };
-
-/* Headers of the backend that do not reach the client: framing and connection, cookies, and names that are ours. */
-static bool
-stays_behind(struct slice name)
-{
-    static const char *const names[] = {"connection",
-                                        "keep-alive",
-                                        "proxy-connection",
-                                        "proxy-authenticate",
-                                        "te",
-                                        "trailer",
-                                        "transfer-encoding",
-                                        "upgrade",
-                                        "content-length",
-                                        "date",
-                                        "server",
-                                        "set-cookie",
-                                        "set-cookie2",
-                                        "alt-svc",
-                                        "strict-transport-security"};
-
-    if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
-        return true;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_is_nocase(name, names[i]))
-            return true;
-    return false;
-}
 
 static void
 put_header(struct http_header *headers, size_t *count, const char *name, struct slice value)
@@ -89,12 +62,13 @@ void
 answer_open(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
+    const struct hop_names hops = hop_names_of(flight->headers, flight->header_count);
     struct http_header headers[EXCHANGE_HEADERS_MOST];
     bool names_request = false;
     size_t count = 0;
 
     for (size_t i = 0; i < flight->header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
-        if (stays_behind(flight->headers[i].name))
+        if (!header_goes_down(&hops, flight->headers[i].name))
             continue;
         names_request |= slice_is_nocase(flight->headers[i].name, "x-request-id");
         headers[count++] = flight->headers[i];
@@ -184,7 +158,7 @@ answer_whole(struct client *client, unsigned status, const struct http_header *h
     if (client_write(client, body) == body.len)
         client_finish(client);
     else
-        client_abort(client); /* it broke off this moment: small as it is, there is room for it */
+        client_abort(client); /* it broke off this moment, or reads nothing */
 }
 
 void

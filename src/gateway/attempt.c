@@ -63,6 +63,7 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
     if (called)
         count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = arena_strdup(&exchange->arena, why);
+    world_timer_stop(worker_world(exchange->worker), &exchange->ping); /* it was for this flight's stream */
     settle_attempt(exchange);
     cursor_leave(&exchange->cursor);
     if (!again) {

@@ -337,6 +337,7 @@ open_answer(struct exchange *exchange)
     chunk_release(exchange->body);
     exchange->body = NULL;
     exchange->request.body = SLICE_NONE;
+    exchange->why = NULL; /* what failed before is among the attempts */
     exchange->status = flight->status;
     exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
     answer_open(exchange);

@@ -174,6 +174,7 @@ take_stream(struct flight *flight, struct slice input)
         if (piece == SSE_FRAME) {
             append(flight, frame, meter_frame(&flight->meter, frame), false);
         } else {
+            flight->unread = true;
             flight->meter.answer_bytes += (int64_t)frame.len;
             flight->meter.text.cut = true; /* unread */
             append(flight, frame, METER_PLAIN, flight->framer.oversized);
@@ -229,11 +230,12 @@ on_body(struct call *call, struct slice piece)
     wake_all(flight);
 }
 
-/* An API's stream that closes without having said that it is done was cut, however clean the connection's end. */
+/* An API's stream that closes without having said that it is done was cut, however clean the connection's end. What an
+ * event too long to be read has said is not known: then a clean end counts. */
 static bool
 ended_early(const struct flight *flight)
 {
-    return flight->is_stream && flight->status < 300 && flight->meter.api != API_PASSTHROUGH &&
+    return flight->is_stream && !flight->unread && flight->status < 300 && flight->meter.api != API_PASSTHROUGH &&
            !flight->meter.finished && !flight->meter.failed;
 }
 

@@ -47,6 +47,7 @@ struct flight {
     size_t header_count;
     int64_t body_len; /* as the head says; -1: it does not */
     bool is_stream;   /* server-sent events */
+    bool unread;      /* some event was too long to be read */
     struct sse_framer framer;
     struct meter meter;
     struct chunk *unmetered; /* the newest piece of a buffered answer; NULL: all is metered */

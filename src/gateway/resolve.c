@@ -95,18 +95,20 @@ say_unknown(struct exchange *exchange, struct slice model)
 const struct route_config *
 resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why)
 {
+    const struct backend_config *backend = exchange->identity.passthrough;
     struct slice model = exchange->facts.model;
     const struct route_config *route;
-    const struct backend_config *backend;
 
-    if (exchange->identity.api == API_PASSTHROUGH)
-        return own_route(exchange, exchange->identity.passthrough, SLICE_LITERAL("*"));
+    if (exchange->identity.api == API_PASSTHROUGH) /* whatever model the body names: it is not read */
+        model = slice_of(arena_printf(&exchange->arena, "%s/*", backend->name));
     if (!key_may(exchange->identity.key, model)) {
         *kind = ERROR_FORBIDDEN;
         *why = arena_printf(&exchange->arena, "this API key may not ask for the model '%.*s' (keys: routes)",
                             SLICE_ARGS(model));
         return NULL;
     }
+    if (exchange->identity.api == API_PASSTHROUGH)
+        return own_route(exchange, backend, SLICE_LITERAL("*"));
     route = config_route(exchange->worker->gateway->config, model);
     if (route == NULL)
         route = named_backend(exchange, model);

@@ -1,57 +1,8 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
 #include "gateway/exchange.h"
+#include "gateway/headers.h"
 #include "gateway/outcome.h"
-
-/* Headers of the client that do not go upstream: framing and connection (RFC 9110, 7.6.1), credentials, cookies, what
- * proxies add on the way, and our own. */
-static bool
-stays_here(struct slice name)
-{
-    static const char *const names[] = {"host",
-                                        "connection",
-                                        "keep-alive",
-                                        "proxy-connection",
-                                        "proxy-authenticate",
-                                        "proxy-authorization",
-                                        "te",
-                                        "trailer",
-                                        "transfer-encoding",
-                                        "upgrade",
-                                        "content-length",
-                                        "expect",
-                                        "authorization",
-                                        "x-api-key",
-                                        "api-key",
-                                        "cookie",
-                                        "accept-encoding",
-                                        "forwarded",
-                                        "x-forwarded-for",
-                                        "x-forwarded-host",
-                                        "x-forwarded-proto",
-                                        "x-real-ip",
-                                        "via"};
-
-    if (name.len > 12 && strncasecmp(name.data, "x-equipoise-", 12) == 0)
-        return true;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_is_nocase(name, names[i]))
-            return true;
-    return false;
-}
-
-/* Names that the client's Connection header declares to be for this hop only. */
-static bool
-is_hop_by_hop(struct slice connection, struct slice name)
-{
-    while (connection.data != NULL) {
-        struct slice part = slice_trim(slice_split(&connection, ','));
-
-        if (part.len == name.len && part.len > 0 && strncasecmp(part.data, name.data, part.len) == 0)
-            return true;
-    }
-    return false;
-}
 
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
@@ -68,13 +19,14 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
 {
     const struct credential *credential = &exchange->plan->target->backend->credential;
     const struct http_head *head = &exchange->head;
-    struct slice connection = http_head_get(head, "connection");
+    const struct hop_names hops = hop_names_of(head->headers, head->header_count);
     bool sets_version = false;
     size_t count = 0;
 
     for (size_t i = 0; i < head->header_count && count + 4 < EXCHANGE_HEADERS_MOST; i++) {
-        if (stays_here(head->headers[i].name) || is_hop_by_hop(connection, head->headers[i].name))
-            continue;
+        if (!header_goes_up(&hops, head->headers[i].name) ||
+            (credential->header != NULL && slice_is_nocase(head->headers[i].name, credential->header)))
+            continue; /* nobody but us says who we are */
         sets_version |= slice_is_nocase(head->headers[i].name, "anthropic-version");
         out[count++] = head->headers[i];
     }

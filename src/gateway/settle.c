@@ -50,7 +50,7 @@ flight_usage(struct exchange *exchange)
         usage.exactness = USAGE_EXACT;
     } else if (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen) {
         usage_init(&usage); /* nobody knows what it was */
-    } else if (!flight->meter.usage_seen || (flight->meter.usage_partial && flight->state != FLIGHT_COMPLETE)) {
+    } else if (!flight->meter.usage_seen || flight->meter.usage_partial) {
         fill_in(exchange, &usage);
     }
     return usage;

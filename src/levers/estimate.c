@@ -1,13 +1,14 @@
 #include "levers/estimate.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "money/prices.h"
 
 /* The share of answers that a plan's expected times shall cover. */
 enum { TIMES_SHARE_PPM = 950000 };
 
-/* Clients may name any model where a backend takes all: beyond this many, they share one entry per backend. */
+/* Clients may name any model where a backend takes all: beyond this many, those of one backend and price share one. */
 enum { KNOWN_MOST = 4096 };
 
 void
@@ -37,27 +38,34 @@ copy_target(struct arena *arena, const struct target *target)
     return copy;
 }
 
+static const struct target_facts *
+add_facts(struct facts_source *source, const struct target *target, struct slice name, const struct price *price)
+{
+    struct target_facts *facts = arena_alloc(&source->arena, sizeof(*facts));
+
+    facts->target = copy_target(&source->arena, target);
+    facts->experience = experiences_of(source->experiences, name);
+    facts->price = price;
+    map_put(&source->known, name, facts);
+    return facts;
+}
+
 const struct target_facts *
 facts_of(struct facts_source *source, const struct target *target)
 {
-    struct slice name = slice_of(target->name);
-    struct target_facts *facts = map_get(&source->known, name);
+    const struct target_facts *facts = map_get(&source->known, slice_of(target->name));
+    const struct price *price;
+    char shared[512];
 
     if (facts != NULL)
         return facts;
-    if (source->known.count >= KNOWN_MOST) {
-        name = slice_of(target->backend->name);
-        facts = map_get(&source->known, name);
-        if (facts != NULL)
-            return facts;
-    }
-    facts = arena_alloc(&source->arena, sizeof(*facts));
-    facts->target = copy_target(&source->arena, target);
-    facts->experience = experiences_of(source->experiences, name);
-    facts->price = prices_resolve(source->config->prices, target->backend->name, target->backend->provider,
-                                  slice_of(target->upstream));
-    map_put(&source->known, name, facts);
-    return facts;
+    price = prices_resolve(source->config->prices, target->backend->name, target->backend->provider,
+                           slice_of(target->upstream));
+    if (source->known.count < KNOWN_MOST)
+        return add_facts(source, target, slice_of(target->name), price);
+    snprintf(shared, sizeof(shared), "%s at %p", target->backend->name, (const void *)price);
+    facts = map_get(&source->known, slice_of(shared));
+    return facts != NULL ? facts : add_facts(source, target, slice_of(shared), price);
 }
 
 static int64_t
