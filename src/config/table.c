@@ -182,7 +182,8 @@ static const struct field key_fields[] = {
     FIELD("tags", FIELD_NODE, AT(key_draft, tags), "Tags on every request, for the report.", .type = "map of text"),
     FIELD("expires", FIELD_DATE, AT(key_draft, expires_wall_us), "When it stops to be accepted.", .standard = "never",
           .word = "never"),
-    FIELD("routes", FIELD_TEXTS, AT(key_draft, routes), "The only routes and models it may ask for; `BACKEND/*` allows `/backend/BACKEND/...`. Default: all."),
+    FIELD("routes", FIELD_TEXTS, AT(key_draft, routes),
+          "The only routes and models it may ask for; `BACKEND/*` allows `/backend/BACKEND/...`. Default: all."),
 };
 
 static const struct later key_later[] = {
