@@ -32,6 +32,7 @@ static const struct {
     {8000, "vllm", "vllm", "vllm", NULL},
     {30000, "sglang", "sglang", "sglang", NULL},
     {8080, "llamacpp", "llama.cpp", "llamacpp", NULL},
+    {8000, "twin", "twin", "equipoise-twin", NULL},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))

@@ -332,16 +332,30 @@ stand_settle(struct stand *stand)
     return ledger_writer_drain(stand->ledger);
 }
 
+static bool
+speaks_dialect(const struct config *config, enum dialect dialect)
+{
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (config->backends[i].dialect == dialect)
+            return true;
+    return false;
+}
+
+/* The line to change in an application, as the SDKs read it: OpenAI's has the /v1, Anthropic's adds it. */
 static void
 tell_address(const struct stand *stand)
 {
     const struct config *config = stand->config;
+    bool anthropic = speaks_dialect(config, DIALECT_ANTHROPIC);
+    bool openai = speaks_dialect(config, DIALECT_OPENAI) || !anthropic;
 
-    fprintf(stderr,
-            "Equipoise %s serves on %s (admin %s, ledger in %s)\n"
-            "In your application:  export OPENAI_BASE_URL=%s/v1\n"
-            "  or for Anthropic's:  export ANTHROPIC_BASE_URL=%s\n",
-            EQUIPOISE_VERSION, stand->url, stand->admin_url, config->data, stand->url, stand->url);
+    fprintf(stderr, "Equipoise %s serves on %s (admin %s, ledger in %s)\n", EQUIPOISE_VERSION, stand->url,
+            stand->admin_url, config->data);
+    if (openai)
+        fprintf(stderr, "In your application:  export OPENAI_BASE_URL=%s/v1\n", stand->url);
+    if (anthropic)
+        fprintf(stderr, "%s  export ANTHROPIC_BASE_URL=%s\n",
+                openai ? "  or for Anthropic's:" : "In your application:", stand->url);
     if (config->key_count == 0)
         fputs("  with any API key, as the gateway asks for none.\n", stderr);
     if (config->observe)

@@ -292,6 +292,7 @@ other_ledgers() {
     expect_eq 1 'is not an SQLite file' report
 }
 
+# A gateway finds the twin on its usual port, if that is free here.
 twin_alone() {
     checks=$((checks + 1))
     start 'modelled backend on' twin --port 0 --instant || fail 'the twin does not start'
@@ -300,6 +301,9 @@ twin_alone() {
     status=$?
     cp log out
     [ $status = 0 ] || fail "the twin ends with status $status"
+    start 'modelled backend on' twin --instant || return 0
+    expect_eq 0 'engine: twin' init -o -
+    kill -TERM "$process"
 }
 
 for group in usage helps man_page configurations prices full_disk colours no_ledger running other_ledgers twin_alone; do
