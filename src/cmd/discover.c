@@ -28,10 +28,8 @@ static const struct {
     unsigned port;
     const char *name, *engine, *owner, *own_path;
 } engines[] = {
-    {11434, "ollama", "ollama", NULL, "/api/version"},
-    {8000, "vllm", "vllm", "vllm", NULL},
-    {30000, "sglang", "sglang", "sglang", NULL},
-    {8080, "llamacpp", "llama.cpp", "llamacpp", NULL},
+    {11434, "ollama", "ollama", NULL, "/api/version"}, {8000, "vllm", "vllm", "vllm", NULL},
+    {30000, "sglang", "sglang", "sglang", NULL},       {8080, "llamacpp", "llama.cpp", "llamacpp", NULL},
     {8000, "twin", "twin", "equipoise-twin", NULL},
 };
 
