@@ -33,9 +33,10 @@ fill_in(struct exchange *exchange, struct usage *usage)
     const struct flight *flight = exchange->cursor.flight;
     struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
 
-    if (!flight->meter.usage_seen)
+    if (!usage_reports(usage, USAGE_input_tokens))
         usage_set(usage, USAGE_input_tokens, estimate_input_tokens(&expectation, exchange->request_bytes));
-    usage_set(usage, USAGE_output_tokens, estimate_output_tokens(&expectation, flight->meter.text_bytes));
+    if (!usage_reports(usage, USAGE_output_tokens) || flight->meter.usage_partial)
+        usage_set(usage, USAGE_output_tokens, estimate_output_tokens(&expectation, flight->meter.text_bytes));
     usage->exactness = USAGE_ESTIMATED;
 }
 
@@ -50,7 +51,7 @@ flight_usage(struct exchange *exchange)
         usage.exactness = USAGE_EXACT;
     } else if (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen) {
         usage_init(&usage); /* nobody knows what it was */
-    } else if (!flight->meter.usage_seen || flight->meter.usage_partial) {
+    } else if (usage.exactness == USAGE_UNKNOWN || flight->meter.usage_partial) {
         fill_in(exchange, &usage);
     }
     return usage;

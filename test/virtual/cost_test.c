@@ -161,6 +161,26 @@ the_last_usage_of_a_message_wins(void **state)
     scene_passed(s);
 }
 
+/* An engine that leaves message_start out tells the output only: the input is estimated, and nothing looks free. */
+static void
+a_message_without_its_start_is_estimated(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 9});
+
+    vbackend_decides(scene_backend(s, "claude"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "claude"), play_head(200, "content-type: text/event-stream"),
+                   play_text("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{"
+                             "\"output_tokens\":60}}\n\n"),
+                   play_text("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), play_end());
+    scene_asks(s, (struct ask){.api = API_MESSAGES, .stream = true});
+    scene_rest(s);
+    assert_int_equal(scene_row(s, 0)->output_tokens, 60);
+    assert_true(scene_row(s, 0)->input_tokens > 0);
+    assert_row_is(s, 0, exactness, "estimated");
+    assert_int_equal(scene_row(s, 0)->cost, MICRO(scene_row(s, 0)->input_tokens * 5 + 60 * 25));
+    scene_passed(s);
+}
+
 /* Scenario 7: another target served than the reference: what served is priced, and what it cost more shows. */
 static void
 what_served_is_priced(void **state)
@@ -254,6 +274,7 @@ main(void)
         cmocka_unit_test_teardown(a_model_without_a_price_is_unpriced, scene_teardown),
         cmocka_unit_test_teardown(reasoning_is_part_of_the_output, scene_teardown),
         cmocka_unit_test_teardown(the_last_usage_of_a_message_wins, scene_teardown),
+        cmocka_unit_test_teardown(a_message_without_its_start_is_estimated, scene_teardown),
         cmocka_unit_test_teardown(what_served_is_priced, scene_teardown),
         cmocka_unit_test_teardown(each_attempt_is_priced_at_its_own_model, scene_teardown),
         cmocka_unit_test_teardown(refused_attempts_cost_nothing, scene_teardown),
