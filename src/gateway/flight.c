@@ -362,6 +362,7 @@ cursor_leave(struct cursor *cursor)
 
     if (flight == NULL)
         return;
+    flight_check(flight);
     list_remove(&cursor->link);
     cursor->flight = NULL;
     cursor->at = NULL;

@@ -1,5 +1,6 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
+#include "gateway/destination.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
 #include "gateway/outcome.h"
@@ -86,6 +87,8 @@ pick_endpoint(const struct exchange *exchange)
     const struct backend_config *backend = exchange->plan->target->backend;
 
     ENSURE(backend->endpoint_count > 0);
+    /* The balance has seen to it; here is the last place before anything is sent. */
+    ENSURE(destination_allowed(exchange->identity.tenant, backend));
     return &backend->endpoints[(exchange->id + exchange->attempts) % backend->endpoint_count];
 }
 
