@@ -276,8 +276,9 @@ play(struct demo *demo)
     int exit_status;
 
     fprintf(stderr,
-            "Modelled backends: 'hosted' (dearer, 1 %% of its answers are errors) and 'partner' (the same model, "
-            "cheaper).\n"
+            "Modelled backends: 'hosted', and 'partner' with the same model, slower and cheaper; of each, 1 %% of the "
+            "answers "
+            "are errors.\n"
             "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n",
             stand_url(demo->stand), demo->data);
     exit_status = start_crowd(demo);
