@@ -434,15 +434,8 @@ rig_wait(atomic_uint *counter, unsigned least)
     check(atomic_load(counter) >= least, "a counter did not get there in time");
 }
 
-static void
-set_patience(int fd)
-{
-    struct timeval patience = {.tv_sec = 10};
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-}
-
+/* The sockets here have no timeouts: a call on one that has is not taken up again after an interruption, and newer libuv
+ * interrupts the thread that made a loop (io_uring). What hangs is CTest's to end. */
 static struct sockaddr_in
 loopback(unsigned port)
 {
@@ -456,7 +449,6 @@ rig_connect(unsigned port)
     struct sockaddr_in to = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    set_patience(fd);
     check(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
     return fd;
 }
@@ -544,7 +536,6 @@ rig_listen(unsigned *port)
     socklen_t len = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    set_patience(fd);
     check(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 16) == 0, "listen");
     check(getsockname(fd, (struct sockaddr *)&at, &len) == 0, "getsockname");
     *port = ntohs(at.sin_port);
@@ -557,7 +548,6 @@ rig_accept(int listener)
     int fd = accept(listener, NULL, NULL);
 
     check(fd >= 0, "accept");
-    set_patience(fd);
     return fd;
 }
 

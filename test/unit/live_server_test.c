@@ -287,8 +287,13 @@ slow_readers_are_waited_for(void **state)
     close(fd);
     rig_wait(&rig->gone, 1);
 
+    atomic_store(&rig->written, 0);
     fd = rig_connect(rig->port);
     rig_send(fd, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    do {
+        before = atomic_load(&rig->written);
+        usleep(100000);
+    } while (before == 0 || atomic_load(&rig->written) != before);
     all = rig_read_all(fd);
     text = buffer_content(&all);
     assert_int_equal(text.len - slice_find(text, SLICE_LITERAL("\r\n\r\n")) - 4, LARGE_BYTES);
