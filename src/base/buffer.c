@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 enum { SMALLEST_BYTES = 256 };
 
 void
@@ -120,19 +122,42 @@ json_escape(unsigned char c)
     }
 }
 
+/* How many bytes at the front stand for themselves in a JSON string. */
+static size_t
+plain_len(struct slice text)
+{
+    size_t at = 0;
+
+    while (at < text.len) {
+        unsigned char c = (unsigned char)text.data[at];
+        size_t len = c < 0x20 || c == '"' || c == '\\' ? 0 : text_utf8_len(slice_from(text, at));
+
+        if (len == 0)
+            break;
+        at += len;
+    }
+    return at;
+}
+
 void
 buffer_add_json(struct buffer *buffer, struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        const char *escape = json_escape(c);
+    for (;;) {
+        size_t plain = plain_len(text);
+        unsigned char c;
 
-        if (escape != NULL)
-            buffer_add_text(buffer, escape);
+        buffer_add(buffer, slice_first(text, plain));
+        text = slice_from(text, plain);
+        if (text.len == 0)
+            return;
+        c = (unsigned char)text.data[0];
+        text = slice_from(text, 1);
+        if (json_escape(c) != NULL)
+            buffer_add_text(buffer, json_escape(c));
         else if (c < 0x20)
             buffer_printf(buffer, "\\u%04x", c);
         else
-            buffer_add_byte(buffer, (char)c);
+            buffer_add_text(buffer, "\xef\xbf\xbd");
     }
 }
 

@@ -50,7 +50,8 @@ void buffer_add_byte(struct buffer *buffer, char byte);
 void buffer_add_number(struct buffer *buffer, uint64_t number); /* decimal */
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* `text` as the inside of a JSON string (RFC 8259, 7), without the quotes; bytes above 0x7f as they are. */
+/* `text` as the inside of a JSON string (RFC 8259, 7), without the quotes. Always valid: each byte that does not belong
+ * to well-formed UTF-8 becomes U+FFFD. */
 void buffer_add_json(struct buffer *buffer, struct slice text);
 
 /* Drops `len` bytes from the front. */

@@ -109,8 +109,8 @@ take_digits(struct slice *text, size_t digits)
 static bool
 take_byte(struct slice *text, const char *any_of)
 {
-    if (text->len == 0 || strchr(any_of, text->data[0]) == NULL)
-        return false;
+    if (text->len == 0 || text->data[0] == '\0' || strchr(any_of, text->data[0]) == NULL)
+        return false; /* strchr would find the NUL at the end of any_of */
     *text = slice_from(*text, 1);
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 
 void
 problems_init(struct problems *problems)
@@ -69,15 +70,42 @@ source_line(struct slice source, unsigned line)
 /* Of a line too long to be read (JSON on one line), what stands around the place; the column moves with it. */
 enum { LINE_MOST = 110, LINE_BEFORE = 50 };
 
+/* How many bytes the first `count` characters are; a byte that is no UTF-8 is one. */
+static size_t
+characters_len(struct slice line, size_t count)
+{
+    size_t at = 0;
+
+    for (; count > 0 && at < line.len; count--) {
+        size_t len = text_utf8_len(slice_from(line, at));
+
+        at += len != 0 ? len : 1;
+    }
+    return at;
+}
+
 static struct slice
 shorten_line(struct slice line, unsigned *column)
 {
-    size_t start = *column > LINE_BEFORE ? *column - LINE_BEFORE : 0;
+    unsigned start = *column > LINE_BEFORE ? *column - LINE_BEFORE : 0;
 
     if (line.len <= LINE_MOST)
         return line;
-    *column -= (unsigned)start;
-    return slice_first(slice_from(line, start), LINE_MOST);
+    *column -= start;
+    line = slice_from(line, characters_len(line, start));
+    return slice_first(line, characters_len(line, LINE_MOST));
+}
+
+/* As wide as what stands before the column: tabs stay tabs. */
+static void
+print_caret(struct slice line, unsigned column, struct buffer *out)
+{
+    buffer_add_text(out, "       | ");
+    for (; column > 1 && line.len > 0; column--) {
+        buffer_add_byte(out, line.data[0] == '\t' ? '\t' : ' ');
+        line = slice_from(line, characters_len(line, 1));
+    }
+    buffer_add_text(out, "^\n");
 }
 
 static void
@@ -92,12 +120,8 @@ print_place(const struct problem *problem, struct slice source, struct buffer *o
         line.len--;
     line = shorten_line(line, &column);
     buffer_printf(out, "%6u | %.*s\n", problem->line, SLICE_ARGS(line));
-    if (column == 0)
-        return;
-    buffer_add_text(out, "       | ");
-    for (unsigned i = 1; i < column && i <= line.len; i++)
-        buffer_add_byte(out, line.data[i - 1] == '\t' ? '\t' : ' ');
-    buffer_add_text(out, "^\n");
+    if (column != 0)
+        print_caret(line, column, out);
 }
 
 static void

@@ -12,7 +12,7 @@ struct problem {
     enum severity severity;
     const char *file; /* NULL: no file */
     unsigned line;    /* from 1; 0: unknown */
-    unsigned column;  /* from 1; 0: unknown */
+    unsigned column;  /* from 1, in characters; 0: unknown */
     const char *text; /* one sentence: what is wrong and what was expected */
     const char *hint; /* what to do, or NULL */
 };

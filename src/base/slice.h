@@ -57,7 +57,7 @@ slice_starts(struct slice a, const char *prefix)
 {
     size_t len = strlen(prefix);
 
-    return a.len >= len && memcmp(a.data, prefix, len) == 0;
+    return a.len >= len && (len == 0 || memcmp(a.data, prefix, len) == 0);
 }
 
 static inline bool
@@ -65,14 +65,16 @@ slice_ends(struct slice a, const char *suffix)
 {
     size_t len = strlen(suffix);
 
-    return a.len >= len && memcmp(a.data + a.len - len, suffix, len) == 0;
+    return a.len >= len && (len == 0 || memcmp(a.data + a.len - len, suffix, len) == 0);
 }
 
 /* The part from `from` on; empty when `from` is past the end. */
 static inline struct slice
 slice_from(struct slice a, size_t from)
 {
-    return from < a.len ? (struct slice){a.data + from, a.len - from} : (struct slice){a.data + a.len, 0};
+    size_t skipped = from < a.len ? from : a.len;
+
+    return skipped != 0 ? (struct slice){a.data + skipped, a.len - skipped} : a; /* a.data may be NULL */
 }
 
 static inline struct slice

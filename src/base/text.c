@@ -161,11 +161,11 @@ text_nearest(struct slice word, const char *const *words, size_t count)
     return nearest;
 }
 
-/* The length of the well-formed sequence at the front, 0 if there is none (RFC 3629, 4: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t
-utf8_sequence(const unsigned char *s, size_t len)
+/* RFC 3629, 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
+size_t
+text_utf8_len(struct slice text)
 {
+    const unsigned char *s = (const unsigned char *)text.data;
     size_t need;
     unsigned char low = 0x80, high = 0xbf;
 
@@ -174,7 +174,7 @@ utf8_sequence(const unsigned char *s, size_t len)
     if (s[0] < 0xc2 || s[0] > 0xf4)
         return 0;
     need = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (len < need)
+    if (text.len < need)
         return 0;
     if (s[0] == 0xe0)
         low = 0xa0;
@@ -195,16 +195,12 @@ utf8_sequence(const unsigned char *s, size_t len)
 bool
 text_is_utf8(struct slice text)
 {
-    const unsigned char *at = (const unsigned char *)text.data;
-    size_t left = text.len;
-
-    while (left > 0) {
-        size_t len = utf8_sequence(at, left);
+    while (text.len > 0) {
+        size_t len = text_utf8_len(text);
 
         if (len == 0)
             return false;
-        at += len;
-        left -= len;
+        text = slice_from(text, len);
     }
     return true;
 }

@@ -28,6 +28,9 @@ const char *text_nearest(struct slice word, const char *const *words, size_t cou
 /* "*" stands for any run of bytes, "?" for any one byte. */
 bool text_glob(struct slice pattern, struct slice text);
 
+/* The length of the well-formed UTF-8 sequence at the front of `text`, which is not empty; 0 if there is none. */
+size_t text_utf8_len(struct slice text);
+
 /* True if the bytes are well-formed UTF-8 (RFC 3629, 4). */
 bool text_is_utf8(struct slice text);
 

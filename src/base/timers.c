@@ -64,26 +64,33 @@ sift_down(struct timers *timers, size_t index)
     put(timers, index, timer);
 }
 
+/* Sorts a timer in by when it shall fire. */
+static void
+move(struct timers *timers, struct timer *timer)
+{
+    timer->key = timer->at;
+    timer->order = timer->started;
+    sift_up(timers, timer->place - 1);
+    sift_down(timers, timer->place - 1);
+}
+
 void
 timers_start(struct timers *timers, struct timer *timer, usec at)
 {
     ENSURE(timer->fire != NULL);
     timer->at = at;
-    timer->order = ++timers->orders;
+    timer->started = ++timers->orders;
     if (timer_running(timer)) {
-        if (at >= timer->key)
-            return; /* put right when it comes up */
-        timer->key = at;
-        sift_up(timers, timer->place - 1);
-        return;
+        if (at <= timer->key)
+            move(timers, timer);
+        return; /* one that is moved later is put right when it comes up */
     }
     if (timers->count == timers->size) {
         timers->size = timers->size != 0 ? timers->size * 2 : 64;
         timers->heap = must_realloc(timers->heap, timers->size * sizeof(struct timer *));
     }
-    timer->key = at;
     put(timers, timers->count++, timer);
-    sift_up(timers, timer->place - 1);
+    move(timers, timer);
 }
 
 void
@@ -118,8 +125,7 @@ timers_fire_one(struct timers *timers, usec now)
         struct timer *timer = timers->heap[0];
 
         if (timer->at > timer->key) {
-            timer->key = timer->at;
-            sift_down(timers, 0);
+            move(timers, timer);
             continue;
         }
         timers_stop(timers, timer);

@@ -2,7 +2,7 @@
  * stopping is cheap; a timer that is moved later stays where it is and is put right when it comes up, so that
  * re-arming an idle timeout on every byte costs nothing.
  *
- * Invariant: heap[i]->place == i + 1; heap[i]->key <= heap[i]->at; parents' keys are not above their children's. */
+ * Invariant: heap[i]->place == i + 1; heap[i]->key <= heap[i]->at; parents' (key, order) are not above their children's. */
 #ifndef BASE_TIMERS_H
 #define BASE_TIMERS_H
 
@@ -23,7 +23,8 @@ struct timer {
     void (*fire)(struct timer *timer); /* set by the owner; called once per start, the timer is stopped by then */
     usec at;                           /* when to fire */
     usec key;                          /* what the heap sorts by: at some time `at`, never later than it */
-    uint64_t order;                    /* equal times fire in the order they were started */
+    uint64_t order;                    /* and, among equal keys, by this: `started` as it was when `key` was set */
+    uint64_t started;                  /* equal times fire in the order of their last starts */
     size_t place;                      /* 1 + index in the heap; 0: not running */
 };
 
