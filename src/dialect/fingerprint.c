@@ -9,14 +9,14 @@ enum { DEPTH_MOST = 200 };
 
 /* Top-level members that change how an answer is sent, kept or billed, but not what it says. */
 static bool
-says_nothing(const char *key)
+says_nothing(yyjson_val *key)
 {
     static const char *const names[] = {
         "stream",           "stream_options",        "user", "metadata", "store", "service_tier", "safety_identifier",
         "prompt_cache_key", "prompt_cache_retention"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(key, names[i]) == 0)
+        if (yyjson_equals_str(key, names[i]))
             return true;
     return false;
 }
@@ -53,8 +53,8 @@ put_object(struct buffer *out, yyjson_val *object, unsigned depth)
     yyjson_val *key, *value;
     enum status status = OK;
 
-    yyjson_obj_foreach(object, i, most, key, value) if (depth > 0 || !says_nothing(yyjson_get_str(key)))
-        members[count++] = (struct member){key, value};
+    yyjson_obj_foreach(object, i, most, key, value) if (depth > 0 || !says_nothing(key)) members[count++] =
+        (struct member){key, value};
     qsort(members, count, sizeof(*members), by_key);
     buffer_add_byte(out, '{');
     for (i = 0; i < count && status == OK; i++) {

@@ -1,14 +1,28 @@
 #include "dialect/json.h"
 
-yyjson_doc *
-json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error)
+static yyjson_doc *
+parse(struct slice text, yyjson_read_flag flags, struct json_scratch *scratch, yyjson_read_err *error)
 {
     yyjson_alc pool;
-    bool small = yyjson_read_max_memory_usage(text.len, YYJSON_READ_NOFLAG) <= sizeof(scratch->bytes) &&
+    bool small = yyjson_read_max_memory_usage(text.len, flags) <= sizeof(scratch->bytes) &&
                  yyjson_alc_pool_init(&pool, scratch->bytes, sizeof(scratch->bytes));
 
     /* Without INSITU yyjson does not write to the text. */
-    return yyjson_read_opts((char *)(uintptr_t)text.data, text.len, YYJSON_READ_NOFLAG, small ? &pool : NULL, error);
+    return yyjson_read_opts((char *)(uintptr_t)text.data, text.len, flags, small ? &pool : NULL, error);
+}
+
+yyjson_doc *
+json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error)
+{
+    return parse(text, YYJSON_READ_NOFLAG, scratch, error);
+}
+
+yyjson_doc *
+json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scratch)
+{
+    yyjson_read_flag flags = YYJSON_READ_ALLOW_INVALID_UNICODE | YYJSON_READ_ALLOW_INF_AND_NAN;
+
+    return parse(text, only_first ? flags | YYJSON_READ_STOP_WHEN_DONE : flags, scratch, NULL);
 }
 
 static struct slice

@@ -21,6 +21,10 @@ struct json_scratch {
 };
 yyjson_doc *json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error);
 
+/* The same for answers, which are not ours to judge: servers write NaN into logprobs and cut letters in two, and the
+ * usage beside them counts all the same. `only_first`: something else may stand behind the value. */
+yyjson_doc *json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scratch);
+
 /* Walks an object: start with *rest = the object's text ('{' first); each call yields the next member and moves *rest.
  * False at the end. The text must be valid JSON. */
 bool json_next_member(struct slice *rest, struct json_member *out);

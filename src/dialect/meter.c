@@ -1,5 +1,6 @@
 #include "dialect/meter.h"
 
+#include <stdlib.h>
 #include <yyjson.h>
 
 #include "dialect/json.h"
@@ -79,7 +80,20 @@ read_choices(struct meter *meter, yyjson_val *choices)
     }
 }
 
-/* Text within a buffered answer of responses (output[].content[]) or messages (content[]). */
+/* What a tool is called with, which a stream spells out and a buffered answer of messages holds as an object. */
+static int64_t
+written_len(yyjson_val *value)
+{
+    size_t len = 0;
+
+    if (yyjson_is_str(value))
+        return text_len(value);
+    if (value != NULL)
+        free(yyjson_val_write(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_ALLOW_INF_AND_NAN, &len));
+    return (int64_t)len;
+}
+
+/* Text within a buffered answer of responses (output[].content[], output[].summary[]) or messages (content[]). */
 static void
 read_parts(struct meter *meter, yyjson_val *parts)
 {
@@ -89,9 +103,9 @@ read_parts(struct meter *meter, yyjson_val *parts)
     yyjson_arr_foreach(parts, i, most, part)
     {
         meter->text_bytes += text_len(yyjson_obj_get(part, "text")) + text_len(yyjson_obj_get(part, "thinking")) +
-                             text_len(yyjson_obj_get(part, "arguments"));
-        if (yyjson_is_arr(yyjson_obj_get(part, "content")))
-            read_parts(meter, yyjson_obj_get(part, "content"));
+                             text_len(yyjson_obj_get(part, "arguments")) + written_len(yyjson_obj_get(part, "input"));
+        read_parts(meter, yyjson_obj_get(part, "content"));
+        read_parts(meter, yyjson_obj_get(part, "summary"));
     }
 }
 
@@ -122,11 +136,20 @@ read_model(struct meter *meter, yyjson_val *root)
     }
 }
 
+/* {"error": {...}}, {"error": "text"}, {"type": "error"}, or an event of that name. */
+static bool
+tells_error(struct slice event, yyjson_val *root)
+{
+    yyjson_val *error = yyjson_obj_get(root, "error"), *type = yyjson_obj_get(root, "type");
+
+    return slice_is(event, "error") || yyjson_is_obj(error) || yyjson_is_str(error) ||
+           yyjson_equals_str(type, "error") || yyjson_equals_str(type, "response.failed");
+}
+
 static enum meter_event
-kind_of(struct meter *meter, yyjson_val *root, bool told_usage)
+kind_of(struct meter *meter, struct slice event, yyjson_val *root, bool told_usage)
 {
     static const char *const last[] = {"message_stop", "response.completed", "response.incomplete"};
-    static const char *const failed[] = {"error", "response.failed"};
     yyjson_val *choices = yyjson_obj_get(root, "choices");
     const char *type = yyjson_get_str(yyjson_obj_get(root, "type"));
 
@@ -136,18 +159,17 @@ kind_of(struct meter *meter, yyjson_val *root, bool told_usage)
             return METER_LAST;
         }
     }
-    for (size_t i = 0; type != NULL && i < sizeof(failed) / sizeof(failed[0]); i++)
-        meter->failed |= strcmp(type, failed[i]) == 0;
-    meter->failed |= yyjson_is_obj(yyjson_obj_get(root, "error"));
-    if (meter->failed)
+    if (tells_error(event, root)) {
+        meter->failed = true;
         return METER_ERROR;
+    }
     if (told_usage && (meter->api == API_CHAT || meter->api == API_COMPLETIONS) && yyjson_arr_size(choices) == 0)
         return METER_USAGE_ONLY;
     return METER_PLAIN;
 }
 
 static enum meter_event
-read_event(struct meter *meter, yyjson_val *root)
+read_event(struct meter *meter, struct slice event, yyjson_val *root)
 {
     bool told_usage = read_usage(meter, root);
 
@@ -156,7 +178,7 @@ read_event(struct meter *meter, yyjson_val *root)
     read_delta(meter, yyjson_obj_get(root, "delta"));
     if (meter->text.wanted)
         text_of_event(&meter->text, meter->api, root);
-    return kind_of(meter, root, told_usage);
+    return kind_of(meter, event, root, told_usage);
 }
 
 enum meter_event
@@ -174,10 +196,8 @@ meter_frame(struct meter *meter, struct slice frame)
         meter->finished = true;
         return METER_LAST;
     }
-    doc = data.len > 0 ? json_parse(data, &scratch, NULL) : NULL;
-    if (doc == NULL)
-        return slice_is(event, "error") ? METER_ERROR : METER_PLAIN; /* not ours to judge: it goes on as it is */
-    kind = read_event(meter, yyjson_doc_get_root(doc));
+    doc = data.len > 0 ? json_parse_lenient(data, false, &scratch) : NULL;
+    kind = read_event(meter, event, yyjson_doc_get_root(doc)); /* no JSON: not ours to judge, it goes on as it is */
     yyjson_doc_free(doc);
     return kind;
 }
@@ -203,18 +223,39 @@ meter_piece(struct meter *meter, struct slice piece)
         keep_tail(meter, slice_from(piece, room));
 }
 
-/* The object behind the last `"usage":` in the text. */
+/* What stands behind the last `"name":` in the text. */
 static struct slice
-last_usage(struct slice text)
+last_member(struct slice text, struct slice name)
 {
-    static const struct slice name = {"\"usage\"", 7};
     struct slice found = SLICE_NONE, rest = text;
     size_t at;
 
-    while ((at = slice_find(rest, name)) < rest.len)
-        found = rest = slice_from(rest, at + name.len);
-    found = slice_trim(found);
-    return found.len > 0 && found.data[0] == ':' ? slice_from(found, 1) : SLICE_NONE;
+    while ((at = slice_find(rest, name)) < rest.len) {
+        struct slice behind;
+
+        rest = slice_from(rest, at + name.len);
+        behind = slice_trim(rest);
+        if (behind.len > 0 && behind.data[0] == ':')
+            found = slice_from(behind, 1);
+    }
+    return found;
+}
+
+/* The member's value under its name in an object of its own: what is left of the answer need not be JSON. */
+static void
+add_last_member(struct slice text, struct slice name, struct buffer *out)
+{
+    struct slice behind = last_member(text, name);
+    struct json_scratch scratch;
+    yyjson_doc *doc = behind.len > 0 ? json_parse_lenient(behind, true, &scratch) : NULL;
+
+    if (doc != NULL) {
+        buffer_add_byte(out, buffer_len(out) == 0 ? '{' : ',');
+        buffer_add(out, name);
+        buffer_add_byte(out, ':');
+        buffer_add(out, slice_first(behind, yyjson_doc_get_read_size(doc)));
+    }
+    yyjson_doc_free(doc);
 }
 
 /* Too large to be read whole: the usage is taken from the end, the text counted as all of it. */
@@ -222,25 +263,24 @@ static void
 read_large(struct meter *meter)
 {
     struct buffer ending = {0}, report = {0};
-    struct slice usage;
+    struct json_scratch scratch;
     yyjson_doc *doc;
 
-    /* The usage may stand across the border of the two. */
+    /* What is looked for may stand across the border of the two. */
     buffer_add(&ending, slice_from(buffer_content(&meter->head), WHOLE_BYTES_MOST - TAIL_BYTES));
     buffer_add(&ending, buffer_content(&meter->tail));
-    usage = last_usage(buffer_content(&ending));
-    buffer_add_text(&report, "{\"usage\":");
-    buffer_add(&report, usage);
-    doc = yyjson_read(report.data, buffer_len(&report), YYJSON_READ_STOP_WHEN_DONE);
-    if (doc == NULL && usage.len > 0) {
-        /* The rest of the answer closes the outer object; where it does not, ours is closed here. */
-        buffer_add_byte(&report, '}');
-        doc = yyjson_read(report.data, buffer_len(&report), YYJSON_READ_STOP_WHEN_DONE);
-    }
-    if (doc != NULL)
+    add_last_member(buffer_content(&ending), SLICE_LITERAL("\"usage\""), &report);
+    add_last_member(buffer_content(&ending), SLICE_LITERAL("\"model\""), &report);
+    buffer_add_byte(&report, '}');
+    doc = json_parse_lenient(buffer_content(&report), false, &scratch);
+    if (doc != NULL) {
         read_usage(meter, yyjson_doc_get_root(doc));
+        read_model(meter, yyjson_doc_get_root(doc));
+        meter->usage_partial = false;
+    }
     meter->text_bytes = meter->answer_bytes;
     meter->text.cut = true;
+    meter->finished = true;
     yyjson_doc_free(doc);
     buffer_free(&ending);
     buffer_free(&report);
@@ -250,11 +290,11 @@ static void
 read_whole(struct meter *meter, struct slice whole)
 {
     struct json_scratch scratch;
-    yyjson_doc *doc = whole.len > 0 ? json_parse(whole, &scratch, NULL) : NULL;
+    yyjson_doc *doc = whole.len > 0 ? json_parse_lenient(whole, false, &scratch) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
 
     if (root != NULL) {
-        read_event(meter, root);
+        read_event(meter, SLICE_NONE, root);
         read_parts(meter, yyjson_obj_get(root, "content"));
         read_parts(meter, yyjson_obj_get(root, "output"));
         meter->finished = true;

@@ -91,36 +91,64 @@ turns_name(enum api api)
     return NULL;
 }
 
-/* Chat and completions tell the usage of a stream only when asked; the other APIs always do. */
-static void
+static bool
+key_is(yyjson_val *key, const char *name)
+{
+    return slice_is(slice_make(yyjson_get_str(key), yyjson_get_len(key)), name); /* a key may hold a zero byte */
+}
+
+/* The raw value of the parsed object's member of that name, however its key is escaped. *twice: there are several, of
+ * which the one that parsers take first is returned. */
+static struct slice
+raw_value(yyjson_val *object, struct slice raw, const char *name, bool *twice)
+{
+    yyjson_obj_iter members = yyjson_obj_iter_with(object);
+    struct slice found = SLICE_NONE;
+    struct json_member member;
+
+    *twice = false;
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL && json_next_member(&raw, &member);) {
+        if (!key_is(key, name))
+            continue;
+        *twice = found.data != NULL;
+        if (!*twice)
+            found = member.value;
+    }
+    return found;
+}
+
+/* Chat and completions tell the usage of a stream only when asked; the other APIs always do. Returns what is wrong with
+ * the request's own options, or NULL. */
+static const char *
 plan_usage_splice(struct request_facts *out, struct slice body, yyjson_val *root, struct slice options)
 {
-    static const char *const wanted = "{\"include_usage\":true}";
     yyjson_val *parsed = yyjson_obj_get(root, "stream_options");
     struct splice *splice = &out->usage_splice;
+    struct slice told = SLICE_NONE;
+    bool twice = false;
 
-    if (!out->stream || (out->api != API_CHAT && out->api != API_COMPLETIONS)) {
-        out->usage_asked = true;
-        return;
-    }
+    out->usage_asked = true;
+    if (!out->stream || (out->api != API_CHAT && out->api != API_COMPLETIONS))
+        return NULL;
+    if (yyjson_is_obj(parsed))
+        told = raw_value(parsed, options, "include_usage", &twice);
+    if (twice)
+        return "'stream_options' has two members named 'include_usage'; send it once";
     out->usage_asked = is_true(yyjson_obj_get(parsed, "include_usage"));
     out->needs_usage_splice = !out->usage_asked;
-    if (out->usage_asked)
-        return;
     if (parsed == NULL) {
         splice->at = slice_find_byte(body, '{') + 1;
         splice->with = SLICE_LITERAL("\"stream_options\":{\"include_usage\":true},");
     } else if (!yyjson_is_obj(parsed) || yyjson_obj_size(parsed) == 0) {
         splice->at = (size_t)(options.data - body.data);
         splice->len = options.len;
-        splice->with = slice_of(wanted);
+        splice->with = SLICE_LITERAL("{\"include_usage\":true}");
     } else {
-        struct slice told = json_member_value(options, "include_usage");
-
         splice->at = (size_t)((told.data != NULL ? told.data : options.data + 1) - body.data);
         splice->len = told.len;
         splice->with = told.data != NULL ? SLICE_LITERAL("true") : SLICE_LITERAL("\"include_usage\":true,");
     }
+    return NULL;
 }
 
 struct spans {
@@ -137,25 +165,24 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
     struct slice rest = body;
     struct json_member raw;
     yyjson_obj_iter members = yyjson_obj_iter_with(root);
-    const char *keys[REQUEST_MEMBERS_MOST];
+    yyjson_val *keys[REQUEST_MEMBERS_MOST];
     size_t count = 0;
 
     if (yyjson_obj_size(root) > REQUEST_MEMBERS_MOST)
         return "the body has too many members; at most 256 are taken";
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
         bool more = json_next_member(&rest, &raw);
-        const char *name = yyjson_get_str(key);
 
         ENSURE(more);
         for (size_t i = 0; i < count; i++)
-            if (strcmp(keys[i], name) == 0)
-                return arena_printf(arena, "the body has two members named '%.64s'; send it once", name);
-        keys[count++] = name;
-        if (strcmp(name, "model") == 0)
+            if (yyjson_equals(keys[i], key))
+                return arena_printf(arena, "the body has two members named '%.64s'; send it once", yyjson_get_str(key));
+        keys[count++] = key;
+        if (key_is(key, "model"))
             spans->model = raw.value;
-        else if (strcmp(name, "stream_options") == 0)
+        else if (key_is(key, "stream_options"))
             spans->options = raw.value;
-        else if (turns != NULL && strcmp(name, turns) == 0)
+        else if (turns != NULL && key_is(key, turns))
             spans->turns = raw.value;
     }
     return NULL;
@@ -249,7 +276,7 @@ request_parse(enum api api, struct slice body, struct arena *arena, struct reque
         *why = collect_spans(out, root, body, arena, &spans);
     if (*why == NULL) {
         read_facts(out, root, arena, &spans);
-        plan_usage_splice(out, body, root, spans.options);
+        *why = plan_usage_splice(out, body, root, spans.options);
     }
     yyjson_doc_free(doc);
     return *why == NULL ? OK : ERR_INVALID;

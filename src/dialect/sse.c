@@ -78,13 +78,13 @@ sse_next(struct sse_framer *framer, struct slice *input, struct slice *frame)
     if (input->len == 0)
         return SSE_NOTHING;
     len = scan_frame(framer, *input, &ended);
+    framer->oversized |= buffer_len(&framer->kept) + len > framer->frame_most;
     if (ended)
         len = take_line_feed(framer, *input, len);
     *frame = slice_first(*input, len);
     *input = slice_from(*input, len);
-    if (framer->oversized || (!ended && buffer_len(&framer->kept) + len > framer->frame_most)) {
+    if (framer->oversized) {
         prepend_kept(framer, frame);
-        framer->oversized = true;
         if (ended)
             start_frame(framer);
         return SSE_OVERSIZED;

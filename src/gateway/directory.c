@@ -31,6 +31,8 @@ entry_add(struct directory_entry *entry, struct slice name)
 {
     if (entry->count == MODELS_MOST || map_get(&entry->set, name) != NULL)
         return;
+    if (name.len == 0 || slice_find_byte(name, '\0') < name.len)
+        return; /* no request can name it */
     entry->names = must_realloc(entry->names, (entry->count + 1) * sizeof(char *));
     entry->names[entry->count] = slice_strdup(name);
     map_put(&entry->set, name, entry->names[entry->count]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "gateway/exchange.h"
 
 enum { TAGS_MOST = 16, TAG_BYTES_MOST = 512 };
@@ -113,7 +114,7 @@ identify(struct gateway_worker *worker, const struct http_head *head, struct ide
     return OK;
 }
 
-/* Names and values of tags are plain words: what would break the list is left out. */
+/* Names and values of tags are plain words: what would break the list, or is no text, is left out. */
 static bool
 is_plain(struct slice text)
 {
@@ -123,7 +124,7 @@ is_plain(struct slice text)
         if (c <= ' ' || c == ',' || c == '=' || c == 0x7f)
             return false;
     }
-    return text.len > 0;
+    return text.len > 0 && text_is_utf8(text);
 }
 
 struct tag_view {
@@ -154,6 +155,19 @@ by_name(const void *a, const void *b)
     return order != 0 ? order : x.len < y.len ? -1 : x.len > y.len;
 }
 
+/* A header beyond its limit is cut between two tags: half a tag would be booked as another one. */
+static struct slice
+whole_tags(struct slice header)
+{
+    size_t len = TAG_BYTES_MOST;
+
+    if (header.len <= TAG_BYTES_MOST)
+        return header;
+    while (len > 0 && header.data[len] != ',')
+        len--;
+    return slice_first(header, len);
+}
+
 struct slice
 identify_tags(struct arena *arena, const struct key_config *key, struct slice header)
 {
@@ -163,7 +177,7 @@ identify_tags(struct arena *arena, const struct key_config *key, struct slice he
 
     for (size_t i = 0; key != NULL && i < key->tag_count; i++)
         put_tag(tags, &count, slice_of(key->tags[i].name), slice_of(key->tags[i].value));
-    header = slice_first(header, TAG_BYTES_MOST);
+    header = whole_tags(header);
     while (header.data != NULL && header.len > 0) {
         struct slice value = slice_split(&header, ','), name = slice_trim(slice_split(&value, '='));
 

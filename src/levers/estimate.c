@@ -86,21 +86,26 @@ estimate_output_tokens(const struct expectation *expectation, int64_t bytes)
     return tokens_of((double)bytes, expectation->bytes_per_output_token);
 }
 
+/* Of all choices together. Clients may ask for any number of choices and any cap: the sum stays within a usage. */
+static int64_t
+expect_output(const struct request_facts *facts, double tokens)
+{
+    double each = ceil(tokens), sum;
+
+    if (facts->api == API_EMBEDDINGS)
+        return 0;
+    if (facts->output_cap >= 0 && each > (double)facts->output_cap)
+        each = (double)facts->output_cap;
+    sum = each * (double)facts->choices;
+    return sum < (double)USAGE_COUNT_MOST ? (int64_t)sum : USAGE_COUNT_MOST;
+}
+
 static void
 expect_usage(const struct request *request, const struct expectation *expectation, struct usage *usage)
 {
-    const struct request_facts *facts = request->facts;
-    int64_t output = (int64_t)ceil(expectation->output_tokens) * facts->choices;
-
-    if (facts->output_cap >= 0 && output > facts->output_cap * facts->choices)
-        output = facts->output_cap * facts->choices;
-    if (facts->api == API_EMBEDDINGS || output < 0)
-        output = 0;
-    if (output > USAGE_COUNT_MOST)
-        output = USAGE_COUNT_MOST;
     usage_init(usage);
     usage_set(usage, USAGE_input_tokens, estimate_input_tokens(expectation, (int64_t)request->body.len));
-    usage_set(usage, USAGE_output_tokens, output);
+    usage_set(usage, USAGE_output_tokens, expect_output(request->facts, expectation->output_tokens));
     usage->exactness = USAGE_ESTIMATED;
 }
 
