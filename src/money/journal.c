@@ -311,28 +311,72 @@ journal_record_bytes(uint32_t length)
     return ((size_t)length + HEAD_BYTES + JOURNAL_ALIGN - 1) & ~(size_t)(JOURNAL_ALIGN - 1);
 }
 
-enum status
-journal_take(struct slice *bytes, struct journal_record *out)
+/* The payload at the front, whole by its length and checksum. */
+static enum status
+payload(struct slice bytes, struct slice *out)
 {
-    const unsigned char *at = (const unsigned char *)bytes->data;
-    struct wire_reader in;
+    const unsigned char *at = (const unsigned char *)bytes.data;
     uint32_t len;
 
-    if (bytes->len == 0)
+    if (bytes.len == 0)
         return ERR_NOT_FOUND;
-    if (bytes->len < HEAD_BYTES)
+    if (bytes.len < HEAD_BYTES)
         return ERR_CORRUPT;
     len = load_u32(at);
     if (len == 0 || len == JOURNAL_SEALED)
         return ERR_NOT_FOUND;
-    if (journal_record_bytes(len) > bytes->len || load_u32(at + 4) != checksum(at + HEAD_BYTES, len))
+    if (journal_record_bytes(len) > bytes.len || load_u32(at + 4) != checksum(at + HEAD_BYTES, len))
         return ERR_CORRUPT;
-    in = wire_reader_of(slice_make(bytes->data + HEAD_BYTES, len));
+    *out = slice_make(bytes.data + HEAD_BYTES, len);
+    return OK;
+}
+
+enum status
+journal_take(struct slice *bytes, struct journal_record *out)
+{
+    struct slice record;
+    struct wire_reader in;
+    enum status status = payload(*bytes, &record);
+
+    if (status != OK)
+        return status;
+    in = wire_reader_of(record);
     take_payload(&in, out);
     if (in.bad || in.at != in.end)
         return ERR_CORRUPT;
-    *bytes = slice_from(*bytes, journal_record_bytes(len));
+    *bytes = slice_from(*bytes, journal_record_bytes((uint32_t)record.len));
     return OK;
+}
+
+/* The id is the first field of every row and always there. */
+static uint64_t
+take_row_id(struct wire_reader *in)
+{
+    uint64_t fields = wire_take(in);
+    size_t presence_bytes = (fields + 7) / 8;
+
+    if (fields == 0 || fields > ROW_FIELDS || presence_bytes > (size_t)(in->end - in->at)) {
+        in->bad = true;
+        return 0;
+    }
+    in->at += presence_bytes;
+    return wire_take(in);
+}
+
+enum status
+journal_look(struct slice bytes, struct journal_head *out)
+{
+    struct slice record;
+    struct wire_reader in;
+    enum status status = payload(bytes, &record);
+
+    if (status != OK)
+        return status;
+    in = wire_reader_of(record);
+    out->type = (enum journal_type)wire_take_byte(&in);
+    out->bytes = journal_record_bytes((uint32_t)record.len);
+    out->id = out->type == JOURNAL_OPEN || out->type == JOURNAL_SETTLE ? take_row_id(&in) : wire_take(&in);
+    return in.bad ? ERR_CORRUPT : OK;
 }
 
 void

@@ -10,7 +10,11 @@ struct open_request {
     uint64_t id;
     struct buffer records;
     bool stored, changed; /* what the store has; `changed`: listed in ledger.changed */
+    struct open_request *next_unused;
 };
+
+/* Kept for further requests, with the room that they have. */
+enum { UNUSED_OPEN_MOST = 1024 };
 
 /* Feedback that came before its request's row. */
 struct early_feedback {
@@ -26,6 +30,8 @@ struct ledger {
     struct id_map early; /* -> struct early_feedback */
     uint64_t *changed;   /* ids of open requests that the store must learn of at commit */
     size_t changed_count, changed_size;
+    struct open_request *unused;
+    size_t unused_count;
     struct arena arena; /* of one apply */
     struct journal_record record;
     struct row before;
@@ -48,10 +54,42 @@ ledger_open_count(const struct ledger *ledger)
 /* Requests that are open */
 
 static void
-free_open(struct open_request *open)
+free_open(struct ledger *ledger, struct open_request *open)
 {
-    buffer_free(&open->records);
-    free(open);
+    if (ledger->unused_count == UNUSED_OPEN_MOST) {
+        buffer_free(&open->records);
+        free(open);
+        return;
+    }
+    buffer_clear(&open->records);
+    open->stored = open->changed = false;
+    open->next_unused = ledger->unused;
+    ledger->unused = open;
+    ledger->unused_count++;
+}
+
+static void
+free_unused(struct ledger *ledger)
+{
+    while (ledger->unused != NULL) {
+        struct open_request *open = ledger->unused;
+
+        ledger->unused = open->next_unused;
+        buffer_free(&open->records);
+        free(open);
+    }
+}
+
+static struct open_request *
+new_open(struct ledger *ledger)
+{
+    struct open_request *open = ledger->unused;
+
+    if (open == NULL)
+        return must_calloc(1, sizeof(*open));
+    ledger->unused = open->next_unused;
+    ledger->unused_count--;
+    return open;
 }
 
 static struct open_request *
@@ -60,7 +98,7 @@ open_request(struct ledger *ledger, uint64_t id)
     struct open_request *open = id_map_get(&ledger->open, id);
 
     if (open == NULL) {
-        open = must_calloc(1, sizeof(*open));
+        open = new_open(ledger);
         open->id = id;
         id_map_put(&ledger->open, id, open);
     }
@@ -99,7 +137,7 @@ forget_open(struct ledger *ledger, uint64_t id)
         return OK;
     if (open->stored)
         status = ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_OPEN, id);
-    free_open(open);
+    free_open(ledger, open);
     return status;
 }
 
@@ -226,32 +264,46 @@ settle(struct ledger *ledger, struct row *row)
     return status == OK ? forget_open(ledger, row->id) : status;
 }
 
-enum status
-ledger_apply(struct ledger *ledger, struct slice bytes)
+/* Settled, or feedback: read whole. */
+static enum status
+apply_whole(struct ledger *ledger, struct slice bytes)
 {
     struct journal_record *record = &ledger->record;
     struct slice rest = bytes;
-    enum status status = journal_take(&rest, record);
+    enum status status = OK;
 
-    ENSURE(ledger->in_batch);
-    if (status != OK)
+    if (journal_take(&rest, record) != OK)
         return ERR_INVALID;
     bytes.len -= rest.len;
-    switch (record->type) {
-    case JOURNAL_OPEN:
-    case JOURNAL_ATTEMPT:
-        remember(ledger, record->row.id, bytes);
-        break;
-    case JOURNAL_SETTLE:
+    if (record->type == JOURNAL_SETTLE)
         status = settle(ledger, &record->row);
-        break;
-    case JOURNAL_FEEDBACK:
+    else
         status = apply_feedback(ledger, &record->feedback, bytes);
-        break;
-    }
     if (ledger->arena.blocks != NULL)
         arena_reset(&ledger->arena);
     return status;
+}
+
+/* Most requests are settled in the batch that opens them: what opens them is kept as it is, and read only if it must
+ * be. */
+enum status
+ledger_apply(struct ledger *ledger, struct slice bytes)
+{
+    struct journal_head head;
+
+    ENSURE(ledger->in_batch);
+    if (journal_look(bytes, &head) != OK)
+        return ERR_INVALID;
+    switch (head.type) {
+    case JOURNAL_OPEN:
+    case JOURNAL_ATTEMPT:
+        remember(ledger, head.id, slice_first(bytes, head.bytes));
+        return OK;
+    case JOURNAL_SETTLE:
+    case JOURNAL_FEEDBACK:
+        return apply_whole(ledger, bytes);
+    }
+    return ERR_INVALID;
 }
 
 /* Opened and never settled */
@@ -388,7 +440,7 @@ forget_notes(struct ledger *ledger)
     void *value;
 
     while ((value = id_map_next(&ledger->open, &at)) != NULL)
-        free_open(value);
+        free_open(ledger, value);
     at = 0;
     while ((value = id_map_next(&ledger->early, &at)) != NULL)
         free_early(value);
@@ -428,6 +480,7 @@ ledger_close(struct ledger *ledger)
     if (ledger->in_batch)
         ledger->store->ops->rollback(ledger->store);
     forget_notes(ledger);
+    free_unused(ledger);
     accounts_free(ledger->accounts);
     arena_reset(&ledger->arena);
     free(ledger->changed);

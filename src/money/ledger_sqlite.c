@@ -18,10 +18,13 @@ enum {
     STATEMENTS
 };
 
-/* The text that a column held last and its number: most columns say the same as in the row before. */
-struct last_text {
-    struct buffer text;
+/* What a column of insert_row is bound to: most say the same as in the row before, and what is bound stays so. */
+enum bound { BOUND_NOT_KNOWN, BOUND_NULL, BOUND_NUMBER };
+
+struct last_value {
+    struct buffer text; /* of a text: the one that `number` stands for */
     int64_t number;
+    enum bound bound;
 };
 
 struct sqlite {
@@ -31,7 +34,7 @@ struct sqlite {
     sqlite3_stmt *statements[STATEMENTS];
     sqlite3_stmt *insert_row, *find_row;
     struct ledger_names names;
-    struct last_text *last; /* one for each column */
+    struct last_value *last; /* one for each column */
     struct buffer lines;
 };
 
@@ -85,8 +88,10 @@ sqlite_commit(struct ledger_store *store)
 static void
 forget_texts(struct sqlite *sqlite)
 {
-    for (int i = 0; i < ledger_schema_columns() && sqlite->last != NULL; i++)
+    for (int i = 0; i < ledger_schema_columns() && sqlite->last != NULL; i++) {
         buffer_free(&sqlite->last[i].text);
+        sqlite->last[i].bound = BOUND_NOT_KNOWN;
+    }
     if (sqlite->write)
         ledger_names_forget(&sqlite->names);
 }
@@ -104,24 +109,55 @@ sqlite_rollback(struct ledger_store *store)
 
 /* Rows */
 
+static void
+bind_null(struct sqlite *sqlite, int column)
+{
+    struct last_value *last = &sqlite->last[column];
+
+    if (last->bound != BOUND_NULL)
+        sqlite3_bind_null(sqlite->insert_row, column + 1);
+    last->bound = BOUND_NULL;
+}
+
+static void
+bind_number(struct sqlite *sqlite, int column, int64_t number)
+{
+    struct last_value *last = &sqlite->last[column];
+
+    if (last->bound != BOUND_NUMBER || last->number != number)
+        sqlite3_bind_int64(sqlite->insert_row, column + 1, number);
+    last->bound = BOUND_NUMBER;
+    last->number = number;
+}
+
+static void
+bind_maybe(struct sqlite *sqlite, int column, int64_t number, int64_t unknown)
+{
+    if (number != unknown)
+        bind_number(sqlite, column, number);
+    else
+        bind_null(sqlite, column);
+}
+
 static enum status
 bind_name(struct sqlite *sqlite, int column, struct slice text)
 {
-    struct last_text *last = &sqlite->last[column];
+    struct last_value *last = &sqlite->last[column];
+    int64_t number = last->number;
 
     if (text.len == 0) {
-        sqlite3_bind_null(sqlite->insert_row, column + 1);
+        bind_null(sqlite, column);
         return OK;
     }
     if (!slice_equal(buffer_content(&last->text), text)) {
-        enum status status = ledger_names_number(&sqlite->names, text, &last->number);
+        enum status status = ledger_names_number(&sqlite->names, text, &number);
 
         buffer_clear(&last->text);
         if (status != OK)
             return status;
         buffer_add(&last->text, text);
     }
-    sqlite3_bind_int64(sqlite->insert_row, column + 1, last->number);
+    bind_number(sqlite, column, number);
     return OK;
 }
 
@@ -141,10 +177,10 @@ bind_row(struct sqlite *sqlite, const struct row *row)
     enum status worst = OK, status;
     int column = 0;
 
-#define ROW_ID(name, words) sqlite3_bind_int64(insert, ++column, (int64_t)row->name);
-#define ROW_NUMBER(name, words) sqlite3_bind_int64(insert, ++column, row->name);
-#define ROW_MAYBE(name, words) bind_known(insert, ++column, row->name, ROW_UNKNOWN);
-#define ROW_USD(name, words) bind_known(insert, ++column, row->name, USD_UNKNOWN);
+#define ROW_ID(name, words) bind_number(sqlite, column++, (int64_t)row->name);
+#define ROW_NUMBER(name, words) bind_number(sqlite, column++, row->name);
+#define ROW_MAYBE(name, words) bind_maybe(sqlite, column++, row->name, ROW_UNKNOWN);
+#define ROW_USD(name, words) bind_maybe(sqlite, column++, row->name, USD_UNKNOWN);
 #define ROW_TEXT(name, words)                                                                                          \
     status = bind_name(sqlite, column++, row->name);                                                                   \
     worst = status != OK ? status : worst;
@@ -554,7 +590,7 @@ ledger_sqlite_open(const char *path, enum ledger_access access, struct problems 
     sqlite = must_calloc(1, sizeof(*sqlite));
     sqlite->store.ops = &sqlite_ops;
     sqlite->write = access == LEDGER_WRITE;
-    sqlite->last = must_calloc((size_t)ledger_schema_columns(), sizeof(struct last_text));
+    sqlite->last = must_calloc((size_t)ledger_schema_columns(), sizeof(struct last_value));
     status = open_file(sqlite, path, problems);
     if (status == OK)
         *out = &sqlite->store;

@@ -1,5 +1,7 @@
 #include "money/row.h"
 
+#include <stddef.h>
+
 enum { ROW_WHOLE_PPM = 1000000 };
 
 void
