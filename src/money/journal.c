@@ -332,20 +332,25 @@ payload(struct slice bytes, struct slice *out)
 }
 
 enum status
+journal_read(const struct journal_head *head, struct journal_record *out)
+{
+    struct wire_reader in = wire_reader_of(head->payload);
+
+    take_payload(&in, out);
+    return in.bad || in.at != in.end ? ERR_CORRUPT : OK;
+}
+
+enum status
 journal_take(struct slice *bytes, struct journal_record *out)
 {
-    struct slice record;
-    struct wire_reader in;
-    enum status status = payload(*bytes, &record);
+    struct journal_head head;
+    enum status status = payload(*bytes, &head.payload);
 
-    if (status != OK)
-        return status;
-    in = wire_reader_of(record);
-    take_payload(&in, out);
-    if (in.bad || in.at != in.end)
-        return ERR_CORRUPT;
-    *bytes = slice_from(*bytes, journal_record_bytes((uint32_t)record.len));
-    return OK;
+    if (status == OK)
+        status = journal_read(&head, out);
+    if (status == OK)
+        *bytes = slice_from(*bytes, journal_record_bytes((uint32_t)head.payload.len));
+    return status;
 }
 
 /* The id is the first field of every row and always there. */
@@ -366,15 +371,14 @@ take_row_id(struct wire_reader *in)
 enum status
 journal_look(struct slice bytes, struct journal_head *out)
 {
-    struct slice record;
     struct wire_reader in;
-    enum status status = payload(bytes, &record);
+    enum status status = payload(bytes, &out->payload);
 
     if (status != OK)
         return status;
-    in = wire_reader_of(record);
+    in = wire_reader_of(out->payload);
     out->type = (enum journal_type)wire_take_byte(&in);
-    out->bytes = journal_record_bytes((uint32_t)record.len);
+    out->bytes = journal_record_bytes((uint32_t)out->payload.len);
     out->id = out->type == JOURNAL_OPEN || out->type == JOURNAL_SETTLE ? take_row_id(&in) : wire_take(&in);
     return in.bad ? ERR_CORRUPT : OK;
 }

@@ -51,13 +51,15 @@ void journal_put_settle(struct buffer *out, const struct row *row);
 void journal_put_feedback(struct buffer *out, const struct feedback *feedback);
 
 /* What kind of record stands at the front, and of which request, without reading the rest of it. Takes nothing off.
- * Errors as journal_take, but for what only a reading of the whole shows. */
+ * Errors as journal_take, but for what only a reading of the whole shows: that is journal_read's, ERR_CORRUPT. */
 struct journal_head {
     enum journal_type type;
     uint64_t id;
     size_t bytes; /* of the whole record */
+    struct slice payload;
 };
 enum status journal_look(struct slice bytes, struct journal_head *out) MUST_CHECK;
+enum status journal_read(const struct journal_head *head, struct journal_record *out) MUST_CHECK;
 
 /* Reads the record at the front of *bytes and moves *bytes behind it. The record's texts point into the bytes.
  * ERR_NOT_FOUND: the end (length 0 or nothing left). ERR_CORRUPT: a torn or damaged record; *bytes stays. */

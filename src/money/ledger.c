@@ -266,15 +266,13 @@ settle(struct ledger *ledger, struct row *row)
 
 /* Settled, or feedback: read whole. */
 static enum status
-apply_whole(struct ledger *ledger, struct slice bytes)
+apply_whole(struct ledger *ledger, const struct journal_head *head, struct slice bytes)
 {
     struct journal_record *record = &ledger->record;
-    struct slice rest = bytes;
-    enum status status = OK;
+    enum status status;
 
-    if (journal_take(&rest, record) != OK)
+    if (journal_read(head, record) != OK)
         return ERR_INVALID;
-    bytes.len -= rest.len;
     if (record->type == JOURNAL_SETTLE)
         status = settle(ledger, &record->row);
     else
@@ -294,14 +292,15 @@ ledger_apply(struct ledger *ledger, struct slice bytes)
     ENSURE(ledger->in_batch);
     if (journal_look(bytes, &head) != OK)
         return ERR_INVALID;
+    bytes = slice_first(bytes, head.bytes);
     switch (head.type) {
     case JOURNAL_OPEN:
     case JOURNAL_ATTEMPT:
-        remember(ledger, head.id, slice_first(bytes, head.bytes));
+        remember(ledger, head.id, bytes);
         return OK;
     case JOURNAL_SETTLE:
     case JOURNAL_FEEDBACK:
-        return apply_whole(ledger, bytes);
+        return apply_whole(ledger, &head, bytes);
     }
     return ERR_INVALID;
 }

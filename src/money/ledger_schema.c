@@ -141,6 +141,9 @@ refuse(const char *path, struct problems *problems, const char *text, const char
     return ERR_INVALID;
 }
 
+/* Rows of some 400 bytes come one after the other: larger pages than usual save writes. */
+enum { PAGE_BYTES = 16384 };
+
 /* The first schema: everything, and a view for people, with texts in place. */
 static enum status
 make_tables(sqlite3 *file)
@@ -148,7 +151,7 @@ make_tables(sqlite3 *file)
     struct buffer sql = {0};
     int code;
 
-    buffer_add_text(&sql, "BEGIN IMMEDIATE;");
+    buffer_printf(&sql, "PRAGMA page_size = %d; BEGIN IMMEDIATE;", PAGE_BYTES);
     add_rows_table(&sql);
     buffer_add_text(&sql, tables);
     buffer_add_text(&sql, "CREATE VIEW requests AS ");

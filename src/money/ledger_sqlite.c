@@ -549,7 +549,7 @@ prepare_all(struct sqlite *sqlite)
 
 /* With NORMAL a commit reaches the disk at the next checkpoint; until then the journal's segments stay. */
 static const char writer_settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                                      "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -16384;"
+                                      "PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384;"
                                       "PRAGMA journal_size_limit = 67108864;";
 
 static enum status
