@@ -215,14 +215,18 @@ start() { # WORDS ARGUMENT...
     return 1
 }
 
-# On ports that nobody else has: a taken one is passed over.
+# Sets `free` to a port that nothing uses, below those that the kernel hands out.
+last_port=$((20000 + $$ % 6000))
+find_port() {
+    free=$((last_port + 1))
+    while grep -qi ":$(printf '%04X' $free) " /proc/net/tcp; do free=$((free + 1)); done
+    last_port=$free
+}
+
 start_gateway() {
-    port=$((20000 + $$ % 10000))
-    for _ in 1 2 3 4 5 6 7 8 9; do
-        start 'serves on' serve --config good.yaml --listen "127.0.0.1:$port" --admin "127.0.0.1:$((port + 1))" &&
-            return 0
-        port=$((port + 2))
-    done
+    find_port && port=$free
+    find_port && admin=127.0.0.1:$free
+    start 'serves on' serve --config good.yaml --listen "127.0.0.1:$port" --admin $admin && return 0
     cp log out
     fail 'the gateway does not start'
     return 1
@@ -234,16 +238,18 @@ no_ledger() {
     done
     expect_eq 1 'no gateway answers' bypass --admin 127.0.0.1:1
     touch file
+    find_port && another=127.0.0.1:$free
+    find_port && other_admin=127.0.0.1:$free
     for data in file none/data /proc/data; do
-        expect_eq 1 'choose a directory' serve --config good.yaml --data $data --listen 127.0.0.1:$((40000 + $$ % 10000)) \
-            --admin 127.0.0.1:$((40001 + $$ % 10000))
+        expect_eq 1 'choose a directory' serve --config good.yaml --data $data --listen $another --admin $other_admin
     done
 }
 
 running() {
     start_gateway || return
     gateway=$process
-    admin=127.0.0.1:$((port + 1))
+    find_port && another=127.0.0.1:$free
+    find_port && other_admin=127.0.0.1:$free
     expect_eq 0 'bypass is off' bypass --admin $admin
     expect_eq 0 'bypass is on' bypass on --admin $admin
     expect_eq 0 'bypass is on' bypass --admin $admin
@@ -259,9 +265,9 @@ running() {
     expect_eq 0 'BilledCost' export --focus
     expect_full report
     expect_eq 1 "in use by another equipoise \(process $gateway\)" serve --config good.yaml \
-        --listen 127.0.0.1:$((port + 2000)) --admin 127.0.0.1:$((port + 2001))
+        --listen $another --admin $other_admin
     expect_eq 1 "port $port: Address already in use" serve --config good.yaml --data other \
-        --listen 127.0.0.1:$port --admin 127.0.0.1:$((port + 2001))
+        --listen 127.0.0.1:$port --admin $other_admin
     expect_eq 1 "port $port: Address already in use" twin --port $port
     kill -HUP $gateway
     expect_eq 0 'bypass is on' bypass --admin $admin
