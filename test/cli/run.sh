@@ -204,6 +204,7 @@ colours() {
 start() { # WORDS ARGUMENT...
     words=$1
     shift
+    : >log
     "$program" "$@" >log 2>&1 </dev/null &
     process=$!
     started="$started $process"
