@@ -114,6 +114,7 @@ struct call {
     const struct call_events *events;
     void *inside;                          /* the world's, NULL when not open */
     bool request_byte_out;                 /* some byte of the request may have reached the peer */
+    bool answer_byte_in;                   /* some byte of an answer came, be it nonsense */
     bool reused;                           /* sent on a connection that had served before */
     usec opened_us, connected_us, head_us; /* 0: not yet */
 };

@@ -82,7 +82,7 @@ reply_json(struct visit *visit, unsigned status, struct slice json)
 static void
 put_gauges(struct gateway *gateway, struct buffer *out)
 {
-    int64_t begun = gateway_count(gateway, COUNT_REQUESTS), ended = 0;
+    int64_t begun = gateway_count(gateway, COUNT_REQUESTS), ended = gateway_count(gateway, COUNT_ROWS_LOST);
 
     for (unsigned which = COUNT_ENDED_OK; which <= COUNT_ENDED_INVALID; which++)
         ended += gateway_count(gateway, (enum counter)which);

@@ -89,8 +89,7 @@ tell_cost(struct exchange *exchange)
     char cost[USD_TEXT_SIZE];
 
     exchange->told_cost = true;
-    settle_attempt(exchange);
-    usd_format(exchange->cost, cost);
+    usd_format(settle_cost_now(exchange), cost);
     buffer_printf(&exchange->pending, ": equipoise id=%s cost-usd=%s\n\n", exchange->id_text, cost);
 }
 

@@ -33,10 +33,9 @@ static bool
 another_plan_serves(struct exchange *exchange)
 {
     struct plans rest = exchange->plans;
-    bool bypass = atomic_load_explicit(&exchange->worker->gateway->bypass, memory_order_relaxed);
 
     rest.all[exchange->plan - exchange->plans.all].tried = true;
-    return balance_choose(&rest, &exchange->request, bypass) != NULL;
+    return balance_choose(&rest, &exchange->request, exchange->bypass) != NULL;
 }
 
 static bool
@@ -108,7 +107,7 @@ ready_to_answer(const struct exchange *exchange)
         return false;
     if (flight_over(flight))
         return true;
-    if (flight->is_stream || exchange->plan->source == SOURCE_PASSTHROUGH)
+    if (flight->is_stream || flight->opaque || exchange->plan->source == SOURCE_PASSTHROUGH)
         return exchange->cursor.at != NULL;
     return flight->kept > exchange->request.config->limits.answer_max;
 }
@@ -117,7 +116,7 @@ void
 attempt_progress(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
-    bool whole_only = !flight->is_stream && exchange->plan->source != SOURCE_PASSTHROUGH;
+    bool whole_only = !flight->is_stream && !flight->opaque && exchange->plan->source != SOURCE_PASSTHROUGH;
 
     if (flight->state == FLIGHT_FAILED && (exchange->cursor.at == NULL || whole_only))
         flight_failed(exchange);

@@ -22,7 +22,7 @@ plan_fits(const struct plan *plan, const struct request *request)
 }
 
 static enum verdict
-plan_verdict(const struct plan *plan, const struct request *request, bool bypass)
+plan_verdict(const struct plan *plan, const struct request *request, bool bypass, bool reference_failed)
 {
     const struct route_config *route = request->route;
     enum verdict verdict = plan_fits(plan, request);
@@ -33,8 +33,8 @@ plan_verdict(const struct plan *plan, const struct request *request, bool bypass
         return VERDICT_BYPASSED;
     if (plan->quality_ppm < route->quality_ppm)
         return VERDICT_QUALITY;
-    if (!usd_known(plan->cost))
-        return VERDICT_UNPRICED;
+    if (!usd_known(plan->cost) && !reference_failed)
+        return VERDICT_UNPRICED; /* better than no answer, but no bargain */
     if (too_slow(plan->first_token_us, route->first_token_us))
         return VERDICT_FIRST_TOKEN;
     if (too_slow(plan->total_us, route->total_us))
@@ -57,12 +57,13 @@ plan_cheaper(const struct plan *plan, const struct plan *than)
 struct plan *
 balance_choose(struct plans *plans, const struct request *request, bool bypass)
 {
+    const struct plan *reference = plans_reference(plans);
     struct plan *best = NULL;
 
     for (size_t i = 0; i < plans->count; i++) {
         struct plan *plan = &plans->all[i];
 
-        plan->verdict = plan_verdict(plan, request, bypass);
+        plan->verdict = plan_verdict(plan, request, bypass, reference != NULL && reference->tried);
         if (plan->verdict != VERDICT_ACCEPTABLE)
             continue;
         if (best != NULL && !plan_cheaper(plan, best)) {

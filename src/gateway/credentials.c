@@ -15,6 +15,7 @@ struct credential_cache {
     size_t count; /* of all, in the first */
     char *secret; /* what the command printed; NULL: nothing yet */
     usec good_until_us, failed_until_us;
+    usec fresh_until_us; /* before it, no refusal makes us ask again */
     bool running;
     struct list waiting; /* exchanges */
     struct command_run run;
@@ -142,5 +143,11 @@ credentials_forget(struct exchange *exchange)
 void
 credentials_refused(struct gateway_worker *worker, const struct backend_config *backend)
 {
-    worker->credentials[backend->index].good_until_us = 0;
+    struct credential_cache *cache = &worker->credentials[backend->index];
+    usec now_us = world_now_us(worker_world(worker));
+
+    if (now_us < cache->fresh_until_us)
+        return; /* it was renewed for a refusal just now: the refusals have another reason */
+    cache->good_until_us = 0;
+    cache->fresh_until_us = now_us + FAILURE_PAUSE_US;
 }

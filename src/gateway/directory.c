@@ -10,9 +10,9 @@ enum { MODELS_MOST = 4096 };
 
 /* Invariant: `names` are malloced; `set` maps each to itself. */
 struct directory_entry {
-    bool told; /* the backend has answered */
-    char **names;
-    size_t count;
+    bool told;    /* the backend has answered */
+    char **names; /* declared ones first */
+    size_t count, declared;
     struct map set;
 };
 
@@ -39,15 +39,31 @@ entry_add(struct directory_entry *entry, struct slice name)
     entry->count++;
 }
 
+/* What the backend told before is forgotten; what the configuration declares stays. */
+static void
+entry_forget_told(struct directory_entry *entry)
+{
+    for (size_t i = entry->declared; i < entry->count; i++)
+        free(entry->names[i]);
+    entry->count = entry->declared;
+    map_free(&entry->set);
+    for (size_t i = 0; i < entry->count; i++)
+        map_put(&entry->set, slice_of(entry->names[i]), entry->names[i]);
+}
+
 void
 directory_init(struct directory *directory, const struct config *config)
 {
     lock_init(&directory->lock);
     directory->backend_count = config->backend_count;
     directory->backends = must_calloc(config->backend_count + 1, sizeof(struct directory_entry));
-    for (size_t i = 0; i < config->backend_count; i++)
+    for (size_t i = 0; i < config->backend_count; i++) {
+        struct directory_entry *entry = &directory->backends[i];
+
         for (size_t j = 0; j < config->backends[i].model_count; j++)
-            entry_add(&directory->backends[i], slice_of(config->backends[i].models[j].name));
+            entry_add(entry, slice_of(config->backends[i].models[j].name));
+        entry->declared = entry->count;
+    }
 }
 
 void
@@ -73,6 +89,7 @@ directory_learn(struct directory *directory, unsigned backend, struct slice answ
     }
     lock_take(&directory->lock);
     directory->backends[backend].told = true;
+    entry_forget_told(&directory->backends[backend]);
     yyjson_arr_foreach(list, i, most, model)
     {
         yyjson_val *id = yyjson_obj_get(model, "id");

@@ -254,9 +254,7 @@ make_plans(struct exchange *exchange)
 static void
 choose(struct exchange *exchange)
 {
-    bool bypass = atomic_load_explicit(&exchange->worker->gateway->bypass, memory_order_relaxed);
-
-    exchange->plan = balance_choose(&exchange->plans, &exchange->request, bypass);
+    exchange->plan = balance_choose(&exchange->plans, &exchange->request, exchange->bypass);
     if (exchange->plan != NULL)
         exchange_move(exchange, PLAN_CHOSEN);
     else if (exchange->plans.all[0].verdict == VERDICT_NOT_ALLOWED)
@@ -288,6 +286,7 @@ weigh(struct exchange *exchange)
         return;
     }
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
+    exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     make_plans(exchange);
     choose(exchange);
 }

@@ -94,6 +94,7 @@ struct exchange {
     struct usage usage;   /* of the last booked attempt */
     struct cost kinds;    /* and what it cost kind by kind, by the price book */
     const char *unpriced; /* why the cost is unknown; NULL: it is not */
+    bool bypass;          /* as it was when the plans were weighed */
     bool opened;          /* the journal knows of it */
     bool wants_cost;      /* x-equipoise-include: cost */
     bool told_cost;
@@ -168,6 +169,7 @@ void answer_ping(struct exchange *exchange);    /* a comment between two events 
 bool settle_open(struct exchange *exchange);            /* the journal's OPEN; false: it was not kept */
 void settle_attempt(struct exchange *exchange);         /* books the flight; once for each */
 void settle_journal_attempt(struct exchange *exchange); /* the last booked attempt, when another follows */
+usd settle_cost_now(struct exchange *exchange);         /* all attempts, the present one as it stands */
 void settle_row(struct exchange *exchange);             /* the one row, and what is learned */
 usd settle_baseline(const struct exchange *exchange);   /* for the usage of the served answer */
 

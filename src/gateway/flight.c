@@ -8,6 +8,9 @@ enum {
     RESUME_BELOW_BYTES = 128 * 1024
 };
 
+/* A kept connection that its peer had closed breaks at once; one that breaks later may have been worked on. */
+static const usec STALE_US = USEC_PER_S;
+
 /* Allowed moves of an attempt; only flight_move changes the state. */
 static const bool moves[5][5] = {
     [FLIGHT_OPENING] = {[FLIGHT_ANSWERING] = true, [FLIGHT_FAILED] = true, [FLIGHT_CLOSED] = true},
@@ -144,6 +147,15 @@ is_event_stream(const struct http_head *head)
     return slice_is_nocase(slice_first(type, 17), "text/event-stream");
 }
 
+/* We ask for no coding; what comes in one all the same can be passed on, not read. */
+static bool
+is_coded(const struct http_head *head)
+{
+    struct slice coding = http_head_get(head, "content-encoding");
+
+    return coding.len > 0 && !slice_is_nocase(coding, "identity");
+}
+
 static void
 on_head(struct call *call, const struct http_head *head)
 {
@@ -158,7 +170,8 @@ on_head(struct call *call, const struct http_head *head)
     flight->header_count = head->header_count;
     flight->status = head->status;
     flight->body_len = head->body_len;
-    flight->is_stream = is_event_stream(head);
+    flight->opaque = is_coded(head);
+    flight->is_stream = !flight->opaque && is_event_stream(head);
     flight_move(flight, FLIGHT_ANSWERING);
     wake_all(flight);
 }
@@ -398,7 +411,9 @@ cursor_advance(struct cursor *cursor, size_t len)
 bool
 flight_did_nothing(const struct flight *flight)
 {
-    return flight->status == 0 &&
-           (!flight->call.request_byte_out ||
-            (flight->state == FLIGHT_FAILED && flight->failure == CALL_BROKEN && flight->call.reused));
+    const struct call *call = &flight->call;
+    bool closed_on_us = flight->state == FLIGHT_FAILED && flight->failure == CALL_BROKEN && call->reused &&
+                        !call->answer_byte_in && flight->ended_us - flight->opened_us < STALE_US;
+
+    return flight->status == 0 && (!call->request_byte_out || closed_on_us);
 }

@@ -46,6 +46,7 @@ struct flight {
     const struct http_header *headers;
     size_t header_count;
     int64_t body_len; /* as the head says; -1: it does not */
+    bool opaque;      /* compressed against our wish: passed on as it comes, its usage unknown */
     bool is_stream;   /* server-sent events */
     bool unread;      /* some event was too long to be read */
     struct sse_framer framer;

@@ -42,6 +42,9 @@ gateway_next_id(struct gateway_worker *worker)
     return id;
 }
 
+/* On a full disk every request would log a line: one of so many does. */
+enum { LOST_BETWEEN_LINES = 1000 };
+
 bool
 gateway_append(struct gateway_worker *worker)
 {
@@ -52,7 +55,8 @@ gateway_append(struct gateway_worker *worker)
     if (status == OK)
         return true;
     count(&worker->counters, COUNT_JOURNAL_LOST, 1);
-    log_line(worker->gateway->log, LOG_ERROR, "the journal did not take a record: %s", status_text(status));
+    if (counter_read(&worker->counters, COUNT_JOURNAL_LOST) % LOST_BETWEEN_LINES == 1)
+        log_line(worker->gateway->log, LOG_ERROR, "the journal did not take a record: %s", status_text(status));
     return false;
 }
 

@@ -49,7 +49,7 @@ flight_usage(struct exchange *exchange)
     if (nothing_billed(flight) || only_looks(exchange)) {
         usage_init(&usage);
         usage.exactness = USAGE_EXACT;
-    } else if (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen) {
+    } else if (flight->opaque || (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen)) {
         usage_init(&usage); /* nobody knows what it was */
     } else if (usage.exactness == USAGE_UNKNOWN || flight->meter.usage_partial) {
         fill_in(exchange, &usage);
@@ -133,8 +133,19 @@ settle_attempt(struct exchange *exchange)
     };
     if (usd_add(exchange->cost, line->cost, &exchange->cost) != OK)
         exchange->unpriced = "the sum is too large to be money";
-    if (flight->status == 401 || flight->status == 403)
+    if (flight->status == 401)
         credentials_refused(exchange->worker, exchange->plan->target->backend);
+}
+
+usd
+settle_cost_now(struct exchange *exchange)
+{
+    struct usage usage = flight_usage(exchange);
+    usd cost = exchange->booked ? exchange->cost : charge(exchange, &usage);
+
+    if (!exchange->booked && usd_add(exchange->cost, cost, &cost) != OK)
+        return USD_UNKNOWN;
+    return cost;
 }
 
 void
@@ -436,7 +447,9 @@ settle_row(struct exchange *exchange)
     journal_put_settle(&worker->record, &worker->row);
     /* Counted before it is kept: whoever compares the two never finds a row that was not counted. */
     count_row(worker, exchange, &worker->row, 1);
-    if (!gateway_append(worker))
+    if (!gateway_append(worker)) {
         count_row(worker, exchange, &worker->row, -1);
+        count(&worker->counters, COUNT_ROWS_LOST, 1);
+    }
     learn(exchange);
 }

@@ -123,7 +123,7 @@ client_call_open(struct world *world, struct call *call, const struct call_reque
     struct upstream *upstream = take_idle(pool);
 
     ENSURE(call->inside == NULL && call->events != NULL);
-    call->request_byte_out = false;
+    call->request_byte_out = call->answer_byte_in = false;
     call->reused = upstream != NULL;
     call->opened_us = loop_now_us(live_world);
     call->connected_us = upstream != NULL ? call->opened_us : 0;
@@ -180,6 +180,8 @@ client_call_write(struct world *world, struct call *call, struct slice bytes, bo
     } else {
         stream_write(&upstream->stream, taken);
     }
+    if (taken.len > 0)
+        upstream_rearm(upstream); /* a slow upload is not a slow answer */
     upstream->starved = taken.len < bytes.len;
     if (last && taken.len == bytes.len) {
         ENSURE(upstream->request_left <= 0);
@@ -298,8 +300,11 @@ upstream_take(struct upstream *upstream, struct slice bytes)
 {
     struct reader *reader = &upstream->reader;
     char text[UPSTREAM_WORDS_SIZE];
-    size_t taken = reader_feed(reader, bytes);
+    size_t taken;
 
+    if (upstream->call != NULL)
+        upstream->call->answer_byte_in = true;
+    taken = reader_feed(reader, bytes);
     if (is_closed(upstream))
         return;
     if (reader->refusal.status != 0) {

@@ -201,6 +201,7 @@ play_one(struct run *run, const struct play *play)
         vcall_give_failure(run->call, CALL_BROKEN, "the peer closed the connection");
         break;
     case PLAY_BREAK:
+        run->call->call->answer_byte_in = true;
         vcall_give_failure(run->call, CALL_BROKEN, "the peer does not speak HTTP/1.1");
         break;
     case PLAY_HANG:

@@ -395,7 +395,7 @@ vcall_open(struct world *world, struct call *handle, const struct call_request *
     take_request(call, request);
     handle->inside = call;
     handle->opened_us = history->now_us;
-    handle->request_byte_out = handle->reused = false;
+    handle->request_byte_out = handle->answer_byte_in = handle->reused = false;
     handle->connected_us = handle->head_us = 0;
     list_append(&history->calls, &call->node);
     history_log(history, "call %u of worker %u opens: %.*s", call->number, world->worker, SLICE_ARGS(request->target));
