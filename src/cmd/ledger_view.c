@@ -158,6 +158,23 @@ match_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
     return OK;
 }
 
+/* Feedback that the ledger has not taken into its row yet. */
+static enum status
+judge_by_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
+{
+    struct open_search *search = user;
+    struct journal_record *record;
+    struct slice rest;
+
+    if (kind != LEDGER_NOTE_FEEDBACK || id != search->id)
+        return OK;
+    record = arena_alloc(search->arena, sizeof(*record));
+    rest = arena_copy(search->arena, bytes);
+    while (journal_take(&rest, record) == OK)
+        ledger_judge_row(search->out, &record->feedback);
+    return OK;
+}
+
 enum status
 ledger_view_find(struct ledger_view *view, uint64_t id, struct arena *arena, struct row *out)
 {
@@ -169,5 +186,7 @@ ledger_view_find(struct ledger_view *view, uint64_t id, struct arena *arena, str
     for (size_t i = 0; i < view->count && status == ERR_NOT_FOUND; i++)
         if (view->stores[i]->ops->each_note(view->stores[i], match_note, &search) == OK && search.found)
             status = OK;
+    for (size_t i = 0; i < view->count && status == OK; i++)
+        status = view->stores[i]->ops->each_note(view->stores[i], judge_by_note, &search);
     return status;
 }

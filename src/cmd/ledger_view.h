@@ -17,7 +17,7 @@ struct ledger_view {
 enum status ledger_view_open(const char *dir, struct problems *problems, struct ledger_view *view) MUST_CHECK;
 void ledger_view_close(struct ledger_view *view);
 
-/* A request's row. One that is still open comes in state "open". ERR_NOT_FOUND. */
+/* A request's row. One that is still open comes in state "open"; feedback that waits is in it. ERR_NOT_FOUND. */
 enum status ledger_view_find(struct ledger_view *view, uint64_t id, struct arena *arena, struct row *out) MUST_CHECK;
 
 #endif

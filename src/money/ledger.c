@@ -195,8 +195,8 @@ strength(struct slice source)
     return slice_is(source, "audit") ? 1 : 0;
 }
 
-static void
-take_feedback(struct row *row, const struct feedback *feedback)
+void
+ledger_judge_row(struct row *row, const struct feedback *feedback)
 {
     if (feedback->useful_ppm != ROW_UNKNOWN &&
         (row->useful_ppm == ROW_UNKNOWN || strength(feedback->source) >= strength(row->useful_source))) {
@@ -223,7 +223,7 @@ apply_feedback(struct ledger *ledger, const struct feedback *feedback, struct sl
     if (status != OK)
         return status;
     after = ledger->before;
-    take_feedback(&after, feedback);
+    ledger_judge_row(&after, feedback);
     accounts_change_outcome(ledger->accounts, &ledger->before, &after);
     return store->ops->set_outcome(store, &after);
 }
@@ -242,7 +242,7 @@ take_early(struct ledger *ledger, struct row *row)
     rest = arena_copy(&ledger->arena, buffer_content(&early->record));
     record = arena_alloc(&ledger->arena, sizeof(*record));
     while (rest.len > 0 && (status = journal_take(&rest, record)) == OK)
-        take_feedback(row, &record->feedback);
+        ledger_judge_row(row, &record->feedback);
     if (status != OK)
         return status;
     free_early(id_map_remove(&ledger->early, row->id));

@@ -45,6 +45,9 @@ enum status ledger_charge_open(struct ledger *ledger, size_t *charged) MUST_CHEC
 /* Within a batch: forgets feedback given before `wall_us` to requests that never came. */
 enum status ledger_drop_old_feedback(struct ledger *ledger, int64_t wall_us, size_t *dropped) MUST_CHECK;
 
+/* What feedback makes of a row: the stronger source is believed, and of the same the later one. */
+void ledger_judge_row(struct row *row, const struct feedback *feedback);
+
 /* How many requests are open. */
 size_t ledger_open_count(const struct ledger *ledger);
 
