@@ -129,4 +129,47 @@ export function* namesNoMachine(path, text) {
     yield { line, what: `${match[0]}...: a path of one machine` };
 }
 
-export const SOURCE_RULES = [includesRunDownwards, outsideStaysOutside, noClockNoChance, nothingLeftOver, filesStaySmall];
+// Every place that opens a call to the outside, and why it may. What a user wrote, or a model answered, goes out only in
+// the first two, each behind destination_allowed: FORBIDDEN_WAYS and GATES see to it.
+export const CALL_OPENERS = {
+  "gateway/flight.c": "requests, on the plan that the balance chose",
+  "gateway/outcome.c": "answers, to the validator of the route, if the tenant's rules let them",
+  "gateway/discovery.c": "asks a backend for its list of models: nothing of any user",
+  "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
+  "twin/customers.c": "the demo's modelled customers call the gateway itself",
+};
+
+// The way of a request: the balance chooses the plan, only attempt.c sends it, only send.c opens its flight.
+const FORBIDDEN_WAYS = [
+  { way: /->\s*call_open\s*\(/, may: Object.keys(CALL_OPENERS), what: "opens a call: name it and its reason in CALL_OPENERS" },
+  { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/send.c", "gateway/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
+  { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt.c", "gateway/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
+  { way: /->plan = (?!balance_choose\()/, may: [], what: "a plan that was not chosen on the balance" },
+];
+
+// What must stand in these files, in this order.
+const GATES = {
+  "gateway/balance.c": [/^plan_fits\(/m, /if \(!destination_allowed\(request->tenant, plan->target->backend\)\)\s+return VERDICT_NOT_ALLOWED;/,
+    /^plan_verdict\([\s\S]*?verdict = plan_fits\(plan, request\);\s+if \(verdict != VERDICT_ACCEPTABLE/m],
+  "gateway/send.c": [/^pick_endpoint\([\s\S]*?backend = exchange->plan->target->backend;/m, /\.endpoint = pick_endpoint\(exchange\)/,
+    /flight_open\(worker_world\(exchange->worker\), exchange->plan->target,/],
+  "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,
+    /^ask_http\([\s\S]*?if \(!may_leave\(judgement\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
+};
+
+export function* nothingGoesRoundTheBalance(path, text) {
+  const code = withoutComments(text);
+  for (const { way, may, what } of FORBIDDEN_WAYS)
+    for (const { line } of may.includes(path) ? [] : matches(code, way)) yield { line, what };
+  if (path in CALL_OPENERS && code.split(/->\s*call_open\s*\(/).length > 2)
+    yield { line: 1, what: "opens calls in several places: one is named in CALL_OPENERS" };
+  let rest = code;
+  for (const gate of GATES[path] ?? []) {
+    const at = rest.search(gate);
+    if (at < 0) yield { line: 1, what: `${gate} is not where it was: may something now be sent that destination_allowed did not see?` };
+    rest = at < 0 ? rest : rest.slice(at);
+  }
+}
+
+export const SOURCE_RULES = [includesRunDownwards, outsideStaysOutside, noClockNoChance, nothingLeftOver, filesStaySmall,
+  nothingGoesRoundTheBalance];

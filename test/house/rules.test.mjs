@@ -1,7 +1,7 @@
 // Each rule of the house, shown to fail on a tree made bad in one way, and to pass on the same tree made good.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -72,6 +72,31 @@ test("no clock and no chance outside the world", (t) => {
   }
   accepts(t, "src/fleet/health.c", 'x = world->ops->random(world); total_time(2); say("time(NULL)"); /* rand() */\n');
   accepts(t, "src/world.h", "uint64_t (*random)(struct world *);\n");
+});
+
+test("nothing is sent round the balance", (t) => {
+  const open = "x(void)\n{\n    world->ops->call_open(world, &call, &request);\n}\n";
+  const read = (path) => readFileSync(new URL(`../../src/${path}`, import.meta.url), "utf8");
+  refuses(t, "src/levers/judge.c", open, /CALL_OPENERS/);
+  refuses(t, "src/gateway/judge.c", "worker_world(a)\n        ->ops->call_open(w, c, r);\n", /CALL_OPENERS/);
+  refuses(t, "src/gateway/discovery.c", open + open, /several places/);
+  refuses(t, "src/gateway/exchange.c", "flight = flight_open(world, target, api, &request);\n", /send\.c does/);
+  refuses(t, "src/gateway/outcome2.c", "send_flight(exchange, on_wake);\n", /attempt\.c does/);
+  refuses(t, "src/gateway/exchange.c", "exchange->plan = &exchange->plans.all[1];\n", /not chosen on the balance/);
+  accepts(t, "src/gateway/exchange.c", "exchange->plan = balance_choose(&exchange->plans, request, bypass);\n");
+  accepts(t, "src/virtual/world.c", ".call_open = vcall_open, /* ->call_open( */\n");
+  for (const [path, gate] of [
+    ["gateway/balance.c", "destination_allowed(request->tenant, plan->target->backend)"],
+    ["gateway/balance.c", "verdict = plan_fits(plan, request);"],
+    ["gateway/send.c", "flight_open(worker_world(exchange->worker), exchange->plan->target,"],
+    ["gateway/send.c", ".endpoint = pick_endpoint(exchange)"],
+    ["gateway/outcome.c", "if (!may_leave(judgement)) {"],
+    ["gateway/outcome.c", "return destination_allowed(judgement->tenant,"],
+  ]) {
+    assert.ok(read(path).includes(gate), `${path} no longer says ${gate}`);
+    accepts(t, `src/${path}`, read(path));
+    assert.match(sources(t, `src/${path}`, read(path).replace(gate, "true")).join("\n"), /is not where it was/);
+  }
 });
 
 test("nothing is left over", (t) => {

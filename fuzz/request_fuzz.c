@@ -1,0 +1,156 @@
+/* Bodies from anybody: what is taken goes upstream with nothing changed but the model's name and the wish for the usage,
+ * whichever of two equal keys a backend believes; what is refused is refused with words that make a JSON error. The
+ * first byte chooses the API, the second whether the model is renamed; the rest is the body. */
+#include <stdlib.h>
+#include <yyjson.h>
+
+#include "base/buffer.h"
+#include "dialect/errors.h"
+#include "dialect/fingerprint.h"
+#include "dialect/request.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_refusal(const char *why)
+{
+    struct buffer body = {0};
+    yyjson_doc *doc;
+
+    ENSURE(why != NULL && why[0] != '\0');
+    error_body(DIALECT_OPENAI, ERROR_BAD_REQUEST, slice_of(why), SLICE_NONE, &body);
+    doc = yyjson_read(body.data, buffer_len(&body), YYJSON_READ_NOFLAG);
+    ENSURE(doc != NULL);
+    yyjson_doc_free(doc);
+    buffer_free(&body);
+}
+
+static void
+splice_into(struct slice body, const struct splice *splices, size_t count, struct buffer *out)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(splices[i].at >= at && splices[i].at + splices[i].len <= body.len);
+        buffer_add(out, slice_make(body.data + at, splices[i].at - at));
+        buffer_add(out, splices[i].with);
+        at = splices[i].at + splices[i].len;
+    }
+    buffer_add(out, slice_from(body, at));
+}
+
+static bool
+key_is(yyjson_val *key, const char *name)
+{
+    return yyjson_equals_str(key, name);
+}
+
+/* Every include_usage among the options is true, and there is one; all others are as they were. */
+static void
+check_options(yyjson_val *before, yyjson_val *after)
+{
+    size_t i, count, told = 0;
+    yyjson_val *key, *value;
+
+    ENSURE(yyjson_is_obj(after));
+    yyjson_obj_foreach(after, i, count, key, value)
+    {
+        if (!key_is(key, "include_usage"))
+            continue;
+        ENSURE(yyjson_is_true(value));
+        told++;
+    }
+    ENSURE(told == 1);
+    if (!yyjson_is_obj(before))
+        return;
+    yyjson_obj_foreach(before, i, count, key, value)
+    {
+        if (!key_is(key, "include_usage"))
+            ENSURE(yyjson_equals(yyjson_obj_getn(after, yyjson_get_str(key), yyjson_get_len(key)),
+                                 yyjson_obj_getn(before, yyjson_get_str(key), yyjson_get_len(key))));
+    }
+}
+
+static void
+check_sent(const struct request_facts *facts, const char *model, yyjson_val *before, yyjson_val *after)
+{
+    bool wants_usage = facts->stream && (facts->api == API_CHAT || facts->api == API_COMPLETIONS);
+    yyjson_val *options = yyjson_obj_get(before, "stream_options"), *key, *value, *sent;
+    size_t i, count;
+
+    ENSURE(yyjson_obj_size(after) == yyjson_obj_size(before) + (wants_usage && options == NULL));
+    if (wants_usage)
+        check_options(options, yyjson_obj_get(after, "stream_options"));
+    yyjson_obj_foreach(before, i, count, key, value)
+    {
+        sent = yyjson_obj_getn(after, yyjson_get_str(key), yyjson_get_len(key));
+        if (key_is(key, "model") && model != NULL)
+            ENSURE(yyjson_equals_str(sent, model));
+        else if (!key_is(key, "stream_options") || !wants_usage)
+            ENSURE(yyjson_equals(sent, value));
+    }
+}
+
+static void
+check_taken(const struct request_facts *facts, struct slice body, const char *model, struct arena *arena)
+{
+    struct splice splices[REQUEST_SPLICES_MOST];
+    size_t count = request_splices(facts, body, model, arena, splices);
+    struct buffer sent = {0};
+    yyjson_doc *before, *after;
+
+    splice_into(body, splices, count, &sent);
+    before = yyjson_read(body.data, body.len, YYJSON_READ_NOFLAG);
+    after = yyjson_read(sent.data, buffer_len(&sent), YYJSON_READ_NOFLAG);
+    ENSURE(before != NULL && after != NULL);
+    ENSURE(facts->choices >= 1 && facts->inputs >= 0 && facts->output_cap >= -1);
+    ENSURE(facts->first_turn.len <= body.len);
+    check_sent(facts, model, yyjson_doc_get_root(before), yyjson_doc_get_root(after));
+    yyjson_doc_free(before);
+    yyjson_doc_free(after);
+    buffer_free(&sent);
+}
+
+/* Written anew, with other white space and escapes, it asks the same. */
+static void
+check_fingerprint(enum api api, struct slice body)
+{
+    yyjson_doc *doc = yyjson_read(body.data, body.len, YYJSON_READ_NOFLAG);
+    struct digest first, second;
+    size_t len;
+    char *anew;
+
+    if (fingerprint_request(api, SLICE_LITERAL("t"), body, &first) != OK) {
+        yyjson_doc_free(doc);
+        return;
+    }
+    anew = yyjson_write(doc, YYJSON_WRITE_PRETTY | YYJSON_WRITE_ESCAPE_UNICODE | YYJSON_WRITE_ESCAPE_SLASHES, &len);
+    ENSURE(anew != NULL);
+    ENSURE(fingerprint_request(api, SLICE_LITERAL("t"), slice_make(anew, len), &second) == OK);
+    ENSURE(digest_equal(&first, &second));
+    free(anew);
+    yyjson_doc_free(doc);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct request_facts facts;
+    const char *why = NULL;
+    struct arena arena;
+    struct slice body;
+    enum api api;
+
+    if (size < 2)
+        return 0;
+    api = (enum api)(data[0] % API_PASSTHROUGH);
+    body = slice_make((const char *)data + 2, size - 2);
+    arena_init(&arena);
+    if (request_parse(api, body, &arena, &facts, &why) == OK)
+        check_taken(&facts, body, data[1] % 2 == 0 ? NULL : "other \"model\"", &arena);
+    else
+        check_refusal(why);
+    check_fingerprint(api, body);
+    arena_reset(&arena);
+    return 0;
+}
