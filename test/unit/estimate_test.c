@@ -1,0 +1,72 @@
+/* What a request is expected to cost, also when it asks for absurd amounts. */
+#include "levers/estimate.h"
+
+#include "cmocka_ready.h"
+#include "config/config.h"
+
+static const char text[] = "backends:\n"
+                           "  alpha: { url: 'http://alpha.example', private: true }\n"
+                           "routes:\n"
+                           "  plain: { reference: alpha/big }\n"
+                           "prices:\n"
+                           "  override:\n"
+                           "    alpha/big: { input: $1/M, output: $2/M }\n";
+
+/* A hundred bytes are 25 tokens and an answer 256 until more is known. */
+static void
+expected_costs(void **state)
+{
+    static const struct {
+        enum api api;
+        int64_t cap, choices;
+        int64_t output; /* tokens; -1: not to be expressed in money */
+    } cases[] = {
+        {API_CHAT, -1, 1, 256},
+        {API_CHAT, 10, 1, 10},
+        {API_CHAT, 0, 1, 0},
+        {API_CHAT, 1000, 3, 768},
+        {API_CHAT, 10, 3, 30},
+        {API_CHAT, INT64_MAX, 1, 256},
+        {API_CHAT, -1, INT64_MAX, -1},
+        {API_CHAT, INT64_MAX, INT64_MAX, -1},
+        {API_CHAT, -1, INT64_C(1) << 56, -1},
+        {API_CHAT, 0, INT64_MAX, 0},
+        {API_EMBEDDINGS, -1, 1, 0},
+        {API_EMBEDDINGS, 7, INT64_MAX, 0},
+    };
+    struct problems problems;
+    struct config *config = NULL;
+    struct experiences experiences;
+    struct facts_source source;
+    struct request_facts facts = {0};
+    struct request request = {.facts = &facts, .body = {text, 100}, .targets = &source};
+    struct plan plan = {0};
+
+    (void)state;
+    problems_init(&problems);
+    assert_int_equal(config_load("f.yaml", slice_of(text), &problems, &config), OK);
+    experiences_init(&experiences);
+    facts_source_init(&source, &experiences, config);
+    plan.facts = facts_of(&source, &config->routes[0].reference);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        facts = (struct request_facts){
+            .api = cases[i].api, .output_cap = cases[i].cap, .choices = cases[i].choices, .inputs = 1};
+        estimate_plan(&request, &plan);
+        if (cases[i].output < 0)
+            assert_false(usd_known(plan.cost));
+        else
+            assert_int_equal(plan.cost, 25 * USD_ONE / 1000000 + cases[i].output * 2 * USD_ONE / 1000000);
+    }
+    facts_source_free(&source);
+    experiences_free(&experiences);
+    config_release(config);
+    problems_free(&problems);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(expected_costs)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
