@@ -42,16 +42,24 @@ plan_verdict(const struct plan *plan, const struct request *request, bool bypass
     return plan->mode == LEVER_ON ? VERDICT_ACCEPTABLE : VERDICT_SHADOW;
 }
 
-/* A price that is not known never wins over one that is, nor loses to it: then the plan that came first stays, and
- * that is the reference. */
+/* A price that is not known never wins over one that is. Nor does a reference of unknown price lose: nobody can say that
+ * another is cheaper. */
 static bool
 plan_cheaper(const struct plan *plan, const struct plan *than)
 {
-    if (!usd_known(plan->cost) || !usd_known(than->cost))
+    if (!usd_known(than->cost))
+        return usd_known(plan->cost) && than->lever != LEVER_COUNT;
+    if (!usd_known(plan->cost))
         return false;
     if (plan->cost != than->cost)
         return plan->cost < than->cost;
     return plan->total_us > 0 && than->total_us > 0 && plan->total_us < than->total_us;
+}
+
+static enum verdict
+why_it_lost(const struct plan *plan)
+{
+    return usd_known(plan->cost) ? VERDICT_DEARER : VERDICT_UNPRICED;
 }
 
 struct plan *
@@ -67,11 +75,11 @@ balance_choose(struct plans *plans, const struct request *request, bool bypass)
         if (plan->verdict != VERDICT_ACCEPTABLE)
             continue;
         if (best != NULL && !plan_cheaper(plan, best)) {
-            plan->verdict = VERDICT_DEARER;
+            plan->verdict = why_it_lost(plan);
             continue;
         }
         if (best != NULL)
-            best->verdict = VERDICT_DEARER;
+            best->verdict = why_it_lost(best);
         best = plan;
     }
     if (best != NULL)

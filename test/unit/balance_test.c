@@ -111,7 +111,12 @@ unknown_prices(void **state)
     s.plans.all[REFERENCE].cost = USD_UNKNOWN; /* nobody can say that another is cheaper */
     expect(&s, REFERENCE, VERDICT_CHOSEN, VERDICT_UNPRICED, VERDICT_DEARER);
     s.plans.all[REFERENCE].tried = true;
-    expect(&s, SECOND, VERDICT_FAILED, VERDICT_UNPRICED, VERDICT_CHOSEN);
+    expect(&s, SECOND, VERDICT_FAILED, VERDICT_UNPRICED, VERDICT_CHOSEN); /* a known price before an unknown one */
+    s.plans.all[FIRST].cost = 70;
+    s.plans.all[SECOND].cost = USD_UNKNOWN;
+    expect(&s, FIRST, VERDICT_FAILED, VERDICT_CHOSEN, VERDICT_UNPRICED);
+    s.plans.all[FIRST].tried = true; /* better than no answer */
+    expect(&s, SECOND, VERDICT_FAILED, VERDICT_FAILED, VERDICT_CHOSEN);
 }
 
 static void

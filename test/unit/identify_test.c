@@ -384,6 +384,11 @@ the_directory(void **state)
         OK);
     assert_string_equal(ids_of(&desk, DIALECT_OPENAI), "assistant big small gpt-5 odd \" name ");
     assert_string_equal(ids_of(&desk, DIALECT_ANTHROPIC), "assistant opus ");
+    assert_int_equal(directory_learn(directory, 0, SLICE_LITERAL("{\"data\":[{\"id\":\"new\"}]}")), OK);
+    assert_int_equal(directory_learn(directory, 0, SLICE_LITERAL("{\"data\":[{\"id\":\"newer\"}]}")), OK);
+    assert_true(directory_has(directory, 0, SLICE_LITERAL("big"))); /* declared: stays */
+    assert_true(directory_has(directory, 0, SLICE_LITERAL("newer")) &&
+                !directory_has(directory, 0, SLICE_LITERAL("new")));
     close_desk(&desk);
 }
 
