@@ -92,11 +92,26 @@ say_unknown(struct exchange *exchange, struct slice model)
                         near ? nearest : "", near ? "'?" : "");
 }
 
+/* The route that the request's own header names, whatever its model: an application that cannot change the model's
+ * name can still be given a route. */
+static const struct route_config *
+named_route(struct exchange *exchange, struct slice name, enum error_kind *kind, const char **why)
+{
+    const struct route_config *route = config_route(exchange->worker->gateway->config, name);
+
+    if (route != NULL)
+        return route;
+    *kind = ERROR_BAD_REQUEST;
+    *why = arena_printf(&exchange->arena, "x-equipoise-route: there is no route '%.*s' here", SLICE_ARGS(name));
+    return NULL;
+}
+
 const struct route_config *
 resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why)
 {
     const struct backend_config *backend = exchange->identity.passthrough;
-    struct slice model = exchange->facts.model;
+    struct slice asked = http_head_get(&exchange->head, "x-equipoise-route");
+    struct slice model = asked.len > 0 ? asked : exchange->facts.model;
     const struct route_config *route;
 
     if (exchange->identity.api == API_PASSTHROUGH) /* whatever model the body names: it is not read */
@@ -109,6 +124,8 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
     }
     if (exchange->identity.api == API_PASSTHROUGH)
         return own_route(exchange, backend, SLICE_LITERAL("*"));
+    if (asked.len > 0)
+        return named_route(exchange, asked, kind, why);
     route = config_route(exchange->worker->gateway->config, model);
     if (route == NULL)
         route = named_backend(exchange, model);

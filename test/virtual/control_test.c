@@ -53,6 +53,35 @@ a_key_may_ask_only_for_its_routes(void **state)
     scene_passed(s);
 }
 
+/* An application that cannot change its model's name is given a route by a header; keys keep their rules. */
+static void
+a_header_names_the_route(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 33, .more = second_key});
+    struct vclient *c;
+
+    scene_asks(s, (struct ask){.model = "gpt-of-old", .headers = "x-equipoise-route: assistant\n"});
+    scene_rest(s);
+    assert_row_is(s, 0, route, "assistant");
+    assert_row_is(s, 0, model_asked, "gpt-of-old");
+    assert_row_is(s, 0, model_served, "big");
+    assert_contains(vbackend_seen(scene_backend(s, "alpha"), 0).body, "\"big\"");
+    assert_null(vbackend_seen_header(scene_backend(s, "alpha"), 0, "x-equipoise-route").data);
+
+    c = scene_asks(s, (struct ask){.headers = "x-equipoise-route: asistant\n"});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 400);
+    assert_contains(vclient_body(c), "there is no route 'asistant'");
+    assert_row_is(s, 1, state, "invalid");
+
+    c = scene_asks(
+        s,
+        (struct ask){.api = API_MESSAGES, .key = SECOND, .model = "vectors", .headers = "x-equipoise-route: writer\n"});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 403);
+    scene_passed(s);
+}
+
 static void
 a_key_expires(void **state)
 {
@@ -343,6 +372,7 @@ main(void)
         cmocka_unit_test_teardown(a_key_may_ask_only_for_its_routes, scene_teardown),
         cmocka_unit_test_teardown(a_key_expires, scene_teardown),
         cmocka_unit_test_teardown(a_lever_saves_only_where_it_is_on, scene_teardown),
+        cmocka_unit_test_teardown(a_header_names_the_route, scene_teardown),
         cmocka_unit_test_teardown(a_credential_is_printed_once_and_renewed_in_time, scene_teardown),
         cmocka_unit_test_teardown(a_command_that_fails_is_said_and_booked, scene_teardown),
         cmocka_unit_test_teardown(a_backend_without_its_credential_is_passed_over, scene_teardown),
