@@ -13,7 +13,9 @@ endif()
 # Empty, so that a file may say #define _GNU_SOURCE as well.
 add_compile_definitions(_GNU_SOURCE=)
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror
-                    -fno-omit-frame-pointer -fstack-protector-strong)
+                    -fno-omit-frame-pointer -fstack-protector-strong
+                    # __FILE__, as failed assertions print it, counts from here: no build machine's paths in the program
+                    "-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=")
 add_link_options(-pie -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
 
 # Frames stay readable in a profile and in a core file: -g in release too. NDEBUG is never set: assertions stay on.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
+#include "base/ip.h"
 #include "base/text.h"
 #include "gateway/exchange.h"
 
@@ -268,6 +269,29 @@ may_enter(const struct admin *admin, const struct http_head *head)
     return digest_equal(&want, &have);
 }
 
+/* "name", "name:port", "[address]:port": without its port and brackets. */
+static struct slice
+host_alone(struct slice authority)
+{
+    if (slice_starts(authority, "["))
+        return slice_first(slice_from(authority, 1), slice_find_byte(slice_from(authority, 1), ']'));
+    return slice_first(authority, slice_find_byte(authority, ':'));
+}
+
+/* A page of another site can make a browser that runs here come to us under its own name, by pointing that name to
+ * loopback (DNS rebinding). No browser can leave the name out; the listener is bound to a loopback address. */
+static bool
+is_meant(const struct admin *admin, const struct http_head *head)
+{
+    struct slice host = http_head_get(head, "host");
+    struct ip ip;
+
+    if (admin->options.health_only || host.len == 0)
+        return true;
+    host = host_alone(host);
+    return slice_is_nocase(host, "localhost") || (ip_parse(host, &ip) == OK && ip_is_loopback(&ip));
+}
+
 static void
 serve_page(struct visit *visit, struct slice path)
 {
@@ -302,7 +326,11 @@ on_head(struct application *app, struct client *client, const struct http_head *
     client->user = visit;
     list_append(&admin->visits, &visit->link);
     *body_most = BODY_BYTES_MOST;
-    if (!may_enter(admin, head)) {
+    if (!is_meant(admin, head)) {
+        reply_text(visit, 403,
+                   "the admin pages answer to localhost, 127.0.0.1 and [::1] only, not to the name in the request's "
+                   "Host header; ask for http://127.0.0.1:PORT instead\n");
+    } else if (!may_enter(admin, head)) {
         reply_text(visit, 401, "send 'Authorization: Bearer TOKEN' with the token of the configuration\n");
     } else if (sets && slice_is_nocase(slice_first(http_head_get(head, "content-type"), 16), "application/json")) {
         return BODY_COLLECT; /* the type keeps pages of other sites from setting it through a browser */

@@ -8,7 +8,9 @@
  *   GET  /requests/ID    one request's row, as JSON, from the ledger
  *   GET  /bypass         {"bypass": true|false};  POST /bypass with {"on": true|false} sets it
  *
- * With `health_only` it is the application of the health listener: /healthz, /readyz and /metrics, behind a token. */
+ * A Host header that names anything but this machine's loopback is answered with 403.
+ *
+ * With `health_only` it is the application of the health listener: /healthz, /readyz and /metrics, behind a token, under any Host. */
 #ifndef GATEWAY_ADMIN_H
 #define GATEWAY_ADMIN_H
 

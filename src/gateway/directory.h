@@ -18,8 +18,8 @@ struct directory {
 void directory_init(struct directory *directory, const struct config *config);
 void directory_free(struct directory *directory);
 
-/* Reads the answer of a backend's /v1/models (OpenAI's or Anthropic's list) and adds to what was known of it.
- * ERR_INVALID: it is no such list; what was known stays. */
+/* Reads the answer of a backend's /v1/models (OpenAI's or Anthropic's list) in place of what it said before;
+ * what the configuration declares stays. ERR_INVALID: it is no such list; what was known stays. */
 enum status directory_learn(struct directory *directory, unsigned backend, struct slice answer) MUST_CHECK;
 
 /* True if the backend has said (or the configuration declares) that it has the model. */

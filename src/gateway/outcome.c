@@ -292,7 +292,8 @@ outcome_start(struct exchange *exchange)
 
     if (!text->wanted || flight->state != FLIGHT_COMPLETE || flight->status >= 300)
         return;
-    if (text->cut || (text->called && buffer_len(&text->text) == 0) || worker->judgement_count == IN_LINE_MOST) {
+    if (text->cut || flight->opaque || (text->called && buffer_len(&text->text) == 0) ||
+        worker->judgement_count == IN_LINE_MOST) {
         count_unknown(worker, &exchange->request.route->validate);
         return;
     }

@@ -70,6 +70,13 @@ served_price(struct exchange *exchange)
                           slice_of(flight->meter.model));
 }
 
+static const char *
+unread_usage(const struct flight *flight)
+{
+    return flight->opaque ? "the answer came compressed, though none was asked for: its usage cannot be read"
+                          : "the answer does not tell its usage";
+}
+
 /* What the provider says it charges wins over the book; then the kinds of the book would not add up to it. */
 static usd
 charge(struct exchange *exchange, const struct usage *usage)
@@ -83,7 +90,7 @@ charge(struct exchange *exchange, const struct usage *usage)
     if (usd_known(usage->provider_cost))
         return usage->provider_cost;
     if (usage->exactness == USAGE_UNKNOWN)
-        exchange->kinds.why_unknown = exchange->unpriced = "the answer does not tell its usage";
+        exchange->kinds.why_unknown = unread_usage(exchange->cursor.flight);
     else
         exchange->kinds = prices_cost(served_price(exchange), &terms, usage);
     if (exchange->kinds.why_unknown != NULL)

@@ -180,7 +180,7 @@ client_call_write(struct world *world, struct call *call, struct slice bytes, bo
     } else {
         stream_write(&upstream->stream, taken);
     }
-    if (taken.len > 0)
+    if (taken.len > 0 && upstream->phase >= UPSTREAM_ASKING)
         upstream_rearm(upstream); /* a slow upload is not a slow answer */
     upstream->starved = taken.len < bytes.len;
     if (last && taken.len == bytes.len) {

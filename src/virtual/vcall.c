@@ -333,6 +333,16 @@ vcall_took(struct vcall *call)
 
 /* The operations of world.h */
 
+/* A slow upload is not a slow answer; but a connection is not made sooner for it. */
+static void
+written_to(struct vcall *call)
+{
+    const struct endpoint *endpoint = call->endpoint;
+
+    if (call->phase != VCALL_CONNECTING)
+        limit_start(call, call->head_given ? endpoint->idle_timeout_us : endpoint->first_byte_timeout_us);
+}
+
 static void
 check_request(struct history *history, const struct call *call, const struct call_request *request)
 {
@@ -417,6 +427,8 @@ vcall_write(struct world *world, struct call *handle, struct slice bytes, bool l
             "call %u: more than the %lld bytes that were promised", call->number, (long long)call->stream_len);
     buffer_add(&call->body, taken);
     call->unread += taken.len;
+    if (taken.len > 0)
+        written_to(call);
     call->write_short = taken.len < bytes.len;
     call->body_whole = last && !call->write_short;
     REFEREE(call->history,

@@ -338,7 +338,7 @@ ask(unsigned port, const char *request, char *out, size_t size)
         close(fd);
 }
 
-#define PAGE(line) line " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+#define PAGE(line) line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 static void *
 operate(void *argument)

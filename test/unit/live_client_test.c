@@ -307,6 +307,63 @@ silent_backends_time_out(void **state)
     buffer_free(&all);
 }
 
+/* Whether a call on a kept connection may have been worked on shows in whether anything came back. */
+static void
+what_breaks_a_kept_connection_is_told(void **state)
+{
+    static const struct {
+        const char *last_words;
+        bool answer_byte_in;
+    } cases[] = {{"", false}, {"%PDF-1.4", true}, {"HTTP/1.1 20", true}};
+    struct scene *scene = *state;
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        int client = ask(scene, "GET /call HTTP/1.1\r\nHost: x\r\n\r\n");
+        int backend = rig_accept(scene->listener);
+        struct buffer answer;
+
+        rig_read_head(backend);
+        rig_send(backend, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        answer = rig_read_answer(client);
+        buffer_free(&answer);
+        rig_send(client, "GET /call HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        rig_read_head(backend);
+        rig_send(backend, cases[i].last_words);
+        close(backend);
+        rig_wait(&scene->rig->failures, i + 1);
+        assert_int_equal(atomic_load(&scene->rig->failure), CALL_BROKEN);
+        assert_int_equal(atomic_load(&scene->rig->reused), 1);
+        assert_int_equal(atomic_load(&scene->rig->request_byte_out), 1);
+        assert_int_equal(atomic_load(&scene->rig->answer_byte_in), cases[i].answer_byte_in);
+        answer = rig_read_all(client);
+        buffer_free(&answer);
+    }
+}
+
+/* The whole upload takes longer than the backend's time to answer; each piece is well within it. */
+static void
+slow_uploads_do_not_time_out(void **state)
+{
+    struct scene *scene = *state;
+    struct buffer all;
+    int client, backend;
+
+    scene->rig->backend.first_byte_timeout_us = 2 * USEC_PER_S;
+    client = ask(scene, "POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n");
+    for (unsigned i = 0; i < 10; i++) {
+        rig_send(client, "x");
+        usleep(300 * 1000);
+    }
+    backend = rig_accept(scene->listener);
+    rig_read_head(backend);
+    rig_send(backend, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    all = rig_read_all(client);
+    assert_true(slice_ends(buffer_content(&all), "ok"));
+    assert_int_equal(atomic_load(&scene->rig->failures), 0);
+    buffer_free(&all);
+    close(backend);
+}
+
 static void
 connections_are_limited(void **state)
 {
@@ -446,6 +503,8 @@ main(void)
         LIVE_TEST(closes_at_once_when_the_client_leaves),
         LIVE_TEST(unreachable_backends_fail),
         LIVE_TEST(silent_backends_time_out),
+        LIVE_TEST(what_breaks_a_kept_connection_is_told),
+        LIVE_TEST(slow_uploads_do_not_time_out),
         LIVE_TEST(connections_are_limited),
         LIVE_TEST(large_bodies_go_through),
         LIVE_TEST(slow_readers_pause_the_backend),

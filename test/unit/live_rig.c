@@ -28,6 +28,7 @@ enum work {
     WORK_ENDLESS,
     WORK_PIECES,
     WORK_PAUSES,
+    WORK_UPLOAD,
     WORK_CALL
 };
 
@@ -104,7 +105,8 @@ work_of(struct slice target)
         enum work work;
     } all[] = {{"/echo", WORK_ECHO},       {"/small", WORK_ECHO},    {"/chunks", WORK_CHUNKS}, {"/head", WORK_HEAD},
                {"/silent", WORK_SILENT},   {"/begin", WORK_BEGIN},   {"/cut", WORK_CUT},       {"/large", WORK_LARGE},
-               {"/endless", WORK_ENDLESS}, {"/pieces", WORK_PIECES}, {"/pauses", WORK_PAUSES}, {"/call", WORK_CALL}};
+               {"/endless", WORK_ENDLESS}, {"/pieces", WORK_PIECES}, {"/pauses", WORK_PAUSES}, {"/call", WORK_CALL},
+               {"/upload", WORK_UPLOAD}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         if (slice_starts(target, all[i].prefix))
@@ -156,7 +158,7 @@ on_head(struct application *application, struct client *client, const struct htt
         answer(visit, 200, -1);
         return BODY_STREAM;
     }
-    return visit->work == WORK_PAUSES ? BODY_STREAM : BODY_COLLECT;
+    return visit->work == WORK_PAUSES || visit->work == WORK_UPLOAD ? BODY_STREAM : BODY_COLLECT;
 }
 
 static void
@@ -202,6 +204,7 @@ call_failed(struct call *call, enum call_failure failure, const char *text)
     snprintf(rig->failure_text, sizeof(rig->failure_text), "%s", text);
     atomic_store(&rig->failure, failure);
     atomic_store(&rig->request_byte_out, call->request_byte_out);
+    atomic_store(&rig->answer_byte_in, call->answer_byte_in);
     atomic_store(&rig->reused, call->reused);
     atomic_fetch_add(&rig->failures, 1);
     if (call->head_us == 0) {
@@ -214,11 +217,31 @@ call_failed(struct call *call, enum call_failure failure, const char *text)
     }
 }
 
+static const struct call_events call_events = {
+    .head = call_head, .body = call_body, .end = call_end, .failed = call_failed};
+
+static void
+upload(struct visit *visit, struct slice piece, bool last)
+{
+    struct world *world = visit->client->world;
+    struct call_request request = {.endpoint = &visit->rig->backend,
+                                   .method = slice_of(visit->method),
+                                   .target = slice_of(visit->target),
+                                   .streamed = true,
+                                   .stream_len = -1};
+
+    if (visit->left == 0) { /* the first piece */
+        buffer_clear(&visit->described);
+        visit->left = 1;
+        visit->call.events = &call_events;
+        world->ops->call_open(world, &visit->call, &request);
+    }
+    check(world->ops->call_write(world, &visit->call, piece, last) == piece.len, "an upload beyond the buffer");
+}
+
 static void
 make_call(struct visit *visit, struct chunk *body)
 {
-    static const struct call_events events = {
-        .head = call_head, .body = call_body, .end = call_end, .failed = call_failed};
     struct body_part parts[] = {{SLICE_LITERAL("["), NULL}, {chunk_bytes(body), body}, {SLICE_LITERAL("]"), NULL}};
     bool bare = body->len == 0;
     struct call_request request = {.endpoint = &visit->rig->backend,
@@ -229,7 +252,7 @@ make_call(struct visit *visit, struct chunk *body)
 
     buffer_clear(&visit->described);
     visit->left = 1;
-    visit->call.events = &events;
+    visit->call.events = &call_events;
     visit->client->world->ops->call_open(visit->client->world, &visit->call, &request);
 }
 
@@ -289,6 +312,7 @@ on_request(struct application *application, struct client *client, struct chunk 
     case WORK_SILENT:
     case WORK_CHUNKS:
     case WORK_PAUSES:
+    case WORK_UPLOAD:
         break;
     }
 }
@@ -300,6 +324,10 @@ on_body(struct application *application, struct client *client, struct slice pie
 
     (void)application;
     atomic_fetch_add(&visit->rig->body_bytes, piece.len);
+    if (visit->work == WORK_UPLOAD) {
+        upload(visit, piece, last);
+        return;
+    }
     if (visit->work == WORK_PAUSES) {
         client->world->ops->client_pause(client->world, client, true);
         answer(visit, 200, 0);
@@ -337,7 +365,7 @@ on_drained(struct application *application, struct client *client)
 
     (void)application;
     atomic_fetch_add(&visit->rig->drained, 1);
-    if (visit->work != WORK_CALL) {
+    if (visit->work != WORK_CALL && visit->work != WORK_UPLOAD) {
         pour(visit);
         return;
     }

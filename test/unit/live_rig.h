@@ -22,6 +22,7 @@
  *   /endless        bytes until the client is gone
  *   /pauses         an answer to the first piece of the body, after pausing the rest
  *   /small          at most SMALL_MOST bytes of body are wanted
+ *   /upload         a call to `backend` to which the body is passed on as it comes; it must fit the buffer
  *   /call...        a call to `backend` with the same target; its answer is passed on. A rig that is called so by
  *                   another one does what stands behind /call, or describes the head */
 enum { LARGE_BYTES = 8 * 1024 * 1024, SMALL_MOST = 1000 };
@@ -32,7 +33,7 @@ struct rig {
     struct endpoint backend; /* of /call; may be changed while nothing runs */
     struct rig_worker *workers;
     atomic_uint heads, gone, drained, bad_bodies, last_bad_status;
-    atomic_uint failures, failure, request_byte_out, reused, ends;
+    atomic_uint failures, failure, request_byte_out, answer_byte_in, reused, ends;
     atomic_size_t body_bytes, written;
     atomic_int pause; /* /call: pause the call after its head */
     char failure_text[512];
