@@ -314,6 +314,22 @@ what_is_too_long_has_no_outcome(void **state)
     assert_int_equal(end_with(s, state, reason), -1);
 }
 
+/* Nobody can read it: that is no reason to call it useless. */
+static void
+what_came_compressed_has_no_outcome(void **state)
+{
+    char reason[REASON_SIZE];
+    struct scene *s = scene_with(state, "json_schema: test/virtual/answer.schema.json", NULL);
+
+    vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "alpha"), play_head(200, "content-type: application/json\ncontent-encoding: gzip"),
+                   play_text("\x1f\x8b"), play_end());
+    scene_asks(s, (struct ask){0});
+    scene_rest(s);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_SCHEMA_UNKNOWN), 1);
+    assert_int_equal(end_with(s, state, reason), -1);
+}
+
 /* Byte for byte and microsecond for microsecond the same, whatever the validators do. */
 static void
 a_validator_never_delays_the_client(void **state)
@@ -377,6 +393,7 @@ main(void)
         cmocka_unit_test_teardown(all_validators_must_accept, scene_teardown),
         cmocka_unit_test_teardown(only_complete_answers_are_judged, scene_teardown),
         cmocka_unit_test_teardown(what_is_too_long_has_no_outcome, scene_teardown),
+        cmocka_unit_test_teardown(what_came_compressed_has_no_outcome, scene_teardown),
         cmocka_unit_test_teardown(a_validator_never_delays_the_client, scene_teardown),
         cmocka_unit_test_teardown(many_answers_wait_in_line, scene_teardown),
     };
