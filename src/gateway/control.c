@@ -30,6 +30,7 @@ struct control {
     struct visitor visitor; /* first */
     struct gateway_worker *worker;
     struct client *client;
+    const struct tenant_config *tenant; /* whose key it is */
 };
 
 /* Reads a number between 0 and 1, or a truth, as parts per million. */
@@ -120,6 +121,7 @@ take_request(struct visitor *visitor, struct chunk *body)
     bool kept = false;
 
     if (why == NULL) {
+        feedback.tenant = slice_of(control->tenant->name);
         feedback.wall_us = world_wall_us(worker_world(worker));
         journal_put_feedback(&worker->record, &feedback);
         kept = gateway_append(worker);
@@ -162,12 +164,13 @@ static const struct visitor_ops control_visitor = {
 };
 
 void
-control_feedback(struct gateway_worker *worker, struct client *client)
+control_feedback(struct gateway_worker *worker, struct client *client, const struct tenant_config *tenant)
 {
     struct control *control = must_calloc(1, sizeof(*control));
 
     control->visitor.ops = &control_visitor;
     control->worker = worker;
     control->client = client;
+    control->tenant = tenant;
     client->user = control;
 }

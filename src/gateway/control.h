@@ -9,8 +9,9 @@
 void control_models(struct gateway_worker *worker, struct client *client, const struct http_head *head);
 
 /* POST /v1/feedback: the body follows. {"id": "...", "useful": true|false, "score": 0..1, "value_usd": "0.05", "reason":
- * "..."}, with `useful` or `score` or both; the answer is 202. */
+ * "..."}, with `useful` or `score` or both; the answer is 202. It counts
+ * for requests of this tenant, whose key it came with; the ledger leaves out what was said of others'. */
 enum { FEEDBACK_BYTES_MOST = 64 * 1024 };
-void control_feedback(struct gateway_worker *worker, struct client *client);
+void control_feedback(struct gateway_worker *worker, struct client *client, const struct tenant_config *tenant);
 
 #endif

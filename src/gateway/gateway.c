@@ -89,7 +89,7 @@ on_head(struct application *app, struct client *client, const struct http_head *
         return BODY_REFUSED;
     }
     if (identity.errand == ERRAND_FEEDBACK) {
-        control_feedback(worker, client);
+        control_feedback(worker, client, identity.tenant);
         *body_most = FEEDBACK_BYTES_MOST;
         return BODY_COLLECT;
     }

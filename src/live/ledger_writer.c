@@ -168,6 +168,22 @@ check_all(struct ledger_writer *writer)
 
 /* The thread */
 
+/* Once: whoever does it may do it often. */
+static void
+say_foreign(struct ledger_writer *writer)
+{
+    uint64_t now = ledger_foreign_feedback(writer->ledger), before;
+
+    pthread_mutex_lock(&writer->mutex);
+    before = writer->counters.foreign;
+    writer->counters.foreign = now;
+    pthread_mutex_unlock(&writer->mutex);
+    if (before == 0 && now > 0)
+        log_line(writer->options.log, LOG_WARN,
+                 "ledger: feedback came with another tenant's key than its request; it is left out, here and from now "
+                 "on (equipoise_feedback_foreign_total counts it)");
+}
+
 static void
 say_health(struct ledger_writer *writer, enum status now)
 {
@@ -197,6 +213,7 @@ turn(struct ledger_writer *writer)
         status = ledger_tail_release(writer->tail, &clean);
         writer->released_us = clock_now_us();
     }
+    say_foreign(writer);
     say_health(writer, status);
 }
 

@@ -261,7 +261,7 @@ journal_put_attempt(struct buffer *out, uint64_t id, const struct attempt_line *
 void
 journal_put_feedback(struct buffer *out, const struct feedback *feedback)
 {
-    size_t most = feedback->source.len + feedback->reason.len + 6 * WIRE_NUMBER_MOST;
+    size_t most = feedback->source.len + feedback->reason.len + feedback->tenant.len + 7 * WIRE_NUMBER_MOST;
     unsigned char *at = record_begin(out, JOURNAL_FEEDBACK, most);
 
     at = wire_put(at, feedback->id);
@@ -269,6 +269,7 @@ journal_put_feedback(struct buffer *out, const struct feedback *feedback)
     at = wire_put_signed(at, feedback->value);
     at = wire_put_text(at, feedback->source);
     at = wire_put_text(at, feedback->reason);
+    at = wire_put_text(at, feedback->tenant);
     record_end(out, wire_put_signed(at, feedback->wall_us));
 }
 
@@ -280,6 +281,7 @@ take_feedback(struct wire_reader *in, struct feedback *out)
     out->value = wire_take_signed(in);
     out->source = wire_take_text(in);
     out->reason = wire_take_text(in);
+    out->tenant = wire_take_text(in);
     out->wall_us = wire_take_signed(in);
 }
 

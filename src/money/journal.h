@@ -23,6 +23,7 @@ struct feedback {
     int64_t useful_ppm; /* ROW_UNKNOWN: not said */
     usd value;          /* USD_UNKNOWN: not said */
     struct slice source, reason;
+    struct slice tenant; /* whose key said it: it counts for that tenant's requests only; empty: we say it ourselves */
     int64_t wall_us;
 };
 

@@ -35,6 +35,7 @@ struct ledger {
     struct arena arena; /* of one apply */
     struct journal_record record;
     struct row before;
+    uint64_t foreign, foreign_before; /* feedback that was not believed; as of the last commit */
     bool in_batch;
     bool stale; /* after a rollback: what is open must be read from the store again */
 };
@@ -49,6 +50,12 @@ size_t
 ledger_open_count(const struct ledger *ledger)
 {
     return ledger->open.count;
+}
+
+uint64_t
+ledger_foreign_feedback(const struct ledger *ledger)
+{
+    return ledger->foreign_before;
 }
 
 /* Requests that are open */
@@ -195,9 +202,11 @@ strength(struct slice source)
     return slice_is(source, "audit") ? 1 : 0;
 }
 
-void
+bool
 ledger_judge_row(struct row *row, const struct feedback *feedback)
 {
+    if (feedback->tenant.len > 0 && !slice_equal(feedback->tenant, row->tenant))
+        return false;
     if (feedback->useful_ppm != ROW_UNKNOWN &&
         (row->useful_ppm == ROW_UNKNOWN || strength(feedback->source) >= strength(row->useful_source))) {
         row->useful_ppm = feedback->useful_ppm;
@@ -206,6 +215,7 @@ ledger_judge_row(struct row *row, const struct feedback *feedback)
     }
     if (usd_known(feedback->value))
         row->value = feedback->value;
+    return true;
 }
 
 static enum status
@@ -223,7 +233,10 @@ apply_feedback(struct ledger *ledger, const struct feedback *feedback, struct sl
     if (status != OK)
         return status;
     after = ledger->before;
-    ledger_judge_row(&after, feedback);
+    if (!ledger_judge_row(&after, feedback)) {
+        ledger->foreign++;
+        return OK;
+    }
     accounts_change_outcome(ledger->accounts, &ledger->before, &after);
     return store->ops->set_outcome(store, &after);
 }
@@ -242,7 +255,7 @@ take_early(struct ledger *ledger, struct row *row)
     rest = arena_copy(&ledger->arena, buffer_content(&early->record));
     record = arena_alloc(&ledger->arena, sizeof(*record));
     while (rest.len > 0 && (status = journal_take(&rest, record)) == OK)
-        ledger_judge_row(row, &record->feedback);
+        ledger->foreign += !ledger_judge_row(row, &record->feedback);
     if (status != OK)
         return status;
     free_early(id_map_remove(&ledger->early, row->id));
@@ -521,6 +534,7 @@ ledger_commit(struct ledger *ledger)
     if (status != OK)
         return status;
     ledger->changed_count = 0;
+    ledger->foreign_before = ledger->foreign;
     ledger->in_batch = false;
     return OK;
 }
@@ -531,6 +545,7 @@ ledger_rollback(struct ledger *ledger)
     if (!ledger->in_batch)
         return;
     ledger->store->ops->rollback(ledger->store);
+    ledger->foreign = ledger->foreign_before;
     ledger->in_batch = false;
     accounts_forget(ledger->accounts);
     ledger->stale = true;

@@ -68,8 +68,12 @@ attempts_and_feedback_come_back(void **state)
                                    .first_byte_us = ROW_UNKNOWN,
                                    .ended_us = 99,
                                    .why = SLICE_LITERAL("overloaded")};
-    struct feedback feedback = {
-        .id = 77, .useful_ppm = 500000, .value = -3, .source = SLICE_LITERAL("feedback"), .wall_us = 5};
+    struct feedback feedback = {.id = 77,
+                                .useful_ppm = 500000,
+                                .value = -3,
+                                .source = SLICE_LITERAL("feedback"),
+                                .tenant = SLICE_LITERAL("acme"),
+                                .wall_us = 5};
     struct buffer bytes = {0};
     struct slice rest;
 
@@ -87,6 +91,8 @@ attempts_and_feedback_come_back(void **state)
     assert_int_equal(record.type, JOURNAL_FEEDBACK);
     assert_int_equal(record.feedback.value, -3);
     assert_true(slice_is(record.feedback.source, "feedback"));
+    assert_true(slice_is(record.feedback.tenant, "acme"));
+    assert_int_equal(record.feedback.wall_us, 5);
     assert_int_equal(journal_take(&rest, &record), ERR_NOT_FOUND);
     buffer_free(&bytes);
 }

@@ -340,6 +340,59 @@ feedback_counts_whenever_it_comes(void **state)
     assert_true(slice_is(row.useful_reason, "said so"));
 }
 
+/* Before the row and after it; what we say ourselves names no tenant. */
+static void
+feedback_with_another_tenants_key_is_left_out(void **state)
+{
+    struct pair *pair = *state;
+    struct feedback feedback = {.useful_ppm = 0,
+                                .value = 5,
+                                .source = SLICE_LITERAL("feedback"),
+                                .reason = SLICE_LITERAL("theirs"),
+                                .wall_us = START_US};
+    struct row row;
+
+    for (uint64_t round = 0; round < 2; round++) {
+        for (uint64_t id = 1; id <= 2; id++) {
+            feedback.id = id;
+            feedback.tenant = id == 1 ? SLICE_LITERAL("acme-2") : SLICE_LITERAL("acme");
+            feedback.value = 5 + (usd)round;
+            journal_put_feedback(&pair->bytes, &feedback);
+        }
+        batch_both(pair);
+        assert_int_equal(ledger_foreign_feedback(pair->sqlite), round * 2);
+        for (uint64_t id = 1; id <= 2 && round == 0; id++) {
+            some_row(pair, id, &row);
+            row.tenant = SLICE_LITERAL("acme");
+            row.useful_ppm = ROW_UNKNOWN;
+            row.useful_source = row.useful_reason = SLICE_NONE;
+            row.value = USD_UNKNOWN;
+            journal_put_settle(&pair->bytes, &row);
+        }
+        if (round == 0)
+            batch_both(pair);
+        assert_int_equal(ledger_foreign_feedback(pair->sqlite), round + 1);
+        row = row_of(pair, pair->sqlite, 1);
+        assert_int_equal(row.useful_ppm, ROW_UNKNOWN);
+        assert_false(usd_known(row.value));
+        row = row_of(pair, pair->sqlite, 2);
+        assert_int_equal(row.useful_ppm, 0);
+        assert_int_equal(row.value, 5 + (usd)round);
+    }
+    assert_stores_equal(ledger_store(pair->memory), ledger_store(pair->sqlite));
+    assert_checks(pair->sqlite, 2);
+
+    feedback.id = 1;
+    feedback.tenant = SLICE_LITERAL("acme-2");
+    journal_put_feedback(&pair->bytes, &feedback);
+    assert_int_equal(ledger_begin(pair->memory), OK);
+    assert_int_equal(ledger_apply(pair->memory, buffer_content(&pair->bytes)), OK);
+    ledger_rollback(pair->memory);
+    assert_int_equal(ledger_foreign_feedback(pair->memory), 2);
+    batch(pair->memory, buffer_content(&pair->bytes));
+    assert_int_equal(ledger_foreign_feedback(pair->memory), 3);
+}
+
 static void
 the_caller_is_believed_before_a_validator(void **state)
 {
@@ -513,6 +566,7 @@ main(void)
         ON_BOTH(an_open_request_is_charged),
         ON_BOTH(a_later_settle_closes),
         ON_BOTH(feedback_counts_whenever_it_comes),
+        ON_BOTH(feedback_with_another_tenants_key_is_left_out),
         ON_BOTH(the_caller_is_believed_before_a_validator),
         ON_BOTH(old_early_feedback_goes),
         ON_BOTH(a_rolled_back_batch_leaves_nothing),

@@ -365,6 +365,34 @@ serve_on_all(struct gateway *gateway)
         pthread_join(threads[i], NULL);
 }
 
+/* Said once, however often it comes. */
+static void
+feedback_with_another_tenants_key_is_said_once(void **state)
+{
+    struct scene *scene = *state;
+    struct ledger_options options = {.dir = scene->dir, .workers = WORKERS, .log = &scene->log.log};
+    struct feedback feedback = {.id = 1, .useful_ppm = 0, .value = USD_UNKNOWN, .tenant = SLICE_LITERAL("nobody's")};
+    struct ledger_writer *writer;
+    struct buffer record = {0};
+    struct row row;
+
+    assert_int_equal(ledger_writer_start(&options, &scene->problems, &writer), OK);
+    fixture_row(&scene->rng, &scene->arena, 1, START_US, &row);
+    journal_put_settle(&record, &row);
+    assert_int_equal(ledger_writer_append(writer, 0, buffer_content(&record)), OK);
+    for (unsigned i = 1; i <= 3; i++) {
+        buffer_clear(&record);
+        journal_put_feedback(&record, &feedback);
+        assert_int_equal(ledger_writer_append(writer, 0, buffer_content(&record)), OK);
+        assert_int_equal(ledger_writer_drain(writer), OK);
+        assert_int_equal(ledger_writer_counters(writer).foreign, i);
+        assert_int_equal(scene->log.lines, 1);
+    }
+    assert_non_null(strstr(scene->log.last, "another tenant's key"));
+    ledger_writer_stop(writer);
+    buffer_free(&record);
+}
+
 static void
 nothing_is_lost_between_workers_and_ledger(void **state)
 {
@@ -461,6 +489,7 @@ main(void)
         cmocka_unit_test(dying_at_any_step_changes_nothing),
         cmocka_unit_test(dying_in_recovery_changes_nothing),
         IN_SCENE(a_torn_tail_is_cut),
+        IN_SCENE(feedback_with_another_tenants_key_is_said_once),
         IN_SCENE(nothing_is_lost_between_workers_and_ledger),
         IN_SCENE(a_lost_row_is_noticed),
         IN_SCENE(what_waits_for_the_ledger_is_counted),

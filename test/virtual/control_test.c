@@ -341,6 +341,26 @@ feedback_is_kept(void **state)
     scene_passed(s);
 }
 
+/* The ledger finds out whether the request is theirs; the record says who they are. */
+static void
+feedback_names_the_tenant_whose_key_it_came_with(void **state)
+{
+    static const char more[] =
+        "  second: { sha256: b464ce30b204dc60e335136ee46a01efe74914f4e4a6264f48448448642c9a0c, tenant: other }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 32, .more = more});
+    struct journal_record record;
+    struct slice bytes;
+
+    scene_asks(
+        s, (struct ask){.target = "/v1/feedback", .key = SECOND, .body = "{\"id\":\"0000000000001\",\"useful\":true}"});
+    scene_rest(s);
+    assert_int_equal(s->feedbacks, 1);
+    bytes = history_journal(s->history, 0);
+    assert_int_equal(journal_take(&bytes, &record), OK);
+    assert_slice_is(record.feedback.tenant, "other");
+    scene_passed(s);
+}
+
 static void
 models_are_listed_in_both_dialects(void **state)
 {
@@ -379,6 +399,7 @@ main(void)
         cmocka_unit_test_teardown(a_client_may_leave_while_the_command_runs, scene_teardown),
         cmocka_unit_test_teardown(equal_requests_have_one_fingerprint, scene_teardown),
         cmocka_unit_test_teardown(feedback_is_kept, scene_teardown),
+        cmocka_unit_test_teardown(feedback_names_the_tenant_whose_key_it_came_with, scene_teardown),
         cmocka_unit_test_teardown(models_are_listed_in_both_dialects, scene_teardown),
     };
 
