@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "dialect/fingerprint.h"
 #include "gateway/attempt.h"
@@ -233,6 +234,16 @@ take_bad_body(struct visitor *visitor, unsigned status)
 
 /* Weigh */
 
+/* Drawn once for each conversation, so that none is torn; what belongs to no conversation is drawn by itself. */
+static bool
+is_held_out(const struct exchange *exchange)
+{
+    static const uint64_t apart = 0x686f6c646f7574; /* this lot has nothing to do with those of levers */
+    uint64_t lot = rng_mix((exchange->conversation != 0 ? exchange->conversation : exchange->id) ^ apart);
+
+    return lot % 1000000 < exchange->request.route->holdout_ppm;
+}
+
 static void
 make_plans(struct exchange *exchange)
 {
@@ -243,7 +254,8 @@ make_plans(struct exchange *exchange)
         exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
         return;
     }
-    for (unsigned id = 0; id < LEVER_COUNT; id++) {
+    exchange->holdout = is_held_out(exchange);
+    for (unsigned id = 0; id < LEVER_COUNT && !exchange->holdout; id++) {
         enum lever_mode mode = lever_mode_of(request, (enum lever_id)id);
 
         if (mode != LEVER_OFF)

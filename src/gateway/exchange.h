@@ -94,6 +94,7 @@ struct exchange {
     struct usage usage;   /* of the last booked attempt */
     struct cost kinds;    /* and what it cost kind by kind, by the price book */
     const char *unpriced; /* why the cost is unknown; NULL: it is not */
+    bool holdout;         /* no lever touches it, by lot */
     bool bypass;          /* as it was when the plans were weighed */
     bool opened;          /* the journal knows of it */
     bool wants_cost;      /* x-equipoise-include: cost */

@@ -289,6 +289,7 @@ put_asker(const struct exchange *exchange, struct row *row)
     row->owner = slice_of(route != NULL ? route->owner : NULL);
     row->worth = route != NULL ? route->worth : USD_UNKNOWN;
     row->request_bytes = exchange->request_bytes;
+    row->holdout = exchange->holdout;
     row->fingerprint = exchange->fingerprint;
 }
 

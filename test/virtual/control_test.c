@@ -53,6 +53,37 @@ a_key_may_ask_only_for_its_routes(void **state)
     scene_passed(s);
 }
 
+/* Conversations that are held out see no lever, whole; of many, about the share that was asked for. */
+static void
+a_share_of_conversations_is_held_out(void **state)
+{
+    enum { CONVERSATIONS = 200, TURNS = 2 };
+    static const char config[] =
+        "backends:\n"
+        "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+        "  beta:  { url: \"http://beta.example\", models: [ big ] }\n"
+        "routes:\n"
+        "  assistant: { reference: beta/big, candidates: [ alpha/big ], levers: { alternatives: on }, holdout: 25% }\n"
+        "prices:\n"
+        "  override: { alpha/big: { input: $1/M, output: $1/M }, beta/big: { input: $2/M, output: $2/M } }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 34, .config = config});
+    size_t held_out = 0;
+
+    for (unsigned i = 0; i < CONVERSATIONS * TURNS; i++) {
+        char headers[64];
+
+        snprintf(headers, sizeof(headers), "x-session-id: visit-%u\n", i / TURNS);
+        scene_asks(s, (struct ask){.headers = headers});
+        scene_rest(s);
+        held_out += (size_t)scene_row(s, i)->holdout;
+        assert_row_is(s, i, backend, scene_row(s, i)->holdout != 0 ? "beta" : "alpha");
+        if (i % TURNS > 0)
+            assert_int_equal(scene_row(s, i)->holdout, scene_row(s, i - 1)->holdout);
+    }
+    assert_in_range(held_out / TURNS, CONVERSATIONS * 15 / 100, CONVERSATIONS * 35 / 100);
+    scene_passed(s);
+}
+
 /* An application that cannot change its model's name is given a route by a header; keys keep their rules. */
 static void
 a_header_names_the_route(void **state)
@@ -393,6 +424,7 @@ main(void)
         cmocka_unit_test_teardown(a_key_expires, scene_teardown),
         cmocka_unit_test_teardown(a_lever_saves_only_where_it_is_on, scene_teardown),
         cmocka_unit_test_teardown(a_header_names_the_route, scene_teardown),
+        cmocka_unit_test_teardown(a_share_of_conversations_is_held_out, scene_teardown),
         cmocka_unit_test_teardown(a_credential_is_printed_once_and_renewed_in_time, scene_teardown),
         cmocka_unit_test_teardown(a_command_that_fails_is_said_and_booked, scene_teardown),
         cmocka_unit_test_teardown(a_backend_without_its_credential_is_passed_over, scene_teardown),
