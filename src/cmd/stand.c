@@ -1,11 +1,14 @@
 #include "cmd/stand.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/files.h"
 #include "cmd/ledger_view.h"
 #include "gateway/admin.h"
 #include "gateway/discovery.h"
@@ -275,23 +278,43 @@ make_workers(struct stand *stand)
     stand->gateway.worker_count = count;
 }
 
+/* The marks of conversations must outlive the process: what was drawn for one holds. Made once, beside the ledger; the
+ * data folder is this process's alone by now. */
+static int
+find_salt(struct stand *stand)
+{
+    char *path = arena_printf(&stand->config->arena, "%s/salt", stand->config->data);
+    uint64_t salt;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool found = fd >= 0 && read(fd, &salt, sizeof(salt)) == (ssize_t)sizeof(salt);
+
+    if (fd >= 0)
+        close(fd);
+    if (!found && (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt) ||
+                   file_replace(path, slice_make((const char *)&salt, sizeof(salt))) != OK)) {
+        cmd_complain("%s cannot be written: %s", path, strerror(errno));
+        return CMD_FAILED;
+    }
+    stand->gateway.salt = salt;
+    return CMD_FINE;
+}
+
 int
 stand_new(struct config *config, struct stand **out)
 {
     struct stand *stand = must_calloc(1, sizeof(*stand));
-    uint64_t salt = 0;
     int exit_status;
 
-    if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
-        salt = (uint64_t)getpid();
     stand->config = config_hold(config);
     stand->log = log_to_stderr(LOG_INFO);
-    gateway_init(&stand->gateway, config, &stand->log, salt);
+    gateway_init(&stand->gateway, config, &stand->log, 0);
     exit_status = open_listeners(stand);
     if (exit_status == CMD_FINE) {
         make_workers(stand);
         exit_status = open_ledger(stand);
     }
+    if (exit_status == CMD_FINE)
+        exit_status = find_salt(stand);
     if (exit_status != CMD_FINE) {
         stand_free(stand);
         return exit_status;

@@ -37,18 +37,3 @@ config_check_backends(const struct config *config, struct problems *problems)
                      about(config, PROBLEM_WARNING, "Add `backends:`; `equipoise init` writes what it finds here."),
                      "there are no backends: every request is answered with an error");
 }
-
-void
-config_check_reload(const struct config *before, const struct config *after, struct problems *problems)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < config_root.count; i++) {
-        if (config_root.fields[i].reload != RELOAD_RESTART)
-            continue;
-        if (strcmp(before->restart_values[at], after->restart_values[at]) != 0)
-            problems_add(problems, about(after, PROBLEM_WARNING, "Restart to use it; the rest is in use now."),
-                         "%s changed, which needs a restart", config_root.fields[i].key);
-        at++;
-    }
-}

@@ -134,49 +134,6 @@ check_tls(struct build *build)
                      "tls: needs both `cert` and `key`");
 }
 
-/* A node's content as one text, to see whether it changed. */
-static void
-flatten(const struct yaml_node *node, struct buffer *out)
-{
-    if (node->kind == YAML_SCALAR) {
-        buffer_add(out, node->text);
-        buffer_add_byte(out, '\n');
-        return;
-    }
-    buffer_add_byte(out, '{');
-    for (size_t i = 0; i < node->count; i++) {
-        if (node->items[i].key != NULL)
-            flatten(node->items[i].key, out);
-        flatten(node->items[i].value, out);
-    }
-    buffer_add_byte(out, '}');
-}
-
-/* As the hash of what stands there, so that no secret is kept twice. */
-static void
-note_restart_values(struct build *build)
-{
-    const char **values = arena_alloc(build->reader.arena, (config_root.count + 1) * sizeof(*values));
-    struct buffer text;
-    size_t count = 0;
-
-    buffer_init(&text);
-    for (size_t i = 0; i < config_root.count; i++) {
-        const struct field *field = &config_root.fields[i];
-        const struct yaml_node *node = yaml_get(build->root, field->key);
-        struct yaml_node standard = {.kind = YAML_SCALAR, .text = slice_of(field->standard)};
-
-        if (field->reload != RELOAD_RESTART)
-            continue;
-        buffer_clear(&text);
-        flatten(node != NULL ? node : &standard, &text);
-        values[count++] =
-            arena_printf(build->reader.arena, "%016llx", (unsigned long long)hash_fast(buffer_content(&text), 0));
-    }
-    buffer_free(&text);
-    build->config->restart_values = values;
-}
-
 static void
 build_all(struct build *build)
 {
@@ -188,7 +145,6 @@ build_all(struct build *build)
     build_keys(build);
     check_listeners(build);
     check_tls(build);
-    note_restart_values(build);
 }
 
 static int

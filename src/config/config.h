@@ -180,9 +180,8 @@ struct config {
     struct tenant_config *tenants;
     size_t tenant_count;
     const struct tenant_config *default_tenant;
-    struct price_book *prices;   /* file, overrides and built-in facts together; held by this snapshot */
-    unsigned endpoint_ids;       /* how many were given out by this one and all before it: none is used twice */
-    const char **restart_values; /* of the keys that need a restart, in the table's order; NULL-terminated */
+    struct price_book *prices; /* file, overrides and built-in facts together; held by this snapshot */
+    unsigned endpoint_ids;     /* how many were given out by this one and all before it: none is used twice */
 };
 
 struct config_outside;
@@ -214,9 +213,6 @@ void config_check_exposure(const struct config *config, struct problems *problem
 
 /* A warning if there is nothing to send requests to. */
 void config_check_backends(const struct config *config, struct problems *problems);
-
-/* A warning for every key that changed and needs a restart to take effect. */
-void config_check_reload(const struct config *before, const struct config *after, struct problems *problems);
 
 /* problems_print for a configuration's text: what may be a secret in the lines shown is starred out. */
 void config_print_problems(const struct problems *problems, struct slice text, bool colour, struct buffer *out);

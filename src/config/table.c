@@ -19,8 +19,8 @@ static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "
 static const char *const when_full[] = {"refuse", "serve", NULL};
 
 static const struct field tls_fields[] = {
-    FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM.", .reload = RELOAD_RESTART),
-    FIELD("key", FIELD_PATH, AT(root_draft, tls.key), "Its private key, PEM.", .reload = RELOAD_RESTART),
+    FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM."),
+    FIELD("key", FIELD_PATH, AT(root_draft, tls.key), "Its private key, PEM."),
 };
 
 static const struct section tls_section = {SECTION("TLS towards clients", "tls", tls_fields, root_draft)};
@@ -266,8 +266,7 @@ static const struct section limits_section = {SECTION("Limits towards clients", 
 
 static const struct field journal_fields[] = {
     FIELD("sync", FIELD_DURATION, AT(root_draft, journal_sync_us),
-          "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS,
-          .reload = RELOAD_RESTART),
+          "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS),
     FIELD("when_full", FIELD_CHOICE, AT(root_draft, journal_when_full),
           "When a request cannot be booked (disk full or failing): refuse it, or serve it and count what was lost.",
           .standard = "refuse", .choices = when_full),
@@ -277,7 +276,7 @@ static const struct section journal_section = {SECTION("The journal", "journal",
 
 static const struct field health_fields[] = {
     FIELD("listen", FIELD_ADDRESS, AT(root_draft, health), "An address for /healthz, /readyz and /metrics alone.",
-          .reload = RELOAD_RESTART, .required = true),
+          .required = true),
     FIELD("token", FIELD_SECRET, AT(root_draft, health_token),
           "What callers must send as `authorization: Bearer`. Needed beyond loopback."),
 };
@@ -287,18 +286,18 @@ static const struct section health_section = {
 
 static const struct field root_fields[] = {
     FIELD("listen", FIELD_ADDRESS, AT(root_draft, listen), "Where clients connect. `:8080`: all addresses.",
-          .standard = "127.0.0.1:8080", .reload = RELOAD_RESTART),
+          .standard = "127.0.0.1:8080"),
     FIELD("admin", FIELD_ADDRESS, AT(root_draft, admin), "Health, metrics, live requests, commands. Loopback only.",
-          .standard = "127.0.0.1:9090", .reload = RELOAD_RESTART),
+          .standard = "127.0.0.1:9090"),
     FIELD("data", FIELD_PATH, AT(root_draft, data), "Folder of the journal and the ledger.",
-          .standard = "equipoise-data", .reload = RELOAD_RESTART),
+          .standard = "equipoise-data"),
     FIELD("workers", FIELD_COUNT, AT(root_draft, workers), "Threads that serve. `auto`: one per core.",
-          .standard = "auto", .word = "auto", .least = 1, .most = 256, .reload = RELOAD_RESTART),
+          .standard = "auto", .word = "auto", .least = 1, .most = 256),
     FIELD("observe", FIELD_BOOL, AT(root_draft, observe), "Forward and book, never alter or refuse.", .standard = "no"),
     FIELD("fingerprints", FIELD_BOOL, AT(root_draft, fingerprints),
           "Keep a hash of each request in the ledger, by which equal requests of a tenant can be told.",
           .standard = "no"),
-    FIELD("tls", FIELD_SECTION, 0, "Serve clients over TLS.", .inside = &tls_section, .reload = RELOAD_RESTART),
+    FIELD("tls", FIELD_SECTION, 0, "Serve clients over TLS.", .inside = &tls_section),
     FIELD("backends", FIELD_MAP, AT(root_draft, backends), "The model servers, by a name of your choice.",
           .inside = &backend_section),
     FIELD("routes", FIELD_MAP, AT(root_draft, routes),
@@ -309,10 +308,8 @@ static const struct field root_fields[] = {
     FIELD("tenants", FIELD_MAP, AT(root_draft, tenants), "Rules for tenants.", .inside = &tenant_section),
     FIELD("prices", FIELD_SECTION, 0, "What things cost, where you know better.", .inside = &prices_section),
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
-    FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section,
-          .reload = RELOAD_RESTART),
-    FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section,
-          .reload = RELOAD_RESTART),
+    FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
+    FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section),
 };
 
 static const struct later root_later[] = {

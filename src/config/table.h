@@ -1,4 +1,4 @@
-/* The one table of the configuration: every key, its type, default, reload class and words. It drives reading,
+/* The one table of the configuration: every key, its type, default and words. It drives reading,
  * defaults, --help-config and doc/config.md. Values land in drafts, plain structs in which names are still text;
  * build.h makes the snapshot of them. */
 #ifndef CONFIG_TABLE_H
@@ -32,8 +32,6 @@ enum field_kind {
     FIELD_KIND_COUNT
 };
 
-enum reload { RELOAD_LIVE, RELOAD_RESTART };
-
 struct section;
 
 struct field {
@@ -43,7 +41,6 @@ struct field {
     const char *words;
     const char *standard; /* the default, as it would be written; NULL: none */
     const char *word;     /* a word with a meaning of its own: 0 for counts, USEC_NEVER for times */
-    enum reload reload;
     bool required;
     const char *type;             /* FIELD_NODE: its type for the help */
     const char *const *choices;   /* FIELD_CHOICE, NULL-terminated */

@@ -25,7 +25,7 @@ struct gateway {
     struct experiences experiences;
     struct directory directory;
     atomic_bool bypass;
-    uint64_t salt; /* of conversation marks; of this process */
+    uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
     struct gateway_worker *workers[WORKERS_MOST];
     unsigned worker_count;
 };

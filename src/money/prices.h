@@ -96,13 +96,9 @@ struct cost {
 };
 
 /* What the usage costs by the book. `price` may be NULL: unknown. What the provider itself says it charges
- * (usage->provider_cost) is not looked at; see prices_charge. */
+ * (usage->provider_cost) is not looked at: that it wins is the ledger's rule
+ * (gateway/settle.c). */
 struct cost prices_cost(const struct price *price, const struct price_terms *terms, const struct usage *usage);
-
-/* What goes to the ledger: the provider's own figure where it reports one, else prices_cost().total. *why is set to
- * NULL or to why it is unknown. */
-usd prices_charge(const struct price *price, const struct price_terms *terms, const struct usage *usage,
-                  const char **why);
 
 /* Reads usage and model out of a whole answer as the book's extractor for that provider and flavour says (flavour NULL:
  * "default", or whichever fits). The model points into `root`; SLICE_NONE if it names none. On failure *why says what was missing, formatted

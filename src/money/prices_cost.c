@@ -493,19 +493,6 @@ prices_cost(const struct price *price, const struct price_terms *terms, const st
     return total_of(&sums);
 }
 
-usd
-prices_charge(const struct price *price, const struct price_terms *terms, const struct usage *usage, const char **why)
-{
-    struct cost cost;
-
-    *why = NULL;
-    if (usd_known(usage->provider_cost))
-        return usage->provider_cost;
-    cost = prices_cost(price, terms, usage);
-    *why = cost.why_unknown;
-    return cost.total;
-}
-
 usd_rate
 price_rate_at(const struct price *price, usec wall_us, enum usage_kind kind)
 {

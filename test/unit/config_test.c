@@ -564,25 +564,6 @@ unchanged_endpoints_keep_their_id(void **state)
 }
 
 static void
-what_needs_a_restart_is_told(void **state)
-{
-    struct loaded old, new;
-    struct problems problems;
-
-    (void)state;
-    load_fine(&old, "listen: 127.0.0.1:8080\nworkers: 2\nlimits: { body: 1MiB }\n");
-    load_fine(&new, "workers: 3\ndata: elsewhere\nlimits: { body: 2MiB }\n");
-    problems_init(&problems);
-    config_check_reload(old.config, new.config, &problems);
-    assert_int_equal(problems.count, 2);
-    assert_non_null(strstr(problems.all[0].text, "data"));
-    assert_non_null(strstr(problems.all[1].text, "workers"));
-    problems_free(&problems);
-    done(&old);
-    done(&new);
-}
-
-static void
 holders_share_a_snapshot(void **state)
 {
     struct loaded l;
@@ -647,7 +628,6 @@ main(void)
         cmocka_unit_test(the_caret_stands_below_the_place),
         cmocka_unit_test(without_keys_only_loopback_is_served),
         cmocka_unit_test(unchanged_endpoints_keep_their_id),
-        cmocka_unit_test(what_needs_a_restart_is_told),
         cmocka_unit_test(holders_share_a_snapshot),
         cmocka_unit_test(keys_are_added_without_harm),
     };

@@ -338,25 +338,6 @@ scenario_2_what_is_not_known_is_never_free(void **state)
 }
 
 static void
-scenario_6_the_providers_own_figure_wins_in_the_ledger(void **state)
-{
-    const struct price *price = prices_resolve(*state, NULL, "acme", slice_of("plain"));
-    struct usage usage = tokens(1000000, 0);
-    struct price_terms terms = {0};
-    const char *why;
-
-    assert_int_equal(prices_charge(price, &terms, &usage, &why), 2 * USD_ONE);
-    assert_null(why);
-    usage.provider_cost = 123;
-    assert_int_equal(prices_charge(price, &terms, &usage, &why), 123);
-    assert_int_equal(prices_charge(NULL, &terms, &usage, &why), 123);
-    assert_int_equal(prices_cost(price, &terms, &usage).total, 2 * USD_ONE); /* the book's view stays */
-    usage.provider_cost = USD_UNKNOWN;
-    assert_int_equal(prices_charge(NULL, &terms, &usage, &why), USD_UNKNOWN);
-    assert_non_null(why);
-}
-
-static void
 many_names_do_not_make_many_handles(void **state)
 {
     const struct price *first = prices_resolve(*state, NULL, "acme", slice_of("cached"));
@@ -647,7 +628,6 @@ main(void)
         cmocka_unit_test(requests_and_seconds_have_prices_too),
         cmocka_unit_test(rates_with_many_digits_are_rounded_once),
         cmocka_unit_test(scenario_2_what_is_not_known_is_never_free),
-        cmocka_unit_test(scenario_6_the_providers_own_figure_wins_in_the_ledger),
         cmocka_unit_test(many_names_do_not_make_many_handles),
         cmocka_unit_test(answers_are_read_as_the_file_says),
         cmocka_unit_test(answers_that_do_not_fit_say_what_they_miss),
