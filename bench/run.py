@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from rig import summary
-from rig.contenders import RigError, contenders, find, split_cpus, upstreams
-from rig.suites import SUITES, TOKENS_PER_SECOND
+from rig.contenders import RigError, contenders, find, paced, split_cpus, upstreams
+from rig.suites import SUITES
 
 SOURCE = Path(__file__).resolve().parent
 ROOT = SOURCE.parent
@@ -181,7 +181,7 @@ def problems_of(suite, rounds):
 
 def run_all(arguments, result):
     """Runs the suites asked for; fills in `result`. Returns whether every answer was right."""
-    servers = upstreams(PROGRAMS, FOLDER, TOKENS_PER_SECOND)
+    servers = upstreams(PROGRAMS, FOLDER)
     taking_part = [one for one in contenders(PROGRAMS, FOLDER)
                    if not arguments.only or one.name in ("direct", "nginx", *arguments.only)]
     started, fine = [], True
@@ -192,6 +192,10 @@ def run_all(arguments, result):
         for suite in SUITES:
             if arguments.suite and suite.name not in arguments.suite:
                 continue
+            if suite.pace:
+                servers[-1].stop()
+                servers[-1].command = paced(PROGRAMS, FOLDER, suite.pace)
+                servers[-1].start(FOLDER)
             rounds = run_suite(suite, taking_part, servers, arguments)
             summed = summary.summarise(suite, rounds)
             result["suites"][suite.name] = {"summary": summed, "rounds": rounds}

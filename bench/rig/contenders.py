@@ -123,12 +123,17 @@ def split_cpus():
     return ({cpus[-1]}, set(cpus[:-1])) if len(cpus) > 1 else (set(cpus), set(cpus))
 
 
-def upstreams(programs: Path, folder: Path, tokens_per_second):
+def paced(programs: Path, folder: Path, tokens_per_second):
+    """The command of the streams' upstream."""
+    return [programs / "bench_upstream", "18102", folder / "answer.json", str(tokens_per_second)]
+
+
+def upstreams(programs: Path, folder: Path):
+    """The streams' upstream is the last: each suite sets its pace."""
     _, cpus = split_cpus()
     return [
         Server("upstream-nginx", [find("nginx"), "-p", ".", "-c", folder / "nginx-upstream.conf"], [18100, 18101], cpus),
-        Server("upstream-streams", [programs / "bench_upstream", "18102", folder / "answer.json",
-                                    str(tokens_per_second)], [18102], cpus),
+        Server("upstream-streams", paced(programs, folder, 50), [18102], cpus),
     ]
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-TOKENS_PER_SECOND = 50
-STREAMS = 500
 STREAM_SECONDS = 5
 PROMPT_BYTES = 1500  # of the last message: with the rest of the request about 2 KB
 
@@ -28,12 +26,33 @@ class Suite:
     rounds: int = 9
     seconds: float = 5
     prompt_bytes: int = PROMPT_BYTES
-    tokens: int = 0  # of a streamed answer; 0: buffered
+    streams: int = 0  # so many streams at once; 0: buffered answers
+    pace: int = 0  # tokens per second of each
     without: tuple = ()  # contenders that say nothing here
+
+    @property
+    def tokens(self):
+        """Of each streamed answer."""
+        return self.pace * STREAM_SECONDS
 
 
 CPU = (Column("cpu_user_us", "user CPU µs", 1), Column("cpu_us", "CPU µs", 1, True))
 CLOSED = (Column("rps", "requests/s", 0, True), Column("p50_us", "p50 µs"), Column("p99_us", "p99 µs"), *CPU)
+
+
+
+def streams(count, pace):
+    """Streams that all begin within a second and last for several. A stall is a worst gap beyond the pace's own."""
+    return Suite(f"streams-{count}", f"{count:,} streams at once, {pace} tokens/s each",
+                 ("--connections", count, "--rate", count, "--requests", count),
+                 (Column("first_token_p50_us", "first token p50 µs"), Column("gap_p99_us", "gap p99 µs"),
+                  Column("worst_gap_p50_us", "worst gap p50 µs"), Column("worst_gap_p99_us", "worst gap p99 µs"),
+                  Column("added_worst_gap_p99_us", "added worst gap p99 µs"),
+                  Column("token_delay_p50_us", "token delay p50 µs"), Column("token_delay_p99_us", "token delay p99 µs"),
+                  Column("added_token_delay_p99_us", "added delay p99 µs", 0, True),
+                  Column("cpu_per_token_us", "CPU µs/token", 1, True)),
+                 upstream="streams", rounds=5, streams=count, pace=pace, without=("nginx again",))
+
 
 SUITES = (
     Suite("closed-16", "1 KB answers, as fast as 16 connections can", ("--connections", 16), CLOSED),
@@ -45,11 +64,6 @@ SUITES = (
           upstream="streams", rounds=5, prompt_bytes=200_000, without=("nginx again",)),
     Suite("tls-16", "1 KB answers from a TLS upstream, as fast as 16 connections can", ("--connections", 16), CLOSED,
           upstream="tls", rounds=5, without=("direct", "nginx again")),
-    Suite("streams-500", f"{STREAMS} streams at once, {TOKENS_PER_SECOND} tokens/s each",
-          ("--connections", STREAMS, "--rate", STREAMS, "--requests", STREAMS),
-          (Column("first_token_p50_us", "first token p50 µs"), Column("gap_p99_us", "gap p99 µs"),
-           Column("worst_gap_p50_us", "worst gap p50 µs"), Column("worst_gap_p99_us", "worst gap p99 µs"),
-           Column("token_delay_p50_us", "token delay p50 µs"), Column("token_delay_p99_us", "token delay p99 µs"),
-           Column("added_token_delay_p99_us", "added delay p99 µs", 0, True), Column("cpu_per_token_us", "CPU µs/token", 1, True)),
-          upstream="streams", rounds=5, tokens=TOKENS_PER_SECOND * STREAM_SECONDS, without=("nginx again",)),
+    streams(500, 50),
+    streams(2000, 10),
 )

@@ -90,7 +90,7 @@ static const struct field backend_fields[] = {
         .standard = "no"),
     FIELD("timeouts", FIELD_SECTION, 0, "How long to wait for it.", .inside = &timeout_section),
     FIELD("connections", FIELD_COUNT, AT(backend_draft, connections),
-          "At most so many connections, per worker and URL.", .standard = "1024", .least = 1, .most = 65535),
+          "At most so many connections, per worker and URL.", .standard = "16384", .least = 1, .most = 65535),
 };
 
 static const struct later backend_later[] = {
