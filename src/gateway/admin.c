@@ -7,6 +7,7 @@
 #include "base/ip.h"
 #include "base/text.h"
 #include "gateway/exchange.h"
+#include "gateway/round.h"
 
 enum { BODY_BYTES_MOST = 4096, LIVE_MOST = 1000 };
 
@@ -22,8 +23,7 @@ struct visit {
     struct list link;
     struct admin *admin;
     struct client *client;
-    struct message message; /* walks from worker to worker */
-    unsigned next_worker;
+    struct round round;
     struct job job;
     uint64_t id;
     enum status status;
@@ -111,14 +111,12 @@ serve_metrics(struct visit *visit)
     reply(visit, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_content(&visit->text));
 }
 
-/* Live requests: a message visits every worker in turn, each writes down its own, the last stop is at home. */
-
-/* In visit->next_worker: all workers have written. */
-enum { AT_HOME = WORKERS_MOST + 1 };
+/* Live requests: every worker in turn writes down its own. */
 
 static void
-put_live(struct visit *visit, struct gateway_worker *worker)
+put_live(struct round *round, struct gateway_worker *worker)
 {
+    struct visit *visit = CONTAINER_OF(round, struct visit, round);
     usec now_us = world_now_us(worker_world(worker));
 
     LIST_EACH(&worker->exchanges, node, after)
@@ -143,41 +141,27 @@ put_live(struct visit *visit, struct gateway_worker *worker)
 }
 
 static void
-visit_worker(struct message *message, struct world *to)
+live_done(struct round *round)
 {
-    struct visit *visit = CONTAINER_OF(message, struct visit, message);
-    struct gateway *gateway = visit->admin->options.gateway;
-    struct world *home = visit->admin->app.world;
-    unsigned next;
+    struct visit *visit = CONTAINER_OF(round, struct visit, round);
 
-    if (visit->next_worker == AT_HOME) {
-        visit->busy = false;
-        if (visit->client == NULL) {
-            visit_end(visit);
-            return;
-        }
-        buffer_add_text(&visit->text, "]}");
-        reply_json(visit, 200, buffer_content(&visit->text));
+    visit->busy = false;
+    if (visit->client == NULL) {
+        visit_end(visit);
         return;
     }
-    put_live(visit, gateway->workers[to->worker]);
-    next = ++visit->next_worker; /* once posted, the visit belongs to the next worker */
-    if (next == gateway->worker_count) {
-        visit->next_worker = AT_HOME;
-        next = home->worker;
-    }
-    to->ops->post(to, next, &visit->message);
+    buffer_add_text(&visit->text, "]}");
+    reply_json(visit, 200, buffer_content(&visit->text));
 }
 
 static void
 serve_live(struct visit *visit)
 {
-    struct world *world = visit->admin->app.world;
-
     buffer_add_text(&visit->text, "{\"requests\":[");
     visit->busy = true;
-    visit->message.deliver = visit_worker;
-    world->ops->post(world, 0, &visit->message);
+    visit->round.visit = put_live;
+    visit->round.home_again = live_done;
+    round_start(&visit->round, visit->admin->options.gateway, visit->admin->app.world);
 }
 
 /* One row, read off the loop. */

@@ -14,8 +14,8 @@ control_models(struct gateway_worker *worker, struct client *client, const struc
     size_t taken;
 
     buffer_clear(&worker->text);
-    directory_list(&worker->gateway->directory, worker->gateway->config, anthropic ? DIALECT_ANTHROPIC : DIALECT_OPENAI,
-                   &worker->text);
+    directory_list(&worker->view->snapshot->directory, worker->view->config,
+                   anthropic ? DIALECT_ANTHROPIC : DIALECT_OPENAI, &worker->text);
     list = buffer_content(&worker->text);
     client_answer(client, &(struct http_answer){200, &type, 1, (int64_t)list.len});
     taken = slice_is(head->method, "HEAD") ? list.len : client_write(client, list);
@@ -29,6 +29,7 @@ control_models(struct gateway_worker *worker, struct client *client, const struc
 struct control {
     struct visitor visitor; /* first */
     struct gateway_worker *worker;
+    struct view *view; /* whose the tenant is; held */
     struct client *client;
     const struct tenant_config *tenant; /* whose key it is */
 };
@@ -90,6 +91,7 @@ read_feedback(yyjson_val *root, struct feedback *out)
 static void
 control_end(struct control *control)
 {
+    view_release(control->view);
     free(control);
 }
 
@@ -170,6 +172,7 @@ control_feedback(struct gateway_worker *worker, struct client *client, const str
 
     control->visitor.ops = &control_visitor;
     control->worker = worker;
+    control->view = view_hold(worker->view);
     control->client = client;
     control->tenant = tenant;
     client->user = control;

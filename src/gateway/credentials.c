@@ -10,7 +10,7 @@ enum { SECRET_BYTES_MOST = 16 * 1024 };
 static const usec FAILURE_PAUSE_US = 2 * USEC_PER_S;
 
 struct credential_cache {
-    struct gateway_worker *worker;
+    struct view *view; /* held while the command runs */
     const struct credential *credential;
     size_t count; /* of all, in the first */
     char *secret; /* what the command printed; NULL: nothing yet */
@@ -22,13 +22,14 @@ struct credential_cache {
 };
 
 struct credential_cache *
-credentials_new(struct gateway_worker *worker, const struct config *config)
+credentials_new(struct view *view)
 {
+    const struct config *config = view->config;
     struct credential_cache *caches = must_calloc(config->backend_count + 1, sizeof(*caches));
 
     caches[0].count = config->backend_count;
     for (size_t i = 0; i < config->backend_count; i++) {
-        caches[i].worker = worker;
+        caches[i].view = view;
         caches[i].credential = &config->backends[i].credential;
         list_init(&caches[i].waiting);
     }
@@ -53,6 +54,31 @@ credentials_free(struct credential_cache *caches)
         forget_secret(&caches[i]);
     }
     free(caches);
+}
+
+/* The same command, for the same place: what it printed proves the same. */
+static bool
+is_same(const struct backend_config *a, const struct backend_config *b)
+{
+    return a->credential.command != NULL && b->credential.command != NULL &&
+           strcmp(a->credential.command, b->credential.command) == 0 && a->endpoint_count > 0 &&
+           b->endpoint_count > 0 && strcmp(a->endpoints[0].authority, b->endpoints[0].authority) == 0;
+}
+
+void
+credentials_take_over(struct view *view, const struct view *before)
+{
+    for (size_t i = 0; i < view->config->backend_count; i++) {
+        const struct backend_config *backend = &view->config->backends[i];
+        const struct backend_config *was = config_backend(before->config, slice_of(backend->name));
+        const struct credential_cache *old = was != NULL ? &before->credentials[was->index] : NULL;
+
+        if (old == NULL || old->secret == NULL || !is_same(backend, was))
+            continue;
+        view->credentials[i].secret = must_strdup(old->secret);
+        view->credentials[i].good_until_us = old->good_until_us;
+        view->credentials[i].fresh_until_us = old->fresh_until_us;
+    }
 }
 
 static bool
@@ -80,7 +106,7 @@ static void
 command_done(struct command_run *run, int exit_status, struct slice output)
 {
     struct credential_cache *cache = CONTAINER_OF(run, struct credential_cache, run);
-    usec now_us = world_now_us(worker_world(cache->worker));
+    usec now_us = world_now_us(worker_world(cache->view->worker));
     struct slice secret = slice_trim(output);
 
     cache->running = false;
@@ -90,19 +116,21 @@ command_done(struct command_run *run, int exit_status, struct slice output)
         cache->good_until_us = now_us + cache->credential->refresh_us;
     } else {
         cache->failed_until_us = now_us + FAILURE_PAUSE_US;
-        log_line(cache->worker->gateway->log, LOG_ERROR,
+        log_line(cache->view->worker->gateway->log, LOG_ERROR,
                  "the command that prints a backend's credential failed (exit status %d, %zu bytes): auth: command",
                  exit_status, output.len);
     }
     wake_waiting(cache);
+    view_release(cache->view);
 }
 
 static void
 run_command(struct credential_cache *cache)
 {
-    struct world *world = worker_world(cache->worker);
+    struct world *world = worker_world(cache->view->worker);
 
     cache->running = true;
+    view_hold(cache->view);
     cache->run = (struct command_run){.command = cache->credential->command,
                                       .timeout_us = COMMAND_TIMEOUT_US,
                                       .output_most = SECRET_BYTES_MOST,
@@ -113,9 +141,8 @@ run_command(struct credential_cache *cache)
 void
 credentials_ask(struct exchange *exchange)
 {
-    struct gateway_worker *worker = exchange->worker;
-    struct credential_cache *cache = &worker->credentials[exchange->plan->target->backend->index];
-    usec now_us = world_now_us(worker_world(worker));
+    struct credential_cache *cache = &exchange->view->credentials[exchange->plan->target->backend->index];
+    usec now_us = world_now_us(worker_world(exchange->worker));
 
     if (cache->credential->command == NULL) {
         exchange_secret_here(exchange, cache->credential->secret != NULL ? cache->credential->secret : "", NULL);
@@ -141,10 +168,10 @@ credentials_forget(struct exchange *exchange)
 }
 
 void
-credentials_refused(struct gateway_worker *worker, const struct backend_config *backend)
+credentials_refused(struct view *view, const struct backend_config *backend)
 {
-    struct credential_cache *cache = &worker->credentials[backend->index];
-    usec now_us = world_now_us(worker_world(worker));
+    struct credential_cache *cache = &view->credentials[backend->index];
+    usec now_us = world_now_us(worker_world(view->worker));
 
     if (now_us < cache->fresh_until_us)
         return; /* it was renewed for a refusal just now: the refusals have another reason */

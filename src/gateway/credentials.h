@@ -5,8 +5,11 @@
 
 #include "gateway/exchange.h"
 
-/* One per backend of the snapshot. */
-struct credential_cache *credentials_new(struct gateway_worker *worker, const struct config *config);
+/* One per backend of the view's configuration. */
+struct credential_cache *credentials_new(struct view *view);
+
+/* What commands printed for the view before is good for the same commands in this one. */
+void credentials_take_over(struct view *view, const struct view *before);
 void credentials_free(struct credential_cache *caches);
 
 /* Calls exchange_secret_here for the exchange's plan, at once or when the command has run. A backend without a
@@ -17,6 +20,6 @@ void credentials_ask(struct exchange *exchange);
 void credentials_forget(struct exchange *exchange);
 
 /* The backend did not accept it: the next request asks the command anew. */
-void credentials_refused(struct gateway_worker *worker, const struct backend_config *backend);
+void credentials_refused(struct view *view, const struct backend_config *backend);
 
 #endif

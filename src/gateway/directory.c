@@ -66,6 +66,30 @@ directory_init(struct directory *directory, const struct config *config)
     }
 }
 
+static bool
+is_same_place(const struct backend_config *a, const struct backend_config *b)
+{
+    return a->endpoint_count > 0 && b->endpoint_count > 0 && a->endpoints[0].id == b->endpoints[0].id;
+}
+
+void
+directory_take_over(struct directory *directory, const struct config *config, struct directory *before,
+                    const struct config *config_before)
+{
+    lock_take(&before->lock);
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct backend_config *was = config_backend(config_before, slice_of(config->backends[i].name));
+        const struct directory_entry *old = was != NULL ? &before->backends[was->index] : NULL;
+
+        if (old == NULL || !old->told || !is_same_place(&config->backends[i], was))
+            continue;
+        directory->backends[i].told = true;
+        for (size_t j = old->declared; j < old->count; j++)
+            entry_add(&directory->backends[i], slice_of(old->names[j]));
+    }
+    lock_drop(&before->lock);
+}
+
 void
 directory_free(struct directory *directory)
 {

@@ -16,6 +16,11 @@ struct directory {
 };
 
 void directory_init(struct directory *directory, const struct config *config);
+
+/* What backends told an older directory is taken over, where the backend of that name is at the same place. */
+void directory_take_over(struct directory *directory, const struct config *config, struct directory *before,
+                         const struct config *config_before);
+
 void directory_free(struct directory *directory);
 
 /* Reads the answer of a backend's /v1/models (OpenAI's or Anthropic's list) in place of what it said before;

@@ -10,13 +10,14 @@ enum { LIST_BYTES_MOST = 4 * 1024 * 1024 };
 struct inquiry {
     struct call call;
     struct timer timer;
-    struct gateway_worker *worker;
+    struct view *view;
     const struct backend_config *backend;
     unsigned status;
     struct buffer answer;
 };
 
 struct discovery {
+    struct view *view; /* held */
     size_t count;
     struct inquiry inquiries[];
 };
@@ -27,11 +28,17 @@ inquiry_of(struct call *call)
     return CONTAINER_OF(call, struct inquiry, call);
 }
 
+static struct world *
+inquiry_world(const struct inquiry *inquiry)
+{
+    return worker_world(inquiry->view->worker);
+}
+
 static void
 again(struct inquiry *inquiry, usec after_us)
 {
     buffer_free(&inquiry->answer);
-    world_timer_start(worker_world(inquiry->worker), &inquiry->timer, after_us);
+    world_timer_start(inquiry_world(inquiry), &inquiry->timer, after_us);
 }
 
 static void
@@ -54,12 +61,12 @@ on_end(struct call *call)
 {
     struct inquiry *inquiry = inquiry_of(call);
     bool learned =
-        inquiry->status == 200 && directory_learn(&inquiry->worker->gateway->directory, inquiry->backend->index,
+        inquiry->status == 200 && directory_learn(&inquiry->view->snapshot->directory, inquiry->backend->index,
                                                   buffer_content(&inquiry->answer)) == OK;
 
     call->inside = NULL;
     if (!learned)
-        log_line(inquiry->worker->gateway->log, LOG_DEBUG, "backend %s does not list its models (status %u)",
+        log_line(inquiry->view->worker->gateway->log, LOG_DEBUG, "backend %s does not list its models (status %u)",
                  inquiry->backend->name, inquiry->status);
     again(inquiry, learned ? REFRESH_US : RETRY_US);
 }
@@ -71,7 +78,7 @@ on_failed(struct call *call, enum call_failure failure, const char *text)
 
     (void)failure;
     call->inside = NULL;
-    log_line(inquiry->worker->gateway->log, LOG_DEBUG, "backend %s: %s", inquiry->backend->name, text);
+    log_line(inquiry->view->worker->gateway->log, LOG_DEBUG, "backend %s: %s", inquiry->backend->name, text);
     again(inquiry, RETRY_US);
 }
 
@@ -110,28 +117,28 @@ ask(struct timer *timer)
     if (anthropic)
         headers[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
     inquiry->call = (struct call){.events = &inquiry_events};
-    worker_world(inquiry->worker)
-        ->ops->call_open(worker_world(inquiry->worker), &inquiry->call,
-                         &(struct call_request){.endpoint = &backend->endpoints[0],
-                                                .method = SLICE_LITERAL("GET"),
-                                                .target = slice_of(target),
-                                                .headers = headers,
-                                                .header_count = count});
+    inquiry_world(inquiry)->ops->call_open(inquiry_world(inquiry), &inquiry->call,
+                                           &(struct call_request){.endpoint = &backend->endpoints[0],
+                                                                  .method = SLICE_LITERAL("GET"),
+                                                                  .target = slice_of(target),
+                                                                  .headers = headers,
+                                                                  .header_count = count});
     arena_reset(&arena);
 }
 
 struct discovery *
 discovery_start(struct gateway_worker *worker)
 {
-    const struct config *config = worker->gateway->config;
+    const struct config *config = worker->view->config;
     struct discovery *discovery =
         must_calloc(1, sizeof(*discovery) + config->backend_count * sizeof(discovery->inquiries[0]));
 
+    discovery->view = view_hold(worker->view);
     discovery->count = config->backend_count;
     for (size_t i = 0; i < discovery->count; i++) {
         struct inquiry *inquiry = &discovery->inquiries[i];
 
-        inquiry->worker = worker;
+        inquiry->view = discovery->view;
         inquiry->backend = &config->backends[i];
         inquiry->timer.fire = ask;
         world_timer_start(worker_world(worker), &inquiry->timer, 0);
@@ -144,12 +151,13 @@ discovery_stop(struct discovery *discovery)
 {
     for (size_t i = 0; i < discovery->count; i++) {
         struct inquiry *inquiry = &discovery->inquiries[i];
-        struct world *world = worker_world(inquiry->worker);
+        struct world *world = inquiry_world(inquiry);
 
         world_timer_stop(world, &inquiry->timer);
         if (inquiry->call.inside != NULL)
             world->ops->call_close(world, &inquiry->call);
         buffer_free(&inquiry->answer);
     }
+    view_release(discovery->view);
     free(discovery);
 }

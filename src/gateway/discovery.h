@@ -7,7 +7,7 @@
 
 struct discovery;
 
-/* Starts asking, from this worker. */
+/* Starts asking, from this worker, the backends of its present view. Another discovery follows a reload. */
 struct discovery *discovery_start(struct gateway_worker *worker);
 void discovery_stop(struct discovery *discovery);
 

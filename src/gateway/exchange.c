@@ -115,6 +115,7 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
 
     exchange->visitor.ops = &exchange_visitor;
     exchange->worker = worker;
+    exchange->view = view_hold(worker->view);
     exchange->client = client;
     exchange->head = *head;
     exchange->identity = *identity;
@@ -152,7 +153,7 @@ take_fingerprint(struct exchange *exchange)
     struct digest digest;
     char *text;
 
-    if (exchange->invalid != NULL || !exchange->worker->gateway->config->fingerprints ||
+    if (exchange->invalid != NULL || !exchange->view->config->fingerprints ||
         fingerprint_request(exchange->identity.api, slice_of(exchange->identity.tenant->name),
                             chunk_bytes(exchange->body), &digest) != OK)
         return;
@@ -285,12 +286,12 @@ weigh(struct exchange *exchange)
     const char *why = NULL;
 
     exchange->request = (struct request){
-        .config = worker->gateway->config,
+        .config = exchange->view->config,
         .facts = &exchange->facts,
         .body = exchange->body != NULL ? chunk_bytes(exchange->body) : SLICE_NONE,
         .tenant = exchange->identity.tenant,
         .wall_us = exchange->arrived_wall_us,
-        .targets = &worker->targets,
+        .targets = &exchange->view->targets,
     };
     exchange->request.route = resolve_route(exchange, &kind, &why);
     if (exchange->request.route == NULL) {
@@ -495,6 +496,8 @@ take_gone(struct visitor *visitor)
 static void
 release(struct exchange *exchange)
 {
+    struct view *view = exchange->view;
+
     ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping));
     list_remove(&exchange->link);
     chunk_release(exchange->body);
@@ -502,6 +505,7 @@ release(struct exchange *exchange)
     buffer_free(&exchange->upload);
     arena_reset(&exchange->arena);
     free(exchange);
+    view_release(view);
 }
 
 /* Pass-through: no body to wait for, nothing to weigh, one attempt. */

@@ -65,6 +65,7 @@ struct exchange {
     struct visitor visitor; /* first */
     struct list link;       /* worker->exchanges */
     struct gateway_worker *worker;
+    struct view *view;     /* the configuration by which it was identified, and all that follows is done; held */
     struct client *client; /* NULL: gone, or answered to the end */
     struct http_head head; /* of the request; its bytes live as long as the client */
     enum exchange_state state;

@@ -3,23 +3,20 @@
 #include <stdlib.h>
 
 #include "gateway/control.h"
-#include "gateway/credentials.h"
 
 void
 gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt)
 {
-    *gateway = (struct gateway){.log = log, .config = config_hold(config), .salt = salt};
+    *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL), .salt = salt};
     experiences_init(&gateway->experiences);
-    directory_init(&gateway->directory, config);
 }
 
 void
 gateway_free(struct gateway *gateway)
 {
     ENSURE(gateway->worker_count == 0);
-    directory_free(&gateway->directory);
+    snapshot_release(gateway->snapshot);
     experiences_free(&gateway->experiences);
-    config_release(gateway->config);
 }
 
 /* Bits of an id: 44 of milliseconds (until the year 2527), 8 of worker, 12 of sequence. */
@@ -94,7 +91,7 @@ on_head(struct application *app, struct client *client, const struct http_head *
         return BODY_COLLECT;
     }
     exchange_new(worker, client, head, &identity);
-    *body_most = worker->gateway->config->limits.body_max;
+    *body_most = worker->view->config->limits.body_max;
     if (identity.api != API_PASSTHROUGH)
         return BODY_COLLECT;
     return BODY_STREAM; /* the first piece, which comes for an empty body too, sends it on its way */
@@ -162,11 +159,10 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     ENSURE(world->worker < WORKERS_MOST);
     worker->app = (struct application){.ops = &gateway_ops, .world = world};
     worker->gateway = gateway;
-    facts_source_init(&worker->targets, &gateway->experiences, gateway->config);
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
     hasher_init(&worker->hasher);
-    worker->credentials = credentials_new(worker, gateway->config);
+    worker->view = view_new(worker, gateway->snapshot, NULL);
     return worker;
 }
 
@@ -174,8 +170,8 @@ void
 gateway_worker_free(struct gateway_worker *worker)
 {
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements));
-    credentials_free(worker->credentials);
-    facts_source_free(&worker->targets);
+    ENSURE(worker->views == 1 && worker->view->holders == 1);
+    view_release(worker->view);
     hasher_free(&worker->hasher);
     buffer_free(&worker->record);
     buffer_free(&worker->text);

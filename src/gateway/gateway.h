@@ -1,7 +1,7 @@
 /* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
- * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot, what
- * was learned of targets, the directory of models, the switch `bypass`, the counters (each worker its own, all may
- * read). */
+ * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot with the
+ * directory of models (view.h), what was learned of targets, the switch `bypass`, the counters (each worker its own, all
+ * may read). */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -10,20 +10,16 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "gateway/counters.h"
-#include "gateway/directory.h"
-#include "levers/estimate.h"
+#include "gateway/view.h"
 #include "money/journal.h"
 #include "world.h"
 
 enum { WORKERS_MOST = 256 };
 
-struct credential_cache;
-
 struct gateway {
     struct log *log;
-    struct config *config; /* held */
+    struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
     struct experiences experiences;
-    struct directory directory;
     atomic_bool bypass;
     uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
     struct gateway_worker *workers[WORKERS_MOST];
@@ -33,17 +29,17 @@ struct gateway {
 struct gateway_worker {
     struct application app; /* first: the world hands it back */
     struct gateway *gateway;
-    struct facts_source targets;
+    struct view *view; /* the newest; held */
+    unsigned views;    /* that are held by anything */
     struct counters counters;
     struct list exchanges;  /* all that are not released */
     struct list judgements; /* see outcome.c */
     unsigned judgement_count, judging;
     uint64_t last_id;
     struct hasher hasher;
-    struct credential_cache *credentials; /* one per backend */
-    struct buffer record;                 /* scratch for journal records */
-    struct buffer text;                   /* scratch */
-    struct row row;                       /* scratch */
+    struct buffer record; /* scratch for journal records */
+    struct buffer text;   /* scratch */
+    struct row row;       /* scratch */
 };
 
 /* Takes a hold on the configuration. */

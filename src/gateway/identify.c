@@ -23,7 +23,7 @@ presented_key(const struct http_head *head)
 static enum status
 find_key(struct gateway_worker *worker, const struct http_head *head, struct identity *out, const char **why)
 {
-    const struct config *config = worker->gateway->config;
+    const struct config *config = worker->view->config;
     struct slice presented = presented_key(head);
     struct digest digest;
 
@@ -53,7 +53,7 @@ find_passthrough(const struct gateway_worker *worker, struct slice rest, struct 
     if (name_len == rest.len)
         return ERR_NOT_FOUND;
     out->api = API_PASSTHROUGH;
-    out->passthrough = config_backend(worker->gateway->config, slice_first(rest, name_len));
+    out->passthrough = config_backend(worker->view->config, slice_first(rest, name_len));
     out->passthrough_target = slice_from(rest, name_len);
     return out->passthrough != NULL ? OK : ERR_NOT_FOUND;
 }

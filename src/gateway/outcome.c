@@ -16,6 +16,7 @@ enum { COMMAND_OUTPUT_MOST = 1024, HTTP_ANSWER_MOST = 64 * 1024 };
 struct judgement {
     struct list link; /* worker->judgements */
     struct gateway_worker *worker;
+    struct view *view; /* whose route and tenant are; held */
     const struct route_config *route;
     const struct tenant_config *tenant;
     uint64_t id;
@@ -91,6 +92,7 @@ end(struct judgement *judgement)
     buffer_free(&judgement->text);
     buffer_free(&judgement->question);
     buffer_free(&judgement->answer);
+    view_release(judgement->view);
     free(judgement);
     start_waiting(worker);
 }
@@ -299,6 +301,7 @@ outcome_start(struct exchange *exchange)
     }
     judgement = must_calloc(1, sizeof(*judgement));
     judgement->worker = worker;
+    judgement->view = view_hold(exchange->view);
     judgement->route = exchange->request.route;
     judgement->tenant = exchange->identity.tenant;
     judgement->id = exchange->id;

@@ -45,7 +45,7 @@ named_backend(struct exchange *exchange, struct slice model)
 
     if (at == 0 || at + 1 >= model.len)
         return NULL;
-    backend = config_backend(exchange->worker->gateway->config, slice_first(model, at));
+    backend = config_backend(exchange->view->config, slice_first(model, at));
     return backend != NULL ? own_route(exchange, backend, slice_from(model, at + 1)) : NULL;
 }
 
@@ -54,8 +54,8 @@ named_backend(struct exchange *exchange, struct slice model)
 static const struct backend_config *
 backend_having(struct exchange *exchange, struct slice model)
 {
-    const struct config *config = exchange->worker->gateway->config;
-    struct directory *directory = &exchange->worker->gateway->directory;
+    const struct config *config = exchange->view->config;
+    struct directory *directory = &exchange->view->snapshot->directory;
     enum dialect dialect = api_dialect(exchange->identity.api);
     const char *maker = prices_provider_by_model(config->prices, model);
     const struct backend_config *made = NULL, *only = NULL;
@@ -83,9 +83,9 @@ backend_having(struct exchange *exchange, struct slice model)
 static const char *
 say_unknown(struct exchange *exchange, struct slice model)
 {
-    struct gateway *gateway = exchange->worker->gateway;
+    struct view *view = exchange->view;
     char nearest[256];
-    bool near = directory_nearest(&gateway->directory, gateway->config, model, nearest, sizeof(nearest));
+    bool near = directory_nearest(&view->snapshot->directory, view->config, model, nearest, sizeof(nearest));
 
     return arena_printf(&exchange->arena, "the model '%.*s' is neither a route nor known of any backend%s%s%s",
                         SLICE_ARGS(model), near ? "; did you mean '" : " (GET /v1/models lists what is)",
@@ -97,7 +97,7 @@ say_unknown(struct exchange *exchange, struct slice model)
 static const struct route_config *
 named_route(struct exchange *exchange, struct slice name, enum error_kind *kind, const char **why)
 {
-    const struct route_config *route = config_route(exchange->worker->gateway->config, name);
+    const struct route_config *route = config_route(exchange->view->config, name);
 
     if (route != NULL)
         return route;
@@ -126,7 +126,7 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
         return own_route(exchange, backend, SLICE_LITERAL("*"));
     if (asked.len > 0)
         return named_route(exchange, asked, kind, why);
-    route = config_route(exchange->worker->gateway->config, model);
+    route = config_route(exchange->view->config, model);
     if (route == NULL)
         route = named_backend(exchange, model);
     if (route != NULL)

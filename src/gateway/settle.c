@@ -141,7 +141,7 @@ settle_attempt(struct exchange *exchange)
     if (usd_add(exchange->cost, line->cost, &exchange->cost) != OK)
         exchange->unpriced = "the sum is too large to be money";
     if (flight->status == 401)
-        credentials_refused(exchange->worker, exchange->plan->target->backend);
+        credentials_refused(exchange->view, exchange->plan->target->backend);
 }
 
 usd

@@ -47,7 +47,9 @@ open_desk(struct desk *desk, const char *text)
     desk->worker.gateway = &desk->gateway;
     desk->worker.app.world = &desk->world;
     hasher_init(&desk->worker.hasher);
+    desk->worker.view = view_new(&desk->worker, desk->gateway.snapshot, NULL);
     desk->exchange.worker = &desk->worker;
+    desk->exchange.view = desk->worker.view;
     arena_init(&desk->exchange.arena);
 }
 
@@ -55,6 +57,7 @@ static void
 close_desk(struct desk *desk)
 {
     arena_reset(&desk->exchange.arena);
+    view_release(desk->worker.view);
     hasher_free(&desk->worker.hasher);
     gateway_free(&desk->gateway);
 }
@@ -276,7 +279,8 @@ names_of_models(void **state)
 
     (void)state;
     open_desk(&desk, backends);
-    assert_int_equal(directory_learn(&desk.gateway.directory, 1, SLICE_LITERAL("{\"data\":[{\"id\":\"found\"}]}")), OK);
+    assert_int_equal(
+        directory_learn(&desk.gateway.snapshot->directory, 1, SLICE_LITERAL("{\"data\":[{\"id\":\"found\"}]}")), OK);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_string_equal(led_to(&desk, cases[i].api, cases[i].model, &kind, &why), cases[i].target);
         assert_non_null(strstr(why, cases[i].words));
@@ -296,8 +300,9 @@ whoever_told_is_taken_at_its_word(void **state)
 
     (void)state;
     open_desk(&desk, backends);
-    assert_int_equal(directory_learn(&desk.gateway.directory, 2, SLICE_LITERAL("{\"data\":[{\"id\":\"gpt-5\"}]}")), OK);
-    assert_int_equal(directory_learn(&desk.gateway.directory, 3, SLICE_LITERAL("{\"data\":[]}")), OK);
+    assert_int_equal(
+        directory_learn(&desk.gateway.snapshot->directory, 2, SLICE_LITERAL("{\"data\":[{\"id\":\"gpt-5\"}]}")), OK);
+    assert_int_equal(directory_learn(&desk.gateway.snapshot->directory, 3, SLICE_LITERAL("{\"data\":[]}")), OK);
     assert_string_equal(led_to(&desk, API_CHAT, "gpt-4o", &kind, &why), "-");
     assert_string_equal(led_to(&desk, API_CHAT, "gpt-5", &kind, &why), "openai/gpt-5 as gpt-5");
     assert_string_equal(led_to(&desk, API_MESSAGES, "anything", &kind, &why), "-");
@@ -321,9 +326,9 @@ a_key_may_be_bound_to_routes(void **state)
     assert_int_equal(kind, ERROR_FORBIDDEN);
     assert_string_equal(led_to(&desk, API_CHAT, "nonsense", &kind, &why), "-");
     assert_int_equal(kind, ERROR_FORBIDDEN); /* what there is, is not told */
-    desk.exchange.identity.passthrough = config_backend(desk.gateway.config, SLICE_LITERAL("alpha"));
+    desk.exchange.identity.passthrough = config_backend(desk.gateway.snapshot->config, SLICE_LITERAL("alpha"));
     assert_string_equal(led_to(&desk, API_PASSTHROUGH, "", &kind, &why), "alpha/* as *");
-    desk.exchange.identity.passthrough = config_backend(desk.gateway.config, SLICE_LITERAL("beta"));
+    desk.exchange.identity.passthrough = config_backend(desk.gateway.snapshot->config, SLICE_LITERAL("beta"));
     assert_string_equal(led_to(&desk, API_PASSTHROUGH, "", &kind, &why), "-");
     close_desk(&desk);
 }
@@ -338,7 +343,7 @@ ids_of(struct desk *desk, enum dialect dialect)
     const char *text;
     size_t i, most;
 
-    directory_list(&desk->gateway.directory, desk->gateway.config, dialect, &json);
+    directory_list(&desk->gateway.snapshot->directory, desk->gateway.snapshot->config, dialect, &json);
     doc = yyjson_read(json.data, buffer_len(&json), YYJSON_READ_NOFLAG);
     list = yyjson_obj_get(yyjson_doc_get_root(doc), "data");
     assert_true(yyjson_is_arr(list));
@@ -360,10 +365,11 @@ the_directory(void **state)
     static const struct slice no_lists[] = {SLICE_LITERAL(""), SLICE_LITERAL("<html>"), SLICE_LITERAL("[]"),
                                             SLICE_LITERAL("{}"), SLICE_LITERAL("{\"data\":{\"id\":\"x\"}}")};
     struct desk desk;
-    struct directory *directory = &desk.gateway.directory;
+    struct directory *directory;
 
     (void)state;
     open_desk(&desk, backends);
+    directory = &desk.gateway.snapshot->directory;
     for (size_t i = 0; i < sizeof(no_lists) / sizeof(no_lists[0]); i++)
         assert_int_equal(directory_learn(directory, 2, no_lists[i]), ERR_INVALID);
     assert_false(directory_knows(directory, 2));
@@ -400,13 +406,16 @@ nearest_names(void **state)
 
     (void)state;
     open_desk(&desk, backends);
-    assert_true(directory_nearest(&desk.gateway.directory, desk.gateway.config, SLICE_LITERAL("smal"), near, 256));
+    assert_true(directory_nearest(&desk.gateway.snapshot->directory, desk.gateway.snapshot->config,
+                                  SLICE_LITERAL("smal"), near, 256));
     assert_string_equal(near, "small");
-    assert_true(directory_nearest(&desk.gateway.directory, desk.gateway.config, SLICE_LITERAL("assistent"), near, 256));
+    assert_true(directory_nearest(&desk.gateway.snapshot->directory, desk.gateway.snapshot->config,
+                                  SLICE_LITERAL("assistent"), near, 256));
     assert_string_equal(near, "assistant");
-    assert_false(
-        directory_nearest(&desk.gateway.directory, desk.gateway.config, SLICE_LITERAL("quite else"), near, 256));
-    assert_false(directory_nearest(&desk.gateway.directory, desk.gateway.config, SLICE_LITERAL("smal"), small, 4));
+    assert_false(directory_nearest(&desk.gateway.snapshot->directory, desk.gateway.snapshot->config,
+                                   SLICE_LITERAL("quite else"), near, 256));
+    assert_false(directory_nearest(&desk.gateway.snapshot->directory, desk.gateway.snapshot->config,
+                                   SLICE_LITERAL("smal"), small, 4));
     close_desk(&desk);
 }
 

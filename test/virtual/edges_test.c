@@ -163,7 +163,7 @@ models_beyond_counting_keep_their_prices(void **state)
                                                           "prices:\n  override:\n"
                                                           "    alpha/last: { input: $2/M, output: $8/M }\n"
                                                           "    alpha/more: { input: $4/M, output: $16/M }\n"});
-    struct facts_source *targets = &s->gateway.workers[0]->targets;
+    struct facts_source *targets = &s->gateway.workers[0]->view->targets;
     struct target target = {.backend = &s->config->backends[0]};
     char name[32];
 

@@ -1,5 +1,7 @@
 #include "scene.h"
 
+#include "gateway/adopt.h"
+
 #include <stdio.h>
 
 static const char usual_backends[] =
@@ -44,14 +46,15 @@ config_text(const struct scene_options *options)
 }
 
 static struct config *
-load_text(struct slice text)
+load_text(struct slice text, const struct config *before)
 {
     struct buffer said = {0};
     struct problems problems;
     struct config *config = NULL;
 
     problems_init(&problems);
-    if (config_load("test.yaml", text, &problems, &config) != OK) {
+    if (config_load_input(&(struct config_input){.file = "test.yaml", .text = text, .before = before}, &problems,
+                          &config) != OK) {
         problems_print(&problems, text, false, &said);
         fprintf(stderr, "%.*s\n", SLICE_ARGS(buffer_content(&said)));
         fail();
@@ -75,7 +78,7 @@ load(const struct scene_options *options)
     if (last_loaded.text == NULL || !slice_is(buffer_content(&text), last_loaded.text)) {
         config_release(last_loaded.config);
         free(last_loaded.text);
-        last_loaded.config = load_text(buffer_content(&text));
+        last_loaded.config = load_text(buffer_content(&text), NULL);
         last_loaded.text = slice_strdup(buffer_content(&text));
     }
     buffer_free(&text);
@@ -86,16 +89,70 @@ static const struct provider usual_provider = {
     .words = 5, .input = 1000, .output = 60, .first_word_us = 200 * USEC_PER_MS, .word_gap_us = 20 * USEC_PER_MS};
 
 static void
+start_backend(struct scene *scene, const struct backend_config *backend)
+{
+    size_t at = scene->backend_count++;
+
+    ENSURE(at < SCENE_BACKENDS_MOST);
+    scene->endpoint_ids[at] = backend->endpoints[0].id;
+    scene->providers[at] = usual_provider;
+    scene->backends[at] = vbackend_new(scene->history, &backend->endpoints[0], backend->name);
+    provider_runs(&scene->providers[at], scene->backends[at]);
+}
+
+static bool
+stands_at(const struct scene *scene, unsigned endpoint_id)
+{
+    for (size_t i = 0; i < scene->backend_count; i++)
+        if (scene->endpoint_ids[i] == endpoint_id)
+            return true;
+    return false;
+}
+
+/* Those that are new. */
+static void
 start_backends(struct scene *scene)
 {
-    ENSURE(scene->config->backend_count <= SCENE_BACKENDS_MOST);
-    for (size_t i = 0; i < scene->config->backend_count; i++) {
-        const struct backend_config *backend = &scene->config->backends[i];
+    for (size_t i = 0; i < scene->config->backend_count; i++)
+        if (!stands_at(scene, scene->config->backends[i].endpoints[0].id))
+            start_backend(scene, &scene->config->backends[i]);
+}
 
-        scene->providers[i] = usual_provider;
-        scene->backends[i] = vbackend_new(scene->history, &backend->endpoints[0], backend->name);
-        provider_runs(&scene->providers[i], scene->backends[i]);
-    }
+struct scene_adoption {
+    struct adoption adoption;
+    struct scene *scene;
+};
+
+static void
+adopted(struct adoption *adoption)
+{
+    struct scene_adoption *done = CONTAINER_OF(adoption, struct scene_adoption, adoption);
+
+    done->scene->reloads--;
+    free(done);
+}
+
+void
+scene_reload(struct scene *scene, const char *config)
+{
+    struct buffer text = config_text(&(struct scene_options){.config = config});
+    struct config *before = scene->config;
+    struct scene_adoption *adoption = must_calloc(1, sizeof(*adoption));
+
+    scene->config = load_text(buffer_content(&text), before);
+    config_release(before);
+    start_backends(scene);
+    adoption->scene = scene;
+    adoption->adoption.done = adopted;
+    scene->reloads++;
+    adoption_start(&adoption->adoption, &scene->gateway, history_world(scene->history, 0), scene->config);
+    buffer_free(&text);
+}
+
+bool
+scene_reloading(const struct scene *scene)
+{
+    return scene->reloads > 0;
 }
 
 struct scene *
@@ -161,9 +218,12 @@ static size_t
 index_of(struct scene *scene, const char *name)
 {
     const struct backend_config *backend = config_backend(scene->config, slice_of(name));
+    size_t index = 0;
 
     assert_non_null(backend);
-    return backend->index;
+    while (scene->endpoint_ids[index] != backend->endpoints[0].id)
+        index++;
+    return index;
 }
 
 struct provider *

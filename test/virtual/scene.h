@@ -26,7 +26,7 @@
 
 #define KEY "sk-of-the-tests"
 
-enum { SCENE_BACKENDS_MOST = 8 };
+enum { SCENE_BACKENDS_MOST = 16 };
 
 struct scene_options {
     uint64_t seed;
@@ -41,11 +41,14 @@ struct scene {
     struct history *history;
     struct gateway gateway;
     struct log log;
-    struct config *config;
+    struct config *config; /* the newest */
+    size_t backend_count;  /* of all configurations so far */
+    unsigned endpoint_ids[SCENE_BACKENDS_MOST];
     struct provider providers[SCENE_BACKENDS_MOST];
     struct vbackend *backends[SCENE_BACKENDS_MOST];
     struct row *rows; /* as of the last scene_rest, in order of settling */
     size_t row_count, rows_size;
+    unsigned reloads;           /* under way */
     size_t opened;              /* OPEN records that no SETTLE followed */
     size_t attempts, feedbacks; /* ATTEMPT and FEEDBACK records */
     bool passed;
@@ -61,6 +64,12 @@ void scene_free(struct scene *scene, void **state);
 
 struct provider *scene_provider(struct scene *scene, const char *backend);
 struct vbackend *scene_backend(struct scene *scene, const char *backend);
+
+/* The whole configuration anew (but for the key, which is added as in scene_new): the reload starts now and is over some
+ * steps later. What stays of the backends keeps its provider; a backend at another place is another provider, behind the
+ * same name. At most SCENE_BACKENDS_MOST places in a scene. */
+void scene_reload(struct scene *scene, const char *config);
+bool scene_reloading(const struct scene *scene); /* some worker has not got the newest yet */
 
 /* A request of an API. */
 struct ask {
