@@ -33,6 +33,7 @@ struct stand {
     bool serving;                /* on threads of its own */
     bool speaks;                 /* to whoever sits at the terminal */
     struct discovery *discovery; /* on the first worker */
+    struct alert_sender *alerts; /* too */
     struct application *admin, *health;
     char url[128], admin_url[128];
 };
@@ -112,6 +113,7 @@ worker_started(void *context, struct world *world)
                                                                  .context = stand,
                                                                  .more_metrics = ledger_metrics});
     stand->discovery = discovery_start(stand->gateway.workers[0]);
+    stand->alerts = alert_sender_start(stand->gateway.workers[0]);
 }
 
 /* Asking backends for their models serves no client: it does not keep the gateway up. */
@@ -124,6 +126,7 @@ worker_stopping(void *context, struct world *world)
         return;
     discovery_stop(stand->discovery);
     stand->discovery = NULL;
+    alert_sender_finish(stand->alerts);
     if (stand->speaks)
         fprintf(stderr, "Stopping: requests under way have %llu s to finish. Once more ends at once.\n",
                 (unsigned long long)(stand->config->limits.drain_timeout_us / USEC_PER_S));
@@ -138,6 +141,7 @@ worker_stopped(void *context, struct world *world)
         return;
     if (stand->discovery != NULL)
         discovery_stop(stand->discovery);
+    alert_sender_free(stand->alerts);
     admin_free(stand->admin);
     if (stand->health != NULL)
         admin_free(stand->health);

@@ -20,6 +20,8 @@ void build_prices(struct build *build); /* the book, then the backends' provider
 void build_routes(struct build *build);
 void build_keys(struct build *build); /* and tenants */
 
+void build_alerts(struct build *build);
+
 /* What a route's validators need beside their texts. */
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 

@@ -143,6 +143,7 @@ build_all(struct build *build)
     build_prices(build);
     build_routes(build);
     build_keys(build);
+    build_alerts(build);
     check_listeners(build);
     check_tls(build);
 }

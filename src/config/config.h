@@ -154,6 +154,17 @@ struct limits_config {
     usec header_timeout_us, body_timeout_us, keep_alive_us, write_timeout_us, drain_timeout_us;
 };
 
+enum { ALERT_SHARES_MOST = 16 };
+
+struct alert_config {
+    const struct endpoint *endpoint;        /* of the webhook; NULL: none */
+    const char *target;                     /* and its path and query: often a secret */
+    const char *command;                    /* NULL: none */
+    unsigned shares_ppm[ALERT_SHARES_MOST]; /* of a budget, rising */
+    size_t share_count;
+    usec repeat_us; /* the same alert again no sooner */
+};
+
 struct config {
     atomic_uint holders;
     struct arena arena;
@@ -168,6 +179,7 @@ struct config {
     bool serve_when_journal_fails; /* default: refuse */
     usec journal_sync_us;          /* 100 ms */
     struct limits_config limits;
+    struct alert_config alerts;
     struct backend_config *backends;
     size_t backend_count;
     struct route_config *routes;

@@ -247,8 +247,9 @@ find_secret(struct reader *reader, const struct field *field, const struct yaml_
     }
     if (slice_starts(node->text, "file:"))
         return reader_file(reader, node, reader_path(reader, slice_from(node->text, 5)), SECRET_BYTES_MOST).data;
-    reader_warn(reader, node, "Use $NAME (an environment variable) or file:/path instead.",
-                "%s: the secret stands in the file itself", field->key);
+    if (!field->plain)
+        reader_warn(reader, node, "Use $NAME (an environment variable) or file:/path instead.",
+                    "%s: the secret stands in the file itself", field->key);
     return node->text.data;
 }
 

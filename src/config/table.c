@@ -284,6 +284,21 @@ static const struct field health_fields[] = {
 static const struct section health_section = {
     SECTION("Health and metrics elsewhere", "health", health_fields, root_draft)};
 
+static const struct field alerts_fields[] = {
+    FIELD("webhook", FIELD_SECRET, AT(root_draft, alerts.webhook),
+          "A URL to which alerts are posted as JSON; itself, or $NAME or file:/path where it stands.", .plain = true),
+    FIELD("command", FIELD_TEXT, AT(root_draft, alerts.command),
+          "A shell command that gets each alert as JSON on standard input; it has 10 s."),
+    FIELD("private", FIELD_BOOL, AT(root_draft, alerts.private_allowed),
+          "May the webhook be at a private, loopback or link-local address?", .standard = "no"),
+    FIELD("shares", FIELD_NODE, AT(root_draft, alerts.shares),
+          "At which shares of a budget to tell. Default: 50%, 80% and 100%.", .type = "list of shares"),
+    FIELD("repeat", FIELD_DURATION, AT(root_draft, alerts.repeat_us),
+          "The same alert again no sooner; what happened meanwhile is counted.", .standard = "1h", .least = USEC_PER_S),
+};
+
+static const struct section alerts_section = {SECTION("Alerts", "alerts", alerts_fields, root_draft)};
+
 static const struct field root_fields[] = {
     FIELD("listen", FIELD_ADDRESS, AT(root_draft, listen), "Where clients connect. `:8080`: all addresses.",
           .standard = "127.0.0.1:8080"),
@@ -310,11 +325,14 @@ static const struct field root_fields[] = {
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
     FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
     FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section),
+    FIELD("alerts", FIELD_SECTION, 0, "Whom to tell of what should not wait.", .inside = &alerts_section),
 };
 
 static const struct later root_later[] = {
-    {"budget", "budgets"}, {"budgets", "budgets"},    {"alerts", "alerts"},
-    {"cache", "caching"},  {"embedder", "embedders"},
+    {"budget", "budgets"},
+    {"budgets", "budgets"},
+    {"cache", "caching"},
+    {"embedder", "embedders"},
 };
 
 const struct section config_root = {SECTION("The whole", "", root_fields, root_draft), LATER(root_later)};

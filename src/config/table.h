@@ -42,6 +42,7 @@ struct field {
     const char *standard; /* the default, as it would be written; NULL: none */
     const char *word;     /* a word with a meaning of its own: 0 for counts, USEC_NEVER for times */
     bool required;
+    bool plain;                   /* FIELD_SECRET: may stand in the file as it is */
     const char *type;             /* FIELD_NODE: its type for the help */
     const char *const *choices;   /* FIELD_CHOICE, NULL-terminated */
     int64_t least, most;          /* most 0: no bound */
@@ -129,6 +130,14 @@ struct price_draft {
     usd_rate input, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio;
 };
 
+struct alerts_draft {
+    const char *webhook; /* a URL */
+    const char *command;
+    const struct yaml_node *shares;
+    usec repeat_us;
+    bool private_allowed;
+};
+
 struct root_draft {
     struct listen_address listen, admin, health;
     const char *health_token;
@@ -142,6 +151,7 @@ struct root_draft {
     struct entries backends, routes, keys, tenants, prices;
     const char *price_file;
     const struct yaml_node *discounts;
+    struct alerts_draft alerts;
 };
 
 /* The top of the file. */

@@ -9,12 +9,14 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
 {
     *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL), .salt = salt};
     experiences_init(&gateway->experiences);
+    alerts_init(&gateway->alerts);
 }
 
 void
 gateway_free(struct gateway *gateway)
 {
     ENSURE(gateway->worker_count == 0);
+    alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
     experiences_free(&gateway->experiences);
 }

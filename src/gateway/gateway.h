@@ -1,7 +1,7 @@
 /* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
  * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot with the
- * directory of models (view.h), what was learned of targets, the switch `bypass`, the counters (each worker its own, all
- * may read). */
+ * directory of models (view.h), what was learned of targets, the queue of alerts, the switch `bypass`, the counters (each
+ * worker its own, all may read). */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "gateway/alert.h"
 #include "gateway/counters.h"
 #include "gateway/view.h"
 #include "money/journal.h"
@@ -20,6 +21,7 @@ struct gateway {
     struct log *log;
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
     struct experiences experiences;
+    struct alerts alerts;
     atomic_bool bypass;
     uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
     struct gateway_worker *workers[WORKERS_MOST];
