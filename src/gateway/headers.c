@@ -47,6 +47,17 @@ is_of_hop(const struct hop_names *hops, struct slice name)
     return is_declared(hops, name);
 }
 
+/* Servers that hand headers on as variables (CGI, RFC 3875, 4.1.18) make no difference between '-' and '_'. */
+static struct slice
+with_dashes(struct slice name, char *room, size_t size)
+{
+    if (name.len > size || slice_find_byte(name, '_') == name.len)
+        return name;
+    for (size_t i = 0; i < name.len; i++)
+        room[i] = name.data[i] == '_' ? '-' : name.data[i];
+    return slice_make(room, name.len);
+}
+
 static bool
 is_ours(struct slice name)
 {
@@ -71,7 +82,9 @@ header_goes_up(const struct hop_names *hops, struct slice name)
                                        "x-forwarded-proto",
                                        "x-real-ip",
                                        "via"};
+    char room[32];
 
+    name = with_dashes(name, room, sizeof(room));
     if (is_ours(name) || is_of_hop(hops, name))
         return false;
     for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)

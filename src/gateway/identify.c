@@ -45,6 +45,40 @@ find_key(struct gateway_worker *worker, const struct http_head *head, struct ide
     return OK;
 }
 
+/* One character of a path's segment, escaped or not. */
+static char
+take_character(struct slice *segment)
+{
+    unsigned char byte;
+    size_t len = 1;
+    char c = segment->data[0];
+
+    if (c == '%' && segment->len >= 3 && text_parse_hex(slice_make(segment->data + 1, 2), &byte, 1) == OK) {
+        c = (char)byte;
+        len = 3;
+    }
+    *segment = slice_from(*segment, len);
+    return c;
+}
+
+/* "." and ".." (RFC 3986, 3.3), also with their dots escaped: many servers take them as steps, and so out of the folder
+ * that the configuration names. */
+static bool
+has_steps(struct slice path)
+{
+    path = slice_first(path, slice_find_byte(path, '?'));
+    while (path.data != NULL) {
+        struct slice segment = slice_split(&path, '/');
+        size_t dots = 0, others = 0;
+
+        while (segment.len > 0)
+            *(take_character(&segment) == '.' ? &dots : &others) += 1;
+        if (others == 0 && (dots == 1 || dots == 2))
+            return true;
+    }
+    return false;
+}
+
 static enum status
 find_passthrough(const struct gateway_worker *worker, struct slice rest, struct identity *out)
 {
@@ -55,7 +89,7 @@ find_passthrough(const struct gateway_worker *worker, struct slice rest, struct 
     out->api = API_PASSTHROUGH;
     out->passthrough = config_backend(worker->view->config, slice_first(rest, name_len));
     out->passthrough_target = slice_from(rest, name_len);
-    return out->passthrough != NULL ? OK : ERR_NOT_FOUND;
+    return out->passthrough != NULL && !has_steps(out->passthrough_target) ? OK : ERR_NOT_FOUND;
 }
 
 static enum status
@@ -86,7 +120,8 @@ find_errand(const struct gateway_worker *worker, const struct http_head *head, s
     }
     if (!slice_starts(path, "/backend/"))
         return ERR_NOT_FOUND;
-    *why = "no such backend: the path is /backend/NAME/... with a name from the configuration";
+    *why =
+        "no such backend: the path is /backend/NAME/... with a name from the configuration and without . or .. parts";
     return find_passthrough(worker, slice_from(head->target, strlen("/backend/")), out);
 }
 

@@ -10,7 +10,7 @@ refuse(unsigned status, const char *text)
 
 /* The fields that decide about framing, found in one walk over the head. */
 struct fields {
-    struct slice host, length, coding, expect;
+    struct slice host, length, expect;
     unsigned hosts, lengths, codings, expects;
 };
 
@@ -44,7 +44,7 @@ find_fields(const struct http_head *head)
             break;
         case sizeof("transfer-encoding") - 1:
             if (slice_is_nocase(header->name, "transfer-encoding"))
-                note(&found.coding, &found.codings, header);
+                found.codings++;
             break;
         default:
             break;
@@ -53,10 +53,38 @@ find_fields(const struct http_head *head)
     return found;
 }
 
+/* RFC 9112, 6.1 and 6.3, 4: no coding but chunked is known here. Whoever puts another one under it is told so; where
+ * chunked is not the last, or there twice, nobody can tell where the body ends. Empty elements of the list, which RFC 9110,
+ * 5.6.1.2 would pass over, have been used to smuggle. */
+static struct framing_refusal
+check_codings(const struct http_head *head)
+{
+    struct slice last = SLICE_NONE;
+    unsigned count = 0, chunked = 0;
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        struct slice list = head->headers[i].value;
+
+        if (!slice_is_nocase(head->headers[i].name, "transfer-encoding"))
+            continue;
+        do {
+            last = slice_trim(slice_split(&list, ','));
+            chunked += slice_is_nocase(last, "chunked");
+            count++;
+            if (last.len == 0)
+                return refuse(400, "Transfer-Encoding has an empty place in its list");
+        } while (list.data != NULL);
+    }
+    if (chunked != 1 || !slice_is_nocase(last, "chunked"))
+        return refuse(400, "Transfer-Encoding must end with 'chunked', given once");
+    return count == 1 ? FRAMING_FINE : refuse(501, "the only Transfer-Encoding understood is 'chunked'");
+}
+
 /* RFC 9112, 6: requests and answers alike. *framed: the head says how long the body is. */
 static struct framing_refusal
-check_body(const struct fields *found, unsigned minor, struct framing *out, bool *framed)
+check_body(const struct http_head *head, const struct fields *found, unsigned minor, struct framing *out, bool *framed)
 {
+    struct framing_refusal refusal = FRAMING_FINE;
     uint64_t length;
 
     *framed = found->lengths + found->codings != 0;
@@ -64,11 +92,10 @@ check_body(const struct fields *found, unsigned minor, struct framing *out, bool
     if (found->lengths != 0 && found->codings != 0)
         return refuse(400, "Content-Length and Transfer-Encoding may not stand together");
     if (found->codings != 0) {
-        /* 6.1: no coding but chunked is known here; in HTTP/1.0 there is none. */
+        /* 6.1: in HTTP/1.0 there is none. */
         if (minor == 0)
             return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
-        if (found->codings > 1 || !slice_is_nocase(found->coding, "chunked"))
-            return refuse(501, "the only Transfer-Encoding understood is 'chunked', given once");
+        refusal = check_codings(head);
         out->chunked = true;
         out->body_len = -1;
     }
@@ -78,17 +105,12 @@ check_body(const struct fields *found, unsigned minor, struct framing *out, bool
             return refuse(400, "Content-Length must be one decimal number, given once");
         out->body_len = (int64_t)length;
     }
-    return FRAMING_FINE;
+    return refusal;
 }
 
-/* RFC 3986, 3.2.2 and 3.2.3, without user information; a comma would look like a list. */
 static bool
-is_authority(struct slice text)
+consists_of(struct slice text, const char *marks)
 {
-    static const char marks[] = "-._~%!$&'()*+;=:[]";
-
-    if (text.len == 0)
-        return false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
 
@@ -98,6 +120,31 @@ is_authority(struct slice text)
             return false;
     }
     return true;
+}
+
+/* RFC 3986, 3.2.3: digits, or nothing behind the colon. */
+static bool
+is_port(struct slice text)
+{
+    uint64_t port;
+
+    return text.len == 0 || (text.len <= 5 && text_parse_u64(text, &port) == OK && port <= UINT16_MAX);
+}
+
+/* RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 one in brackets; without user information, and without a comma,
+ * which would look like a list. */
+static bool
+is_authority(struct slice text)
+{
+    bool bracketed = slice_starts(text, "[");
+    size_t end = slice_find_byte(text, bracketed ? ']' : ':');
+    struct slice host = slice_first(text, end), rest = slice_from(text, bracketed ? end + 1 : end);
+
+    if (bracketed && (end == text.len || host.len < 3 || !consists_of(slice_from(host, 1), "-._~!$&'()*+;=:")))
+        return false;
+    if (!bracketed && (host.len == 0 || !consists_of(host, "-._~%!$&'()*+;=")))
+        return false;
+    return rest.len == 0 || (rest.data[0] == ':' && is_port(slice_from(rest, 1)));
 }
 
 /* RFC 9112, 3.2: exactly one valid Host in HTTP/1.1; in HTTP/1.0 it may be missing. */
@@ -113,35 +160,46 @@ check_host(const struct fields *found, unsigned minor)
     return FRAMING_FINE;
 }
 
+static bool
+is_same_nocase(struct slice a, struct slice b)
+{
+    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+}
+
 /* RFC 9112, 3.2.2: a server must accept the absolute form. It must not say another host than Host does. */
 static struct framing_refusal
 strip_authority(struct http_head *head, const struct fields *found)
 {
-    size_t scheme = slice_starts(head->target, "http://") ? 7 : slice_starts(head->target, "https://") ? 8 : 0;
+    size_t scheme = slice_is_nocase(slice_first(head->target, 7), "http://")    ? 7
+                    : slice_is_nocase(slice_first(head->target, 8), "https://") ? 8
+                                                                                : 0;
     struct slice rest = slice_from(head->target, scheme);
     size_t slash = slice_find_byte(rest, '/');
     struct slice authority = slice_first(rest, slash);
 
-    if (scheme == 0 || slash == rest.len)
+    if (scheme == 0)
         return refuse(400, "the request's target must be a path, starting with '/'");
-    if (found->hosts != 1 || !slice_equal(authority, found->host))
+    if (found->hosts != 1 || !is_same_nocase(authority, found->host))
         return refuse(400, "the request's target names another host than the Host header");
-    head->target = slice_from(rest, slash);
+    head->target = slash < rest.len ? slice_from(rest, slash) : SLICE_LITERAL("/");
     return FRAMING_FINE;
 }
 
-/* RFC 9112, 3.2; RFC 3986: visible ASCII, and no fragment. */
+/* RFC 9112, 3.2; RFC 3986, 2 and 3.5: visible ASCII but for what must stand escaped, and no fragment. */
 static struct framing_refusal
 check_target(struct http_head *head, const struct fields *found)
 {
     for (size_t i = 0; i < head->target.len; i++) {
         char c = head->target.data[i];
 
-        if (c <= ' ' || c >= 0x7f || c == '#')
+        if (c <= ' ' || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
             return refuse(400, "the request's target holds a byte that may not stand in a URL");
     }
     if (head->target.len != 0 && head->target.data[0] == '/')
         return FRAMING_FINE;
+    /* 3.2.4: a question to the server as a whole. */
+    if (slice_is(head->target, "*") && slice_is(head->method, "OPTIONS"))
+        return refuse(501, "OPTIONS * is not served");
     return strip_authority(head, found);
 }
 
@@ -165,7 +223,7 @@ framing_check_request(struct http_head *head, unsigned minor, struct framing *ou
     bool framed;
 
     *out = (struct framing){0};
-    refusal = check_body(&found, minor, out, &framed);
+    refusal = check_body(head, &found, minor, out, &framed);
     if (refusal.status == 0)
         refusal = check_host(&found, minor);
     if (refusal.status == 0)
@@ -189,7 +247,7 @@ framing_check_answer(struct http_head *head, unsigned minor, bool bodyless, stru
     /* RFC 9110, 15.2.2: only after an Upgrade, which we never send. */
     if (head->status == 101)
         return refuse(502, "101 Switching Protocols without being asked to");
-    refusal = check_body(&found, minor, out, &framed);
+    refusal = check_body(head, &found, minor, out, &framed);
     if (!framed)
         out->body_len = -1; /* RFC 9112, 6.3, 8: up to the end of the connection */
     /* 6.3, 1: these never have a body, whatever the head says. */

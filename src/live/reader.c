@@ -2,7 +2,15 @@
 
 #include <stdlib.h>
 
-enum { FIRST_HEADERS = 16, KEPT_TEXT_BYTES = 4096, INTERIMS_MOST = 16 };
+enum {
+    FIRST_HEADERS = 16,
+    KEPT_TEXT_BYTES = 4096,
+    INTERIMS_MOST = 16,
+    /* Chunks of one byte come with five around it. Beyond that, sizes of endless zeros would be a body without end that
+     * no limit of its length ends. */
+    AROUND_BYTES_EACH = 16,
+    AROUND_BYTES_FREE = 64 * 1024
+};
 
 static struct reader *
 reader_of(llhttp_t *parser)
@@ -35,11 +43,33 @@ byte_before(const struct reader *reader, const char *at, size_t back)
     return back <= here ? at[-(ptrdiff_t)back] : reader->before[sizeof(reader->before) - (back - here)];
 }
 
+/* Methods of HTTP itself; CONNECT and what belongs to other protocols is not for a gateway. */
+static bool
+is_served(llhttp_method_t method)
+{
+    switch (method) {
+    case HTTP_GET:
+    case HTTP_HEAD:
+    case HTTP_POST:
+    case HTTP_PUT:
+    case HTTP_PATCH:
+    case HTTP_DELETE:
+    case HTTP_OPTIONS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int
 on_url(llhttp_t *parser, const char *at, size_t len)
 {
     struct reader *reader = reader_of(parser);
 
+    if (parser->method == HTTP_PRI) /* RFC 9113, 3.4 */
+        return refuse(reader, 505, "HTTP/2 is not spoken here");
+    if (reader->target_len == 0 && !is_served((llhttp_method_t)parser->method))
+        return refuse(reader, 501, "this method is not served");
     /* RFC 9112, 3: one space; llhttp takes any number. */
     if (reader->target_len == 0 && byte_before(reader, at, 2) == ' ')
         return refuse(reader, 400, "there is more than one space before the request's target");
@@ -50,20 +80,22 @@ on_url(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* llhttp takes RTSP and ICE for HTTP too. */
+/* RFC 9112, 3: one space before it; and llhttp takes RTSP and ICE for HTTP too. */
 static int
 on_version(llhttp_t *parser, const char *at, size_t len)
 {
-    static const char protocol[] = "HTTP/";
+    static const char protocol[] = " HTTP/";
     struct reader *reader = reader_of(parser);
 
     (void)len;
     if (reader->version_seen)
         return 0; /* a later part of a split version */
     reader->version_seen = true;
-    for (size_t back = 1; back < sizeof(protocol); back++)
+    for (size_t back = 1; back < sizeof(protocol) - (parser->type == HTTP_RESPONSE); back++)
         if (byte_before(reader, at, back) != protocol[sizeof(protocol) - 1 - back])
             return refuse(reader, 400, "this is not HTTP");
+    if (parser->type == HTTP_REQUEST && byte_before(reader, at, sizeof(protocol)) == ' ')
+        return refuse(reader, 400, "there is more than one space behind the request's target");
     return 0;
 }
 
@@ -169,30 +201,23 @@ resolve_head(struct reader *reader)
 static struct framing_refusal
 check_request_head(struct reader *reader)
 {
-    llhttp_method_t method = (llhttp_method_t)reader->parser.method;
-
-    /* Methods of HTTP itself; CONNECT and what belongs to other protocols is not for a gateway. */
-    switch (method) {
-    case HTTP_GET:
-    case HTTP_HEAD:
-    case HTTP_POST:
-    case HTTP_PUT:
-    case HTTP_PATCH:
-    case HTTP_DELETE:
-    case HTTP_OPTIONS:
-        break;
-    default:
-        return (struct framing_refusal){501, "this method is not served"};
-    }
-    reader->head.method = slice_of(llhttp_method_name(method));
+    reader->head.method = slice_of(llhttp_method_name((llhttp_method_t)reader->parser.method));
     return framing_check_request(&reader->head, reader->minor, &reader->framing);
 }
 
-/* 1.1 and 1.0 only; without a version it would be HTTP/0.9, whose answers have no head (RFC 9112, 2.3). */
-static bool
-version_known(const llhttp_t *parser)
+/* A later 1.x is read as 1.1 (RFC 9110, 2.5). */
+static struct framing_refusal
+check_version(struct reader *reader)
 {
-    return parser->http_major == 1 && parser->http_minor <= 1;
+    const llhttp_t *parser = &reader->parser;
+
+    /* RFC 9112, 2.3: it would be HTTP/0.9, whose answers have no head. */
+    if (!reader->version_seen)
+        return (struct framing_refusal){400, "the request's first line does not end with HTTP/1.1"};
+    if (parser->http_major != 1)
+        return (struct framing_refusal){505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
+    reader->minor = parser->http_minor > 0 ? 1 : 0;
+    return FRAMING_FINE;
 }
 
 /* An interim answer is read to its end and forgotten (RFC 9110, 15.2). */
@@ -209,13 +234,11 @@ on_headers_complete(llhttp_t *parser)
     struct framing_refusal refusal;
     bool chunked = (parser->flags & F_CHUNKED) != 0;
 
-    if (!version_known(parser))
-        return refuse(reader, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-    reader->minor = parser->http_minor;
     resolve_head(reader);
-    if (parser->type == HTTP_REQUEST) {
+    refusal = check_version(reader);
+    if (refusal.status == 0 && parser->type == HTTP_REQUEST) {
         refusal = check_request_head(reader);
-    } else {
+    } else if (refusal.status == 0) {
         reader->head.status = parser->status_code;
         refusal = framing_check_answer(&reader->head, reader->minor, reader->bodyless, &reader->framing);
     }
@@ -240,6 +263,7 @@ on_body(llhttp_t *parser, const char *at, size_t len)
 {
     struct reader *reader = reader_of(parser);
 
+    reader->body_bytes += len;
     return reader->events->body(reader, slice_make(at, len)) ? 0 : stop(reader);
 }
 
@@ -281,11 +305,19 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
+static void
+init_parser(struct reader *reader, llhttp_type_t type)
+{
+    llhttp_init(&reader->parser, type, &settings);
+    llhttp_set_lenient_version(&reader->parser, 1); /* check_version knows more of them, and why */
+}
+
 void
 reader_init(struct reader *reader, bool requests, const struct reader_events *events)
 {
     *reader = (struct reader){.events = events, .head_bytes_most = READER_HEAD_BYTES_MOST};
-    llhttp_init(&reader->parser, requests ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    reader->in_line = !requests;
+    init_parser(reader, requests ? HTTP_REQUEST : HTTP_RESPONSE);
 }
 
 void
@@ -302,16 +334,39 @@ reader_free(struct reader *reader)
 void
 reader_next(struct reader *reader)
 {
-    llhttp_init(&reader->parser, (llhttp_type_t)reader->parser.type, &settings);
+    init_parser(reader, (llhttp_type_t)reader->parser.type);
     reader->state = READER_HEAD;
-    reader->bodyless = reader->keep_alive = reader->started = reader->version_seen = false;
+    reader->bodyless = reader->half_line = reader->keep_alive = reader->started = reader->version_seen = false;
     reader->head = (struct http_head){0};
     reader->framing = (struct framing){0};
     reader->head_bytes = reader->target_len = 0;
     reader->interims = 0;
+    reader->in_line = reader->parser.type == HTTP_RESPONSE;
+    reader->body_bytes = reader->around_bytes = 0;
+    memset(reader->before, 0, sizeof(reader->before));
     buffer_free(&reader->trailer);
     buffer_clear(&reader->text);
     buffer_trim(&reader->text, KEPT_TEXT_BYTES);
+}
+
+/* RFC 9110, 5.6.2. */
+static bool
+is_token_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* A method that is not known (RFC 9110, 9.1), or something that cannot be one. */
+static void
+refuse_method(struct reader *reader)
+{
+    const char *at = llhttp_get_error_pos(&reader->parser);
+
+    if (is_token_byte(*at) || (*at == ' ' && is_token_byte(byte_before(reader, at, 1))))
+        refuse(reader, 501, "the request does not start with a method that is served");
+    else
+        refuse(reader, 400, "the request does not start with a method");
 }
 
 /* What llhttp itself refuses. */
@@ -321,7 +376,7 @@ translate_error(struct reader *reader, enum llhttp_errno error)
     if (reader->refusal.status != 0 || reader->stopped)
         return;
     if (error == HPE_INVALID_METHOD)
-        refuse(reader, 501, "the request does not start with a method that is served");
+        refuse_method(reader);
     else
         refuse(reader, 400, llhttp_get_error_reason(&reader->parser));
 }
@@ -341,16 +396,43 @@ feed_parser(struct reader *reader, struct slice bytes)
     enum llhttp_errno error;
 
     reader->fed = bytes.data;
-    reader->started = true;
     error = llhttp_execute(&reader->parser, bytes.data, bytes.len);
-    remember_last(reader, bytes);
-    if (error == HPE_OK)
-        return bytes.len;
-    if (error != HPE_PAUSED || reader->state != READER_COMPLETE) {
+    if (error != HPE_OK && (error != HPE_PAUSED || reader->state != READER_COMPLETE))
         translate_error(reader, error);
-        return bytes.len;
+    else if (error != HPE_OK)
+        bytes.len = (size_t)(llhttp_get_error_pos(&reader->parser) - bytes.data);
+    remember_last(reader, bytes);
+    return bytes.len;
+}
+
+/* RFC 9112, 2.2: empty lines before a request are passed over; llhttp would pass over bare CRs and LFs too. */
+static size_t
+skip_empty_lines(struct reader *reader, struct slice bytes)
+{
+    size_t at = 0;
+
+    while (at < bytes.len && reader->refusal.status == 0) {
+        char c = bytes.data[at];
+
+        if (!reader->half_line && c != '\r' && c != '\n') {
+            reader->in_line = true;
+            break;
+        }
+        if ((c == '\n') != reader->half_line)
+            refuse(reader, 400, "before the request stands half a line end");
+        reader->half_line = !reader->half_line;
+        at++;
     }
-    return (size_t)(llhttp_get_error_pos(&reader->parser) - bytes.data);
+    return at;
+}
+
+/* What stands around a body's content: sizes and line ends of chunks, and trailers. */
+static void
+count_around(struct reader *reader, size_t len)
+{
+    reader->around_bytes += len;
+    if (reader->around_bytes > AROUND_BYTES_FREE && reader->around_bytes / AROUND_BYTES_EACH > reader->body_bytes)
+        refuse(reader, 400, "the body consists of little but chunk sizes");
 }
 
 /* The next bytes to parse: in a head never more than it may still have. */
@@ -383,14 +465,32 @@ count_head(struct reader *reader, size_t len)
         refuse(reader, 431, "the request's head is too long");
 }
 
+static size_t
+take_piece(struct reader *reader, struct slice piece)
+{
+    bool in_chunks = reader->state == READER_BODY && reader->framing.chunked;
+    uint64_t body_bytes = reader->body_bytes;
+    size_t len = 0;
+
+    if (!reader->in_line)
+        len = skip_empty_lines(reader, piece);
+    if (!reader->in_line)
+        return len;
+    len += feed_parser(reader, slice_from(piece, len));
+    if (in_chunks)
+        count_around(reader, len - (size_t)(reader->body_bytes - body_bytes));
+    return len;
+}
+
 size_t
 reader_feed(struct reader *reader, struct slice bytes)
 {
     size_t taken = 0;
 
     ENSURE(reader->state != READER_COMPLETE && reader->refusal.status == 0 && !reader->stopped);
+    reader->started |= bytes.len > 0;
     while (taken < bytes.len && reader->refusal.status == 0 && !reader->stopped && reader->state != READER_COMPLETE) {
-        size_t len = feed_parser(reader, next_piece(reader, slice_from(bytes, taken)));
+        size_t len = take_piece(reader, next_piece(reader, slice_from(bytes, taken)));
 
         taken += len;
         if (reader->state == READER_COMPLETE && is_interim(reader))

@@ -37,6 +37,8 @@ struct reader {
     bool stopped;    /* by an event that returned false */
     bool keep_alive; /* from the head on: the connection may go on after this message */
     bool started;    /* some byte of the message has come */
+    bool half_line;  /* requests: the CR of an empty line before it */
+    bool in_line;    /* requests: the empty lines before it are over */
     bool version_seen;
     unsigned minor;                 /* HTTP/1.minor */
     struct framing_refusal refusal; /* status 0: none */
@@ -51,9 +53,10 @@ struct reader {
     struct header_place *places;
     struct http_header *headers;
     size_t header_size;
-    unsigned interims; /* interim answers before this one */
-    const char *fed;   /* the bytes being fed */
-    char before[8];    /* the last bytes fed before them, for names split between two reads */
+    unsigned interims;                 /* interim answers before this one */
+    uint64_t body_bytes, around_bytes; /* of the body: its content, and what frames it */
+    const char *fed;                   /* the bytes being fed */
+    char before[8];                    /* the last bytes fed before them, for names split between two reads */
 };
 
 void reader_init(struct reader *reader, bool requests, const struct reader_events *events);

@@ -109,6 +109,7 @@ static const struct row requests[] = {
     {POST "Content-Length: 18446744073709551616\r\n\r\nabc", 400, NULL},
     {POST "Content-Length: 9223372036854775808\r\n\r\nabc", 400, NULL},
     {POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, NULL},
+    {POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400, NULL},
     {POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 0xff, NULL},
     {POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0xff, NULL},
     {POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 0xff, NULL},
@@ -154,25 +155,33 @@ static const struct row requests[] = {
     {"GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", 400, NULL},
     {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, NULL},
     {"GET / HTTP/1.1\r\nHost: u@h\r\n\r\n", 400, NULL},
+    {"GET / HTTP/1.1\r\nHost: h:70000\r\n\r\n", 400, NULL},
+    {"GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400, NULL},
     {"GET http://a/p HTTP/1.1\r\nHost: b\r\n\r\n", 400, NULL},
     /* The first line */
     {"GET /\r\n\r\n", 0xff, NULL},
     {"GET / HTTP/0.9\r\nHost: x\r\n\r\n", 505, NULL},
     {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, NULL},
-    {"GET / HTTP/1.2\r\nHost: x\r\n\r\n", 0xff, NULL},
+    {"GET / HTTP/1.2\r\nHost: x\r\n\r\n", 0, ""},
     {"GET / RTSP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
     {"OPTIONS / RTSP/1.0\r\nHost: x\r\n\r\n", 400, NULL},
     {"SOURCE / ICE/1.0\r\nHost: x\r\n\r\n", 0xff, NULL},
     {"GET / http/1.1\r\nHost: x\r\n\r\n", 0xff, NULL},
     {"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 0xff, NULL},
     {"GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 0xff, NULL},
+    {"GET /  HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {"\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {"\r\n\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {" GET / HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {"G@T / HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {"GE / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
     {"get / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
     {"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
     {"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 501, NULL},
     {"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0xff, NULL},
-    {"\x16\x03\x01\x02\x01", 501, NULL}, /* TLS on a plain port */
-    {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
+    {"\x16\x03\x01\x02\x01", 400, NULL}, /* TLS on a plain port */
+    {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
     {"GET x HTTP/1.1\r\nHost: x\r\n\r\n", 0xff, NULL},
     {"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n", 0xff, NULL},
     {"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", 400, NULL},
@@ -252,6 +261,8 @@ heads_are_bounded(void **state)
     assert_int_equal(status_of_repeated("GET / HTTP/1.1\r\nHost: x\r\nA: ", "0123456789", 100000, "\r\n\r\n"), 431);
     assert_int_equal(status_of_repeated("GET / HTTP/1.1\r\nHost: x\r\nA: ", "          ", 100000, "x\r\n\r\n"), 431);
     assert_int_equal(status_of_repeated("GET / HTTP/1.1\r\nHost: x\r\nA", "0123456789", 100000, ": b\r\n\r\n"), 431);
+    assert_int_equal(status_of_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "0", 200000, ""), 400);
+    assert_int_equal(status_of_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 20000, ""), 0);
     assert_int_equal(status_of_repeated("", "\r\n", 100000, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 431);
     assert_int_equal(status_of_repeated("GET /", "0123456789", 800, " HTTP/1.1\r\nHost: x\r\n\r\n"), 0);
     assert_int_equal(status_of_repeated("GET /", "0123456789", 100000, " HTTP/1.1\r\nHost: x\r\n\r\n"), 414);
