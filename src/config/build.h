@@ -12,6 +12,8 @@ struct build {
     struct config *config;
     const struct config *before; /* NULL: none */
     struct map unpriced;         /* targets that were warned about */
+    struct budget_rule *budgets; /* all that were read so far */
+    size_t budget_count;
 };
 
 /* In this order: each needs what stands before it. */
@@ -19,6 +21,7 @@ void build_backends(struct build *build);
 void build_prices(struct build *build); /* the book, then the backends' providers */
 void build_routes(struct build *build);
 void build_keys(struct build *build); /* and tenants */
+void build_budgets(struct build *build);
 
 void build_alerts(struct build *build);
 

@@ -35,8 +35,10 @@ build_tenants(struct build *build)
     for (size_t i = 0; i < drafts->count; i++) {
         const struct tenant_draft *draft = ENTRY_AT(*drafts, tenant_draft, i);
 
-        config->tenants[config->tenant_count++] =
-            (struct tenant_config){draft->entry.name, draft->region, draft->retention, draft->classes};
+        config->tenants[config->tenant_count++] = (struct tenant_config){.name = draft->entry.name,
+                                                                         .region = draft->region,
+                                                                         .retention = draft->retention,
+                                                                         .classes = draft->classes};
     }
 }
 

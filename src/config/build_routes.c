@@ -150,6 +150,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->attempts = draft->attempts;
     route->holdout_ppm = draft->holdout_ppm;
     route->worth = draft->worth;
+    route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
 }
 

@@ -28,6 +28,7 @@ config_new(void)
     map_init(&config->route_by_name);
     map_init(&config->backend_by_name);
     map_init(&config->key_by_digest);
+    map_init(&config->budgets_by_tag);
     return config;
 }
 
@@ -54,6 +55,7 @@ config_release(struct config *config)
     map_free(&config->route_by_name);
     map_free(&config->backend_by_name);
     map_free(&config->key_by_digest);
+    map_free(&config->budgets_by_tag);
     prices_release(config->prices);
     arena_reset(&config->arena);
     free(config);
@@ -89,6 +91,7 @@ take_plain_values(struct build *build)
     config->serve_when_journal_fails = draft->journal_when_full == 1;
     config->journal_sync_us = draft->journal_sync_us;
     config->limits = draft->limits;
+    config->cached_token_weight_ppm = draft->cached_token_weight_ppm;
 }
 
 static bool
@@ -143,6 +146,7 @@ build_all(struct build *build)
     build_prices(build);
     build_routes(build);
     build_keys(build);
+    build_budgets(build);
     build_alerts(build);
     check_listeners(build);
     check_tls(build);

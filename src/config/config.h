@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/problem.h"
 #include "dialect/api.h"
+#include "money/budget_rule.h"
 #include "money/prices.h"
 #include "money/usd.h"
 #include "world.h"
@@ -94,6 +95,24 @@ struct target {
     char *name;           /* "backend/model" */
 };
 
+/* What becomes of a request that a budget cannot take, and what a budget takes of one. UNSET: whoever is less specific
+ * says it; in the order key, tenant, route, the whole. */
+enum on_exceed {
+    ON_EXCEED_UNSET,
+    ON_EXCEED_REFUSE, /* any acceptable plan that the budgets take, else refused */
+    ON_EXCEED_DEGRADE /* only plans cheaper than the reference, else refused */
+};
+enum exposure {
+    EXPOSURE_UNSET,
+    EXPOSURE_EXPECTED, /* what it will likely cost; what it may cost beyond that is stated */
+    EXPOSURE_STRICT    /* the most that it can cost; what cannot be bounded is refused */
+};
+
+struct budget_policy {
+    enum on_exceed on_exceed;
+    enum exposure exposure;
+};
+
 struct validator_config {
     const char *json_schema;          /* the schema's text; NULL: none */
     const struct json_schema *schema; /* the same, compiled */
@@ -123,6 +142,9 @@ struct route_config {
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     unsigned holdout_ppm;
     usd worth; /* of a useful answer; USD_UNKNOWN: not known */
+    struct budget_rules budgets;
+    struct budget_policy policy;
+    unsigned output_max; /* tokens, for a request that names no cap of its own; 0: none */
 };
 
 struct tag {
@@ -134,6 +156,8 @@ struct tenant_config {
     const char *region;    /* allow: only destinations of this region; NULL: any */
     const char *retention; /* NULL: any */
     const char **classes;  /* destinations must have all of these; NULL: any */
+    struct budget_rules budgets;
+    struct budget_policy policy;
 };
 
 struct key_config {
@@ -145,6 +169,8 @@ struct key_config {
     size_t tag_count;
     usec expires_wall_us; /* USEC_NEVER: does not */
     const char **routes;  /* NULL: all; else the only models this key may ask for, NULL-terminated */
+    struct budget_rules budgets;
+    struct budget_policy policy;
 };
 
 struct limits_config {
@@ -192,8 +218,13 @@ struct config {
     struct tenant_config *tenants;
     size_t tenant_count;
     const struct tenant_config *default_tenant;
-    struct price_book *prices; /* file, overrides and built-in facts together; held by this snapshot */
-    unsigned endpoint_ids;     /* how many were given out by this one and all before it: none is used twice */
+    struct budget_rules all_budgets;  /* of every scope */
+    struct budget_rules budgets;      /* among them: of everything together */
+    struct map budgets_by_tag;        /* "name=value" -> struct budget_rules */
+    struct budget_policy policy;      /* nothing in it is UNSET */
+    unsigned cached_token_weight_ppm; /* of input read from a provider's cache, in budgets of tokens */
+    struct price_book *prices;        /* file, overrides and built-in facts together; held by this snapshot */
+    unsigned endpoint_ids;            /* how many were given out by this one and all before it: none is used twice */
 };
 
 struct config_outside;

@@ -17,6 +17,24 @@
 static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
 static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "twin", NULL};
 static const char *const when_full[] = {"refuse", "serve", NULL};
+static const char *const on_exceed[] = {"inherit", "refuse", "degrade", NULL};  /* enum on_exceed */
+static const char *const exposures[] = {"inherit", "expected", "strict", NULL}; /* enum exposure */
+
+/* The three keys of whoever may have budgets. */
+#define BUDGET_FIELDS(draft, whose)                                                                                    \
+    FIELD("budget", FIELD_NODE, AT(draft, budget.budgets),                                                             \
+          "What " whose " may use in a window: `$50/day`, `200k tokens/minute`, `1000 requests/hour`. Windows are "    \
+          "minute, hour, day, week (from Monday) and month, by the calendar in UTC.",                                  \
+          .type = "budget or list"),                                                                                   \
+        FIELD("on_exceed", FIELD_CHOICE, AT(draft, budget.on_exceed),                                                  \
+              "When a budget cannot take a request: refuse it, or serve it only by what is cheaper than the "          \
+              "reference. `inherit`: as the next says of key, tenant, route and the whole.",                           \
+              .standard = "inherit", .choices = on_exceed),                                                            \
+        FIELD("exposure", FIELD_CHOICE, AT(draft, budget.exposure),                                                    \
+              "What budgets reserve. `strict`: the most that a request can cost; what cannot be bounded is refused. "  \
+              "`expected`: what it will likely cost; it may overrun, and by how much at most is stated. `inherit`: "   \
+              "as above.",                                                                                             \
+              .standard = "inherit", .choices = exposures)
 
 static const struct field tls_fields[] = {
     FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM."),
@@ -165,11 +183,17 @@ static const struct field route_fields[] = {
     FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
           "Calls to backends for one request at most, retries included.", .standard = "3", .least = 1, .most = 16),
     FIELD("worth", FIELD_MONEY, AT(route_draft, worth), "What a useful answer is worth, for the margin in the report."),
+    BUDGET_FIELDS(route_draft, "the route"),
+    FIELD("output_max", FIELD_COUNT, AT(route_draft, output_max),
+          "Output tokens of a request that names no cap of its own, where a budget needs one.", .standard = "none",
+          .word = "none", .least = 1, .most = 10000000),
 };
 
 static const struct later route_later[] = {
-    {"judge", "judges"}, {"budget", "budgets"},         {"store", "storing texts"},
-    {"ttl", "caching"},  {"output_max", "output caps"}, {"priority", "priorities"},
+    {"judge", "judges"},
+    {"store", "storing texts"},
+    {"ttl", "caching"},
+    {"priority", "priorities"},
 };
 
 static const struct section route_section = {SECTION("A route", "routes.NAME", route_fields, route_draft),
@@ -184,12 +208,10 @@ static const struct field key_fields[] = {
           .word = "never"),
     FIELD("routes", FIELD_TEXTS, AT(key_draft, routes),
           "The only routes and models it may ask for; `BACKEND/*` allows `/backend/BACKEND/...`. Default: all."),
+    BUDGET_FIELDS(key_draft, "the key"),
 };
 
 static const struct later key_later[] = {
-    {"budget", "budgets"},
-    {"on_exceed", "budgets"},
-    {"exposure", "budgets"},
     {"priority", "priorities"},
 };
 
@@ -207,12 +229,10 @@ static const struct section allow_section = {
 
 static const struct field tenant_fields[] = {
     FIELD("allow", FIELD_SECTION, 0, "Where its requests may be sent; without it, anywhere.", .inside = &allow_section),
+    BUDGET_FIELDS(tenant_draft, "the tenant"),
 };
 
-static const struct later tenant_later[] = {{"budget", "budgets"}};
-
-static const struct section tenant_section = {SECTION("A tenant", "tenants.NAME", tenant_fields, tenant_draft),
-                                              LATER(tenant_later)};
+static const struct section tenant_section = {SECTION("A tenant", "tenants.NAME", tenant_fields, tenant_draft)};
 
 static const struct field price_fields[] = {
     FIELD("input", FIELD_RATE, AT(price_draft, input), "Input tokens.", .required = true),
@@ -260,6 +280,8 @@ static const struct field limits_fields[] = {
           "For a client that takes nothing of its answer.", .standard = "60s", .least = 10 * USEC_PER_MS),
     FIELD("drain_timeout", FIELD_DURATION, AT(root_draft, limits.drain_timeout_us),
           "For requests in flight when the program stops.", .standard = "30s"),
+    FIELD("cached_token_weight", FIELD_SHARE, AT(root_draft, cached_token_weight_ppm),
+          "How much input that a provider read from its cache counts in budgets of tokens.", .standard = "100%"),
 };
 
 static const struct section limits_section = {SECTION("Limits towards clients", "limits", limits_fields, root_draft)};
@@ -321,6 +343,11 @@ static const struct field root_fields[] = {
     FIELD("keys", FIELD_MAP, AT(root_draft, keys),
           "Who may ask. Without any, everybody may, on loopback addresses only.", .inside = &key_section),
     FIELD("tenants", FIELD_MAP, AT(root_draft, tenants), "Rules for tenants.", .inside = &tenant_section),
+    BUDGET_FIELDS(root_draft, "all together"),
+    FIELD("tag_budgets", FIELD_NODE, AT(root_draft, tag_budgets),
+          "Budgets of tags, as `feature=search: $5/day`. Callers may set tags themselves: give what you do not trust a "
+          "key's or a tenant's budget.",
+          .type = "map of budgets"),
     FIELD("prices", FIELD_SECTION, 0, "What things cost, where you know better.", .inside = &prices_section),
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
     FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
@@ -329,7 +356,6 @@ static const struct field root_fields[] = {
 };
 
 static const struct later root_later[] = {
-    {"budget", "budgets"},
     {"budgets", "budgets"},
     {"cache", "caching"},
     {"embedder", "embedders"},

@@ -96,6 +96,12 @@ struct backend_draft {
     unsigned connections;
 };
 
+/* Of any scope that may have budgets. */
+struct budget_draft {
+    const struct yaml_node *budgets; /* NULL: none */
+    unsigned on_exceed, exposure;
+};
+
 struct route_draft {
     struct entry entry;
     const struct yaml_node *reference, *baseline, *candidates;
@@ -108,6 +114,8 @@ struct route_draft {
     unsigned attempts;
     unsigned holdout_ppm;
     usd worth;
+    struct budget_draft budget;
+    unsigned output_max;
 };
 
 struct key_draft {
@@ -117,12 +125,14 @@ struct key_draft {
     const struct yaml_node *tags;
     usec expires_wall_us;
     const char **routes;
+    struct budget_draft budget;
 };
 
 struct tenant_draft {
     struct entry entry;
     const char *region, *retention;
     const char **classes;
+    struct budget_draft budget;
 };
 
 struct price_draft {
@@ -152,6 +162,9 @@ struct root_draft {
     const char *price_file;
     const struct yaml_node *discounts;
     struct alerts_draft alerts;
+    struct budget_draft budget;
+    const struct yaml_node *tag_budgets;
+    unsigned cached_token_weight_ppm;
 };
 
 /* The top of the file. */

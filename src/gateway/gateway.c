@@ -10,12 +10,15 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL), .salt = salt};
     experiences_init(&gateway->experiences);
     alerts_init(&gateway->alerts);
+    budgets_init(&gateway->budgets);
+    budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
 }
 
 void
 gateway_free(struct gateway *gateway)
 {
     ENSURE(gateway->worker_count == 0);
+    budgets_free(&gateway->budgets);
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
     experiences_free(&gateway->experiences);

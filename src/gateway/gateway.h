@@ -1,7 +1,7 @@
 /* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
  * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot with the
- * directory of models (view.h), what was learned of targets, the queue of alerts, the switch `bypass`, the counters (each
- * worker its own, all may read). */
+ * directory of models (view.h), what was learned of targets, the budgets, the queue of alerts, the switch `bypass`, the
+ * counters (each worker its own, all may read). */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -12,6 +12,7 @@
 #include "gateway/alert.h"
 #include "gateway/counters.h"
 #include "gateway/view.h"
+#include "money/budget.h"
 #include "money/journal.h"
 #include "world.h"
 
@@ -22,6 +23,7 @@ struct gateway {
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
     struct experiences experiences;
     struct alerts alerts;
+    struct budgets budgets;
     atomic_bool bypass;
     uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
     struct gateway_worker *workers[WORKERS_MOST];

@@ -299,6 +299,50 @@ keys_are_found_by_their_digest(void **state)
     done(&l);
 }
 
+static const struct budget_rules *
+tag_budgets(const struct config *config, const char *tag)
+{
+    return map_get(&config->budgets_by_tag, slice_of(tag));
+}
+
+static void
+budgets_stand_by_their_scope(void **state)
+{
+    const struct config *c;
+    struct loaded l;
+
+    (void)state;
+    load_fine(&l, "budget: $2000/month\n"
+                  "exposure: strict\n"
+                  "tag_budgets: { feature=search: [ $5/day, 2 requests/hour ] }\n"
+                  "limits: { cached_token_weight: 10% }\n"
+                  "keys: { web: { sha256: " SHA_TEST ", tenant: acme, budget: [ $50/day, 200k tokens/minute ], "
+                  "on_exceed: degrade } }\n"
+                  "tenants: { acme: { budget: $1/hour, exposure: expected } }\n"
+                  "backends: { b: { url: https://x.example, key: $SOME_KEY, models: [ gpt-4o ] } }\n"
+                  "routes: { r: { reference: b/gpt-4o, budget: 7 requests/week, output_max: 300 } }\n");
+    c = l.config;
+    assert_int_equal(c->all_budgets.count, 7);
+    assert_int_equal(c->budgets.count, 1);
+    assert_true(slice_is(c->budgets.all[0].identity, "everything usd/month"));
+    assert_int_equal(c->policy.exposure, EXPOSURE_STRICT);
+    assert_int_equal(c->policy.on_exceed, ON_EXCEED_REFUSE);
+    assert_int_equal(c->cached_token_weight_ppm, 100000);
+    assert_int_equal(c->keys[0].budgets.count, 2);
+    assert_true(slice_is(c->keys[0].budgets.all[1].identity, "key web tokens/minute"));
+    assert_true(slice_is(c->keys[0].budgets.all[1].text, "200k tokens/minute"));
+    assert_int_equal(c->keys[0].policy.on_exceed, ON_EXCEED_DEGRADE);
+    assert_int_equal(c->keys[0].policy.exposure, EXPOSURE_UNSET);
+    assert_int_equal(c->keys[0].tenant->budgets.count, 1);
+    assert_int_equal(c->keys[0].tenant->policy.exposure, EXPOSURE_EXPECTED);
+    assert_int_equal(c->routes[0].budgets.all[0].limit, 7);
+    assert_int_equal(c->routes[0].output_max, 300);
+    assert_int_equal(tag_budgets(c, "feature=search")->count, 2);
+    assert_true(slice_is(tag_budgets(c, "feature=search")->all[1].identity, "tag feature=search requests/hour"));
+    assert_null(tag_budgets(c, "feature=other"));
+    done(&l);
+}
+
 struct problem_case {
     const char *text;
     unsigned line, column;
@@ -349,7 +393,18 @@ every_problem_has_its_place(void **state)
         {"health: { listen: ':9091' }\n", 1, 9, "needs a token", "token: $NAME"},
         {"health: { token: $SOME_KEY }\n", 1, 9, "health needs \"listen\"", NULL},
         {"tls: { cert: a.pem }\n", 1, 6, "needs both", NULL},
-        {"budget: $5/day\n", 1, 1, "\"budget\" (budgets) is not in this version", NULL},
+        {"cache: {}\n", 1, 1, "\"cache\" (caching) is not in this version", NULL},
+        {"budget: $5 a day\n", 1, 17, "expected an amount and a window", "$50/day"},
+        {"budget: $5/dya\n", 1, 12, "expected minute, hour", NULL},
+        {"budget: 200k tokns/minute\n", 1, 14, "expected $AMOUNT", NULL},
+        {"budget: '200k tokns/minute'\n", 1, 9, "expected $AMOUNT", NULL},
+        {"budget: [ $5/day, 1 request/day, $6/day ]\n", 1, 34, "there are two of usd a day", NULL},
+        {"budget: { a: b }\n", 1, 9, "expected a budget such as", NULL},
+        {"on_exceed: degrad\n", 1, 12, "expected inherit, refuse or degrade", "\"degrade\""},
+        {"exposure: strikt\n", 1, 11, "expected inherit, expected or strict", "\"strict\""},
+        {"tag_budgets: $5/day\n", 1, 14, "expected a map of budgets", NULL},
+        {"tag_budgets: { feature: $5/day }\n", 1, 16, "expected a tag's name and value", NULL},
+        {"tag_budgets: { feature=search: $5 }\n", 1, 34, "expected an amount and a window", NULL},
         {"backends: { b: {} }\n", 1, 16, "backends.b needs \"url\"", NULL},
         {"backends: { b: https://x.example }\n", 1, 16, "expected a map of keys, found text", NULL},
         {"backends: { 'a/b': { url: https://x.example } }\n", 1, 13, "cannot be a name", NULL},
@@ -620,6 +675,7 @@ main(void)
         cmocka_unit_test(only_meant_private_addresses_are_allowed),
         cmocka_unit_test(routes_point_to_their_backends),
         cmocka_unit_test(keys_are_found_by_their_digest),
+        cmocka_unit_test(budgets_stand_by_their_scope),
         cmocka_unit_test(every_problem_has_its_place),
         cmocka_unit_test(candidates_speak_the_references_dialect),
         cmocka_unit_test(all_problems_come_at_once_in_order),
