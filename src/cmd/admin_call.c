@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "config/value.h"
 
 enum { WAIT_S = 10, PIECE_BYTES = 16 * 1024, ANSWER_BYTES_MOST = 16 * 1024 * 1024 };
 
@@ -89,8 +91,24 @@ read_answer(struct slice whole, struct buffer *answer)
         buffer_add(answer, body);
         return CMD_FINE;
     }
+    if (head < whole.len && slice_starts(whole, "HTTP/1.1 422")) {
+        buffer_add(answer, body);
+        return CMD_CONFIG;
+    }
     cmd_complain("the gateway answered: %.*s", SLICE_ARGS(slice_trim(head < whole.len ? body : whole)));
     return CMD_FAILED;
+}
+
+/* Who asks, for the log of changes: told, not proved. */
+static void
+put_user(struct buffer *request)
+{
+    const struct passwd *user = getpwuid(geteuid());
+
+    if (user != NULL && value_is_name(slice_of(user->pw_name)))
+        buffer_printf(request, "X-Equipoise-Who: %s\r\n", user->pw_name);
+    else
+        buffer_printf(request, "X-Equipoise-Who: user %lu\r\n", (unsigned long)geteuid());
 }
 
 int
@@ -106,6 +124,7 @@ admin_call(const char *address, const char *method, const char *path, struct sli
         return CMD_USAGE;
     }
     buffer_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, address);
+    put_user(&request);
     if (json.len > 0)
         buffer_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n", json.len);
     buffer_add_text(&request, "\r\n");
@@ -123,4 +142,12 @@ admin_call(const char *address, const char *method, const char *path, struct sli
     buffer_free(&request);
     buffer_free(&whole);
     return exit_status;
+}
+
+void
+admin_say_recorded(struct slice answer)
+{
+    if (slice_find(answer, SLICE_LITERAL("\"recorded\":false")) < answer.len)
+        cmd_complain("it holds, but the log of changes (changes.log in the data folder) could not be written; the "
+                     "gateway's own log says why");
 }

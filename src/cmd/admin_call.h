@@ -6,8 +6,12 @@
 
 #define ADMIN_DEFAULT "127.0.0.1:9090"
 
-/* One request; `json` of length 0: no body. Appends the body of a 200 to `answer` and returns CMD_FINE; else it has said
- * what is wrong and returns CMD_FAILED or, if `address` is none, CMD_USAGE. */
+/* One request, in the name of the user who runs this; `json` of length 0: no body. Appends the body of a 200 to `answer`
+ * and returns CMD_FINE, that of a 422 and returns CMD_CONFIG; else it has said what is wrong and returns CMD_FAILED or,
+ * if `address` is none, CMD_USAGE. */
 int admin_call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer);
+
+/* A warning if what was set stands in the answer as not recorded in the log of changes. */
+void admin_say_recorded(struct slice answer);
 
 #endif

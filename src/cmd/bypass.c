@@ -8,9 +8,10 @@
 static int
 say(struct slice answer)
 {
-    bool on = slice_find(answer, SLICE_LITERAL("true")) < answer.len;
+    bool on = slice_find(answer, SLICE_LITERAL("\"bypass\":true")) < answer.len;
 
     printf("bypass is %s\n", on ? "on: everything goes to the reference" : "off: the levers work");
+    admin_say_recorded(answer);
     return CMD_FINE;
 }
 

@@ -7,6 +7,11 @@
  *   GET  /live           the requests under way on all workers, as JSON
  *   GET  /requests/ID    one request's row, as JSON, from the ledger
  *   GET  /bypass         {"bypass": true|false};  POST /bypass with {"on": true|false} sets it
+ *   GET  /levers         every route's levers, their modes, and who set them;  POST /levers with {"route": NAME or "all",
+ *                        "lever": NAME, "to": "off"|"shadow"|"on"|"on 5%"|"file"} sets one until the next start
+ *
+ * What is set is written to the log of changes, with the user that the header x-equipoise-who names; "recorded" tells
+ * whether it is. A switch works even where it cannot be recorded.
  *
  * A Host header that names anything but this machine's loopback is answered with 403.
  *
@@ -25,6 +30,8 @@ struct admin_options {
     void (*more_metrics)(void *context, struct buffer *out);
     /* The JSON of one row; runs off the loop. ERR_NOT_FOUND: there is none. */
     enum status (*row_json)(void *context, uint64_t id, struct buffer *out);
+    /* Keeps a line of the log of changes (change.h) for good; runs off the loop. NULL: there is none. */
+    enum status (*keep_change)(void *context, struct slice line);
 };
 
 struct application *admin_new(struct world *world, const struct admin_options *options);

@@ -298,6 +298,8 @@ weigh(struct exchange *exchange)
         exchange_give_up(exchange, NOTHING_FITS, kind == ERROR_FORBIDDEN ? ENDING_REFUSED : ENDING_INVALID, kind, why);
         return;
     }
+    memcpy(exchange->request.levers, view_levers(exchange->view, exchange->request.route),
+           sizeof(exchange->request.levers));
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     make_plans(exchange);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/control.h"
+#include "gateway/switches.h"
 
 void
 gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt)
@@ -21,6 +22,7 @@ gateway_free(struct gateway *gateway)
     budgets_free(&gateway->budgets);
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
+    switches_release(gateway->switches);
     experiences_free(&gateway->experiences);
 }
 
@@ -177,6 +179,7 @@ gateway_worker_free(struct gateway_worker *worker)
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements));
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);
+    switches_release(worker->switches);
     hasher_free(&worker->hasher);
     buffer_free(&worker->record);
     buffer_free(&worker->text);

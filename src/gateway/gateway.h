@@ -21,6 +21,7 @@ enum { WORKERS_MOST = 256 };
 struct gateway {
     struct log *log;
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
+    struct switches *switches; /* the newest, held; likewise the first worker's */
     struct experiences experiences;
     struct alerts alerts;
     struct budgets budgets;
@@ -35,6 +36,7 @@ struct gateway_worker {
     struct gateway *gateway;
     struct view *view; /* the newest; held */
     unsigned views;    /* that are held by anything */
+    struct switches *switches;
     struct counters counters;
     struct list exchanges;  /* all that are not released */
     struct list judgements; /* see outcome.c */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/credentials.h"
+#include "gateway/switches.h"
 
 struct snapshot *
 snapshot_new(struct config *config, struct snapshot *before)
@@ -52,8 +53,39 @@ view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct 
     view->credentials = credentials_new(view);
     if (before != NULL)
         credentials_take_over(view, before);
+    view_take_switches(view, worker->switches);
     worker->views++;
     return view;
+}
+
+void
+view_take_switches(struct view *view, const struct switches *switches)
+{
+    const struct config *config = view->config;
+
+    free(view->levers);
+    view->levers = NULL;
+    if (switches == NULL || config->route_count == 0)
+        return;
+    view->levers = must_calloc(config->route_count, sizeof(view->levers[0]));
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct route_config *route = &config->routes[i];
+
+        for (unsigned lever = 0; lever < LEVER_COUNT; lever++) {
+            const struct lever_setting *set = switches_look(switches, slice_of(route->name), (enum lever_id)lever);
+
+            view->levers[i][lever] = set != NULL ? *set : route->levers[lever];
+        }
+    }
+}
+
+const struct lever_setting *
+view_levers(const struct view *view, const struct route_config *route)
+{
+    if (view->levers == NULL || route->name == NULL)
+        return route->levers;
+    ENSURE(&view->config->routes[route->index] == route);
+    return view->levers[route->index];
 }
 
 struct view *
@@ -73,6 +105,7 @@ view_release(struct view *view)
     view->worker->views--;
     credentials_free(view->credentials);
     facts_source_free(&view->targets);
+    free(view->levers);
     snapshot_release(view->snapshot);
     free(view);
 }

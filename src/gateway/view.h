@@ -12,6 +12,7 @@
 
 struct gateway_worker;
 struct credential_cache;
+struct switches;
 
 /* Counted by its holders, any thread. */
 struct snapshot {
@@ -33,12 +34,21 @@ struct view {
     struct snapshot *snapshot;   /* held */
     const struct config *config; /* of the snapshot */
     struct facts_source targets;
-    struct credential_cache *credentials; /* one per backend */
+    struct credential_cache *credentials;        /* one per backend */
+    struct lever_setting (*levers)[LEVER_COUNT]; /* of the configuration's routes, with what was set at run time; NULL:
+                                                    nothing was */
 };
 
 /* Takes its own hold on the snapshot; the caller is the view's holder. `before` as above: credentials that are still
  * good are taken over. */
 struct view *view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct view *before);
+
+/* From now on the levers stand so. */
+void view_take_switches(struct view *view, const struct switches *switches);
+
+/* How a route's levers stand; a route of the request's own has its own. */
+const struct lever_setting *view_levers(const struct view *view, const struct route_config *route);
+
 struct view *view_hold(struct view *view);
 void view_release(struct view *view);
 

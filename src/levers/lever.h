@@ -12,7 +12,8 @@ struct facts_source;
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
 struct request {
     const struct config *config;
-    const struct route_config *route; /* never NULL: a model that no route names gets a route of its own */
+    const struct route_config *route;         /* never NULL: a model that no route names gets a route of its own */
+    struct lever_setting levers[LEVER_COUNT]; /* as they stood when it was weighed, for all its life */
     const struct request_facts *facts;
     struct slice body;
     const struct tenant_config *tenant;

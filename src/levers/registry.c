@@ -18,7 +18,7 @@ lever_ops_of(enum lever_id id)
 enum lever_mode
 lever_mode_of(const struct request *request, enum lever_id id)
 {
-    struct lever_setting setting = request->route->levers[id];
+    struct lever_setting setting = request->levers[id];
     uint64_t draw;
 
     if (request->config->observe && setting.mode == LEVER_ON)

@@ -91,6 +91,9 @@ usage() {
     expect_eq 2 '[-]-focus' export
     expect_eq 2 "neither 'on' nor 'off'" bypass maybe
     expect_eq 2 'HOST:PORT' bypass --admin nowhere
+    expect_eq 2 'a lever and its mode' lever assistant
+    expect_eq 2 'a lever and its mode' lever assistant alternatives
+    expect_eq 2 'HOST:PORT' lever --admin nowhere
     expect_eq 2 'loopback only' serve --admin 0.0.0.0:9090
     expect_eq 2 'wants an address' serve --listen here
     expect_eq 2 'at most 256' serve --workers 1000
@@ -139,7 +142,7 @@ man_page() {
 
 configurations() {
     printf 'listne: 127.0.0.1:1\nbackends: { a: { urll: x } }\n' >bad.yaml
-    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\n' >good.yaml
+    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\nroutes: { r: { reference: a/m } }\n' >good.yaml
     printf 'listen: 127.0.0.1:8080\n' >empty.yaml
     printf 'data: [ 1 ]\n' >list.yaml
     expect_eq 3 'no configuration none.yaml.*equipoise init -o none.yaml' serve --config none.yaml
@@ -254,6 +257,15 @@ running() {
     expect_eq 0 'bypass is off' bypass --admin $admin
     expect_eq 0 'bypass is on' bypass on --admin $admin
     expect_eq 0 'bypass is on' bypass --admin $admin
+    expect_eq 0 '^r +alternatives +off +file +off' lever --admin $admin
+    expect_eq 0 '^r +alternatives +on 5% +run time +off' lever r alternatives on:5% --admin $admin
+    expect_eq 0 'Bypass is on' lever r alternatives 'on 5%' --admin $admin
+    expect_json lever --json --admin $admin
+    expect_eq 0 '^r +alternatives +off +file +off' lever all alternatives file --admin $admin
+    expect_eq 1 "did you mean 'r'" lever rr alternatives on --admin $admin
+    expect_eq 1 'known are alternatives' lever r alternative on --admin $admin
+    expect_eq 1 'expected off, shadow, on' lever r alternatives half --admin $admin
+    expect_full lever --admin $admin
     expect 0 'ok' curl -s http://$admin/healthz
     expect 0 '502' curl -s -i http://127.0.0.1:$port/v1/chat/completions -H 'content-type: application/json' \
         -d '{"model":"a/m","messages":[{"role":"user","content":"hello"}]}'

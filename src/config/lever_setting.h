@@ -1,0 +1,17 @@
+/* A lever's setting as text: "off", "shadow", "on", "on 5%" (on for that share of conversations, shadow for the rest). */
+#ifndef CONFIG_LEVER_SETTING_H
+#define CONFIG_LEVER_SETTING_H
+
+#include "config/config.h"
+
+/* Also "on:5%" and "on: 5%". ERR_INVALID: it is none of that. */
+enum status lever_setting_parse(struct slice text, struct lever_setting *out) MUST_CHECK;
+
+/* `out` needs LEVER_TEXT_SIZE bytes. */
+enum { LEVER_TEXT_SIZE = 24 };
+void lever_setting_format(struct lever_setting setting, char *out);
+
+/* The lever of that name. ERR_NOT_FOUND. */
+enum status lever_by_name(struct slice name, enum lever_id *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,32 @@
+/* What was set for levers while the gateway runs (`equipoise lever`). It stands above the configuration, over reloads,
+ * until it is given back to the file or the gateway starts anew. A set of switches never changes: setting one makes
+ * another set, which every worker takes over in turn; a request keeps the settings that it was weighed by. */
+#ifndef GATEWAY_SWITCHES_H
+#define GATEWAY_SWITCHES_H
+
+#include "gateway/round.h"
+
+/* Counted by its holders, any thread. NULL stands for the empty set. */
+struct switches;
+
+struct switches *switches_hold(struct switches *switches);
+void switches_release(struct switches *switches);
+
+/* The set with this one more; the caller is its holder. `route` NULL: all routes, which forgets what was set for single
+ * ones; `setting` NULL: as the file says. */
+struct switches *switches_with(const struct switches *switches, const char *route, enum lever_id lever,
+                               const struct lever_setting *setting);
+
+/* What holds for a route's lever; NULL: what the file says. */
+const struct lever_setting *switches_look(const struct switches *switches, struct slice route, enum lever_id lever);
+
+/* Hands the gateway's new set to all workers. `done` on the worker that started it; embedded, may be freed there. */
+struct switching {
+    struct round round;
+    struct switches *switches;
+    void (*done)(struct switching *);
+};
+void switching_start(struct switching *switching, struct gateway *gateway, struct world *home,
+                     struct switches *switches);
+
+#endif

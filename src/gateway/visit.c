@@ -1,0 +1,100 @@
+#include "gateway/visit.h"
+
+#include <stdlib.h>
+
+void
+visit_end(struct visit *visit)
+{
+    list_remove(&visit->link);
+    buffer_free(&visit->text);
+    buffer_free(&visit->unsent);
+    buffer_free(&visit->line);
+    free(visit);
+}
+
+bool
+visit_push(struct visit *visit)
+{
+    struct slice left = buffer_content(&visit->unsent);
+
+    buffer_consume(&visit->unsent, client_write(visit->client, left));
+    if (buffer_len(&visit->unsent) > 0)
+        return false;
+    client_finish(visit->client);
+    visit_end(visit);
+    return true;
+}
+
+void
+visit_reply(struct visit *visit, unsigned status, const char *type, struct slice body)
+{
+    struct http_header headers[] = {{SLICE_LITERAL("content-type"), slice_of(type)},
+                                    {SLICE_LITERAL("cache-control"), SLICE_LITERAL("no-store")}};
+
+    client_answer(visit->client, &(struct http_answer){status, headers, 2, (int64_t)body.len});
+    buffer_add(&visit->unsent, body);
+    visit_push(visit);
+}
+
+void
+visit_reply_text(struct visit *visit, unsigned status, const char *text)
+{
+    visit_reply(visit, status, "text/plain; charset=utf-8", slice_of(text));
+}
+
+void
+visit_reply_json(struct visit *visit, unsigned status, struct slice json)
+{
+    visit_reply(visit, status, "application/json", json);
+}
+
+bool
+visit_goes_on(struct visit *visit)
+{
+    visit->busy = false;
+    if (visit->client == NULL)
+        visit_end(visit);
+    else
+        return true;
+    return false;
+}
+
+static void
+run_record(struct job *job)
+{
+    struct visit *visit = CONTAINER_OF(job, struct visit, job);
+
+    visit->status = visit->options->keep_change(visit->options->context, buffer_content(&visit->line));
+}
+
+static void
+record_done(struct job *job)
+{
+    struct visit *visit = CONTAINER_OF(job, struct visit, job);
+
+    if (visit->status != OK)
+        log_line(visit->options->gateway->log, LOG_ERROR, "the log of changes did not take a line: %s",
+                 status_text(visit->status));
+    if (visit_goes_on(visit))
+        visit->then(visit);
+}
+
+void
+visit_record(struct visit *visit, struct change change, void (*then)(struct visit *))
+{
+    visit->then = then;
+    visit->status = OK;
+    if (visit->options->keep_change == NULL) {
+        if (visit_goes_on(visit))
+            then(visit);
+        return;
+    }
+    change.wall_us = world_wall_us(visit->world);
+    change.who = slice_of(visit->who[0] != '\0' ? visit->who : "somebody");
+    change.from = slice_of(visit->from.text);
+    change_write(&change, &visit->line);
+    visit->busy = true;
+    visit->job.run = run_record;
+    visit->job.done = record_done;
+    visit->world->ops->work(visit->world, &visit->job);
+}

@@ -1,0 +1,67 @@
+/* One request at the admin's pages, from its head to the end of its answer. What the files of the pages share: admin.c
+ * (who may enter, which page), admin_pages.c (what is), admin_switches.c (what is changed). */
+#ifndef GATEWAY_VISIT_H
+#define GATEWAY_VISIT_H
+
+#include "gateway/admin.h"
+#include "gateway/change.h"
+#include "gateway/round.h"
+
+enum { VISIT_WHO_SIZE = 64 };
+
+/* It waits for a body, for all workers, for work off the loop, or for the client; `client` is NULL once it has left. */
+struct visit {
+    struct list link;
+    struct admin *admin;
+    const struct admin_options *options;
+    struct world *world;
+    struct client *client;
+    const struct page *page;
+    char who[VISIT_WHO_SIZE];   /* as the caller said; "" if it did not */
+    struct client_address from; /* whence */
+    struct round round;
+    struct job job;
+    uint64_t id;
+    enum status status; /* of the job */
+    size_t listed;
+    struct buffer text, unsent;
+    struct buffer line; /* of the log of changes */
+    void (*then)(struct visit *);
+    bool busy; /* a round or job is under way: it may not be freed */
+};
+
+/* A page: its path, or what its path starts with. NULL: it does not take that method. */
+struct page {
+    const char *path;
+    bool has_rest;   /* the path goes on: /requests/ID */
+    bool health_too; /* on the health listener */
+    void (*get)(struct visit *visit, struct slice rest);
+    void (*post)(struct visit *visit, struct slice json);
+};
+
+/* admin_pages.c and admin_switches.c */
+void page_metrics(struct visit *visit, struct slice rest);
+void page_live(struct visit *visit, struct slice rest);
+void page_row(struct visit *visit, struct slice id);
+void page_bypass(struct visit *visit, struct slice rest);
+void page_set_bypass(struct visit *visit, struct slice json);
+void page_levers(struct visit *visit, struct slice rest);
+void page_set_lever(struct visit *visit, struct slice json);
+
+/* visit.c. The answer, whole; the visit may be gone on return. */
+void visit_reply(struct visit *visit, unsigned status, const char *type, struct slice body);
+void visit_reply_text(struct visit *visit, unsigned status, const char *text);
+void visit_reply_json(struct visit *visit, unsigned status, struct slice json);
+
+/* Round or job are over: true if there is still somebody to answer, else the visit is gone. */
+bool visit_goes_on(struct visit *visit);
+
+/* Off the loop, writes the change (of which `what`, `name`, `before` and `after` are set) to the log of changes; then
+ * calls `then` unless the client has left. visit->status tells whether it is kept. */
+void visit_record(struct visit *visit, struct change change, void (*then)(struct visit *));
+
+/* Sends what is left; true if all is out and the visit is gone. */
+bool visit_push(struct visit *visit);
+void visit_end(struct visit *visit);
+
+#endif

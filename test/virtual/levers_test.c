@@ -1,0 +1,298 @@
+/* Levers that are set while the gateway runs, through the admin's pages. */
+#include "scene.h"
+
+#include "config/lever_setting.h"
+#include "gateway/admin.h"
+
+/* The dearer of two is the reference. */
+static const char setting[] = "backends:\n"
+                              "  alpha: { url: \"http://alpha.example\" }\n"
+                              "  beta:  { url: \"http://beta.example\" }\n"
+                              "routes:\n"
+                              "  assistant: { reference: beta/big, candidates: [ alpha/big ] }\n"
+                              "  other:     { reference: beta/big, candidates: [ alpha/big ],\n"
+                              "               levers: { alternatives: on } }\n"
+                              "prices:\n"
+                              "  override:\n"
+                              "    alpha/big: { input: $2/M, output: $8/M }\n"
+                              "    beta/big:  { input: $30/M, output: $120/M }\n";
+
+/* Workers 0 and 1 serve clients, the last the admin's pages. */
+enum { ADMIN = 2, LINES_MOST = 16 };
+
+struct stand {
+    struct scene *scene;
+    struct application *admin;
+    char *lines[LINES_MOST]; /* of the log of changes */
+    size_t line_count;
+    bool full; /* the log takes no line */
+};
+
+static enum status
+keep_change(void *context, struct slice line)
+{
+    struct stand *stand = context;
+
+    if (stand->full)
+        return ERR_FULL;
+    ENSURE(stand->line_count < LINES_MOST);
+    stand->lines[stand->line_count++] = slice_strdup(line);
+    return OK;
+}
+
+static void
+stand_up(struct stand *stand, void **state, uint64_t seed)
+{
+    *stand = (struct stand){0};
+    stand->scene = scene_new(state, (struct scene_options){.seed = seed, .workers = 3, .config = setting});
+    stand->admin = admin_new(
+        history_world(stand->scene->history, ADMIN),
+        &(struct admin_options){.gateway = &stand->scene->gateway, .context = stand, .keep_change = keep_change});
+    history_serve(stand->scene->history, ADMIN, stand->admin);
+}
+
+static void
+stand_passed(struct stand *stand)
+{
+    admin_free(stand->admin);
+    for (size_t i = 0; i < stand->line_count; i++)
+        free(stand->lines[i]);
+    scene_passed(stand->scene);
+}
+
+static struct vclient *
+posts(struct stand *stand, const char *json)
+{
+    return vclient_start(
+        stand->scene->history,
+        &(struct vclient_script){.worker = ADMIN,
+                                 .target = "/levers",
+                                 .headers = "host: localhost\ncontent-type: application/json\nx-equipoise-who: anna\n",
+                                 .body = slice_of(json)});
+}
+
+static void
+sets(struct stand *stand, const char *json)
+{
+    struct vclient *c = posts(stand, json);
+
+    scene_rest(stand->scene);
+    assert_int_equal(vclient_status(c), 200);
+}
+
+/* Who serves the route on each of the workers that have clients. Rows are in the order of workers, so the newest is asked
+ * for by what its backend saw. */
+static void
+assert_served_by(struct stand *stand, const char *route, const char *backend)
+{
+    struct scene *s = stand->scene;
+    struct vbackend *of = scene_backend(s, backend);
+
+    for (unsigned worker = 0; worker < ADMIN; worker++) {
+        size_t before = vbackend_seen_count(of);
+
+        scene_asks(s, (struct ask){.model = route, .client.worker = worker});
+        scene_rest(s);
+        assert_int_equal(vbackend_seen_count(of), before + 1);
+    }
+}
+
+static void
+a_lever_holds_on_all_workers_when_its_setting_is_answered(void **state)
+{
+    struct stand stand;
+
+    stand_up(&stand, state, 1);
+    assert_served_by(&stand, "assistant", "beta");
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on\"}");
+    assert_served_by(&stand, "assistant", "alpha");
+    sets(&stand, "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"off\"}");
+    assert_served_by(&stand, "assistant", "beta");
+    assert_served_by(&stand, "other", "beta");
+    sets(&stand, "{\"route\":\"other\",\"lever\":\"alternatives\",\"to\":\"file\"}"); /* what all have does not hold */
+    assert_served_by(&stand, "other", "alpha");
+    assert_served_by(&stand, "assistant", "beta");
+    sets(&stand, "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"file\"}");
+    assert_served_by(&stand, "other", "alpha");
+    assert_served_by(&stand, "assistant", "beta");
+    stand_passed(&stand);
+}
+
+static void
+it_holds_over_reloads_until_it_is_given_back(void **state)
+{
+    struct stand stand;
+    struct vclient *c;
+
+    stand_up(&stand, state, 2);
+    sets(&stand, "{\"route\":\"other\",\"lever\":\"alternatives\",\"to\":\"shadow\"}");
+    scene_reload(stand.scene, setting);
+    assert_served_by(&stand, "other", "beta");
+    c = vclient_start(stand.scene->history, &(struct vclient_script){.worker = ADMIN, .target = "/levers"});
+    scene_rest(stand.scene);
+    assert_contains(vclient_body(c), "{\"route\":\"other\",\"lever\":\"alternatives\",\"mode\":\"shadow\",\"file\":"
+                                     "\"on\",\"set_by\":\"run time\"}");
+    assert_contains(vclient_body(c), "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"mode\":\"off\",\"file\":"
+                                     "\"off\",\"set_by\":\"file\"}");
+    sets(&stand, "{\"route\":\"other\",\"lever\":\"alternatives\",\"to\":\"file\"}");
+    assert_served_by(&stand, "other", "alpha");
+    stand_passed(&stand);
+}
+
+/* Its reference fails after the lever was switched on: weighed again, it still goes by the setting it began with. */
+static void
+a_request_keeps_the_levers_it_was_weighed_by(void **state)
+{
+    struct stand stand;
+    struct scene *s;
+    struct vclient *c;
+
+    stand_up(&stand, state, 3);
+    s = stand.scene;
+    scene_provider(s, "beta")->status = 503; /* so that it is weighed twice */
+    scene_provider(s, "beta")->first_word_us = USEC_PER_S;
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"shadow\"}");
+    c = scene_asks(s, (struct ask){.model = "assistant"});
+    history_run_until(s->history, vbackend_working(scene_backend(s, "beta")));
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on\"}");
+    assert_int_equal(vclient_status(c), 503);
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "alpha")), 0);
+    stand_passed(&stand);
+}
+
+static void
+a_share_is_on_for_that_share(void **state)
+{
+    enum { CONVERSATIONS = 100 };
+    struct stand stand;
+    struct scene *s;
+
+    stand_up(&stand, state, 4);
+    s = stand.scene;
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on:30%\"}");
+    for (unsigned i = 0; i < CONVERSATIONS; i++) {
+        char header[64];
+
+        snprintf(header, sizeof(header), "x-equipoise-conversation: talk %u\n", i);
+        scene_asks(s, (struct ask){.headers = header, .client.worker = i % 2});
+    }
+    scene_rest(s);
+    assert_in_range(vbackend_seen_count(scene_backend(s, "alpha")), 15, 45);
+    stand_passed(&stand);
+}
+
+static void
+who_set_what_is_written_down(void **state)
+{
+    struct stand stand;
+    struct vclient *c;
+
+    stand_up(&stand, state, 5);
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on 2.5%\"}");
+    sets(&stand, "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"off\"}");
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"file\"}");
+    assert_int_equal(stand.line_count, 3);
+    assert_contains(slice_of(stand.lines[0]), "\"who\":\"anna\",\"from\":\"");
+    assert_contains(slice_of(stand.lines[0]),
+                    "\"what\":\"lever\",\"name\":\"assistant alternatives\",\"before\":\"off\","
+                    "\"after\":\"on 2.5%\"}\n");
+    assert_contains(slice_of(stand.lines[1]), "\"name\":\"all alternatives\",\"before\":\"file\",\"after\":\"off\"}\n");
+    assert_contains(slice_of(stand.lines[2]),
+                    "\"name\":\"assistant alternatives\",\"before\":\"off\",\"after\":\"off\"}\n");
+    stand.full = true;
+    c = posts(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on\"}");
+    scene_rest(stand.scene);
+    assert_contains(vclient_body(c), "\"recorded\":false"); /* and it holds all the same */
+    assert_served_by(&stand, "assistant", "alpha");
+    stand_passed(&stand);
+}
+
+static void
+what_cannot_be_set_is_explained(void **state)
+{
+    static const struct {
+        const char *json, *says;
+    } cases[] = {
+        {"{}", "send {"},
+        {"nonsense", "send {"},
+        {"[]", "send {"},
+        {"{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":7}", "send {"},
+        {"{\"route\":\"asistant\",\"lever\":\"alternatives\",\"to\":\"on\"}", "did you mean 'assistant'?"},
+        {"{\"route\":\"zzz\",\"lever\":\"alternatives\",\"to\":\"on\"}", "there is no route 'zzz'"},
+        {"{\"route\":\"all\",\"lever\":\"alternative\",\"to\":\"on\"}", "known are alternatives"},
+        {"{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"on:101%\"}", "no mode"},
+        {"{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"half\"}", "no mode"},
+    };
+    struct stand stand;
+
+    stand_up(&stand, state, 6);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct vclient *c = posts(&stand, cases[i].json);
+
+        scene_rest(stand.scene);
+        assert_int_equal(vclient_status(c), 400);
+        assert_contains(vclient_body(c), cases[i].says);
+    }
+    assert_int_equal(stand.line_count, 0);
+    stand_passed(&stand);
+}
+
+/* The one who sets it leaves at every moment: it holds and is written down, or nothing happened. */
+static void
+whoever_sets_it_may_leave(void **state)
+{
+    for (usec leaves_us = 50; leaves_us < 4000; leaves_us += 150) {
+        struct stand stand;
+        struct vclient *c;
+
+        stand_up(&stand, state, 7);
+        c = posts(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on\"}");
+        history_run_for(stand.scene->history, leaves_us);
+        vclient_leave(c);
+        scene_rest(stand.scene);
+        assert_true(stand.line_count <= 1);
+        assert_served_by(&stand, "assistant", stand.line_count == 1 ? "alpha" : "beta");
+        stand_passed(&stand);
+        scene_free(stand.scene, state);
+    }
+}
+
+static void
+settings_as_text(void **state)
+{
+    static const char *const same[] = {"off", "shadow", "on", "on 5%", "on 0.0001%", "on 99.5%", "on 12.25%"};
+    struct lever_setting setting_read;
+    char text[LEVER_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        assert_int_equal(lever_setting_parse(slice_of(same[i]), &setting_read), OK);
+        lever_setting_format(setting_read, text);
+        assert_string_equal(text, same[i]);
+    }
+    assert_int_equal(lever_setting_parse(SLICE_LITERAL("on: 100%"), &setting_read), OK);
+    lever_setting_format(setting_read, text);
+    assert_string_equal(text, "on");
+    assert_int_equal(lever_setting_parse(SLICE_LITERAL("on-5%"), &setting_read), ERR_INVALID);
+    assert_int_equal(lever_setting_parse(SLICE_LITERAL("on"), &setting_read), OK);
+    assert_int_equal(lever_setting_parse(SLICE_LITERAL(""), &setting_read), ERR_INVALID);
+}
+
+#define LEVERS_TEST(test) cmocka_unit_test_teardown(test, scene_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LEVERS_TEST(a_lever_holds_on_all_workers_when_its_setting_is_answered),
+        LEVERS_TEST(it_holds_over_reloads_until_it_is_given_back),
+        LEVERS_TEST(a_request_keeps_the_levers_it_was_weighed_by),
+        LEVERS_TEST(a_share_is_on_for_that_share),
+        LEVERS_TEST(who_set_what_is_written_down),
+        LEVERS_TEST(what_cannot_be_set_is_explained),
+        LEVERS_TEST(whoever_sets_it_may_leave),
+        cmocka_unit_test(settings_as_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
