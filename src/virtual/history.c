@@ -114,8 +114,8 @@ history_world_apart(struct history *history)
     return &world->world;
 }
 
-static void
-strike(struct history *history, const struct fault *fault)
+void
+history_strike(struct history *history, const struct fault *fault)
 {
     switch (fault->kind) {
     case FAULT_CLIENT_LEAVES:
@@ -138,7 +138,7 @@ strike_what_is_due(struct history *history)
 {
     for (size_t i = 0; i < history->fault_count; i++)
         if (history->faults[i].step == history->steps)
-            strike(history, &history->faults[i]);
+            history_strike(history, &history->faults[i]);
     bury_the_dead(history);
 }
 

@@ -70,7 +70,8 @@ struct fault {
     enum status status; /* FAULT_APPEND_FAILS: OK means ERR_IO */
 };
 
-void history_plan_fault(struct history *history, struct fault fault); /* at most 16 in a history */
+void history_plan_fault(struct history *history, struct fault fault);    /* at most 16 in a history */
+void history_strike(struct history *history, const struct fault *fault); /* now, whatever its step */
 void history_wall_jump(struct history *history, usec jump_us);
 
 /* Appends number `first` (from 1, all workers together) to first + count - 1 fail; replaces an earlier order. */

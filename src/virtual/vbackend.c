@@ -148,7 +148,7 @@ void
 memory_over(struct memory *memory, const struct vcall *call)
 {
     memory->seen.over_us = call->history->now_us;
-    memory->seen.completed = call->end_waits && call->head_given && list_empty(&call->pieces);
+    memory->seen.completed = call->end_given;
     memory->seen.sent_len = call->given_len;
 }
 
@@ -172,6 +172,12 @@ memory_free(struct memory *memory)
     buffer_free(&memory->headers);
     buffer_free(&memory->body);
     free(memory);
+}
+
+size_t
+vbackend_opened(const struct vbackend *backend)
+{
+    return backend->opened;
 }
 
 size_t

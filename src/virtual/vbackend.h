@@ -71,6 +71,7 @@ struct vcall_seen {
     size_t sent_len; /* bytes of the answer's body it gave away */
 };
 
+size_t vbackend_opened(const struct vbackend *backend); /* calls, whether they arrived or not */
 size_t vbackend_seen_count(const struct vbackend *backend);
 struct vcall_seen vbackend_seen(const struct vbackend *backend, size_t index);
 struct slice vbackend_seen_header(const struct vbackend *backend, size_t index, const char *name);

@@ -32,6 +32,7 @@ struct vbackend {
     void (*decide)(void *, const struct vcall_seen *, struct vscript *);
     void *context;
     bool refusing, silent, stale;
+    size_t opened;               /* calls */
     unsigned idle[WORKERS_MOST]; /* kept connections, per worker */
     struct memory **memories;
     size_t memory_count, memory_size;

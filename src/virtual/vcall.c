@@ -217,6 +217,7 @@ deliver_end(struct vcall *call)
     }
     history_log(call->history, "call %u: end", call->number);
     vbackend_put_idle(call->backend, call->world);
+    call->end_given = true;
     handle = detach(call);
     handle->events->end(handle);
 }
@@ -397,6 +398,8 @@ vcall_open(struct world *world, struct call *handle, const struct call_request *
     call->endpoint = request->endpoint;
     call->endpoint_id = request->endpoint->id;
     call->backend = vbackend_at(history, request->endpoint->id);
+    if (call->backend != NULL)
+        call->backend->opened++;
     call->number = ++history->call_count;
     call->turn.fire = turn;
     call->upload.fire = upload;

@@ -45,7 +45,7 @@ struct vcall {
     bool head_waits, head_given;
     struct list pieces; /* waiting for the application */
     size_t waiting_len, given_len;
-    bool end_waits, cut_waits;
+    bool end_waits, cut_waits, end_given;
     enum call_failure failure;
     const char *failure_text;
     bool paused;

@@ -402,6 +402,10 @@ play_answer(const struct asked *asked, struct vscript *script)
             vscript_add(script, play_cut());
             return;
         }
+        if (provider->stuck_after != 0 && words >= provider->stuck_after) {
+            vscript_add(script, play_hang());
+            return;
+        }
         vscript_add(script, play_wait(provider->word_gap_us));
     }
     vscript_add(script, play_end());
@@ -416,25 +420,53 @@ play_error(const struct provider *provider, struct vscript *script)
     vscript_add(script, play_end());
 }
 
-static void
-decide(void *context, const struct vcall_seen *seen, struct vscript *script)
+/* The provider as it answers this call, and what was asked; `model` is malloced. */
+static char *
+read_call(const struct vcall_seen *seen, struct provider *provider, struct asked *asked)
 {
-    struct provider provider = *(const struct provider *)context;
-    struct asked asked = {.provider = &provider, .api = api_of(seen->target)};
+    char *model = model_in(seen->body);
+
+    *asked = (struct asked){.provider = provider, .api = api_of(seen->target)};
+    asked->model = provider->model != NULL ? provider->model : model;
+    asked->streamed = says(seen->body, "\"stream\":true") || says(seen->body, "\"stream\": true");
+    ask_for_usage(provider, asked, seen->body);
+    return model;
+}
+
+void
+provider_plays(const struct provider *habits, const struct vcall_seen *seen, struct vscript *script)
+{
+    struct provider provider = *habits;
+    struct asked asked;
     char *model;
 
     if (provider.status != 0 && provider.status != 200) {
         play_error(&provider, script);
         return;
     }
-    model = model_in(seen->body);
-    asked.model = provider.model != NULL ? provider.model : model;
-    asked.streamed = says(seen->body, "\"stream\":true") || says(seen->body, "\"stream\": true");
-    ask_for_usage(&provider, &asked, seen->body);
+    model = read_call(seen, &provider, &asked);
     make_answer(&asked);
     play_answer(&asked, script);
     pieces_free(&asked.pieces);
     free(model);
+}
+
+bool
+provider_tells(const struct provider *habits, const struct vcall_seen *seen)
+{
+    struct provider provider = *habits;
+    struct asked asked;
+
+    if (provider.status != 0 && provider.status != 200)
+        return false;
+    free(read_call(seen, &provider, &asked));
+    return tells_usage(&asked);
+}
+
+static void
+decide(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    provider_plays(context, seen, script);
 }
 
 void

@@ -29,13 +29,20 @@ struct provider {
     bool multi_line;    /* an event's data over several lines */
     bool repeats_input; /* Anthropic: message_delta tells the input too */
     usec first_word_us, word_gap_us;
-    unsigned cut_after; /* cuts the stream after that many words; 0: does not */
-    unsigned status;    /* other than 0 or 200: answers an error */
-    bool byte_by_byte;  /* every byte of a stream is a piece of its own */
+    unsigned cut_after;   /* cuts the stream after that many words; 0: does not */
+    unsigned stuck_after; /* says nothing more after that many words; 0: goes on */
+    unsigned status;      /* other than 0 or 200: answers an error */
+    bool byte_by_byte;    /* every byte of a stream is a piece of its own */
 };
 
 /* Makes the backend answer so. The provider must live as long as the history. */
 void provider_runs(struct provider *provider, struct vbackend *backend);
+
+/* The same for one call alone: what it does is added to the script. */
+void provider_plays(const struct provider *provider, const struct vcall_seen *seen, struct vscript *script);
+
+/* Whether its answer to this call tells the usage. */
+bool provider_tells(const struct provider *provider, const struct vcall_seen *seen);
 
 /* The text of its answers; freed by the caller. */
 struct buffer provider_text(const struct provider *provider);

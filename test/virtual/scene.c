@@ -64,25 +64,40 @@ load_text(struct slice text, const struct config *before)
     return config;
 }
 
-/* Loading takes longer than most histories: the last configuration is kept for the next scene. It never changes. */
-static struct {
-    char *text;
-    struct config *config;
-} last_loaded;
+/* Loading takes longer than most histories: what was loaded, and over what, is kept for further scenes. It never
+ * changes. */
+enum { LOADED_MOST = 256 };
 
+static struct loaded {
+    char *text;
+    struct config *before, *config;
+} loaded[LOADED_MOST];
+
+static bool
+is_it(const struct loaded *at, struct slice text, const struct config *before)
+{
+    return at->text != NULL && at->before == before && slice_is(text, at->text);
+}
+
+/* `before`: what it replaces; NULL: nothing. */
 static struct config *
-load(const struct scene_options *options)
+load(const struct scene_options *options, struct config *before)
 {
     struct buffer text = config_text(options);
+    struct loaded *at = loaded;
 
-    if (last_loaded.text == NULL || !slice_is(buffer_content(&text), last_loaded.text)) {
-        config_release(last_loaded.config);
-        free(last_loaded.text);
-        last_loaded.config = load_text(buffer_content(&text), NULL);
-        last_loaded.text = slice_strdup(buffer_content(&text));
+    while (at < loaded + LOADED_MOST - 1 && at->text != NULL && !is_it(at, buffer_content(&text), before))
+        at++;
+    if (!is_it(at, buffer_content(&text), before)) {
+        config_release(at->config);
+        config_release(at->before);
+        free(at->text);
+        at->config = load_text(buffer_content(&text), before);
+        at->before = before != NULL ? config_hold(before) : NULL;
+        at->text = slice_strdup(buffer_content(&text));
     }
     buffer_free(&text);
-    return config_hold(last_loaded.config);
+    return config_hold(at->config);
 }
 
 static const struct provider usual_provider = {
@@ -135,18 +150,22 @@ adopted(struct adoption *adoption)
 void
 scene_reload(struct scene *scene, const char *config)
 {
-    struct buffer text = config_text(&(struct scene_options){.config = config});
+    scene_reload_options(scene, (struct scene_options){.config = config});
+}
+
+void
+scene_reload_options(struct scene *scene, struct scene_options options)
+{
     struct config *before = scene->config;
     struct scene_adoption *adoption = must_calloc(1, sizeof(*adoption));
 
-    scene->config = load_text(buffer_content(&text), before);
+    scene->config = load(&options, before);
     config_release(before);
     start_backends(scene);
     adoption->scene = scene;
     adoption->adoption.done = adopted;
     scene->reloads++;
     adoption_start(&adoption->adoption, &scene->gateway, history_world(scene->history, 0), scene->config);
-    buffer_free(&text);
 }
 
 bool
@@ -167,7 +186,7 @@ scene_new(void **state, struct scene_options options)
                                                           .split_answers = options.split_answers,
                                                           .hop_most_us = options.hop_most_us});
     scene->log = (struct log){.least = LOG_DEBUG, .write = swallow};
-    scene->config = load(&options);
+    scene->config = load(&options, NULL);
     gateway_init(&scene->gateway, scene->config, &scene->log, options.seed);
     for (unsigned i = 0; i < workers; i++) {
         struct gateway_worker *worker = gateway_worker_new(&scene->gateway, history_world(scene->history, i));

@@ -1,0 +1,208 @@
+/* What must hold after a script was played, beyond what scene_rest checks: rows against what clients sent, and against
+ * what backends saw and billed. */
+#include "chaos.h"
+
+/* No words of ours are longer, and no token is worth less than half a byte (experience.c). */
+enum { OUTPUT_MOST = 2 * 30 * 4, BYTES_PER_TOKEN_INVERSE = 2 };
+
+static const char *
+backend_name(const struct chaos *chaos, size_t backend)
+{
+    return chaos->scene->config->backends[backend].name;
+}
+
+static const struct row *
+row_of(struct chaos *chaos, size_t client)
+{
+    const struct row *found = NULL;
+
+    for (size_t i = 0; i < chaos->scene->row_count; i++) {
+        const struct row *row = scene_row(chaos->scene, i);
+
+        if (chaos_client_of_row(row) != client)
+            continue;
+        assert_null(found); /* one row, not two */
+        found = row;
+    }
+    return found;
+}
+
+/* By what was sent, not by what the gateway counted. */
+static bool
+is_identified(const struct chaos *chaos, size_t client)
+{
+    const struct chaos_client *about = &chaos->script->clients[client];
+
+    return chaos->clients[client] != NULL && about->known_key && about->known_path && !about->reads_only &&
+           vclient_started_us(chaos->clients[client]) != 0;
+}
+
+/* Money, by a price list of the test's own: picodollars a token of input, cache read, cache write, the same for an hour,
+ * output. */
+struct list_price {
+    const char *target;
+    int64_t input, cached, write, write_1h, output;
+};
+
+static const struct list_price list_prices[] = {
+    {"alpha/big", 2000000, 500000, 2000000, 2000000, 8000000},
+    {"alpha/embedder", 100000, 100000, 100000, 100000, 0},
+    {"beta/big", 3000000, 1000000, 3000000, 3000000, 12000000},
+    {"claude/opus", 5000000, 500000, 6250000, 10000000, 25000000},
+};
+
+static usd
+list_cost(const struct chaos_bill *bill, struct slice target)
+{
+    for (size_t i = 0; i < sizeof(list_prices) / sizeof(list_prices[0]); i++) {
+        const struct list_price *price = &list_prices[i];
+        int64_t uncached = bill->backend == 2 ? bill->input : bill->input - bill->cached;
+
+        if (slice_is(target, price->target))
+            return uncached * price->input + bill->cached * price->cached +
+                   (bill->cache_write - bill->cache_write_1h) * price->write + bill->cache_write_1h * price->write_1h +
+                   bill->output * price->output;
+    }
+    return USD_UNKNOWN;
+}
+
+static int64_t
+billed_input(const struct chaos_bill *bill)
+{
+    return bill->backend == 2 ? bill->input + bill->cached + bill->cache_write : bill->input;
+}
+
+static bool
+is_for(const struct attempt_line *line, const char *backend)
+{
+    size_t len = strlen(backend);
+
+    return slice_starts(line->target, backend) && line->target.len > len && line->target.data[len] == '/';
+}
+
+static bool
+matches(const struct chaos *chaos, const struct chaos_bill *bill, const struct attempt_line *line)
+{
+    return is_for(line, backend_name(chaos, bill->backend)) && line->input_tokens == billed_input(bill) &&
+           line->output_tokens == bill->output;
+}
+
+/* An answer that came whole and told what it cost is booked at exactly that, once. */
+static void
+check_bill(struct chaos *chaos, const struct chaos_bill *bill)
+{
+    const struct row *row = row_of(chaos, bill->client);
+    size_t booked = 0;
+
+    if (!bill->tells || !vbackend_seen(chaos->scene->backends[bill->backend], bill->call).completed)
+        return;
+    if (row == NULL) {
+        assert_true(chaos->scene->journal_fails);
+        return;
+    }
+    for (size_t i = 0; i < row->try_count; i++) {
+        const struct attempt_line *line = &row->tries[i];
+        usd cost = list_cost(bill, line->target);
+
+        if (!matches(chaos, bill, line))
+            continue;
+        booked++;
+        if (usd_known(cost))
+            assert_int_equal(line->cost, cost);
+    }
+    assert_int_equal(booked, 1);
+}
+
+/* What was not told is estimated, within what the bytes can be worth. */
+static void
+check_line(struct chaos *chaos, size_t client, const struct row *row, const struct attempt_line *line)
+{
+    int64_t input_most = 1 + BYTES_PER_TOKEN_INVERSE * row->request_bytes, output_most = OUTPUT_MOST;
+
+    for (size_t i = 0; i < chaos->bill_count; i++) {
+        const struct chaos_bill *bill = &chaos->bills[i];
+
+        if (bill->client != client || !is_for(line, backend_name(chaos, bill->backend)))
+            continue;
+        input_most = input_most > billed_input(bill) ? input_most : billed_input(bill);
+        output_most = output_most > bill->output ? output_most : bill->output;
+    }
+    assert_true(line->input_tokens >= 0 && line->input_tokens <= input_most);
+    assert_true(line->output_tokens >= 0 && line->output_tokens <= output_most);
+    assert_true(line->cost >= 0 || !usd_known(line->cost));
+}
+
+static void
+check_client(struct chaos *chaos, size_t client, size_t calls, size_t *missing)
+{
+    const struct row *row = row_of(chaos, client);
+    struct vclient *about = chaos->clients[client];
+
+    assert_false(about != NULL && vclient_waits(about));
+    if (!is_identified(chaos, client)) {
+        assert_null(row);
+        assert_int_equal(calls, 0);
+        return;
+    }
+    if (row == NULL) {
+        ++*missing;
+        return;
+    }
+    assert_true((size_t)row->attempts >= calls);
+    assert_true(row->try_count <= (size_t)row->attempts);
+    for (size_t i = 0; i < row->try_count; i++)
+        check_line(chaos, client, row, &row->tries[i]);
+    if (vclient_done(about) && vclient_status(about) == 200 && slice_is(row->state, "ok"))
+        assert_int_equal(row->status, 200);
+}
+
+static void
+check_opened(const struct chaos *chaos)
+{
+    size_t opened = 0, attempts = 0;
+
+    for (size_t i = 0; i < CHAOS_BACKENDS; i++)
+        opened += vbackend_opened(chaos->scene->backends[i]);
+    for (size_t i = 0; i < chaos->scene->row_count; i++)
+        attempts += (size_t)chaos->scene->rows[i].attempts;
+    assert_int_equal(opened, gateway_count(&chaos->scene->gateway, COUNT_ATTEMPTS));
+    if (gateway_count(&chaos->scene->gateway, COUNT_ROWS_LOST) == 0)
+        assert_int_equal(opened, attempts);
+}
+
+/* If the process ended here: whoever reached a backend has a row, though its settlement was lost. */
+static void
+check_lost(struct chaos *chaos, const size_t calls[CHAOS_CLIENTS_MOST])
+{
+    bool found[CHAOS_CLIENTS_MOST + 1] = {0};
+
+    if (chaos_setting(chaos->script->setting)->serves_unbooked)
+        return;
+    for (unsigned i = 0; i < chaos->scene->gateway.worker_count; i++) {
+        struct slice bytes = history_journal(chaos->scene->history, i);
+        struct journal_record record;
+
+        while (journal_take(&bytes, &record) == OK)
+            if (record.type == JOURNAL_OPEN || record.type == JOURNAL_SETTLE)
+                found[chaos_client_of_row(&record.row)] = true;
+    }
+    for (size_t i = 0; i < chaos->script->client_count; i++)
+        assert_true(found[i] || calls[i] == 0);
+}
+
+void
+chaos_check(struct chaos *chaos)
+{
+    size_t calls[CHAOS_CLIENTS_MOST], missing = 0;
+
+    chaos_count_calls(chaos, calls);
+    for (size_t i = 0; i < chaos->script->client_count; i++)
+        check_client(chaos, i, calls[i], &missing);
+    for (size_t i = 0; i < chaos->bill_count; i++)
+        check_bill(chaos, &chaos->bills[i]);
+    for (size_t i = 0; i < chaos->scene->row_count; i++)
+        assert_true(chaos_client_of_row(&chaos->scene->rows[i]) < chaos->script->client_count);
+    assert_int_equal(missing, gateway_count(&chaos->scene->gateway, COUNT_ROWS_LOST));
+    check_opened(chaos);
+    check_lost(chaos, calls);
+}

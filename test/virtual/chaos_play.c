@@ -1,0 +1,228 @@
+/* Scripts played in the virtual world. */
+#include "chaos.h"
+
+#include "virtual/vcommand.h"
+
+static const char *const backend_names[CHAOS_BACKENDS] = {"alpha", "beta", "claude"};
+
+/* Marks: "c12." anywhere behind "mark". */
+
+static size_t
+find_mark(struct slice text)
+{
+    size_t at = slice_find(text, SLICE_LITERAL("mark"));
+    struct slice rest = slice_from(text, at + 4), number;
+    uint64_t client;
+
+    rest = slice_from(rest, slice_find_byte(rest, 'c') + 1);
+    number = slice_first(rest, slice_find_byte(rest, '.'));
+    if (at >= text.len || text_parse_u64(number, &client) != OK || client >= CHAOS_CLIENTS_MOST)
+        return CHAOS_CLIENTS_MOST;
+    return (size_t)client;
+}
+
+size_t
+chaos_client_of_call(const struct vcall_seen *seen)
+{
+    size_t in_target = find_mark(seen->target);
+
+    return in_target < CHAOS_CLIENTS_MOST ? in_target : find_mark(seen->body);
+}
+
+size_t
+chaos_client_of_row(const struct row *row)
+{
+    return find_mark(row->tags);
+}
+
+void
+chaos_count_calls(struct chaos *chaos, size_t calls[CHAOS_CLIENTS_MOST])
+{
+    memset(calls, 0, CHAOS_CLIENTS_MOST * sizeof(calls[0]));
+    for (size_t b = 0; b < CHAOS_BACKENDS; b++) {
+        struct vbackend *backend = chaos->scene->backends[b];
+
+        for (size_t i = 0; i < vbackend_seen_count(backend); i++) {
+            struct vcall_seen seen = vbackend_seen(backend, i);
+            size_t client = chaos_client_of_call(&seen);
+
+            assert_true(client < chaos->script->client_count); /* nobody else sends anything */
+            calls[client]++;
+        }
+    }
+}
+
+/* Backends */
+
+static size_t
+call_index(const struct vbackend *backend, const struct vcall_seen *seen)
+{
+    size_t i = vbackend_seen_count(backend);
+
+    while (i-- > 0)
+        if (vbackend_seen(backend, i).target.data == seen->target.data)
+            return i;
+    fail();
+    return 0;
+}
+
+static void
+write_bill(struct chaos *chaos, size_t backend, const struct vcall_seen *seen, const struct provider *provider)
+{
+    struct chaos_bill *bill;
+
+    if (chaos->bill_count == chaos->bills_size) {
+        chaos->bills_size = chaos->bills_size != 0 ? 2 * chaos->bills_size : 16;
+        chaos->bills = must_realloc(chaos->bills, chaos->bills_size * sizeof(*bill));
+    }
+    bill = &chaos->bills[chaos->bill_count++];
+    *bill = (struct chaos_bill){
+        .backend = backend,
+        .call = call_index(chaos->scene->backends[backend], seen),
+        .client = chaos_client_of_call(seen),
+        .tells = provider_tells(provider, seen),
+        .input = provider->input,
+        .cached = provider->cached,
+        .output = provider->output,
+    };
+    if (backend == 2) {
+        bill->cache_write = provider->cache_write_5m + provider->cache_write_1h;
+        bill->cache_write_1h = provider->cache_write_1h;
+    }
+}
+
+/* No two calls cost the same. */
+static void
+decide(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    struct chaos_player *player = context;
+    struct chaos *chaos = player->chaos;
+    struct provider provider = chaos->habits[player->backend].provider;
+
+    provider.input += (int64_t)chaos->bill_count;
+    write_bill(chaos, player->backend, seen, &provider);
+    provider_plays(&provider, seen, script);
+}
+
+static void
+take_habits(struct chaos *chaos, size_t backend, const struct chaos_habits *habits)
+{
+    struct vbackend *at = chaos->scene->backends[backend];
+
+    chaos->habits[backend] = *habits;
+    vbackend_set_refusing(at, habits->refusing);
+    vbackend_set_silent(at, habits->silent);
+    vbackend_set_stale(at, habits->stale);
+}
+
+/* Playing */
+
+struct chaos *
+chaos_begin(void **state, const struct chaos_script *script)
+{
+    const struct chaos_setting *setting = chaos_setting(script->setting);
+    struct chaos *chaos = must_calloc(1, sizeof(*chaos));
+
+    chaos->script = script;
+    chaos->state = state;
+    chaos->scene = scene_new(state, (struct scene_options){.seed = script->seed,
+                                                           .workers = script->workers,
+                                                           .split_answers = script->split_answers,
+                                                           .hop_most_us = script->hop_most_us,
+                                                           .config = setting->config,
+                                                           .more = setting->more});
+    vcommand_does(chaos->scene->history, "judge",
+                  (struct vcommand_script){.takes_us = 50 * USEC_PER_MS, .exit_status = (int)(script->seed % 3)});
+    for (size_t i = 0; i < CHAOS_BACKENDS; i++) {
+        ENSURE(strcmp(chaos->scene->config->backends[i].name, backend_names[i]) == 0);
+        chaos->players[i] = (struct chaos_player){chaos, i};
+        vbackend_decides(chaos->scene->backends[i], decide, &chaos->players[i]);
+        take_habits(chaos, i, &script->habits[i]);
+    }
+    for (size_t i = 0; i < script->client_count; i++)
+        if (!script->clients[i].dropped)
+            chaos->clients[i] = scene_asks(chaos->scene, script->clients[i].ask);
+    return chaos;
+}
+
+static void
+happen(struct chaos *chaos, const struct chaos_event *event)
+{
+    struct scene *scene = chaos->scene;
+    struct history *history = scene->history;
+
+    switch (event->kind) {
+    case CHAOS_CLIENTS_LEAVE:
+        history_strike(history, &(struct fault){.kind = FAULT_CLIENT_LEAVES});
+        break;
+    case CHAOS_CALLS_CUT:
+        history_strike(history, &(struct fault){.kind = FAULT_CALL_CUT});
+        break;
+    case CHAOS_APPENDS_FAIL:
+        scene->journal_fails = true;
+        history_fail_appends(history, history_appends(history) + 1, event->count, event->status);
+        break;
+    case CHAOS_WALL_JUMPS:
+        history_wall_jump(history, event->jump_us);
+        break;
+    case CHAOS_BYPASS:
+        atomic_store(&scene->gateway.bypass, event->on);
+        break;
+    case CHAOS_BACKEND_CHANGES:
+        take_habits(chaos, event->backend, &event->habits);
+        break;
+    }
+}
+
+bool
+chaos_step(struct chaos *chaos)
+{
+    struct history *history = chaos->scene->history;
+    const struct chaos_script *script = chaos->script;
+    bool rests = history_at_rest(history);
+
+    while (chaos->next_event < script->event_count) {
+        const struct chaos_event *event = &script->events[chaos->next_event];
+
+        if (!rests && event->step > history_steps(history) + 1)
+            break;
+        chaos->next_event++;
+        if (!event->dropped)
+            happen(chaos, event);
+    }
+    if (!history_at_rest(history) && history_steps(history) < 400000)
+        return history_step(history);
+    return false;
+}
+
+void
+chaos_rest(struct chaos *chaos)
+{
+    while (chaos_step(chaos))
+        ;
+    scene_rest(chaos->scene);
+    chaos_check(chaos);
+    history_run_for(chaos->scene->history, 3600 * USEC_PER_S); /* nothing stirs afterwards */
+    assert_int_equal(history_calls_open(chaos->scene->history), 0);
+}
+
+void
+chaos_end(struct chaos *chaos)
+{
+    scene_passed(chaos->scene);
+    scene_free(chaos->scene, chaos->state);
+    free(chaos->bills);
+    free(chaos);
+}
+
+uint64_t
+chaos_play(void **state, const struct chaos_script *script)
+{
+    struct chaos *chaos = chaos_begin(state, script);
+    uint64_t digest;
+
+    chaos_rest(chaos);
+    digest = history_log_digest(chaos->scene->history);
+    chaos_end(chaos);
+    return digest;
+}

@@ -1,0 +1,63 @@
+/* The configurations that histories choose from. Few, for loading one takes longer than a history. */
+#include "chaos.h"
+
+#define PRICES                                                                                                         \
+    "prices:\n"                                                                                                        \
+    "  override:\n"                                                                                                    \
+    "    alpha/big:      { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"                                         \
+    "    alpha/embedder: { input: $0.10/M, output: $0/M }\n"                                                           \
+    "    beta/big:       { input: $3/M, output: $12/M, cache_read: $1/M }\n"                                           \
+    "    claude/opus:    { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: $6.25/M, "                    \
+    "cache_write_1h: $10/M }\n"
+
+/* Backends that are soon full and soon given up, small limits, levers by lot, validators. */
+static const char tight[] =
+    "limits: { body: 1KiB }\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ], connections: 2,\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 300ms } }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ], connections: 1,\n"
+    "            timeouts: { connect: 500ms, first_byte: 1s, idle: 500ms } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ], connections: 3,\n"
+    "            timeouts: { first_byte: 1500ms, idle: 400ms } }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { alternatives: { on: 40% } }, holdout: "
+    "20%,\n"
+    "               attempts: 4, validate: { regex: \"w1 \" } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, validate: { command: \"judge\" } }\n" PRICES;
+
+/* The dearer one is the reference, the lever is in the shadow, one tenant may not go everywhere. */
+static const char narrow[] =
+    "fingerprints: yes\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ], region: us }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ], region: eu }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ], region: us }\n"
+    "routes:\n"
+    "  assistant: { reference: beta/big, candidates: [ alpha/big ], levers: { alternatives: shadow }, attempts: 2,\n"
+    "               acceptable: { first_token: 500ms } }\n"
+    "  vectors:   { reference: alpha/embedder, attempts: 1 }\n"
+    "  writer:    { reference: claude/opus, baseline: claude/opus }\n" PRICES;
+
+static const struct chaos_setting settings[] = {
+    {.name = "usual"},
+    {.name = "unbooked", .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
+    {.name = "tight", .config = tight},
+    {.name = "narrow", .config = narrow, .more = "tenants: { acme: { allow: { region: eu } } }\n"},
+    {.name = "tight, unbooked", .config = tight, .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
+    {.name = "shadow", .config = narrow},
+};
+
+size_t
+chaos_setting_count(void)
+{
+    return sizeof(settings) / sizeof(settings[0]);
+}
+
+const struct chaos_setting *
+chaos_setting(size_t index)
+{
+    ENSURE(index < chaos_setting_count());
+    return &settings[index];
+}
