@@ -25,6 +25,9 @@ soak: release ## run for long under load and faults, and watch for leaks
 	@tools/setup.sh test
 	@tools/run.sh test/soak/run.sh
 
+lint: ## clang-tidy and cppcheck
+	@tools/lint.sh
+
 format: ## lay out the code as .clang-format says
 	@tools/setup.sh format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -42,4 +45,4 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo 'YES=1 installs what is missing without asking.'
 
-.PHONY: release test demo bench eval soak format doc install clean help
+.PHONY: release test demo bench eval soak lint format doc install clean help

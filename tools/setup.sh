@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings a Debian 12 or 13 to where Equipoise builds, is tested or is measured:
 #
-#   tools/setup.sh build|test|bench|format
+#   tools/setup.sh build|test|bench|format|lint
 #
 # Says what it would install and asks; YES=1, or no terminal, means yes. With nothing to do it is silent and quick.
 set -eu
@@ -20,13 +20,15 @@ build_needs='gcc:gcc cmake:cmake ninja:ninja-build pkg-config:pkg-config ld:binu
 test_needs='libcmocka-dev ca-certificates openssl:openssl curl:curl node:nodejs npm:npm'
 bench_needs='nginx:nginx haproxy:haproxy python3:python3 ca-certificates openssl:openssl'
 format_needs='clang-format:clang-format'
+lint_needs='clang-tidy:clang-tidy cppcheck:cppcheck'
 
 case ${1-} in
 build) needs=$build_needs ;;
 test) needs="$build_needs $test_needs" ;;
 bench) needs="$build_needs $bench_needs" ;;
 format) needs=$format_needs ;;
-*) die 'usage: tools/setup.sh build|test|bench|format' ;;
+lint) needs="$build_needs $test_needs $lint_needs" ;;
+*) die 'usage: tools/setup.sh build|test|bench|format|lint' ;;
 esac
 
 # nginx and haproxy live in /usr/sbin, which an ordinary user's PATH lacks.

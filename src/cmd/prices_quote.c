@@ -47,6 +47,7 @@ add_count(struct buffer *out, enum usage_kind kind, int64_t count)
     if (rest != 0)
         buffer_add_byte(out, '.');
     for (; rest != 0; unit /= 10) {
+        /* cppcheck-suppress zerodivcond ; a rest of less than `scale` is used up with the last unit */
         buffer_add_byte(out, (char)('0' + rest / unit));
         rest %= unit;
     }

@@ -23,6 +23,7 @@ report(struct reader *reader, enum severity severity, const struct yaml_node *at
     int len = vasprintf(&text, format, args);
 
     ENSURE(len >= 0);
+    /* cppcheck-suppress varFuncNullUB ; that NULL is a member */
     problems_add(reader->problems, (struct problem){severity, reader->file, at->line, at->column, NULL, hint}, "%s",
                  text);
     free(text);

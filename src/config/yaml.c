@@ -43,7 +43,7 @@ byte_at(struct slice text, yaml_mark_t mark)
 
     for (size_t i = 0; i <= mark.line && rest.data != NULL; i++)
         line = slice_split(&rest, '\n');
-    return mark.column < line.len ? line.data[mark.column] : '\0';
+    return mark.column < line.len ? line.data[mark.column] : '\0'; /* NOLINT: a line with bytes has data */
 }
 
 /* What libyaml could not read. Its words are kept, but for the commonest slip, which it describes badly. */

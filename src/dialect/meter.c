@@ -132,7 +132,7 @@ read_model(struct meter *meter, yyjson_val *root)
         if (model == NULL)
             model = yyjson_get_str(yyjson_obj_get(holder, "modelVersion")); /* Gemini */
         if (model != NULL && strlen(model) < METER_MODEL_SIZE)
-            strcpy(meter->model, model);
+            memcpy(meter->model, model, strlen(model) + 1);
     }
 }
 

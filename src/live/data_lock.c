@@ -22,7 +22,7 @@ read_owner(int file, char *out)
     if (len > 0)
         out[len] = '\0';
     else
-        strcpy(out, "unknown");
+        memcpy(out, "unknown", sizeof("unknown"));
 }
 
 static enum status

@@ -114,6 +114,7 @@ group_of(struct accounts *accounts, const struct group *group)
     known = map_get(&accounts->groups, bytes);
     if (known != NULL)
         return known;
+    ENSURE(bytes.len > 0);
     known = must_calloc(1, sizeof(*known) + bytes.len);
     known->len = bytes.len;
     memcpy(known->bytes, bytes.data, bytes.len);

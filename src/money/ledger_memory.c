@@ -340,6 +340,7 @@ memory_each_position(struct ledger_store *store, ledger_position_visit *visit, v
     for (size_t i = 0; i < count && status == OK; i++) {
         uint64_t offset;
 
+        ENSURE(buffer_len(&all[i]->bytes) == sizeof(offset));
         memcpy(&offset, buffer_content(&all[i]->bytes).data, sizeof(offset));
         status = visit(user, all[i]->key.first, offset);
     }

@@ -26,7 +26,7 @@ wire_put(unsigned char *at, uint64_t number)
 static inline unsigned char *
 wire_put_signed(unsigned char *at, int64_t number)
 {
-    return wire_put(at, ((uint64_t)number << 1) ^ (uint64_t)(number >> 63));
+    return wire_put(at, ((uint64_t)number << 1) ^ (number < 0 ? UINT64_MAX : 0));
 }
 
 static inline unsigned char *

@@ -22,6 +22,8 @@ skip_blanks(struct slice *rest)
 size_t
 scan_find(struct slice text, struct slice word)
 {
+    if (word.len == 0)
+        return 0;
     for (size_t at = 0; word.len <= text.len && at <= text.len - word.len; at++)
         if (strncasecmp(text.data + at, word.data, word.len) == 0)
             return at;

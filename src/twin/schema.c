@@ -93,7 +93,7 @@ asks_for_result(struct slice key)
 static void
 fill_string(struct filling *filling, struct slice key)
 {
-    struct slice name = SLICE_NONE, last = SLICE_NONE, rest = filling->question, word;
+    struct slice name, last = SLICE_NONE, rest = filling->question, word;
 
     if (filling->answer != NULL && asks_for_result(key)) {
         add_string(filling, slice_of(filling->answer));

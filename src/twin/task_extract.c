@@ -86,6 +86,7 @@ reading_text(const struct reading *reading, unsigned skip, unsigned fooled, stru
 
     buffer_init(&out);
     for (unsigned i = 0; i < FACTS; i++)
+        /* cppcheck-suppress arrayIndexOutOfBoundsCond ; FACTS as `skip` skips nothing */
         if (reading->values[i].data != NULL && i != skip)
             add_member(&out, &facts[i], i == fooled ? reading->decoys[i] : reading->values[i]);
     buffer_add_text(&out, buffer_len(&out) == 0 ? "{}" : "}");
