@@ -201,3 +201,94 @@ clock_parse_utc(struct slice text, usec *wall_us)
     *wall_us = clock_of_date(date) + beside_us;
     return OK;
 }
+
+static int
+take_month(struct slice *text)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+    for (int i = 0; i < 12; i++) {
+        if (!slice_starts(*text, (char[]){months[3 * i], months[3 * i + 1], months[3 * i + 2], '\0'}))
+            continue;
+        *text = slice_from(*text, 3);
+        return i + 1;
+    }
+    return -1;
+}
+
+static void
+skip_spaces(struct slice *text)
+{
+    while (text->len > 0 && text->data[0] == ' ')
+        *text = slice_from(*text, 1);
+}
+
+/* One digit or two. */
+static int
+take_day(struct slice *text)
+{
+    int day;
+
+    skip_spaces(text);
+    day = take_digits(text, 2);
+    return day >= 0 ? day : take_digits(text, 1);
+}
+
+/* "06 Nov 1994" and "06-Nov-94"; two digits are of the hundred years around 2000 (RFC 9110 wants those around now). */
+static bool
+take_day_month_year(struct slice *text, struct clock_date *date)
+{
+    date->day = take_day(text);
+    if (!take_byte(text, " -"))
+        return false;
+    date->month = take_month(text);
+    if (!take_byte(text, " -"))
+        return false;
+    date->year = take_digits(text, 4);
+    if (date->year >= 0)
+        return true;
+    date->year = take_digits(text, 2);
+    date->year += date->year < 0 ? 0 : date->year < 70 ? 2000 : 1900;
+    return date->year >= 0;
+}
+
+static bool
+take_hms(struct slice *text, struct clock_date *date)
+{
+    skip_spaces(text);
+    date->hour = take_digits(text, 2);
+    if (!take_byte(text, ":"))
+        return false;
+    date->minute = take_digits(text, 2);
+    if (!take_byte(text, ":"))
+        return false;
+    date->second = take_digits(text, 2);
+    return date->hour >= 0 && date->hour <= 23 && date->minute >= 0 && date->minute <= 59 && date->second >= 0 &&
+           date->second <= 60;
+}
+
+enum status
+clock_parse_http(struct slice text, usec *wall_us)
+{
+    struct clock_date date = {0};
+    size_t comma = slice_find_byte(text, ',');
+    bool read;
+
+    if (comma < text.len) {
+        text = slice_from(text, comma + 1);
+        read = take_day_month_year(&text, &date) && take_hms(&text, &date);
+        skip_spaces(&text);
+        read = read && slice_is(text, "GMT");
+    } else { /* asctime: "Sun Nov  6 08:49:37 1994" */
+        text = slice_from(text, 4);
+        date.month = take_month(&text);
+        date.day = take_day(&text);
+        read = take_hms(&text, &date) && take_byte(&text, " ");
+        date.year = take_digits(&text, 4);
+        read = read && date.year >= 0 && text.len == 0;
+    }
+    if (!read || date.month < 1 || date.day < 1 || date.day > days_in_month(date.year, date.month))
+        return ERR_INVALID;
+    *wall_us = clock_of_date(date);
+    return OK;
+}

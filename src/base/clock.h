@@ -15,6 +15,9 @@ void clock_format_utc(usec wall_us, char *out);
 /* RFC 3339 dates and times: "2026-01-31", "2026-01-31T12:00:00Z", fractions, offsets. No zone means UTC. */
 enum status clock_parse_utc(struct slice text, usec *wall_us) MUST_CHECK;
 
+/* Dates of HTTP (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT" and the two older forms of it. */
+enum status clock_parse_http(struct slice text, usec *wall_us) MUST_CHECK;
+
 /* A date of the proleptic Gregorian calendar, UTC. */
 struct clock_date {
     int year, month, day; /* month and day from 1 */

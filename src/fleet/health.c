@@ -1,0 +1,328 @@
+#include "fleet/health.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+
+enum { LEVEL_MOST = 6 }; /* by then the back-off has its greatest length */
+
+static usec
+read_time(const _Atomic usec *time)
+{
+    return atomic_load_explicit(time, memory_order_relaxed);
+}
+
+static void
+write_time(_Atomic usec *time, usec value)
+{
+    atomic_store_explicit(time, value, memory_order_relaxed);
+}
+
+usec
+health_due_us(struct health *health)
+{
+    return read_time(&health->due_us);
+}
+
+enum health_state
+health_state(struct health *health, usec now_us)
+{
+    if (read_time(&health->out_until_us) == 0)
+        return HEALTH_IN;
+    return now_us >= health_due_us(health) ? HEALTH_DUE : HEALTH_OUT;
+}
+
+static usec
+back_off_us(unsigned level)
+{
+    usec span_us = HEALTH_BACK_OFF_US << (level < LEVEL_MOST ? level : LEVEL_MOST);
+
+    return span_us < HEALTH_BACK_OFF_MOST_US ? span_us : HEALTH_BACK_OFF_MOST_US;
+}
+
+static void
+check(struct health *health)
+{
+    usec out_until_us = read_time(&health->out_until_us);
+
+    ENSURE(out_until_us == 0 || health_due_us(health) >= out_until_us);
+    ENSURE(health->failed <= health->all && health->level <= LEVEL_MOST);
+}
+
+/* The level sinks by one for every HEALTH_FADE_US since the last ejection was over. */
+static void
+fade_level(struct health *health, usec since_us, usec now_us)
+{
+    int64_t steps = now_us > since_us ? (now_us - since_us) / HEALTH_FADE_US : 0;
+
+    health->level = steps < (int64_t)health->level ? health->level - (unsigned)steps : 0;
+}
+
+static void
+put_out(struct health *health, usec now_us)
+{
+    usec until_us;
+
+    /* due_us stays where it was while the place is in: the end of its last ejection, or of the last probe's. */
+    fade_level(health, health_due_us(health), now_us);
+    until_us = now_us + back_off_us(health->level);
+    if (health->level < LEVEL_MOST)
+        health->level++;
+    health->in_a_row = 0;
+    health->all = health->failed = 0;
+    health->ejections++;
+    health->ejected_us = now_us;
+    write_time(&health->due_us, until_us);
+    write_time(&health->out_until_us, until_us);
+}
+
+static void
+let_in(struct health *health, usec now_us)
+{
+    write_time(&health->out_until_us, 0);
+    write_time(&health->due_us, now_us);
+}
+
+static void
+sample(struct health *health, usec now_us, bool failed)
+{
+    double age = (double)(now_us - health->counted_us) / (double)HEALTH_SHARE_HALF_LIFE_US;
+    double kept = age > 0 ? exp2(-age) : 1.0;
+
+    health->all = health->all * kept + 1;
+    health->failed = health->failed * kept + (failed ? 1 : 0);
+    health->counted_us = now_us;
+}
+
+static bool
+fails_too_often(const struct health *health)
+{
+    return health->in_a_row >= HEALTH_FAILURES_IN_A_ROW ||
+           (health->all >= HEALTH_SAMPLES_LEAST && health->failed * 1e6 >= health->all * HEALTH_FAILED_SHARE_PPM);
+}
+
+bool
+health_claim(struct health *health, usec now_us)
+{
+    bool claimed;
+
+    if (health_state(health, now_us) == HEALTH_IN)
+        return true;
+    lock_take(&health->lock);
+    claimed = health_state(health, now_us) != HEALTH_OUT;
+    if (claimed && read_time(&health->out_until_us) != 0)
+        write_time(&health->due_us, now_us + back_off_us(health->level));
+    lock_drop(&health->lock);
+    return claimed;
+}
+
+enum health_change
+health_worked(struct health *health, usec sent_us, usec now_us)
+{
+    enum health_change change = HEALTH_SAME;
+
+    lock_take(&health->lock);
+    if (read_time(&health->out_until_us) == 0) {
+        health->in_a_row = 0;
+        sample(health, now_us, false);
+    } else if (sent_us >= health->ejected_us) {
+        let_in(health, now_us);
+        change = HEALTH_READMITTED;
+    }
+    check(health);
+    lock_drop(&health->lock);
+    return change;
+}
+
+enum health_change
+health_failed(struct health *health, usec sent_us, usec now_us)
+{
+    enum health_change change = HEALTH_SAME;
+    usec out_until_us;
+
+    lock_take(&health->lock);
+    out_until_us = read_time(&health->out_until_us);
+    if (out_until_us == 0) {
+        health->in_a_row++;
+        sample(health, now_us, true);
+    }
+    if (out_until_us == 0 ? fails_too_often(health) : sent_us >= out_until_us) {
+        put_out(health, now_us);
+        change = HEALTH_EJECTED;
+    }
+    check(health);
+    lock_drop(&health->lock);
+    return change;
+}
+
+enum health_change
+health_eject(struct health *health, usec now_us)
+{
+    enum health_change change = HEALTH_SAME;
+
+    lock_take(&health->lock);
+    if (now_us >= read_time(&health->out_until_us)) {
+        put_out(health, now_us);
+        change = HEALTH_EJECTED;
+    }
+    lock_drop(&health->lock);
+    return change;
+}
+
+void
+health_unknown(struct health *health, usec now_us)
+{
+    if (read_time(&health->out_until_us) == 0)
+        return;
+    lock_take(&health->lock);
+    if (read_time(&health->out_until_us) != 0 && now_us >= read_time(&health->out_until_us))
+        write_time(&health->due_us, now_us);
+    lock_drop(&health->lock);
+}
+
+void
+rest_until(struct rest *rest, usec until_us)
+{
+    usec now_so = rest_over_us(rest);
+
+    while (until_us > now_so && !atomic_compare_exchange_weak(&rest->until_us, &now_so, until_us))
+        continue;
+}
+
+/* All of them */
+
+void
+healths_init(struct healths *healths)
+{
+    lock_init(&healths->lock);
+    map_init(&healths->endpoints);
+    map_init(&healths->accounts);
+    map_init(&healths->rests);
+}
+
+static void
+free_healths(struct map *map)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+
+    while (map_next(map, &at, &name, &value)) {
+        struct health *health = value;
+
+        lock_destroy(&health->lock);
+        free(health->name);
+        free(health);
+    }
+    map_free(map);
+}
+
+void
+healths_free(struct healths *healths)
+{
+    size_t at = 0;
+    struct slice name;
+    void *rest;
+
+    free_healths(&healths->endpoints);
+    free_healths(&healths->accounts);
+    while (map_next(&healths->rests, &at, &name, &rest))
+        free(rest);
+    map_free(&healths->rests);
+    lock_destroy(&healths->lock);
+}
+
+static struct health *
+health_of(struct map *map, const char *name)
+{
+    struct health *health = map_get(map, slice_of(name));
+
+    if (health != NULL)
+        return health;
+    health = must_calloc(1, sizeof(*health));
+    lock_init(&health->lock);
+    health->name = must_strdup(name);
+    map_put(map, slice_of(name), health);
+    return health;
+}
+
+static struct rest *
+rest_of(struct map *map, const char *name)
+{
+    struct rest *rest = map_get(map, slice_of(name));
+
+    if (rest == NULL) {
+        rest = must_calloc(1, sizeof(*rest));
+        map_put(map, slice_of(name), rest);
+    }
+    return rest;
+}
+
+struct standing
+healths_standing(struct healths *healths, const struct target *target, struct slice name, struct arena *arena)
+{
+    const struct backend_config *backend = target->backend;
+    struct standing standing = {.count = backend->endpoint_count};
+
+    standing.seats = arena_alloc(arena, standing.count * sizeof(struct seat));
+    lock_take(&healths->lock);
+    standing.account = health_of(&healths->accounts, backend->name);
+    for (size_t i = 0; i < standing.count; i++) {
+        const struct endpoint *endpoint = &backend->endpoints[i];
+        const char *place = arena_printf(arena, "%s:%u", endpoint->host, endpoint->port);
+
+        standing.seats[i].health = health_of(&healths->endpoints, place);
+        standing.seats[i].rest =
+            rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
+    }
+    lock_drop(&healths->lock);
+    return standing;
+}
+
+static void
+print_each(struct map *map, const char *label, bool ejections, struct buffer *out)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+
+    while (map_next(map, &at, &name, &value)) {
+        struct health *health = value;
+        uint64_t count;
+        bool is_out;
+
+        lock_take(&health->lock);
+        count = health->ejections;
+        is_out = read_time(&health->out_until_us) != 0;
+        lock_drop(&health->lock);
+        buffer_printf(out, "equipoise_%s_%s{%s=\"%.*s\"} %" PRIu64 "\n", label,
+                      ejections ? "ejections_total" : "ejected", label, SLICE_ARGS(name),
+                      ejections ? count : (uint64_t)is_out);
+    }
+}
+
+void
+healths_print(struct healths *healths, struct buffer *out)
+{
+    static const struct {
+        const char *label, *words;
+    } kinds[] = {{"endpoint", "this endpoint"}, {"account", "this backend's account, for its spend limit,"}};
+    struct map *const maps[] = {&healths->endpoints, &healths->accounts};
+
+    lock_take(&healths->lock);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        buffer_printf(out,
+                      "# HELP equipoise_%s_ejected 1 while %s is left alone but for probes\n"
+                      "# TYPE equipoise_%s_ejected gauge\n",
+                      kinds[i].label, kinds[i].words, kinds[i].label);
+        print_each(maps[i], kinds[i].label, false, out);
+        buffer_printf(out,
+                      "# HELP equipoise_%s_ejections_total How often %s was ejected\n"
+                      "# TYPE equipoise_%s_ejections_total counter\n",
+                      kinds[i].label, kinds[i].words, kinds[i].label);
+        print_each(maps[i], kinds[i].label, true, out);
+    }
+    lock_drop(&healths->lock);
+}
