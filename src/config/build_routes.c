@@ -148,6 +148,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     memcpy(route->levers, draft->levers, sizeof route->levers);
     route->validate = draft->validate;
     route->attempts = draft->attempts;
+    route->retry = (enum retry_rule)draft->retry;
     route->holdout_ppm = draft->holdout_ppm;
     route->worth = draft->worth;
     route->output_max = draft->output_max;

@@ -123,6 +123,12 @@ struct validator_config {
     const char *target;               /* and its path and query */
 };
 
+/* May a request be sent a second time when nobody knows whether the first was worked on? */
+enum retry_rule {
+    RETRY_SENT, /* yes: the client gets its answer, and we book what the first may have cost */
+    RETRY_SAFE  /* no: only if the backend never got it, or refused it in so many words */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -140,6 +146,7 @@ struct route_config {
     struct lever_setting levers[LEVER_COUNT];
     struct validator_config validate;
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
+    enum retry_rule retry;
     unsigned holdout_ppm;
     usd worth; /* of a useful answer; USD_UNKNOWN: not known */
     struct budget_rules budgets;

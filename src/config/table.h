@@ -112,6 +112,7 @@ struct route_draft {
     struct lever_setting levers[LEVER_COUNT];
     struct validator_config validate;
     unsigned attempts;
+    unsigned retry; /* enum retry_rule */
     unsigned holdout_ppm;
     usd worth;
     struct budget_draft budget;

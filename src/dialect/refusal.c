@@ -200,10 +200,18 @@ says_code(struct slice word)
 static bool
 says_words(struct slice message)
 {
-    static const char *const words[] = {"credit balance is too low", "available credits",     "nsufficient balance",
-                                        "nsufficient credits",       "spending limit",        "spend limit",
-                                        "spending cap",              "run out of credits",    "billing hard limit",
-                                        "specified API usage limits", "prepayment credits", NULL};
+    static const char *const words[] = {"credit balance is too low",
+                                        "available credits",
+                                        "nsufficient balance",
+                                        "nsufficient credits",
+                                        "spending limit",
+                                        "spend limit",
+                                        "spending cap",
+                                        "run out of credits",
+                                        "billing hard limit",
+                                        "specified API usage limits",
+                                        "prepayment credits",
+                                        NULL};
 
     for (const char *const *word = words; *word != NULL; word++)
         if (slice_find(message, slice_of(*word)) < message.len)
@@ -237,9 +245,9 @@ refusal_is_spend_limit(unsigned status, struct slice body)
     message = text_of(yyjson_is_obj(error) ? yyjson_obj_get(error, "message") : error);
     if (message.data == NULL)
         message = text_of(yyjson_obj_get(root, "message"));
-    about_money = says_code(text_of(yyjson_obj_get(error, "code"))) || says_code(text_of(yyjson_obj_get(error, "type"))) ||
-                  says_code(text_of(yyjson_obj_get(root, "code"))) ||
-                  (status == 400 ? begins_so(message) : says_words(message));
+    about_money =
+        says_code(text_of(yyjson_obj_get(error, "code"))) || says_code(text_of(yyjson_obj_get(error, "type"))) ||
+        says_code(text_of(yyjson_obj_get(root, "code"))) || (status == 400 ? begins_so(message) : says_words(message));
     yyjson_doc_free(doc);
     return about_money;
 }

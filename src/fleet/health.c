@@ -21,13 +21,13 @@ write_time(_Atomic usec *time, usec value)
 }
 
 usec
-health_due_us(struct health *health)
+health_due_us(const struct health *health)
 {
     return read_time(&health->due_us);
 }
 
 enum health_state
-health_state(struct health *health, usec now_us)
+health_state(const struct health *health, usec now_us)
 {
     if (read_time(&health->out_until_us) == 0)
         return HEALTH_IN;
@@ -274,8 +274,7 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
         const char *place = arena_printf(arena, "%s:%u", endpoint->host, endpoint->port);
 
         standing.seats[i].health = health_of(&healths->endpoints, place);
-        standing.seats[i].rest =
-            rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
+        standing.seats[i].rest = rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
     }
     lock_drop(&healths->lock);
     return standing;

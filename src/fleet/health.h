@@ -64,10 +64,10 @@ enum health_state {
 /* What a call changed. */
 enum health_change { HEALTH_SAME, HEALTH_EJECTED, HEALTH_READMITTED };
 
-enum health_state health_state(struct health *health, usec now_us);
+enum health_state health_state(const struct health *health, usec now_us);
 
 /* When it is due, for places that are out. */
-usec health_due_us(struct health *health);
+usec health_due_us(const struct health *health);
 
 /* May a request go there now? For a place that is due this takes the probe: whoever got it tells how it went by one of
  * the following. Another may be taken after a back-off, whatever became of the first. */

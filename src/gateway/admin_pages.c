@@ -35,6 +35,7 @@ page_metrics(struct visit *visit, struct slice rest)
         sets[i] = &gateway->workers[i]->counters;
     counters_print(sets, gateway->worker_count, &visit->text);
     put_gauges(gateway, &visit->text);
+    healths_print(&gateway->healths, &visit->text);
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);
     visit_reply(visit, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_content(&visit->text));

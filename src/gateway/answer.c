@@ -58,23 +58,37 @@ answer_len(const struct exchange *exchange)
     return flight->state == FLIGHT_COMPLETE ? (int64_t)flight->kept : flight->body_len;
 }
 
+/* Shall the client be told not to try again? SDKs repeat 408, 409, 429 and 5xx twice of their own accord. Where waiting
+ * cannot help, or where we have tried again in the client's name already, that would only multiply calls. A backend that
+ * just has too much to do is another matter: such a refusal costs nothing, and the client may well come again. */
+static bool
+forbids_retry(const struct exchange *exchange, unsigned status)
+{
+    if (exchange->said.spend_limit)
+        return true;
+    return exchange->attempts > 1 && (status >= 500 || status == 408) && exchange->said.retry_after_us == 0;
+}
+
 void
 answer_open(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
     const struct hop_names hops = hop_names_of(flight->headers, flight->header_count);
     struct http_header headers[EXCHANGE_HEADERS_MOST];
-    bool names_request = false;
+    bool names_request = false, forbids = flight->status >= 400 && forbids_retry(exchange, flight->status);
     size_t count = 0;
 
     for (size_t i = 0; i < flight->header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
-        if (!header_goes_down(&hops, flight->headers[i].name))
+        if (!header_goes_down(&hops, flight->headers[i].name) ||
+            (forbids && slice_is_nocase(flight->headers[i].name, "x-should-retry")))
             continue;
         names_request |= slice_is_nocase(flight->headers[i].name, "x-request-id");
         headers[count++] = flight->headers[i];
     }
     if (!names_request)
         put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
+    if (forbids)
+        put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
     put_own_headers(exchange, headers, &count);
     client_answer(exchange->client, &(struct http_answer){.status = flight->status,
                                                           .headers = headers,
@@ -174,8 +188,12 @@ answer_error(struct exchange *exchange, enum error_kind kind, const char *messag
     put_header(headers, &count, "content-type", SLICE_LITERAL("application/json"));
     put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
     put_header(headers, &count, "x-equipoise-id", slice_of(exchange->id_text));
-    if (kind == ERROR_FORBIDDEN)
+    if (kind == ERROR_FORBIDDEN || forbids_retry(exchange, error_status(kind)))
         put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
+    if (exchange->retry_after_us > 0)
+        put_header(headers, &count, "retry-after",
+                   slice_of(arena_printf(&exchange->arena, "%lld",
+                                         (long long)((exchange->retry_after_us + USEC_PER_S - 1) / USEC_PER_S))));
     exchange->client = NULL;
     answer_whole(client, error_status(kind), headers, count, buffer_content(body));
 }

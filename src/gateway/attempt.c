@@ -1,7 +1,14 @@
-/* Attempts at backends, one after another, within the request's one budget. */
+/* Attempts at backends, one after another, within the request's one budget. Another is made only while the client has no
+ * byte of an answer. After a definite refusal (an error's answer, a connection that was never made) any other endpoint or
+ * plan may serve. After a call that broke off when the request was out, nobody knows whether it was worked on and will be
+ * billed: the route says whether that is risked. */
 #include "gateway/attempt.h"
 
 #include "gateway/balance.h"
+#include "gateway/reach.h"
+
+/* For all waits of one request together. A longer rest is told to the client, which can use the time better. */
+static const usec WAITS_MOST_US = 5 * USEC_PER_S;
 
 static void
 on_wake(struct cursor *cursor)
@@ -29,41 +36,131 @@ exchange_secret_here(struct exchange *exchange, const char *secret, const char *
     }
 }
 
-static bool
-another_plan_serves(struct exchange *exchange)
+/* The shortest rest among the plans that only a rest keeps away, if the route's limit and our patience allow for it. */
+static usec
+wait_for_rest(const struct exchange *exchange, const struct plans *plans)
 {
-    struct plans rest = exchange->plans;
+    usec now_us = world_now_us(worker_world(exchange->worker)), shortest_us = 0;
 
-    rest.all[exchange->plan - exchange->plans.all].tried = true;
-    return balance_choose(&rest, &exchange->request, exchange->bypass) != NULL;
+    for (size_t i = 0; i < plans->count; i++) {
+        const struct plan *plan = &plans->all[i];
+        usec wait_us = plan->away_until_us - now_us, limit_us = exchange->request.route->total_us;
+
+        if (plan->verdict != VERDICT_RESTING || exchange->waited_us + wait_us > WAITS_MOST_US)
+            continue;
+        if (limit_us != USEC_NEVER && now_us - exchange->arrived_us + wait_us + plan->total_us > limit_us)
+            continue;
+        if (shortest_us == 0 || wait_us < shortest_us)
+            shortest_us = wait_us;
+    }
+    return shortest_us;
+}
+
+struct plan *
+attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us)
+{
+    struct plan *plan;
+
+    reach_survey(exchange, plans);
+    plan = balance_choose(plans, &exchange->request, exchange->bypass);
+    *wait_us = plan == NULL ? wait_for_rest(exchange, plans) : 0;
+    return plan != NULL || *wait_us > 0 ? plan : balance_last_resort(plans);
+}
+
+/* Those who wait for the same rest would come back at the same moment: each a little later than it must, up to a quarter. */
+void
+attempt_wait(struct exchange *exchange)
+{
+    struct world *world = worker_world(exchange->worker);
+
+    ENSURE(exchange->wait_us > 0);
+    exchange->wait_us += (usec)(world_random(world) % (uint64_t)(exchange->wait_us / 4 + 1));
+    exchange->waited_us += exchange->wait_us;
+    count(&exchange->worker->counters, COUNT_RETRY_WAITS, 1);
+    world_timer_start(world, &exchange->rest, exchange->wait_us);
+}
+
+static usec
+soonest_rest_over_us(const struct plans *plans)
+{
+    usec soonest_us = 0;
+
+    for (size_t i = 0; i < plans->count; i++)
+        if (plans->all[i].verdict == VERDICT_RESTING && (soonest_us == 0 || plans->all[i].away_until_us < soonest_us))
+            soonest_us = plans->all[i].away_until_us;
+    return soonest_us;
+}
+
+void
+attempt_none_left(struct exchange *exchange)
+{
+    usec over_us = soonest_rest_over_us(&exchange->plans);
+    enum ending ending = exchange->attempts > 0 ? ENDING_UPSTREAM_FAILED : ENDING_REFUSED;
+
+    if (over_us > 0) {
+        exchange->said = (struct refusal){0};
+        exchange->retry_after_us = over_us - world_now_us(worker_world(exchange->worker));
+        exchange_give_up(exchange, NOTHING_FITS, ending, ERROR_OVERLOADED,
+                         "every backend of this model asked to be left alone for a while: see retry-after");
+    } else if (exchange->attempts > 0 || exchange->plans.all[0].tried) {
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_UPSTREAM_FAILED, ERROR_UPSTREAM,
+                         exchange->why != NULL ? exchange->why : "no backend of this model can be reached");
+    } else if (exchange->plans.all[0].verdict == VERDICT_NOT_ALLOWED) {
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_FORBIDDEN,
+                         "no backend of this model is allowed for this tenant (tenants: allow)");
+    } else {
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
+                         "the backend of this model speaks another API than the request");
+    }
+}
+
+/* The backend surely did not do the work: it never got the request, or it said no. */
+static bool
+was_refused(const struct flight *flight)
+{
+    return flight == NULL || flight->status >= 400 || flight_did_nothing(flight);
 }
 
 static bool
-may_try_again(struct exchange *exchange, bool *same_plan)
+something_else_serves(struct exchange *exchange)
+{
+    struct plans rest = exchange->plans;
+    usec wait_us;
+
+    reach_strike(exchange, &rest);
+    return attempt_next(exchange, &rest, &wait_us) != NULL || wait_us > 0;
+}
+
+static bool
+may_try_again(struct exchange *exchange, bool *same_seat)
 {
     const struct flight *flight = exchange->cursor.flight;
 
-    *same_plan = false;
+    *same_seat = false;
     if (exchange->attempts >= exchange->request.route->attempts || exchange->plan->source == SOURCE_PASSTHROUGH ||
         exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
         return false;
-    if (another_plan_serves(exchange))
+    if (exchange->request.route->retry == RETRY_SAFE && !was_refused(flight))
+        return false;
+    if (something_else_serves(exchange))
         return true;
-    *same_plan = flight != NULL && flight_did_nothing(flight);
-    return *same_plan;
+    *same_seat = flight != NULL && flight_did_nothing(flight);
+    return *same_seat;
 }
 
 /* No byte of an answer has gone to the client: another plan may serve, or the client is told. */
 static void
 attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
 {
-    bool same_plan, again = may_try_again(exchange, &same_plan), called = exchange->cursor.flight != NULL;
+    bool same_seat, again = may_try_again(exchange, &same_seat), called = exchange->cursor.flight != NULL;
 
     if (called)
         count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = arena_strdup(&exchange->arena, why);
     world_timer_stop(worker_world(exchange->worker), &exchange->ping); /* it was for this flight's stream */
     settle_attempt(exchange);
+    if (again && !same_seat)
+        reach_strike(exchange, &exchange->plans);
     cursor_leave(&exchange->cursor);
     if (!again) {
         exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_UPSTREAM_FAILED, kind, exchange->why);
@@ -71,7 +168,6 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
     }
     if (called)
         settle_journal_attempt(exchange);
-    exchange->plan->tried = !same_plan;
     exchange_move(exchange, ATTEMPT_FAILED);
 }
 
@@ -83,17 +179,32 @@ flight_failed(struct exchange *exchange)
                            : flight->failure == CALL_FULL  ? ERROR_UNAVAILABLE
                                                            : ERROR_UPSTREAM;
 
+    reach_report(exchange);
     attempt_failed(exchange, kind, arena_printf(&exchange->arena, "%s: %s", exchange->plan->target->name, flight->why));
 }
 
-/* An answer that another plan may better: the backend is overloaded or broken. */
+/* An error whose body tells what kind it is, and is not here yet. */
+static bool
+is_still_told(const struct flight *flight)
+{
+    unsigned status = flight->status;
+
+    return (status == 429 || status == 402 || status == 403 || status == 400) && !flight_over(flight) &&
+           !flight->opaque && flight->kept < REFUSAL_BODY_MOST;
+}
+
+/* An answer that another place may better: the backend is overloaded or broken, or its account's money is used up. */
 static bool
 wants_failover(struct exchange *exchange)
 {
-    bool same_plan;
+    bool same_seat;
     unsigned status = exchange->cursor.flight->status;
 
-    return (status >= 500 || status == 429) && may_try_again(exchange, &same_plan) && !same_plan;
+    if (status < 400)
+        return false;
+    reach_report(exchange);
+    return (status >= 500 || status == 429 || exchange->said.spend_limit) && may_try_again(exchange, &same_seat) &&
+           !same_seat;
 }
 
 /* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,
@@ -120,6 +231,8 @@ attempt_progress(struct exchange *exchange)
 
     if (flight->state == FLIGHT_FAILED && (exchange->cursor.at == NULL || whole_only))
         flight_failed(exchange);
+    else if (is_still_told(flight))
+        return;
     else if (flight->state != FLIGHT_OPENING && wants_failover(exchange))
         attempt_failed(
             exchange, ERROR_UPSTREAM,

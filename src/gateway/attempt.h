@@ -11,6 +11,8 @@ enum exchange_event {
     BODY_PARSED,
     BODY_INVALID,
     PLAN_CHOSEN,
+    PLANS_REST,
+    REST_OVER,
     NOTHING_FITS,
     FIRST_BYTE,
     ATTEMPT_FAILED,
@@ -26,6 +28,16 @@ void exchange_move(struct exchange *exchange, enum exchange_event event);
 /* Moves, having said why the request is not served; `why` stays valid as long as the exchange. */
 void exchange_give_up(struct exchange *exchange, enum exchange_event event, enum ending ending, enum error_kind kind,
                       const char *why);
+
+/* What to do next: the plan to serve by; or NULL, and *wait_us how long to wait for a backend that rests, 0 if there is
+ * nothing to wait for. Marks every plan of `plans` with its verdict. */
+struct plan *attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us);
+
+/* Starts the wait of exchange->wait_us; then REST_OVER. */
+void attempt_wait(struct exchange *exchange);
+
+/* Says why nothing is left that could serve, and moves. */
+void attempt_none_left(struct exchange *exchange);
 
 /* Something came from the flight. */
 void exchange_progress(struct exchange *exchange);

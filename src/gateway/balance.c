@@ -22,7 +22,7 @@ plan_fits(const struct plan *plan, const struct request *request)
 }
 
 static enum verdict
-plan_verdict(const struct plan *plan, const struct request *request, bool bypass, bool reference_failed)
+plan_acceptable(const struct plan *plan, const struct request *request, bool bypass, bool reference_failed)
 {
     const struct route_config *route = request->route;
     enum verdict verdict = plan_fits(plan, request);
@@ -40,6 +40,15 @@ plan_verdict(const struct plan *plan, const struct request *request, bool bypass
     if (too_slow(plan->total_us, route->total_us))
         return VERDICT_TOTAL;
     return plan->mode == LEVER_ON ? VERDICT_ACCEPTABLE : VERDICT_SHADOW;
+}
+
+/* Whether it can be reached is asked last: who is away would have to be acceptable to be a last resort. */
+static enum verdict
+plan_verdict(const struct plan *plan, const struct request *request, bool bypass, bool reference_failed)
+{
+    enum verdict verdict = plan_acceptable(plan, request, bypass, reference_failed);
+
+    return verdict == VERDICT_ACCEPTABLE && plan->away != VERDICT_NONE ? plan->away : verdict;
 }
 
 /* A price that is not known never wins over one that is. Nor does a reference of unknown price lose: nobody can say that
@@ -66,12 +75,13 @@ struct plan *
 balance_choose(struct plans *plans, const struct request *request, bool bypass)
 {
     const struct plan *reference = plans_reference(plans);
+    bool reference_failed = reference != NULL && (reference->tried || reference->away != VERDICT_NONE);
     struct plan *best = NULL;
 
     for (size_t i = 0; i < plans->count; i++) {
         struct plan *plan = &plans->all[i];
 
-        plan->verdict = plan_verdict(plan, request, bypass, reference != NULL && reference->tried);
+        plan->verdict = plan_verdict(plan, request, bypass, reference_failed);
         if (plan->verdict != VERDICT_ACCEPTABLE)
             continue;
         if (best != NULL && !plan_cheaper(plan, best)) {
@@ -85,4 +95,22 @@ balance_choose(struct plans *plans, const struct request *request, bool bypass)
     if (best != NULL)
         best->verdict = VERDICT_CHOSEN;
     return best;
+}
+
+struct plan *
+balance_last_resort(struct plans *plans)
+{
+    struct plan *soonest = NULL;
+
+    for (size_t i = 0; i < plans->count; i++) {
+        struct plan *plan = &plans->all[i];
+
+        if (plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT)
+            continue;
+        if (soonest == NULL || plan->away_until_us < soonest->away_until_us)
+            soonest = plan;
+    }
+    if (soonest != NULL)
+        soonest->verdict = VERDICT_CHOSEN;
+    return soonest;
 }

@@ -9,4 +9,8 @@
  * `bypass`: only the reference is acceptable. */
 struct plan *balance_choose(struct plans *plans, const struct request *request, bool bypass);
 
+/* After balance_choose found none: of the plans that would do, but whose places are ejected, the one that is due
+ * soonest. Somebody must be asked when all are out: a mark of ours never refuses a request. NULL: there is none. */
+struct plan *balance_last_resort(struct plans *plans);
+
 #endif

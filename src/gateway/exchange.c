@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "dialect/fingerprint.h"
 #include "gateway/attempt.h"
-#include "gateway/balance.h"
 #include "gateway/credentials.h"
 #include "gateway/outcome.h"
 
@@ -39,6 +38,8 @@ static const struct move {
     {EXCHANGE_PARSING, BODY_PARSED, EXCHANGE_WEIGHING, weigh},
     {EXCHANGE_PARSING, BODY_INVALID, EXCHANGE_SETTLED, refuse},
     {EXCHANGE_WEIGHING, PLAN_CHOSEN, EXCHANGE_SERVING, serve},
+    {EXCHANGE_WEIGHING, PLANS_REST, EXCHANGE_WEIGHING, attempt_wait},
+    {EXCHANGE_WEIGHING, REST_OVER, EXCHANGE_WEIGHING, choose_again},
     {EXCHANGE_WEIGHING, NOTHING_FITS, EXCHANGE_SETTLED, refuse},
     {EXCHANGE_SERVING, FIRST_BYTE, EXCHANGE_ANSWERING, open_answer},
     {EXCHANGE_SERVING, ATTEMPT_FAILED, EXCHANGE_WEIGHING, choose_again},
@@ -103,6 +104,7 @@ exchange_drop(struct exchange *exchange)
 static const struct visitor_ops exchange_visitor;
 
 static void on_ping(struct timer *timer);
+static void on_rest_over(struct timer *timer);
 
 struct exchange *
 exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
@@ -125,6 +127,7 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     exchange->arrived_us = world_now_us(worker_world(worker));
     exchange->arrived_wall_us = world_wall_us(worker_world(worker));
     exchange->ping.fire = on_ping;
+    exchange->rest.fire = on_rest_over;
     arena_init(&exchange->arena);
     usage_init(&exchange->usage);
     exchange->tags = identify_tags(&exchange->arena, identity->key, http_head_get(head, "x-equipoise-tags"));
@@ -267,15 +270,16 @@ make_plans(struct exchange *exchange)
 static void
 choose(struct exchange *exchange)
 {
-    exchange->plan = balance_choose(&exchange->plans, &exchange->request, exchange->bypass);
-    if (exchange->plan != NULL)
+    struct plan *plan = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
+
+    if (plan != NULL) {
+        exchange->plan = plan;
         exchange_move(exchange, PLAN_CHOSEN);
-    else if (exchange->plans.all[0].verdict == VERDICT_NOT_ALLOWED)
-        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_FORBIDDEN,
-                         "no backend of this model is allowed for this tenant (tenants: allow)");
-    else
-        exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
-                         "the backend of this model speaks another API than the request");
+    } else if (exchange->wait_us > 0) {
+        exchange_move(exchange, PLANS_REST);
+    } else {
+        attempt_none_left(exchange);
+    }
 }
 
 static void
@@ -327,6 +331,16 @@ static void
 choose_again(struct exchange *exchange)
 {
     choose(exchange);
+}
+
+static void
+on_rest_over(struct timer *timer)
+{
+    struct exchange *exchange = CONTAINER_OF(timer, struct exchange, rest);
+
+    exchange_hold(exchange);
+    exchange_move(exchange, REST_OVER);
+    exchange_drop(exchange);
 }
 
 static void pump(struct exchange *exchange);
@@ -415,6 +429,7 @@ static void
 settle(struct exchange *exchange)
 {
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
+    world_timer_stop(worker_world(exchange->worker), &exchange->rest);
     settle_attempt(exchange);
     settle_row(exchange);
     if (exchange->ending == ENDING_OK)
@@ -500,7 +515,8 @@ release(struct exchange *exchange)
 {
     struct view *view = exchange->view;
 
-    ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping));
+    ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping) &&
+           !timer_running(&exchange->rest));
     list_remove(&exchange->link);
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);

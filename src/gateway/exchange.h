@@ -8,6 +8,7 @@
 #define GATEWAY_EXCHANGE_H
 
 #include "dialect/errors.h"
+#include "dialect/refusal.h"
 #include "gateway/flight.h"
 #include "gateway/gateway.h"
 #include "money/prices.h"
@@ -87,7 +88,10 @@ struct exchange {
     struct request request;    /* what levers see */
     struct target passthrough; /* API_PASSTHROUGH: the target */
     uint64_t conversation;
-    struct plan *plan; /* the one that serves; NULL before */
+    struct plan *plan;   /* the one that serves; NULL before */
+    size_t seat;         /* the endpoint of its backend that the present attempt is at */
+    bool reported;       /* what that attempt says of the endpoint is known to the others */
+    struct refusal said; /* and what its answer says, if it is an error */
     unsigned attempts;
     size_t try_count;
     bool booked;          /* the present flight is among them */
@@ -105,6 +109,10 @@ struct exchange {
     struct buffer pending; /* goes to the client before the cursor's bytes */
     bool ending_stream;    /* nothing comes after `pending` */
     struct timer ping;
+    struct timer rest;   /* until a backend that asked for it has had its rest */
+    usec wait_us;        /* how long that is */
+    usec waited_us;      /* all such waits together */
+    usec retry_after_us; /* what the client is told, when it is refused; 0: nothing */
     struct job job;
     struct list waiting;          /* in a credential's line */
     const char *secret;           /* the credential, while an attempt is made with it */

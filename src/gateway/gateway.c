@@ -13,6 +13,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     alerts_init(&gateway->alerts);
     budgets_init(&gateway->budgets);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
+    healths_init(&gateway->healths);
 }
 
 void
@@ -22,7 +23,11 @@ gateway_free(struct gateway *gateway)
     budgets_free(&gateway->budgets);
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
+<<<<<<< HEAD
     switches_release(gateway->switches);
+=======
+    healths_free(&gateway->healths);
+>>>>>>> d80e558 (Attempts reach every endpoint of every plan, obey retry-after, and leave alone what fails)
     experiences_free(&gateway->experiences);
 }
 

@@ -1,7 +1,7 @@
 /* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
  * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot with the
- * directory of models (view.h), what was learned of targets, the budgets, the queue of alerts, the switch `bypass`, the
- * counters (each worker its own, all may read). */
+ * directory of models (view.h), what was learned of targets and of the health of their places, the budgets, the queue of
+ * alerts, the switch `bypass`, the counters (each worker its own, all may read). */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -23,6 +23,7 @@ struct gateway {
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
     struct switches *switches; /* the newest, held; likewise the first worker's */
     struct experiences experiences;
+    struct healths healths;
     struct alerts alerts;
     struct budgets budgets;
     atomic_bool bypass;

@@ -3,7 +3,7 @@
 #include "gateway/exchange.h"
 
 /* A route of the request's own, for a model that no route names: it goes to the backend that has it, at its own price,
- * with no lever and the usual attempts. */
+ * with no lever and two attempts. */
 static struct route_config *
 own_route(struct exchange *exchange, const struct backend_config *backend, struct slice model)
 {

@@ -4,6 +4,7 @@
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
 #include "gateway/outcome.h"
+#include "gateway/reach.h"
 
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
@@ -80,18 +81,6 @@ make_target(struct exchange *exchange)
         arena_printf(&exchange->arena, "%s%.*s%c%s", base, SLICE_ARGS(path), has_query ? '&' : '?', backend->query));
 }
 
-/* Several addresses of one backend are taken in turn, from where this request's lot falls. */
-static const struct endpoint *
-pick_endpoint(const struct exchange *exchange)
-{
-    const struct backend_config *backend = exchange->plan->target->backend;
-
-    ENSURE(backend->endpoint_count > 0);
-    /* The balance has seen to it; here is the last place before anything is sent. */
-    ENSURE(destination_allowed(exchange->identity.tenant, backend));
-    return &backend->endpoints[(exchange->id + exchange->attempts) % backend->endpoint_count];
-}
-
 static void
 on_writable(void *context)
 {
@@ -105,7 +94,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     struct body_part parts[2 * REQUEST_SPLICES_MOST + 1];
     bool streamed = exchange->plan->source == SOURCE_PASSTHROUGH;
     struct call_request request = {
-        .endpoint = pick_endpoint(exchange),
+        .endpoint = reach_pick(exchange),
         .method = exchange->head.method,
         .target = make_target(exchange),
         .headers = headers,
@@ -115,8 +104,11 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
         .streamed = streamed && exchange->head.body_len != 0,
         .stream_len = exchange->head.body_len,
     };
-    struct flight *flight =
-        flight_open(worker_world(exchange->worker), exchange->plan->target, exchange->identity.api, &request);
+    struct flight *flight;
+
+    /* The balance has seen to it; here is the last place before anything is sent. */
+    ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
+    flight = flight_open(worker_world(exchange->worker), exchange->plan->target, exchange->identity.api, &request);
 
     flight->writable = on_writable;
     flight->context = exchange;

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "gateway/credentials.h"
+#include "gateway/reach.h"
 
 /* No answer, or an error's: nothing is billed. */
 static bool
@@ -122,6 +123,7 @@ settle_attempt(struct exchange *exchange)
     if (flight == NULL || exchange->booked)
         return;
     exchange->booked = true;
+    reach_report(exchange);
     ENSURE(exchange->try_count < ROW_ATTEMPTS_MOST);
     exchange->usage = flight_usage(exchange);
     line = &exchange->tries[exchange->try_count++];

@@ -49,7 +49,7 @@ view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct 
     view->worker = worker;
     view->snapshot = snapshot_hold(snapshot);
     view->config = snapshot->config;
-    facts_source_init(&view->targets, &worker->gateway->experiences, view->config);
+    facts_source_init(&view->targets, &worker->gateway->experiences, &worker->gateway->healths, view->config);
     view->credentials = credentials_new(view);
     if (before != NULL)
         credentials_take_over(view, before);

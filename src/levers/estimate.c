@@ -12,9 +12,10 @@ enum { TIMES_SHARE_PPM = 950000 };
 enum { KNOWN_MOST = 4096 };
 
 void
-facts_source_init(struct facts_source *source, struct experiences *experiences, const struct config *config)
+facts_source_init(struct facts_source *source, struct experiences *experiences, struct healths *healths,
+                  const struct config *config)
 {
-    *source = (struct facts_source){.experiences = experiences, .config = config};
+    *source = (struct facts_source){.experiences = experiences, .healths = healths, .config = config};
     map_init(&source->known);
     arena_init(&source->arena);
 }
@@ -46,6 +47,7 @@ add_facts(struct facts_source *source, const struct target *target, struct slice
     facts->target = copy_target(&source->arena, target);
     facts->experience = experiences_of(source->experiences, name);
     facts->price = price;
+    facts->standing = healths_standing(source->healths, target, name, &source->arena);
     map_put(&source->known, name, facts);
     return facts;
 }

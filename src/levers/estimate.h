@@ -8,12 +8,14 @@
 /* One worker's view of what is known of targets: each looked up once in a configuration snapshot. */
 struct facts_source {
     struct experiences *experiences; /* shared by all workers */
+    struct healths *healths;         /* likewise */
     const struct config *config;     /* the snapshot */
     struct map known;                /* target name -> struct target_facts */
     struct arena arena;              /* holds them */
 };
 
-void facts_source_init(struct facts_source *source, struct experiences *experiences, const struct config *config);
+void facts_source_init(struct facts_source *source, struct experiences *experiences, struct healths *healths,
+                       const struct config *config);
 void facts_source_free(struct facts_source *source);
 
 /* What is known of a target; lives as long as the source. */

@@ -6,6 +6,7 @@
 
 #include "base/timers.h"
 #include "config/config.h"
+#include "fleet/health.h"
 #include "money/usd.h"
 
 /* Where an answer comes from. */
@@ -37,7 +38,11 @@ struct plan {
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     enum verdict verdict;
-    bool tried; /* an attempt was made and failed */
+    bool tried; /* attempts were made at all of its endpoints, and failed */
+    /* Of the endpoints of its backend: bit i % 64 is set when this request was at endpoint i in vain. */
+    uint64_t tried_seats;
+    enum verdict away; /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */
+    usec away_until_us;
 };
 
 enum { PLANS_MOST = 16 };
@@ -58,6 +63,7 @@ struct target_facts {
     const struct target *target;
     struct experience *experience;
     const struct price *price; /* NULL: the price book has none */
+    struct standing standing;  /* the health of its places */
 };
 
 #endif

@@ -37,6 +37,7 @@ expected_costs(void **state)
     struct problems problems;
     struct config *config = NULL;
     struct experiences experiences;
+    struct healths healths;
     struct facts_source source;
     struct request_facts facts = {0};
     struct request request = {.facts = &facts, .body = {text, 100}, .targets = &source};
@@ -46,7 +47,8 @@ expected_costs(void **state)
     problems_init(&problems);
     assert_int_equal(config_load("f.yaml", slice_of(text), &problems, &config), OK);
     experiences_init(&experiences);
-    facts_source_init(&source, &experiences, config);
+    healths_init(&healths);
+    facts_source_init(&source, &experiences, &healths, config);
     plan.facts = facts_of(&source, &config->routes[0].reference);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         facts = (struct request_facts){
@@ -58,6 +60,7 @@ expected_costs(void **state)
             assert_int_equal(plan.cost, 25 * USD_ONE / 1000000 + cases[i].output * 2 * USD_ONE / 1000000);
     }
     facts_source_free(&source);
+    healths_free(&healths);
     experiences_free(&experiences);
     config_release(config);
     problems_free(&problems);

@@ -1,0 +1,311 @@
+#include "gateway/reach.h"
+
+static uint64_t
+seat_bit(size_t seat)
+{
+    return (uint64_t)1 << seat % 64;
+}
+
+static const struct standing *
+standing_of(const struct plan *plan)
+{
+    return &plan->facts->standing;
+}
+
+/* What stands between a plan and one of its seats. `tried` is left out by the caller. */
+static enum verdict
+seat_away(const struct seat *seat, usec now_us, usec *until_us)
+{
+    if (rest_over_us(seat->rest) > now_us) {
+        *until_us = rest_over_us(seat->rest);
+        return VERDICT_RESTING;
+    }
+    if (health_state(seat->health, now_us) != HEALTH_OUT)
+        return VERDICT_NONE;
+    *until_us = health_due_us(seat->health);
+    return VERDICT_EJECTED;
+}
+
+/* An ejected seat can be a last resort, one at rest can not: so where there are both, the plan counts as ejected. */
+static bool
+is_nearer(enum verdict away, usec until_us, const struct plan *plan)
+{
+    if (away != plan->away)
+        return away == VERDICT_EJECTED;
+    return until_us < plan->away_until_us;
+}
+
+static void
+survey_seats(struct plan *plan, usec now_us)
+{
+    const struct standing *standing = standing_of(plan);
+    bool any = false;
+
+    for (size_t i = 0; i < standing->count; i++) {
+        enum verdict away;
+        usec until_us = 0;
+
+        if (plan->tried_seats & seat_bit(i))
+            continue;
+        away = seat_away(&standing->seats[i], now_us, &until_us);
+        if (!any || away == VERDICT_NONE || is_nearer(away, until_us, plan)) {
+            plan->away = away;
+            plan->away_until_us = until_us;
+        }
+        any = true;
+        if (away == VERDICT_NONE)
+            return;
+    }
+    plan->tried |= !any;
+}
+
+static void
+survey_plan(struct plan *plan, usec now_us)
+{
+    struct health *account = standing_of(plan)->account;
+
+    plan->away = VERDICT_NONE;
+    survey_seats(plan, now_us);
+    if (plan->away == VERDICT_NONE && health_state(account, now_us) == HEALTH_OUT) {
+        plan->away = VERDICT_SPENT;
+        plan->away_until_us = health_due_us(account);
+    }
+}
+
+void
+reach_survey(const struct exchange *exchange, struct plans *plans)
+{
+    usec now_us = world_now_us(worker_world(exchange->worker));
+
+    for (size_t i = 0; i < plans->count; i++)
+        if (!plans->all[i].tried && plans->all[i].source != SOURCE_PASSTHROUGH) /* which has nowhere else to go */
+            survey_plan(&plans->all[i], now_us);
+}
+
+/* Picking */
+
+/* Several endpoints of one backend are taken in turn, from where this request's lot falls. */
+static size_t
+seat_in_turn(const struct exchange *exchange, size_t turn)
+{
+    return (exchange->id + exchange->attempts + turn) % standing_of(exchange->plan)->count;
+}
+
+/* A seat that may be asked now: if it is due for a probe, this is the probe. */
+static bool
+take_open_seat(struct exchange *exchange, usec now_us)
+{
+    const struct standing *standing = standing_of(exchange->plan);
+
+    for (size_t turn = 0; turn < standing->count; turn++) {
+        size_t at = seat_in_turn(exchange, turn);
+        const struct seat *seat = &standing->seats[at];
+
+        if (exchange->plan->tried_seats & seat_bit(at) || rest_over_us(seat->rest) > now_us ||
+            !health_claim(seat->health, now_us))
+            continue;
+        exchange->seat = at;
+        return true;
+    }
+    return false;
+}
+
+/* Nobody is left: the one due soonest, tried ones behind the others, and so those at rest. */
+static void
+take_last_resort(struct exchange *exchange, usec now_us)
+{
+    const struct standing *standing = standing_of(exchange->plan);
+    usec soonest_us = USEC_NEVER;
+
+    exchange->seat = seat_in_turn(exchange, 0);
+    for (size_t turn = 0; turn < standing->count; turn++) {
+        size_t at = seat_in_turn(exchange, turn);
+        const struct seat *seat = &standing->seats[at];
+
+        if (exchange->plan->tried_seats & seat_bit(at) || rest_over_us(seat->rest) > now_us ||
+            health_due_us(seat->health) >= soonest_us)
+            continue;
+        soonest_us = health_due_us(seat->health);
+        exchange->seat = at;
+    }
+}
+
+const struct endpoint *
+reach_pick(struct exchange *exchange)
+{
+    const struct backend_config *backend = exchange->plan->target->backend;
+    usec now_us = world_now_us(worker_world(exchange->worker));
+
+    ENSURE(backend->endpoint_count > 0 && backend->endpoint_count == standing_of(exchange->plan)->count);
+    if (!take_open_seat(exchange, now_us))
+        take_last_resort(exchange, now_us);
+    health_claim(standing_of(exchange->plan)->account, now_us);
+    exchange->reported = false;
+    exchange->said = (struct refusal){0};
+    return &backend->endpoints[exchange->seat];
+}
+
+/* Learning */
+
+/* What an attempt's end says of its endpoint. */
+enum opinion { OPINION_NONE, OPINION_WORKS, OPINION_FAILS };
+
+/* Overloaded, broken, or a proxy that cannot reach what is behind it. "Not implemented" is about the request. */
+static bool
+is_failing(unsigned status)
+{
+    return status >= 500 && status != 501;
+}
+
+/* What our side ended, what never left it, and a kept connection that its peer had closed (RFC 9112, 9.3.1) say nothing.
+ * Errors that are the request's own show that the server works. */
+static enum opinion
+opinion_of(const struct flight *flight)
+{
+    if (is_failing(flight->status))
+        return OPINION_FAILS;
+    if (flight->state == FLIGHT_FAILED) {
+        bool stale = flight->call.reused && flight_did_nothing(flight);
+
+        return stale || flight->failure == CALL_FULL ? OPINION_NONE : OPINION_FAILS;
+    }
+    if (flight->meter.failed && flight->status < 400)
+        return OPINION_FAILS; /* an error event within the stream */
+    if (flight->status >= 400)
+        return OPINION_WORKS;
+    return flight->state == FLIGHT_COMPLETE ? OPINION_WORKS : OPINION_NONE;
+}
+
+static struct slice
+body_start(struct arena *arena, const struct flight *flight)
+{
+    char *text = arena_alloc(arena, REFUSAL_BODY_MOST);
+    size_t len = 0;
+
+    LIST_EACH(&flight->chunks, node, after)
+    {
+        struct slice piece = chunk_bytes(CONTAINER_OF(node, struct flight_chunk, link)->bytes);
+
+        piece = slice_first(piece, REFUSAL_BODY_MOST - len);
+        memcpy(text + len, piece.data, piece.len);
+        len += piece.len;
+    }
+    return slice_make(text, len);
+}
+
+static void
+read_refusal(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct http_head head = {
+        .status = flight->status, .headers = flight->headers, .header_count = flight->header_count};
+
+    exchange->said =
+        refusal_read(&head, body_start(&exchange->arena, flight), world_wall_us(worker_world(exchange->worker)));
+}
+
+static void
+tell_change(struct exchange *exchange, const struct health *health, enum health_change change, const char *why)
+{
+    struct gateway_worker *worker = exchange->worker;
+
+    if (change == HEALTH_EJECTED) {
+        count(&worker->counters, COUNT_EJECTIONS, 1);
+        log_line(worker->gateway->log, LOG_WARN, "%s is left alone for %lld ms: %s", health->name,
+                 (long long)((health_due_us(health) - world_now_us(worker_world(worker))) / USEC_PER_MS), why);
+    } else if (change == HEALTH_READMITTED) {
+        count(&worker->counters, COUNT_READMISSIONS, 1);
+        log_line(worker->gateway->log, LOG_INFO, "%s answers again", health->name);
+    }
+}
+
+static void
+report_endpoint(struct exchange *exchange, struct health *health, usec now_us)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    enum opinion opinion = opinion_of(flight);
+    enum health_change change = HEALTH_SAME;
+    const char *why = flight->why != NULL ? flight->why : "its answers are errors";
+
+    if (opinion == OPINION_NONE)
+        health_unknown(health, now_us);
+    else if (opinion == OPINION_WORKS)
+        change = health_worked(health, flight->opened_us, now_us);
+    else
+        change = health_failed(health, flight->opened_us, now_us);
+    tell_change(exchange, health, change, why);
+}
+
+/* Only what is known of money counts here: an answer that was paid for, or words about the limit. */
+static void
+report_account(struct exchange *exchange, struct health *account, usec now_us)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    enum health_change change = HEALTH_SAME;
+
+    if (exchange->said.spend_limit) {
+        count(&exchange->worker->counters, COUNT_SPEND_LIMITS, 1);
+        change = health_eject(account, now_us);
+    } else if (health_state(account, now_us) == HEALTH_IN) {
+        return;
+    } else if (flight->state == FLIGHT_COMPLETE && flight->status < 300) {
+        change = health_worked(account, flight->opened_us, now_us);
+    } else {
+        health_unknown(account, now_us);
+    }
+    tell_change(exchange, account, change, "its account's spend limit is reached");
+}
+
+/* Only what waiting can mend. */
+static void
+report_rest(struct exchange *exchange, struct rest *rest, usec now_us)
+{
+    struct refusal *refusal = &exchange->said;
+    unsigned status = exchange->cursor.flight->status;
+
+    if (refusal->spend_limit || refusal->final || (status != 429 && !is_failing(status)))
+        refusal->retry_after_us = 0;
+    if (refusal->retry_after_us > REST_MOST_US)
+        refusal->retry_after_us = REST_MOST_US;
+    if (refusal->retry_after_us > 0)
+        rest_until(rest, now_us + refusal->retry_after_us);
+}
+
+void
+reach_report(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct standing *standing = standing_of(exchange->plan);
+    usec now_us = world_now_us(worker_world(exchange->worker));
+
+    if (exchange->reported)
+        return;
+    exchange->reported = true;
+    ENSURE(exchange->seat < standing->count);
+    if (flight->status >= 400)
+        read_refusal(exchange);
+    report_endpoint(exchange, standing->seats[exchange->seat].health, now_us);
+    report_account(exchange, standing->account, now_us);
+    report_rest(exchange, standing->seats[exchange->seat].rest, now_us);
+}
+
+static bool
+same_account(const struct backend_config *a, const struct backend_config *b)
+{
+    const char *secret = a->credential.secret, *other = b->credential.secret;
+
+    return a == b || (secret != NULL && other != NULL && strcmp(secret, other) == 0);
+}
+
+void
+reach_strike(const struct exchange *exchange, struct plans *plans)
+{
+    struct plan *plan = &plans->all[exchange->plan - exchange->plans.all];
+
+    if (exchange->cursor.flight == NULL)
+        plan->tried = true; /* there was no credential: no endpoint of it can be asked */
+    else if (exchange->said.retry_after_us == 0)
+        plan->tried_seats |= seat_bit(exchange->seat);
+    for (size_t i = 0; i < plans->count && exchange->said.spend_limit; i++)
+        plans->all[i].tried |= same_account(plans->all[i].target->backend, plan->target->backend);
+}
