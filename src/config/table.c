@@ -183,11 +183,12 @@ static const struct field route_fields[] = {
           "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
     FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
           "Calls to backends for one request at most, retries included.", .standard = "3", .least = 1, .most = 16),
-    FIELD("retry", FIELD_CHOICE, AT(route_draft, retry),
-          "When a call broke off after the request had gone out, so that it may have been worked on and be billed: "
-          "`sent` tries again, as SDKs do, and books both; `safe` tells the client. What was never sent, or was refused "
-          "by the backend, is tried again in either case, and nothing is once the client has a byte of an answer.",
-          .standard = "sent", .choices = retries),
+    FIELD(
+        "retry", FIELD_CHOICE, AT(route_draft, retry),
+        "When a call broke off after the request had gone out, so that it may have been worked on and be billed: "
+        "`sent` tries again, as SDKs do, and books both; `safe` tells the client. What was never sent, or was refused "
+        "by the backend, is tried again in either case, and nothing is once the client has a byte of an answer.",
+        .standard = "sent", .choices = retries),
     FIELD("worth", FIELD_MONEY, AT(route_draft, worth), "What a useful answer is worth, for the margin in the report."),
     BUDGET_FIELDS(route_draft, "the route"),
     FIELD("output_max", FIELD_COUNT, AT(route_draft, output_max),

@@ -114,7 +114,7 @@ read_duration(struct slice text)
 static usec
 read_reset(struct slice text, usec wall_us)
 {
-    static const usec epoch_like_us = 1000000000 * USEC_PER_S; /* no span is this long, but any date's seconds are */
+    static const usec epoch_like_us = 500000000 * USEC_PER_S; /* fifteen years: no span, but any date */
     struct slice rest = text;
     double seconds;
     usec date, span;

@@ -176,10 +176,40 @@ dates_that_are_not(void **state)
     }
 }
 
+static void
+dates_of_http(void **state)
+{
+    static const char *const same[] = {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+                                       "Sun Nov  6 08:49:37 1994"};
+    static const char *const none[] = {"",
+                                       "7",
+                                       "Sun, 06 Nov 1994",
+                                       "Sun, 06 Nov 1994 08:49:37",
+                                       "Sun, 06 Nov 1994 08:49:37 CET",
+                                       "Sun, 31 Feb 1994 08:49:37 GMT",
+                                       "Sun, 06 Nov 1994 24:49:37 GMT",
+                                       "Sun, 06 Now 1994 08:49:37 GMT",
+                                       "Sun, 00 Nov 1994 08:49:37 GMT",
+                                       "Sun Nov  6 08:49:37 1994 GMT",
+                                       "1994-11-06T08:49:37Z"};
+    usec at;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(same); i++) {
+        assert_int_equal(clock_parse_http(slice_of(same[i]), &at), OK);
+        assert_int_equal(at, INT64_C(784111777) * USEC_PER_S);
+    }
+    assert_int_equal(clock_parse_http(SLICE_LITERAL("Sat, 29-Feb-20 00:00:00 GMT"), &at), OK);
+    assert_int_equal(at, INT64_C(1582934400) * USEC_PER_S);
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        assert_int_equal(clock_parse_http(slice_of(none[i]), &at), ERR_INVALID);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dates_of_http),
         cmocka_unit_test(every_day_of_four_hundred_years),
         cmocka_unit_test(fields_out_of_range_carry_over),
         cmocka_unit_test(texts_round_trip),

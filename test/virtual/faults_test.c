@@ -70,7 +70,7 @@ check_client(struct scene *s, const struct plot *plot, const struct vclient *cli
     bool told_end = plot->end != NULL && slice_ends(body, plot->end);
 
     if (vclient_left(client))
-        for (size_t i = 0; i < s->config->backend_count; i++)
+        for (size_t i = 0; i < s->backend_count; i++)
             assert_int_equal(vbackend_worked_after_us(s->backends[i], vclient_ended_us(client)), 0);
     if (told_end) /* none is made up */
         assert_contains(body, "w4 ");

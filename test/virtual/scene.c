@@ -104,14 +104,14 @@ static const struct provider usual_provider = {
     .words = 5, .input = 1000, .output = 60, .first_word_us = 200 * USEC_PER_MS, .word_gap_us = 20 * USEC_PER_MS};
 
 static void
-start_backend(struct scene *scene, const struct backend_config *backend)
+start_backend(struct scene *scene, const struct endpoint *endpoint, const char *name)
 {
     size_t at = scene->backend_count++;
 
     ENSURE(at < SCENE_BACKENDS_MOST);
-    scene->endpoint_ids[at] = backend->endpoints[0].id;
+    scene->endpoint_ids[at] = endpoint->id;
     scene->providers[at] = usual_provider;
-    scene->backends[at] = vbackend_new(scene->history, &backend->endpoints[0], backend->name);
+    scene->backends[at] = vbackend_new(scene->history, endpoint, name);
     provider_runs(&scene->providers[at], scene->backends[at]);
 }
 
@@ -128,9 +128,13 @@ stands_at(const struct scene *scene, unsigned endpoint_id)
 static void
 start_backends(struct scene *scene)
 {
-    for (size_t i = 0; i < scene->config->backend_count; i++)
-        if (!stands_at(scene, scene->config->backends[i].endpoints[0].id))
-            start_backend(scene, &scene->config->backends[i]);
+    for (size_t i = 0; i < scene->config->backend_count; i++) {
+        const struct backend_config *backend = &scene->config->backends[i];
+
+        for (size_t j = 0; j < backend->endpoint_count; j++)
+            if (!stands_at(scene, backend->endpoints[j].id))
+                start_backend(scene, &backend->endpoints[j], backend->name);
+    }
 }
 
 struct scene_adoption {
@@ -234,13 +238,14 @@ scene_teardown(void **state)
 }
 
 static size_t
-index_of(struct scene *scene, const char *name)
+index_of(struct scene *scene, const char *name, size_t replica)
 {
     const struct backend_config *backend = config_backend(scene->config, slice_of(name));
     size_t index = 0;
 
     assert_non_null(backend);
-    while (scene->endpoint_ids[index] != backend->endpoints[0].id)
+    assert_true(replica < backend->endpoint_count);
+    while (scene->endpoint_ids[index] != backend->endpoints[replica].id)
         index++;
     return index;
 }
@@ -248,13 +253,25 @@ index_of(struct scene *scene, const char *name)
 struct provider *
 scene_provider(struct scene *scene, const char *backend)
 {
-    return &scene->providers[index_of(scene, backend)];
+    return &scene->providers[index_of(scene, backend, 0)];
 }
 
 struct vbackend *
 scene_backend(struct scene *scene, const char *backend)
 {
-    return scene->backends[index_of(scene, backend)];
+    return scene->backends[index_of(scene, backend, 0)];
+}
+
+struct provider *
+scene_replica_provider(struct scene *scene, const char *backend, size_t replica)
+{
+    return &scene->providers[index_of(scene, backend, replica)];
+}
+
+struct vbackend *
+scene_replica(struct scene *scene, const char *backend, size_t replica)
+{
+    return scene->backends[index_of(scene, backend, replica)];
 }
 
 /* Asking */

@@ -65,6 +65,10 @@ void scene_free(struct scene *scene, void **state);
 struct provider *scene_provider(struct scene *scene, const char *backend);
 struct vbackend *scene_backend(struct scene *scene, const char *backend);
 
+/* The same for a backend of several URLs, counted from 0 (which the two above mean). */
+struct provider *scene_replica_provider(struct scene *scene, const char *backend, size_t replica);
+struct vbackend *scene_replica(struct scene *scene, const char *backend, size_t replica);
+
 /* The whole configuration anew (but for the key, which is added as in scene_new): the reload starts now and is over some
  * steps later. What stays of the backends keeps its provider; a backend at another place is another provider, behind the
  * same name. At most SCENE_BACKENDS_MOST places in a scene. */
