@@ -270,10 +270,10 @@ make_plans(struct exchange *exchange)
 static void
 choose(struct exchange *exchange)
 {
-    struct plan *plan = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
+    struct plan *chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
 
-    if (plan != NULL) {
-        exchange->plan = plan;
+    if (chosen != NULL) {
+        exchange->plan = chosen;
         exchange_move(exchange, PLAN_CHOSEN);
     } else if (exchange->wait_us > 0) {
         exchange_move(exchange, PLANS_REST);

@@ -150,7 +150,7 @@ reach_pick(struct exchange *exchange)
 /* What an attempt's end says of its endpoint. */
 enum opinion { OPINION_NONE, OPINION_WORKS, OPINION_FAILS };
 
-/* Overloaded, broken, or a proxy that cannot reach what is behind it. "Not implemented" is about the request. */
+/* Overloaded, broken, or a proxy that cannot reach what is behind it. A method or feature that is not there (501) is the request's affair. */
 static bool
 is_failing(unsigned status)
 {

@@ -145,14 +145,20 @@ const FORBIDDEN_WAYS = [
   { way: /->\s*call_open\s*\(/, may: Object.keys(CALL_OPENERS), what: "opens a call: name it and its reason in CALL_OPENERS" },
   { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/send.c", "gateway/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
   { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt.c", "gateway/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
-  { way: /->plan = (?!balance_choose\()/, may: [], what: "a plan that was not chosen on the balance" },
+  { way: /->plan = (?!chosen;)/, may: [], what: "a plan that was not chosen on the balance" },
+  { way: /\bchosen = (?!attempt_next\(exchange,)/, may: [], what: "chosen otherwise than by attempt_next" },
 ];
 
 // What must stand in these files, in this order.
 const GATES = {
   "gateway/balance.c": [/^plan_fits\(/m, /if \(!destination_allowed\(request->tenant, plan->target->backend\)\)\s+return VERDICT_NOT_ALLOWED;/,
-    /^plan_verdict\([\s\S]*?verdict = plan_fits\(plan, request\);\s+if \(verdict != VERDICT_ACCEPTABLE/m],
-  "gateway/send.c": [/^pick_endpoint\([\s\S]*?backend = exchange->plan->target->backend;/m, /\.endpoint = pick_endpoint\(exchange\)/,
+    /^plan_acceptable\([\s\S]*?verdict = plan_fits\(plan, request\);\s+if \(verdict != VERDICT_ACCEPTABLE/m,
+    /^plan_verdict\([\s\S]*?plan_acceptable\(plan, request,[\s\S]*?return verdict == VERDICT_ACCEPTABLE && plan->away != VERDICT_NONE \? plan->away : verdict;/m,
+    /^balance_last_resort\([\s\S]*?if \(plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT\)\s+continue;/m],
+  "gateway/attempt.c": [/^attempt_next\([\s\S]*?plan = balance_choose\(plans,/m, /return plan != NULL \|\| \*wait_us > 0 \? plan : balance_last_resort\(plans\);/],
+  "gateway/reach.c": [/^reach_pick\([\s\S]*?backend = exchange->plan->target->backend;[\s\S]*?return &backend->endpoints\[/m],
+  "gateway/send.c": [/\.endpoint = reach_pick\(exchange\)/,
+    /ENSURE\(destination_allowed\(exchange->identity\.tenant, exchange->plan->target->backend\)\);/,
     /flight_open\(worker_world\(exchange->worker\), exchange->plan->target,/],
   "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,
     /^ask_http\([\s\S]*?if \(!may_leave\(judgement\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],

@@ -83,13 +83,19 @@ test("nothing is sent round the balance", (t) => {
   refuses(t, "src/gateway/exchange.c", "flight = flight_open(world, target, api, &request);\n", /send\.c does/);
   refuses(t, "src/gateway/outcome2.c", "send_flight(exchange, on_wake);\n", /attempt\.c does/);
   refuses(t, "src/gateway/exchange.c", "exchange->plan = &exchange->plans.all[1];\n", /not chosen on the balance/);
-  accepts(t, "src/gateway/exchange.c", "exchange->plan = balance_choose(&exchange->plans, request, bypass);\n");
+  accepts(t, "src/gateway/exchange.c", "struct plan *chosen = attempt_next(exchange, plans, &wait);\nexchange->plan = chosen;\n");
+  refuses(t, "src/gateway/exchange.c", "chosen = &exchange->plans.all[1];\nexchange->plan = chosen;\n", /otherwise than by attempt_next/);
   accepts(t, "src/virtual/world.c", ".call_open = vcall_open, /* ->call_open( */\n");
   for (const [path, gate] of [
     ["gateway/balance.c", "destination_allowed(request->tenant, plan->target->backend)"],
     ["gateway/balance.c", "verdict = plan_fits(plan, request);"],
     ["gateway/send.c", "flight_open(worker_world(exchange->worker), exchange->plan->target,"],
-    ["gateway/send.c", ".endpoint = pick_endpoint(exchange)"],
+    ["gateway/balance.c", "verdict = plan_acceptable(plan, request, bypass, reference_failed);"],
+    ["gateway/balance.c", "plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT"],
+    ["gateway/attempt.c", "plan = balance_choose(plans, &exchange->request, exchange->bypass);"],
+    ["gateway/reach.c", "return &backend->endpoints[exchange->seat];"],
+    ["gateway/send.c", ".endpoint = reach_pick(exchange)"],
+    ["gateway/send.c", "ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));"],
     ["gateway/outcome.c", "if (!may_leave(judgement)) {"],
     ["gateway/outcome.c", "return destination_allowed(judgement->tenant,"],
   ]) {
