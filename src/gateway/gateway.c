@@ -23,11 +23,8 @@ gateway_free(struct gateway *gateway)
     budgets_free(&gateway->budgets);
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
-<<<<<<< HEAD
     switches_release(gateway->switches);
-=======
     healths_free(&gateway->healths);
->>>>>>> d80e558 (Attempts reach every endpoint of every plan, obey retry-after, and leave alone what fails)
     experiences_free(&gateway->experiences);
 }
 
