@@ -11,8 +11,9 @@ enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000 };
 
 /* As given on the command line. */
 struct arguments {
-    const char *listen, *model, *first_token, *per_token, *jitter, *fault, *key;
+    const char *listen, *model, *first_token, *per_token, *jitter, *fault, *key, *engine;
     uint64_t port, concurrency, seed, workers;
+    uint64_t sequences, kv_tokens, step_tokens, stream_interval; /* of the engine; 0: as it is known for */
     bool instant, no_prefix_cache;
 };
 
@@ -20,6 +21,8 @@ static const struct example examples[] = {
     {"equipoise twin --instant", "answers at once, on 127.0.0.1:8000"},
     {"equipoise twin --first-token 300ms --per-token 20ms --concurrency 8",
      "in modelled time; the ninth request waits, and load slows all of them down"},
+    {"equipoise twin --engine h100-llama-3.1-8b --max-num-seqs 64",
+     "each model on a modelled engine: continuous batching, chunked prompts, a cache for prefixes"},
     {"equipoise twin --model llama-3.1-8b:small,gpt-large:large:600ms:15ms",
      "under names of your own, each with its ability and, if given, its times"},
     {"equipoise twin --fault status=500:1%,cut-mid-stream:2%", "with faults; a request can ask for its own by the "
@@ -30,6 +33,13 @@ static const char notes[] =
     "Abilities: small, medium, large, embed, or a number (the logit of a right answer to a task of mean difficulty).\n"
     "A name that ends in -thinking reasons first. Without --model there are twin-small, twin-medium, twin-large,\n"
     "twin-large-thinking and twin-embed.\n"
+    "\n"
+    "Engines (--engine): a100-llama-3-8b, a100-llama-3-70b-tp4, h100-llama-3.1-8b,\n"
+    "h100-llama-3-70b-tp4, h100-llama-3-70b-tp8.\n"
+    "Every model but those that embed gets an engine of its own, which decides when its tokens come; --first-token,\n"
+    "--per-token, --jitter and --concurrency are not for it, and there is one worker. By the headers\n"
+    "x-twin-prompt-tokens, x-twin-output-tokens and x-twin-blocks a request says how long it and its answer are to "
+    "be.\n"
     "\n"
     "Faults: drop-before-first-byte, drop-after-first-byte, cut-mid-stream, cut-after=TOKENS, end-early=TOKENS,\n"
     "stall-after=TOKENS, delay=TIME, slow=TIME, status=NNN, malformed-sse, no-usage; each with an optional share\n"
@@ -56,6 +66,15 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
         {"no-prefix-cache", 0, OPTION_FLAG, NULL, "never report cached input", &arguments->no_prefix_cache},
         {"seed", 's', OPTION_NUMBER, "N", "decides answers, jitter and faults (1)", &arguments->seed},
         {"workers", 'w', OPTION_NUMBER, "N", "threads; each has its share of the slots (1)", &arguments->workers},
+        {"engine", 'e', OPTION_TEXT, "PAIR", "a modelled engine for each model, see below", &arguments->engine},
+        {"max-num-seqs", 0, OPTION_NUMBER, "N", "sequences that run at a time in an engine (256)",
+         &arguments->sequences},
+        {"kv-tokens", 0, OPTION_NUMBER, "N", "tokens that its cache has room for (what the devices have)",
+         &arguments->kv_tokens},
+        {"token-budget", 0, OPTION_NUMBER, "N", "tokens in one of its steps (2048; on an H100 8192)",
+         &arguments->step_tokens},
+        {"stream-interval", 0, OPTION_NUMBER, "N", "tokens from event to event of a stream (1)",
+         &arguments->stream_interval},
     };
     const struct options options = {
         .command = "twin",
@@ -155,6 +174,58 @@ read_models(const char *list, struct twin_pace pace, struct twin_settings *setti
     return true;
 }
 
+static void
+complain_of_engine(const char *name)
+{
+    struct buffer known;
+
+    buffer_init(&known);
+    for (size_t i = 0; engine_pair_at(i) != NULL; i++)
+        buffer_printf(&known, "%s%s", i == 0 ? "" : ", ", engine_pair_at(i)->name);
+    cmd_complain("--engine %s: there is no such engine; known are %.*s.", name, SLICE_ARGS(buffer_content(&known)));
+    buffer_free(&known);
+}
+
+/* Gives each model that does not embed its engine. */
+static bool
+read_engine(const struct arguments *arguments, struct twin_settings *settings)
+{
+    uint64_t most = arguments->sequences | arguments->kv_tokens | arguments->step_tokens | arguments->stream_interval;
+    const struct engine_pair *pair;
+    struct engine_settings engine;
+    const char *why;
+
+    if (arguments->engine == NULL && most == 0)
+        return true;
+    if (arguments->engine == NULL || arguments->workers != 1 || most > INT32_MAX) {
+        cmd_complain("--max-num-seqs, --kv-tokens, --token-budget and --stream-interval need --engine and are at most "
+                     "2147483647; --engine has one worker.");
+        return false;
+    }
+    pair = engine_pair_find(slice_of(arguments->engine));
+    if (pair == NULL) {
+        complain_of_engine(arguments->engine);
+        return false;
+    }
+    engine_settings_of(pair, &engine);
+    if (arguments->sequences != 0)
+        engine.sequences_most = (unsigned)arguments->sequences;
+    if (arguments->kv_tokens != 0)
+        engine.kv_tokens = (int64_t)arguments->kv_tokens;
+    if (arguments->step_tokens != 0)
+        engine.step_tokens_most = (int64_t)arguments->step_tokens;
+    why = engine_settings_objection(&engine);
+    if (why != NULL) {
+        cmd_complain("--engine %s: %s.", arguments->engine, why);
+        return false;
+    }
+    settings->stream_interval = (int64_t)arguments->stream_interval;
+    for (unsigned i = 0; i < settings->model_count; i++)
+        if (!settings->models[i].embeds)
+            settings->models[i].engine = engine;
+    return true;
+}
+
 static bool
 read_settings(const struct arguments *arguments, struct twin_settings *settings, struct arena *arena)
 {
@@ -181,7 +252,8 @@ read_settings(const struct arguments *arguments, struct twin_settings *settings,
         cmd_complain("--fault %s: %s.", arguments->fault, why);
         return false;
     }
-    return arguments->model == NULL || read_models(arguments->model, pace, settings, arena);
+    return (arguments->model == NULL || read_models(arguments->model, pace, settings, arena)) &&
+           read_engine(arguments, settings);
 }
 
 /* Serving */

@@ -396,5 +396,7 @@ ask_free(struct ask *ask)
 int64_t
 ask_input_tokens(const struct ask *ask)
 {
+    if (ask->input_said != 0)
+        return ask->input_said;
     return token_count(ask->context) + (int64_t)ask->images * ASK_IMAGE_TOKENS;
 }

@@ -23,10 +23,11 @@ struct ask {
     yyjson_doc *doc; /* what the slices and values point into */
     struct slice model;
     bool stream, usage_in_stream;
-    unsigned choices;    /* per question */
-    int64_t output_most; /* tokens; -1: not limited */
-    bool to_the_limit;   /* vLLM's ignore_eos: goes on to the limit */
-    bool varies;         /* a temperature above 0 and no seed: equal requests may get different answers */
+    unsigned choices;                /* per question */
+    int64_t output_most;             /* tokens; -1: not limited */
+    bool to_the_limit;               /* vLLM's ignore_eos: goes on to the limit */
+    int64_t input_said, output_said; /* tokens, as headers have it (said.h), not the body; 0: not said */
+    bool varies;                     /* a temperature above 0 and no seed: equal requests may get different answers */
     uint64_t seed;
     struct slice context;    /* all that the model reads, as one text, in the arena; empty for embeddings */
     struct slice *questions; /* the last turn of the user; for completions each prompt */

@@ -1,5 +1,7 @@
 #include "twin/pace.h"
 
+#include "twin/batching.h"
+
 static struct seen *
 seen_of(const struct serving *serving)
 {
@@ -86,7 +88,7 @@ pace_of(const struct serving *serving)
 usec
 pace_token_us(struct serving *serving)
 {
-    usec time_us = under_load(serving, pace_of(serving)->per_token_us);
+    usec time_us = batching_paces(serving) ? 0 : under_load(serving, pace_of(serving)->per_token_us);
 
     return time_us > serving->strike.slow_us ? time_us : serving->strike.slow_us;
 }

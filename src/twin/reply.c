@@ -181,12 +181,15 @@ compose_choice(struct reply_choice *choice, const struct ask *ask, const struct 
     struct rng rng;
 
     rng_seed(&rng, draw_seed(ask, mind, question, index));
-    if (mind->thinks) {
+    if (mind->thinks && ask->output_said == 0) {
         int64_t tokens = REASONING_LEAST + (int64_t)rng_below(&rng, REASONING_SPREAD);
 
         choice_add(choice, (struct part){.kind = PART_REASONING, .text = prose_write(rng_next(&rng), tokens, arena)});
     }
-    if (!compose_calls(choice, ask, question, &rng, arena)) {
+    if (ask->output_said != 0) {
+        choice_add(choice,
+                   (struct part){.kind = PART_TEXT, .text = prose_write(rng_next(&rng), ask->output_said, arena)});
+    } else if (!compose_calls(choice, ask, question, &rng, arena)) {
         choice_add(choice, (struct part){.kind = PART_TEXT, .text = compose_text(ask, question, mind, &rng, arena)});
         apply_stops(choice, ask, &choice->parts[choice->part_count - 1]);
     }

@@ -40,8 +40,11 @@ seen_reset(struct seen *seen)
     for (unsigned i = 0; i < TWIN_MODELS_MOST; i++) {
         struct model_seen *model = &seen->models[i];
 
-        *model = (struct model_seen){
-            .running = model->running, .waiting = model->waiting, .tokens_held = model->tokens_held};
+        *model = (struct model_seen){.running = model->running,
+                                     .waiting = model->waiting,
+                                     .tokens_held = model->tokens_held,
+                                     .has_engine = model->has_engine,
+                                     .engine = model->engine};
     }
     seen->refused = 0;
     request_seen_free(&seen->last);
@@ -123,6 +126,17 @@ seen_runs(struct seen *seen, unsigned model, int change, int64_t tokens)
     seen->models[model].running += change;
     seen->models[model].tokens_held += change * tokens;
     ENSURE(seen->models[model].running >= 0 && seen->models[model].tokens_held >= 0);
+    lock_drop(&seen->lock);
+}
+
+void
+seen_engine(struct seen *seen, unsigned model, const struct engine_metrics *metrics)
+{
+    lock_take(&seen->lock);
+    seen->models[model].has_engine = true;
+    seen->models[model].engine = *metrics;
+    seen->models[model].running = metrics->running;
+    seen->models[model].waiting = metrics->waiting;
     lock_drop(&seen->lock);
 }
 
@@ -289,7 +303,11 @@ metric_waiting(const struct model_seen *model, const struct twin_settings *setti
 static double
 metric_cache_used(const struct model_seen *model, const struct twin_settings *settings)
 {
-    double share = settings->slots == 0 ? 0 : (double)model->tokens_held / settings->slots / CONTEXT_TOKENS;
+    double share;
+
+    if (model->has_engine)
+        return (double)model->engine.kv_used / (double)model->engine.kv_blocks;
+    share = settings->slots == 0 ? 0 : (double)model->tokens_held / settings->slots / CONTEXT_TOKENS;
 
     return share < 1 ? share : 1;
 }
@@ -298,32 +316,49 @@ static double
 metric_prompt_tokens(const struct model_seen *model, const struct twin_settings *settings)
 {
     (void)settings;
-    return (double)model->input;
+    return (double)(model->has_engine ? model->engine.prompt_tokens : model->input);
+}
+
+static double
+metric_prefix_queries(const struct model_seen *model, const struct twin_settings *settings)
+{
+    (void)settings;
+    return (double)(model->has_engine ? model->engine.prefix_asked : model->input);
+}
+
+static double
+metric_preemptions(const struct model_seen *model, const struct twin_settings *settings)
+{
+    (void)settings;
+    return (double)model->engine.preemptions;
 }
 
 static double
 metric_generation_tokens(const struct model_seen *model, const struct twin_settings *settings)
 {
     (void)settings;
-    return (double)model->output;
+    return (double)(model->has_engine ? model->engine.generated_tokens : model->output);
 }
 
 static double
 metric_prefix_hits(const struct model_seen *model, const struct twin_settings *settings)
 {
     (void)settings;
-    return (double)model->cache_read;
+    return (double)(model->has_engine ? model->engine.prefix_found : model->cache_read);
 }
 
 static const struct metric metrics[] = {
     {"num_requests_running", "gauge", "Requests being answered.", metric_running},
-    {"num_requests_waiting", "gauge", "Requests waiting for a slot.", metric_waiting},
-    {"kv_cache_usage_perc", "gauge", "Tokens held by running requests over 8192 for each slot, 0 to 1 (modelled).",
+    {"num_requests_waiting", "gauge", "Requests waiting for a slot or for room in the engine.", metric_waiting},
+    {"kv_cache_usage_perc", "gauge",
+     "Share of the engine's cache blocks in use; without an engine, tokens held by running requests over 8192 for each "
+     "slot (modelled).",
      metric_cache_used},
     {"prompt_tokens_total", "counter", "Tokens read.", metric_prompt_tokens},
     {"generation_tokens_total", "counter", "Tokens generated.", metric_generation_tokens},
-    {"prefix_cache_queries_total", "counter", "Tokens looked up in the prefix cache.", metric_prompt_tokens},
+    {"prefix_cache_queries_total", "counter", "Tokens looked up in the prefix cache.", metric_prefix_queries},
     {"prefix_cache_hits_total", "counter", "Tokens found in the prefix cache.", metric_prefix_hits},
+    {"num_preemptions_total", "counter", "Requests that had to make way for others.", metric_preemptions},
 };
 
 static void

@@ -32,6 +32,8 @@ struct model_seen {
     int64_t input, cache_read, cache_written, output, reasoning;
     int64_t abandoned; /* tokens that were still to come when clients left */
     int64_t running, waiting, tokens_held;
+    bool has_engine;
+    struct engine_metrics engine; /* as last told */
     struct histogram first_token, per_token, whole;
 };
 
@@ -63,6 +65,8 @@ void seen_refused(struct seen *seen);
 void seen_waits(struct seen *seen, unsigned model, int change);
 /* It starts (+1) or ends (-1) to run, holding that many tokens. */
 void seen_runs(struct seen *seen, unsigned model, int change, int64_t tokens);
+/* What the model's engine counts; running and waiting are its from now on. */
+void seen_engine(struct seen *seen, unsigned model, const struct engine_metrics *metrics);
 void seen_first_token(struct seen *seen, unsigned model, usec after_us);
 
 struct ending {

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "twin/batching.h"
 #include "twin/embed.h"
 #include "twin/pace.h"
 #include "twin/tokens.h"
@@ -51,6 +52,7 @@ serving_free(struct serving *serving)
 {
     struct serving *next = pace_drop_slot(serving);
 
+    batching_leave(serving);
     world_timer_stop(serving->worker->application.world, &serving->timer);
     list_remove(&serving->member);
     ask_free(&serving->ask);
@@ -183,7 +185,32 @@ stream_breaks(const struct serving *serving)
 
 /* Telling */
 
-/* One step of the part that is being told: it opens, says a token, or closes. */
+/* The tokens that go out in one piece: what an engine has ready, up to where a fault strikes, or one. */
+static int64_t
+piece_tokens(const struct serving *serving)
+{
+    int64_t ready = serving->turn.tokens - serving->produced, at = serving->strike.break_at;
+
+    if (!batching_paces(serving) || serving->strike.slow_us != 0)
+        return 1;
+    if (at == STRIKE_HALFWAY)
+        at = serving->reply.usage.output / 2;
+    if (at != STRIKE_NEVER && at - serving->produced < ready)
+        ready = at - serving->produced;
+    return ready > 1 ? ready : 1;
+}
+
+static void
+tell_piece(struct serving *serving, const struct render_ops *ops)
+{
+    struct slice piece = token_first(serving->rest, piece_tokens(serving));
+
+    ops->piece(&serving->render, serving->choice, serving->part, piece, &serving->out);
+    serving->produced += token_count(piece);
+    serving->rest = slice_from(serving->rest, piece.len);
+}
+
+/* One step of the part that is being told: it opens, says something, or closes. */
 static void
 tell_part(struct serving *serving, const struct render_ops *ops, const struct part *part)
 {
@@ -193,8 +220,7 @@ tell_part(struct serving *serving, const struct render_ops *ops, const struct pa
         serving->rest = part->text;
         serving->part_open = true;
     } else if (serving->rest.len != 0) {
-        ops->piece(&serving->render, serving->choice, serving->part, token_next(&serving->rest), &serving->out);
-        serving->produced++;
+        tell_piece(serving, ops);
     } else {
         ops->part_close(&serving->render, serving->choice, serving->part++, &serving->out);
         serving->part_open = false;
@@ -221,7 +247,7 @@ tell_step(struct serving *serving)
     serving->part = 0;
 }
 
-/* Writes up to one token, and what stands before it, and behind it if it is the last. */
+/* Writes up to one piece, and what stands before it, and behind it if it is the last. */
 static void
 tell_token(struct serving *serving)
 {
@@ -230,6 +256,13 @@ tell_token(struct serving *serving)
     while (!serving->told && (serving->produced == before || serving->produced == planned))
         tell_step(serving);
     ENSURE(!serving->told || serving->produced == planned);
+}
+
+/* All that its engine had for it is told, and there will be more. */
+static bool
+waits_for_tokens(const struct serving *serving)
+{
+    return serving->begun && serving->produced >= batching_tokens(serving);
 }
 
 /* Once, in the middle. */
@@ -256,7 +289,8 @@ tell_more(struct serving *serving)
         tell_token(serving);
         garble(serving);
         pause_us = serving->told ? 0 : pace_token_us(serving);
-    } while (pause_us == 0 && !serving->told && !stream_breaks(serving) && buffer_len(&serving->out) < TELL_BYTES);
+    } while (pause_us == 0 && !serving->told && !stream_breaks(serving) && !waits_for_tokens(serving) &&
+             buffer_len(&serving->out) < TELL_BYTES);
     if (pause_us != 0)
         world_timer_start(serving->worker->application.world, &serving->timer, pause_us);
 }
@@ -286,6 +320,8 @@ serving_go_on(struct serving *serving)
             serving_complete(serving);
             return;
         }
+        if (waits_for_tokens(serving))
+            return;
         tell_more(serving);
     }
 }
@@ -328,9 +364,10 @@ serving_begin(struct serving *serving)
     struct buffer body;
 
     serving->state = SERVING_TELLING;
-    serving->first_us = world_now_us(world);
+    serving->first_us = serving->first_us != 0 ? serving->first_us : world_now_us(world);
     serving->render.created_s = world_wall_us(world) / USEC_PER_S;
-    seen_first_token(&serving->worker->twin->seen, serving->model, serving->first_us - serving->arrived_us);
+    if (!batching_paces(serving))
+        seen_first_token(&serving->worker->twin->seen, serving->model, serving->first_us - serving->arrived_us);
     if (serving->streams) {
         open_head(serving, 200, "text/event-stream; charset=utf-8", -1);
         serving_go_on(serving);
@@ -346,6 +383,40 @@ serving_begin(struct serving *serving)
     serving_go_on(serving);
 }
 
+void
+serving_tokens(struct serving *serving)
+{
+    const struct engine_request *turn = &serving->turn;
+    usec now_us = world_now_us(serving->worker->application.world);
+
+    if (serving->first_us == 0) {
+        serving->first_us = now_us;
+        serving->reply.usage.cache_read = turn->cached_tokens;
+        seen_first_token(&serving->worker->twin->seen, serving->model, now_us - serving->arrived_us);
+    }
+    if (serving->state == SERVING_WAITING && (serving->streams || turn->tokens == turn->output_tokens))
+        serving_begin(serving);
+    else if (serving->state == SERVING_TELLING)
+        serving_go_on(serving);
+}
+
+/* Hands it to the model's engine. */
+static void
+serving_submit(struct serving *serving)
+{
+    int64_t most = 0;
+
+    serving->state = SERVING_WAITING;
+    if (batching_submit(serving, &most) == OK)
+        return;
+    serving_error(
+        serving, 400,
+        arena_printf(&serving->arena,
+                     "This model's maximum context length is %lld tokens. The request has %lld, and its answer "
+                     "would have %lld.",
+                     (long long)most, (long long)serving->reply.usage.input, (long long)serving->reply.usage.output));
+}
+
 /* Read, understood, and delayed as faults have it. */
 static void
 serving_queue(struct serving *serving)
@@ -354,6 +425,8 @@ serving_queue(struct serving *serving)
         serving_drop(serving);
     } else if (serving->strike.status != 0) {
         serving_error(serving, serving->strike.status, "The modelled backend was told to fail like this.");
+    } else if (batching_paces(serving)) {
+        serving_submit(serving);
     } else if (!pace_take_slot(serving)) {
         serving->state = SERVING_WAITING;
     } else if (pace_first_us(serving) != 0) {
@@ -415,7 +488,7 @@ use_prefix_cache(struct serving *serving)
 
     if (marked)
         text = slice_first(text, serving->ask.cache_mark);
-    if (!worker->twin->settings.prefix_cache)
+    if (!worker->twin->settings.prefix_cache || serving->said.prompt_tokens != 0 || batching_paces(serving))
         return;
     usage->cache_read = prefix_use(worker->prefixes, serving->model + 1, text, now);
     if (marked && token_count(text) >= PREFIX_TOKENS_LEAST)
@@ -475,6 +548,8 @@ serving_model(struct serving *serving, enum api api, struct chunk *body)
         serving_error(serving, 400, why);
         return;
     }
+    serving->ask.input_said = serving->said.prompt_tokens;
+    serving->ask.output_said = serving->said.output_tokens;
     draw_faults(serving);
     if (api == API_EMBEDDINGS)
         serving->reply.usage.input = embed_tokens(&serving->ask);

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "twin/prefix.h"
 #include "twin/render.h"
+#include "twin/said.h"
 #include "twin/seen.h"
 #include "twin/twin.h"
 
@@ -15,10 +16,13 @@ struct twin {
     struct twin_fault_set faults; /* for all requests, as of now */
 };
 
+struct batching;
+
 struct twin_worker {
     struct application application; /* first */
     struct twin *twin;
     struct prefix_cache *prefixes;
+    struct batching *batching;
     struct rng rng; /* faults and jitter */
     struct list answers;
     struct list waiting;     /* for a slot, first come first served */
@@ -29,7 +33,7 @@ struct twin_worker {
 enum serving_state {
     SERVING_READING,   /* the request is not complete */
     SERVING_DELAYED,   /* by a fault */
-    SERVING_WAITING,   /* for a slot */
+    SERVING_WAITING,   /* for a slot, or for the engine's first token */
     SERVING_PREPARING, /* until the first token, or for answers in one piece until the last */
     SERVING_TELLING,   /* bytes are going out */
     SERVING_BREAKING,  /* a fault: the last bytes get a moment to leave before the connection closes */
@@ -54,12 +58,14 @@ struct serving {
     char request_id[24];
     struct request_seen seen; /* for /twin/last; empty: handed over or not wanted */
 
+    struct said said;
     struct ask ask;
     struct reply reply;
     struct render render;
     struct strike strike;
     unsigned model; /* index in the settings */
     usec arrived_us, first_us;
+    struct engine_request turn; /* at the model's engine, if it has one */
 
     /* Telling */
     bool streams, begun, told, garbled;
@@ -78,6 +84,9 @@ void serving_error(struct serving *serving, unsigned status, const char *message
 
 /* The body of a request to one of the model's APIs is complete. */
 void serving_model(struct serving *serving, enum api api, struct chunk *body);
+
+/* Its engine has more tokens for it (turn.tokens). */
+void serving_tokens(struct serving *serving);
 
 void serving_drained(struct serving *serving);
 void serving_gone(struct serving *serving);

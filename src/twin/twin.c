@@ -1,6 +1,6 @@
 #include "twin/twin.h"
 
-#include "twin/serving.h"
+#include "twin/batching.h"
 
 const double TWIN_ABILITY_SMALL = 0.6, TWIN_ABILITY_MEDIUM = 2.2, TWIN_ABILITY_LARGE = 4.5;
 
@@ -43,6 +43,7 @@ serve_metrics(struct serving *serving, struct chunk *body)
 
     (void)body;
     buffer_init(&out);
+    batching_observe(serving->worker);
     seen_write_metrics(&twin_of(serving)->seen, &twin_of(serving)->settings, &out);
     serving_plain(serving, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_content(&out));
     buffer_free(&out);
@@ -94,6 +95,7 @@ serve_seen(struct serving *serving, struct chunk *body)
 
     (void)body;
     buffer_init(&out);
+    batching_observe(serving->worker);
     seen_write_json(&twin_of(serving)->seen, &twin_of(serving)->settings, &out);
     serving_json(serving, &out);
 }
@@ -264,6 +266,8 @@ refuse_head(struct serving *serving, const struct http_head *head)
                       "/v1/completions, /v1/responses, /v1/embeddings, /v1/messages and /v1/models.");
     } else if (take_header_faults(serving, head, &why) != OK) {
         serving_error(serving, 400, arena_printf(&serving->arena, "x-twin-fault: %s", why));
+    } else if (said_read(&serving->said, head, &serving->arena, &why) != OK) {
+        serving_error(serving, 400, why);
     } else {
         return false;
     }
@@ -359,6 +363,8 @@ twin_new(const struct twin_settings *settings)
     ENSURE(settings->jitter >= 0 && settings->jitter < 1);
     twin->settings = *settings;
     for (unsigned i = 0; i < settings->model_count; i++)
+        ENSURE(!settings->models[i].embeds || settings->models[i].engine.sequences_most == 0);
+    for (unsigned i = 0; i < settings->model_count; i++)
         twin->settings.models[i].name = must_strdup(settings->models[i].name);
     twin->settings.key = settings->key != NULL ? must_strdup(settings->key) : NULL;
     twin->faults = settings->faults;
@@ -386,6 +392,7 @@ twin_worker_new(struct twin *twin, struct world *world)
     worker->application = (struct application){.ops = &ops, .world = world};
     worker->twin = twin;
     worker->prefixes = prefix_new();
+    worker->batching = batching_new(worker);
     worker->slots = (twin->settings.slots + world->workers - 1) / world->workers;
     rng_seed(&worker->rng, rng_mix(twin->settings.seed) + world->worker);
     list_init(&worker->answers);
@@ -399,6 +406,7 @@ twin_worker_free(struct application *application)
     struct twin_worker *worker = CONTAINER_OF(application, struct twin_worker, application);
 
     ENSURE(list_empty(&worker->answers));
+    batching_free(worker->batching);
     prefix_free(worker->prefixes);
     free(worker);
 }

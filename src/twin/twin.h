@@ -1,10 +1,12 @@
 /* The modelled backend: an application over world.h that answers like an OpenAI-compatible or Anthropic model server,
  * in modelled time, with answers whose truth can be checked (tasks.h), and with faults on demand (faults.h). The same
  * code serves over sockets (`equipoise twin`) and in the virtual world. Everything it says of time and tokens is
- * modelled: the tokenizer is that of tokens.h, the time that of `twin_pace`. */
+ * modelled: the tokenizer is that of tokens.h, the time that of `twin_pace`, or of an engine (fleet/engine.h). A request
+ * can say its lengths by headers (said.h) and the faults that it wants (faults.h). */
 #ifndef TWIN_TWIN_H
 #define TWIN_TWIN_H
 
+#include "fleet/engine.h"
 #include "twin/faults.h"
 #include "world.h"
 
@@ -21,6 +23,9 @@ struct twin_model {
     bool embeds;    /* serves embeddings and nothing else */
     bool thinks;
     struct twin_pace pace;
+    /* sequences_most above 0: an engine paces the model instead, with a seed drawn from the settings'; slots and jitter
+     * are not for it. A twin with such a model has one worker. Not for embeddings. */
+    struct engine_settings engine;
 };
 
 enum { TWIN_MODELS_MOST = 32 };
@@ -37,6 +42,7 @@ struct twin_settings {
     bool prefix_cache;
     unsigned slots; /* answers at a time of the whole backend, shared out to its workers; others wait. 0: no limit */
     double jitter;  /* share of every time, 0 to below 1 */
+    int64_t stream_interval; /* models with an engine: tokens from event to event, behind the first; 0: 1 */
     struct twin_fault_set faults;
 };
 
