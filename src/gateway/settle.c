@@ -364,6 +364,23 @@ put_kinds(const struct exchange *exchange, struct row *row)
     row->output_cost = kinds->output;
 }
 
+/* What budgets count: what was paid, and where nobody knows that, what was expected. */
+static void
+put_counted(const struct exchange *exchange, struct row *row)
+{
+    row->counted_requests = exchange->try_count > 0;
+    row->counted_tokens = row->input_tokens + row->output_tokens;
+    row->counted_cost = row->cost;
+    if (usd_known(row->cost))
+        return;
+    row->counted_cost = 0;
+    for (size_t i = 0; i < exchange->try_count; i++)
+        if (usd_add(row->counted_cost,
+                    usd_known(exchange->tries[i].cost) ? exchange->tries[i].cost : row->reserved_estimate,
+                    &row->counted_cost) != OK)
+            row->counted_cost = USD_UNKNOWN;
+}
+
 static void
 fill_row(struct exchange *exchange, struct row *row)
 {
@@ -381,6 +398,7 @@ fill_row(struct exchange *exchange, struct row *row)
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
     row->reserved_estimate = exchange->plan != NULL ? exchange->plan->cost : 0;
+    put_counted(exchange, row);
     row->queue_us = exchange->queue_us != 0 ? exchange->queue_us : ROW_UNKNOWN;
     row->first_token_us = exchange->first_byte_us != 0 ? exchange->first_byte_us : ROW_UNKNOWN;
     row->total_us = total_us;

@@ -342,6 +342,10 @@ charge_row(struct row *row)
     row->cost = charge_of(row);
     row->exactness = usd_known(row->cost) ? SLICE_LITERAL("estimated") : SLICE_LITERAL("unpriced");
     row->attempts = (int64_t)row->try_count + 1;
+    row->counted_cost = row->cost;
+    row->counted_requests = 1;
+    for (size_t i = 0; i < row->try_count; i++)
+        row->counted_tokens += row->tries[i].input_tokens + row->tries[i].output_tokens;
     row->saving_count = 0;
     if (usd_sub(row->baseline, row->cost, &saved) == OK && usd_known(saved) && saved != 0)
         row->savings[row->saving_count++] =

@@ -234,6 +234,23 @@ memory_each_row(struct ledger_store *store, ledger_row_visit *visit, void *user)
 }
 
 static enum status
+memory_each_counted(struct ledger_store *store, uint64_t from, ledger_row_visit *visit, void *user)
+{
+    size_t count;
+    struct value **all = sorted(memory_of(store), TABLE_ROWS, &count);
+    struct row row;
+    enum status status = OK;
+
+    for (size_t i = 0; i < count && status == OK; i++) {
+        status = take_row(buffer_content(&all[i]->bytes), &row);
+        if (status == OK && row.id >= from)
+            status = visit(user, &row);
+    }
+    free(all);
+    return status;
+}
+
+static enum status
 memory_find_group(struct ledger_store *store, uint64_t group, struct arena *arena, struct slice *bytes)
 {
     struct value *value = find(memory_of(store), TABLE_GROUPS, group, 0);
@@ -382,6 +399,7 @@ static const struct ledger_store_ops memory_ops = {
     .find_row = memory_find_row,
     .set_outcome = memory_set_outcome,
     .each_row = memory_each_row,
+    .each_counted = memory_each_counted,
     .find_group = memory_find_group,
     .put_group = memory_put_group,
     .find_sums = memory_find_sums,

@@ -90,10 +90,23 @@ ledger_schema_select(struct buffer *out)
     buffer_add_byte(out, '\0');
 }
 
+/* Columns are named: in a file that was brought up to date they stand in another order. */
 void
 ledger_schema_insert(struct buffer *out)
 {
-    buffer_add_text(out, "INSERT OR IGNORE INTO rows VALUES (?");
+    buffer_add_text(out, "INSERT OR IGNORE INTO rows (");
+#define ROW_ID(name, words) buffer_add_text(out, #name);
+#define ROW_NUMBER(name, words) buffer_add_text(out, ", " #name);
+#define ROW_MAYBE(name, words) buffer_add_text(out, ", " #name);
+#define ROW_USD(name, words) buffer_add_text(out, ", " #name);
+#define ROW_TEXT(name, words) buffer_add_text(out, ", " #name);
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    buffer_add_text(out, ", lines) VALUES (?");
     for (int i = 1; i < ledger_schema_columns(); i++)
         buffer_add_text(out, ", ?");
     buffer_add_text(out, ")");
@@ -164,6 +177,50 @@ make_tables(sqlite3 *file)
     return ledger_sqlite_status(code);
 }
 
+static bool
+has_column(sqlite3 *file, const char *name)
+{
+    return sqlite3_table_column_metadata(file, "main", "rows", name, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static void
+add_column(sqlite3 *file, struct buffer *out, const char *name, const char *type)
+{
+    if (!has_column(file, name))
+        buffer_printf(out, "ALTER TABLE rows ADD COLUMN %s %s;", name, type);
+}
+
+/* From any earlier schema: the columns that row.def has got since. What older rows do not know is NULL in them. */
+static enum status
+add_columns(sqlite3 *file)
+{
+    struct buffer sql = {0};
+    int code;
+
+    buffer_add_text(&sql, "BEGIN IMMEDIATE; DROP VIEW requests;");
+#define ROW_ID(name, words)
+#define ROW_NUMBER(name, words) add_column(file, &sql, #name, "INTEGER");
+#define ROW_MAYBE(name, words) add_column(file, &sql, #name, "INTEGER");
+#define ROW_USD(name, words) add_column(file, &sql, #name, "INTEGER");
+#define ROW_TEXT(name, words) add_column(file, &sql, #name, "INTEGER");
+#define ROW_OWN_TEXT(name, words) add_column(file, &sql, #name, "TEXT");
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    buffer_add_text(&sql, "CREATE VIEW requests AS ");
+    add_select(&sql);
+    buffer_printf(&sql, "; PRAGMA user_version = %d; COMMIT;", LEDGER_SCHEMA_VERSION);
+    buffer_add_byte(&sql, '\0');
+    code = sqlite3_exec(file, sql.data, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        sqlite3_exec(file, "ROLLBACK", NULL, NULL, NULL);
+    buffer_free(&sql);
+    return ledger_sqlite_status(code);
+}
+
 static enum status
 apply_version(sqlite3 *file, const char *path, int64_t application, int64_t version, bool write,
               struct problems *problems)
@@ -179,7 +236,7 @@ apply_version(sqlite3 *file, const char *path, int64_t application, int64_t vers
     if (!write)
         return refuse(path, problems, "is of an older form, or not yet complete",
                       "start `equipoise serve` once, which brings it up to date");
-    return make_tables(file);
+    return version == 0 ? make_tables(file) : add_columns(file);
 }
 
 enum status

@@ -324,6 +324,40 @@ sqlite_each_row(struct ledger_store *store, ledger_row_visit *visit, void *user)
     return status != OK ? status : ledger_sqlite_status(code);
 }
 
+static struct slice
+column_passing_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    return slice_make(text, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+static enum status
+sqlite_each_counted(struct ledger_store *store, uint64_t from, ledger_row_visit *visit, void *user)
+{
+    sqlite3_stmt *each = sqlite_of(store)->statements[EACH_COUNTED];
+    struct row row;
+    enum status status = OK;
+    int code = SQLITE_ROW;
+
+    row_init(&row);
+    sqlite3_bind_int64(each, 1, (int64_t)from);
+    while (status == OK && (code = sqlite3_step(each)) == SQLITE_ROW) {
+        row.id = (uint64_t)sqlite3_column_int64(each, 0);
+        row.arrived_wall_us = sqlite3_column_int64(each, 1);
+        row.counted_cost = column_known(each, 2, USD_UNKNOWN);
+        row.counted_tokens = sqlite3_column_int64(each, 3);
+        row.counted_requests = sqlite3_column_int64(each, 4);
+        row.key_name = column_passing_text(each, 5);
+        row.tenant = column_passing_text(each, 6);
+        row.route = column_passing_text(each, 7);
+        row.tags = column_passing_text(each, 8);
+        status = visit(user, &row);
+    }
+    sqlite3_reset(each);
+    return status != OK ? status : ledger_sqlite_status(code);
+}
+
 /* Groups and sums */
 
 static enum status
@@ -502,6 +536,7 @@ static const struct ledger_store_ops sqlite_ops = {
     .find_row = sqlite_find_row,
     .set_outcome = sqlite_set_outcome,
     .each_row = sqlite_each_row,
+    .each_counted = sqlite_each_counted,
     .find_group = sqlite_find_group,
     .put_group = sqlite_put_group,
     .find_sums = sqlite_find_sums,

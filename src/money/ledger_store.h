@@ -35,6 +35,9 @@ struct ledger_store_ops {
     enum status (*set_outcome)(struct ledger_store *, const struct row *);
     /* Rows, newest id first: only id, arrived_wall_us, cost, baseline and the lines are filled. */
     enum status (*each_row)(struct ledger_store *, ledger_row_visit *, void *user);
+    /* Rows with an id of at least `from`, oldest first: only id, arrived_wall_us, key_name, tenant, route, tags and what
+     * budgets count are filled, the texts for the time of the call. */
+    enum status (*each_counted)(struct ledger_store *, uint64_t from, ledger_row_visit *, void *user);
 
     /* A group's bytes (group_put) by its id. ERR_NOT_FOUND. */
     enum status (*find_group)(struct ledger_store *, uint64_t group, struct arena *, struct slice *bytes);

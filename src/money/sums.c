@@ -43,6 +43,8 @@ add_money(struct sums *sums, const struct row *row)
     struct row_costs costs = row_costs(row);
 
     sums->unpriced += !usd_known(row->cost);
+    if (usd_known(row->counted_cost))
+        sums->counted_cost += row->counted_cost;
     if (usd_known(row->baseline))
         *(usd_known(row->cost) ? &sums->baseline : &sums->baseline_without_cost) += row->baseline;
     if (!usd_known(row->cost))
@@ -71,6 +73,8 @@ add_usage(struct sums *sums, const struct row *row)
     count_add(&sums->output_tokens, row->output_tokens);
     count_add(&sums->reasoning_tokens, row->reasoning_tokens);
     count_add(&sums->tool_calls, row->tool_calls);
+    count_add(&sums->counted_tokens, row->counted_tokens);
+    count_add(&sums->counted_requests, row->counted_requests);
 }
 
 static void

@@ -113,6 +113,9 @@ fixture_row(struct rng *rng, struct arena *arena, uint64_t id, int64_t wall_us, 
     fill_usage(rng, row);
     fill_costs(rng, row);
     fill_lines(rng, arena, row);
+    row->counted_cost = usd_known(row->cost) || below(rng, 2) ? row->reserved_estimate : USD_UNKNOWN;
+    row->counted_tokens = row->input_tokens + row->output_tokens;
+    row->counted_requests = below(rng, 8) != 0;
     row->holdout = below(rng, 20) == 0;
     if (rng_below(rng, 3) == 0) {
         row->useful_ppm = below(rng, 2) * 1000000;

@@ -534,6 +534,53 @@ a_newer_file_is_refused(void **state)
     problems_free(&problems);
 }
 
+/* As a program made it that did not know of budgets. */
+static void
+make_older(struct pair *pair, const char *path)
+{
+    sqlite3 *file;
+
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file,
+                                  "DROP VIEW requests; ALTER TABLE rows DROP COLUMN counted_cost;"
+                                  "ALTER TABLE rows DROP COLUMN counted_tokens; ALTER TABLE rows DROP COLUMN "
+                                  "counted_requests; CREATE VIEW requests AS SELECT id FROM rows",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(file);
+    set_version(pair, path, 1);
+}
+
+static void
+an_older_file_is_brought_up_to_date(void **state)
+{
+    struct pair *pair = *state;
+    struct problems problems = {0};
+    struct ledger_store *store = NULL;
+    char *path = fixture_path(&pair->arena, pair->dir, "ledger.db");
+    struct row before, after, row;
+
+    some_row(pair, 1, &before);
+    journal_put_settle(&pair->bytes, &before);
+    batch_both(pair);
+    ledger_close(pair->sqlite);
+    make_older(pair, path);
+    assert_int_equal(ledger_sqlite_open(path, LEDGER_READ, &problems, &store), ERR_INVALID);
+    assert_non_null(strstr(problems.all[0].text, "older form"));
+    problems_free(&problems);
+    pair->sqlite = open_sqlite(pair);
+    some_row(pair, 2, &after);
+    journal_put_settle(&pair->bytes, &after);
+    batch_both(pair);
+    store = ledger_store(pair->sqlite);
+    assert_int_equal(store->ops->find_row(store, 1, &pair->arena, &row), OK);
+    before.counted_cost = USD_UNKNOWN;
+    before.counted_tokens = before.counted_requests = 0;
+    assert_rows_equal(&row, &before);
+    assert_int_equal(store->ops->find_row(store, 2, &pair->arena, &row), OK);
+    assert_rows_equal(&row, &after);
+}
+
 static void
 another_file_is_refused(void **state)
 {
@@ -573,6 +620,7 @@ main(void)
         ON_BOTH(a_check_finds_a_changed_row),
         ON_BOTH(people_can_read_the_file),
         ON_BOTH(a_newer_file_is_refused),
+        ON_BOTH(an_older_file_is_brought_up_to_date),
         ON_BOTH(another_file_is_refused),
     };
 
