@@ -316,7 +316,6 @@ void
 reader_init(struct reader *reader, bool requests, const struct reader_events *events)
 {
     *reader = (struct reader){.events = events, .head_bytes_most = READER_HEAD_BYTES_MOST};
-    reader->in_line = !requests;
     init_parser(reader, requests ? HTTP_REQUEST : HTTP_RESPONSE);
 }
 
@@ -336,12 +335,12 @@ reader_next(struct reader *reader)
 {
     init_parser(reader, (llhttp_type_t)reader->parser.type);
     reader->state = READER_HEAD;
-    reader->bodyless = reader->half_line = reader->keep_alive = reader->started = reader->version_seen = false;
+    reader->bodyless = reader->half_line = reader->in_line = reader->keep_alive = reader->started =
+        reader->version_seen = false;
     reader->head = (struct http_head){0};
     reader->framing = (struct framing){0};
     reader->head_bytes = reader->target_len = 0;
     reader->interims = 0;
-    reader->in_line = reader->parser.type == HTTP_RESPONSE;
     reader->body_bytes = reader->around_bytes = 0;
     memset(reader->before, 0, sizeof(reader->before));
     buffer_free(&reader->trailer);
@@ -405,7 +404,8 @@ feed_parser(struct reader *reader, struct slice bytes)
     return bytes.len;
 }
 
-/* RFC 9112, 2.2: empty lines before a request are passed over; llhttp would pass over bare CRs and LFs too. */
+/* RFC 9112, 2.2: empty lines before a request are passed over; llhttp would pass over bare CRs and LFs too, and also
+ * before an answer. */
 static size_t
 skip_empty_lines(struct reader *reader, struct slice bytes)
 {
@@ -418,7 +418,9 @@ skip_empty_lines(struct reader *reader, struct slice bytes)
             reader->in_line = true;
             break;
         }
-        if ((c == '\n') != reader->half_line)
+        if (reader->parser.type == HTTP_RESPONSE)
+            refuse(reader, 502, "before the answer stands an empty line");
+        else if ((c == '\n') != reader->half_line)
             refuse(reader, 400, "before the request stands half a line end");
         reader->half_line = !reader->half_line;
         at++;

@@ -38,7 +38,7 @@ struct reader {
     bool keep_alive; /* from the head on: the connection may go on after this message */
     bool started;    /* some byte of the message has come */
     bool half_line;  /* requests: the CR of an empty line before it */
-    bool in_line;    /* requests: the empty lines before it are over */
+    bool in_line;    /* the empty lines before it are over */
     bool version_seen;
     unsigned minor;                 /* HTTP/1.minor */
     struct framing_refusal refusal; /* status 0: none */
