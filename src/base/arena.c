@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN 1
@@ -35,8 +36,8 @@ arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
-void
-arena_reset(struct arena *arena)
+static void
+free_blocks(struct arena *arena, bool wipe)
 {
     struct arena_block *block = arena->blocks;
 
@@ -44,10 +45,24 @@ arena_reset(struct arena *arena)
         struct arena_block *next = block->next;
 
         UNPOISON(block->bytes, block->size);
+        if (wipe)
+            explicit_bzero(block->bytes, block->size);
         free(block);
         block = next;
     }
     arena_init(arena);
+}
+
+void
+arena_reset(struct arena *arena)
+{
+    free_blocks(arena, false);
+}
+
+void
+arena_wipe(struct arena *arena)
+{
+    free_blocks(arena, true);
 }
 
 static void

@@ -20,6 +20,9 @@ void arena_init(struct arena *arena);
 /* Frees all. The arena may be used again. */
 void arena_reset(struct arena *arena);
 
+/* The same for an arena that holds secrets: they are overwritten. */
+void arena_wipe(struct arena *arena);
+
 /* Zeroed, aligned for any type; never NULL. Lives until arena_reset. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 

@@ -1,5 +1,6 @@
 /* `equipoise serve`: the gateway. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/discover.h"
@@ -8,6 +9,7 @@
 #include "config/config.h"
 #include "config/value.h"
 #include "gateway/gateway.h"
+#include "live/process.h"
 
 enum { CONFIG_BYTES_MOST = 16 * 1024 * 1024 };
 
@@ -19,7 +21,7 @@ struct override {
 struct serve_options {
     const char *config, *listen, *admin, *data;
     uint64_t workers;
-    bool observe;
+    bool observe, core_dumps;
     struct override override;
 };
 
@@ -33,6 +35,8 @@ read_options(int *argc, char **argv, struct serve_options *out)
         {"admin", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `admin`", &out->admin},
         {"data", 0, OPTION_TEXT, "DIR", "instead of the configuration's `data`", &out->data},
         {"workers", 0, OPTION_NUMBER, "N", "instead of the configuration's `workers`", &out->workers},
+        {"core-dumps", 0, OPTION_FLAG, NULL, "let a crash leave its memory behind, keys and prompts in it",
+         &out->core_dumps},
     };
     static const struct example examples[] = {
         {"equipoise serve", "use what is here: keys in the environment, engines on this machine"},
@@ -135,6 +139,8 @@ serve_file(const struct serve_options *options)
 
     if (cmd_read_config(options->config, CONFIG_BYTES_MOST, &text) == OK)
         exit_status = load(options->config, buffer_content(&text), options, &config);
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.size); /* it may hold secrets */
     buffer_free(&text);
     if (exit_status != CMD_FINE)
         return exit_status;
@@ -189,6 +195,8 @@ cmd_serve(int argc, char **argv)
 
     if (exit_status != OPTIONS_GO_ON)
         return exit_status;
+    if (!options.core_dumps)
+        process_keep_memory_private(); /* before a secret is read */
     if (!read_override(&options, &options.override))
         return CMD_USAGE;
     return options.config != NULL ? serve_file(&options) : serve_found(&options);

@@ -57,7 +57,7 @@ config_release(struct config *config)
     map_free(&config->key_by_digest);
     map_free(&config->budgets_by_tag);
     prices_release(config->prices);
-    arena_reset(&config->arena);
+    arena_wipe(&config->arena); /* secrets are in it */
     free(config);
 }
 

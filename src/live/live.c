@@ -10,10 +10,14 @@
 #include "live/command.h"
 #include "live/listen.h"
 #include "live/loop.h"
+#include "live/process.h"
 #include "live/server.h"
 #include "live/tls.h"
 
-enum { ROUNDS_HOME = 2 }; /* of mail, after a message that visits every worker in turn: back home, and an answer */
+enum {
+    ROUNDS_HOME = 2,    /* of mail, after a message that visits every worker in turn: back home, and an answer */
+    CLIENTS_USUAL = 256 /* a worker that can take fewer is worth a word */
+};
 
 /* One order to one worker; each kind is sent once. */
 struct order {
@@ -149,6 +153,20 @@ or_else(usec given, usec usual)
     return given > 0 ? given : usual;
 }
 
+static unsigned
+clients_that_fit(const struct live_options *options)
+{
+    unsigned files = process_raise_files();
+    unsigned clients = process_clients_of(files, options->workers);
+
+    if (clients < CLIENTS_USUAL && options->log != NULL)
+        log_line(options->log, LOG_WARN,
+                 "only %u files may be open here, so each of %u workers takes %u clients at once at most, and others "
+                 "wait; allow more with `ulimit -n` or LimitNOFILE=",
+                 files, options->workers, clients);
+    return clients;
+}
+
 static void
 settle_settings(struct live *live)
 {
@@ -160,7 +178,9 @@ settle_settings(struct live *live)
     settings->patience.idle_us = or_else(options->patience.idle_us, 75 * USEC_PER_S);
     settings->patience.write_us = or_else(options->patience.write_us, 60 * USEC_PER_S);
     settings->head_most = options->head_most != 0 ? options->head_most : 32 * 1024;
-    settings->connections_most = options->connections_most != 0 ? options->connections_most : 16384;
+    settings->connections_most = options->connections_most;
+    if (settings->connections_most == 0)
+        settings->connections_most = clients_that_fit(options);
     live->options.drain_us = or_else(options->drain_us, 30 * USEC_PER_S);
 }
 
