@@ -12,6 +12,7 @@ static const struct {
     [ERROR_METHOD] = {405, "invalid_request_error", NULL, "invalid_request_error"},
     [ERROR_TIMEOUT] = {408, "invalid_request_error", NULL, "invalid_request_error"},
     [ERROR_TOO_LARGE] = {413, "invalid_request_error", NULL, "request_too_large"},
+    [ERROR_CODING] = {415, "invalid_request_error", NULL, "invalid_request_error"},
     [ERROR_OVERLOADED] = {429, "rate_limit_error", NULL, "rate_limit_error"},
     [ERROR_INTERNAL] = {500, "server_error", NULL, "api_error"},
     [ERROR_UPSTREAM] = {502, "server_error", "upstream_failed", "api_error"},

@@ -15,6 +15,7 @@ enum error_kind {
     ERROR_METHOD,          /* 405 */
     ERROR_TIMEOUT,         /* 408 */
     ERROR_TOO_LARGE,       /* 413 */
+    ERROR_CODING,          /* 415 */
     ERROR_OVERLOADED,      /* 429 */
     ERROR_INTERNAL,        /* 500 */
     ERROR_UPSTREAM,        /* 502 */

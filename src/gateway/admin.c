@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "base/ip.h"
+#include "gateway/origin.h"
 #include "gateway/visit.h"
 
 enum { BODY_BYTES_MOST = 4096 };
@@ -33,27 +33,13 @@ may_enter(const struct admin *admin, const struct http_head *head)
     return digest_equal(&want, &have);
 }
 
-/* "name", "name:port", "[address]:port": without its port and brackets. */
-static struct slice
-host_alone(struct slice authority)
-{
-    if (slice_starts(authority, "["))
-        return slice_first(slice_from(authority, 1), slice_find_byte(slice_from(authority, 1), ']'));
-    return slice_first(authority, slice_find_byte(authority, ':'));
-}
-
-/* A page of another site can make a browser that runs here come to us under its own name, by pointing that name to
- * loopback (DNS rebinding). No browser can leave the name out; the listener is bound to a loopback address. */
+/* No browser can leave the name out; the listener is bound to a loopback address. */
 static bool
 is_meant(const struct admin *admin, const struct http_head *head)
 {
     struct slice host = http_head_get(head, "host");
-    struct ip ip;
 
-    if (admin->options.health_only || host.len == 0)
-        return true;
-    host = host_alone(host);
-    return slice_is_nocase(host, "localhost") || (ip_parse(host, &ip) == OK && ip_is_loopback(&ip));
+    return admin->options.health_only || host.len == 0 || origin_is_loopback(host);
 }
 
 static void
@@ -136,6 +122,8 @@ on_head(struct application *app, struct client *client, const struct http_head *
         visit_reply_text(visit, 403,
                          "the admin pages answer to localhost, 127.0.0.1 and [::1] only, not to the name in the "
                          "request's Host header; ask for http://127.0.0.1:PORT instead\n");
+    } else if (!origin_may_ask(head)) {
+        visit_reply_text(visit, 403, "a page of another site asks (Origin header); that is not served\n");
     } else if (!may_enter(admin, head)) {
         visit_reply_text(visit, 401, "send 'Authorization: Bearer TOKEN' with the token of the configuration\n");
     } else if (sets && slice_is_nocase(slice_first(http_head_get(head, "content-type"), 16), "application/json")) {

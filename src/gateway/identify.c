@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "gateway/exchange.h"
+#include "gateway/origin.h"
 
 enum { TAGS_MOST = 16, TAG_BYTES_MOST = 512 };
 
@@ -28,8 +29,9 @@ find_key(struct gateway_worker *worker, const struct http_head *head, struct ide
     struct digest digest;
 
     out->tenant = config->default_tenant;
+    *why = "a page of another site asks (Origin header), and this gateway has no keys that could allow it";
     if (config->key_count == 0)
-        return OK;
+        return origin_may_ask(head) ? OK : ERR_DENIED;
     *why = "no API key: send 'Authorization: Bearer KEY' or 'x-api-key: KEY'";
     if (presented.len == 0)
         return ERR_DENIED;
@@ -131,6 +133,15 @@ speaks_anthropic(const struct http_head *head)
     return slice_starts(head->target, "/v1/messages") || http_head_get(head, "anthropic-version").len > 0;
 }
 
+/* A body that is unpacked may be a thousand times what was sent, and no SDK packs: nothing is (RFC 9110, 15.5.16). */
+static bool
+is_coded(const struct http_head *head)
+{
+    struct slice coding = http_head_get(head, "content-encoding");
+
+    return coding.len > 0 && !slice_is_nocase(coding, "identity");
+}
+
 enum status
 identify(struct gateway_worker *worker, const struct http_head *head, struct identity *out, enum error_kind *kind,
          const char **why)
@@ -139,12 +150,20 @@ identify(struct gateway_worker *worker, const struct http_head *head, struct ide
                              .dialect = speaks_anthropic(head) ? DIALECT_ANTHROPIC : DIALECT_OPENAI};
     *kind = ERROR_UNKNOWN_KEY;
     if (find_key(worker, head, out, why) != OK) {
+        if (worker->view->config->key_count == 0)
+            *kind = ERROR_FORBIDDEN;
         count(&worker->counters, COUNT_UNKNOWN_KEY, 1);
         return ERR_DENIED;
     }
     if (find_errand(worker, head, out, kind, why) != OK) {
         count(&worker->counters, COUNT_UNKNOWN_PATH, 1);
         return ERR_NOT_FOUND;
+    }
+    if (out->api != API_PASSTHROUGH && is_coded(head)) {
+        *kind = ERROR_CODING;
+        *why = "the body comes in a Content-Encoding; send it as it is (accept-encoding: identity)";
+        count(&worker->counters, COUNT_CODED_BODY, 1);
+        return ERR_INVALID;
     }
     return OK;
 }

@@ -152,13 +152,21 @@ add_chunk(struct connection *connection, struct slice bytes)
     stream_done(&connection->stream);
 }
 
+/* Many clients that read slowly may not hold more together than a few that do. */
+static size_t
+room_of(const struct connection *connection)
+{
+    bool crowded = loop_unsent(connection->server->world) > connection->server->settings->unsent_most;
+    size_t most = crowded ? UNSENT_LEAST_BYTES : UNSENT_MOST_BYTES, unsent = connection->stream.unsent;
+
+    return unsent < most ? most - unsent : 0;
+}
+
 size_t
 server_client_write(struct world *world, struct client *client, struct slice bytes)
 {
     struct connection *connection = of_client(client);
-    size_t unsent = connection->stream.unsent;
-    size_t room = unsent < UNSENT_MOST_BYTES ? UNSENT_MOST_BYTES - unsent : 0;
-    struct slice taken = slice_first(bytes, room);
+    struct slice taken = slice_first(bytes, room_of(connection));
 
     (void)world;
     ENSURE(connection->held && connection->answering);

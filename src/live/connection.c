@@ -170,6 +170,21 @@ span_of(const struct connection *connection, enum connection_wait wait)
     return LINGER_US;
 }
 
+/* A body may pause as long as there is patience; its bytes bring back what they take at the least speed, so that bytes
+ * that trickle do not hold a connection for ever. */
+static usec
+body_due_us(const struct connection *connection, usec now_us)
+{
+    usec patience_us = connection->server->settings->patience.body_us;
+    uint64_t came = connection->reader.body_bytes - connection->body_then;
+    usec most_us = now_us + patience_us, due_us = connection->body_due_us;
+
+    if (connection->wait != WAIT_BODY || came >= (uint64_t)BODY_BYTES_PER_S_LEAST * (uint64_t)patience_us / USEC_PER_S)
+        return most_us;
+    due_us += (usec)came * USEC_PER_S / BODY_BYTES_PER_S_LEAST;
+    return due_us < most_us ? due_us : most_us;
+}
+
 /* A timer that is of no use stays: moving it later costs nothing, stopping and starting does. */
 void
 connection_rearm(struct connection *connection)
@@ -177,14 +192,18 @@ connection_rearm(struct connection *connection)
     enum connection_wait wait = what_is_awaited(connection);
     bool stuck = wait == WAIT_WRITE && connection->stream.sent == connection->sent_then;
     bool absolute = wait == WAIT_HEAD || wait == WAIT_LINGER; /* trickling bytes buy no time */
+    usec due_us;
 
     if (is_closed(connection) || (wait == connection->wait && (absolute || stuck)))
         return;
+    due_us = loop_now_us(connection->server->world);
+    due_us = wait == WAIT_BODY ? body_due_us(connection, due_us) : due_us + span_of(connection, wait);
     connection->wait = wait;
     connection->sent_then = connection->stream.sent;
+    connection->body_then = connection->reader.body_bytes;
+    connection->body_due_us = due_us;
     if (wait != WAIT_NOTHING)
-        timers_start(&connection->server->world->timers, &connection->timer,
-                     loop_now_us(connection->server->world) + span_of(connection, wait));
+        timers_start(&connection->server->world->timers, &connection->timer, due_us);
 }
 
 /* The rest of the body is of no use any more: the application answers without. */

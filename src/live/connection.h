@@ -14,11 +14,13 @@
 
 enum {
     UNSENT_MOST_BYTES = 256 * 1024,  /* an application is made to wait beyond */
+    UNSENT_LEAST_BYTES = 32 * 1024,  /* the same while a worker has more than its share unsent on all connections */
     UNSENT_LOW_BYTES = 64 * 1024,    /* it may go on below */
     WAITING_MOST_BYTES = 64 * 1024,  /* of requests that came before their turn */
     DISCARD_MOST_BYTES = 64 * 1024,  /* a body nobody wants is read to its end if it is this short */
     LINGER_MOST_BYTES = 1024 * 1024, /* read and dropped after a last answer, so that the client gets to see it */
-    KEPT_BUFFER_BYTES = 16 * 1024
+    KEPT_BUFFER_BYTES = 16 * 1024,
+    BODY_BYTES_PER_S_LEAST = 500 /* a request's body that comes more slowly uses up its patience */
 };
 #define LINGER_US (2 * USEC_PER_S)
 
@@ -35,6 +37,8 @@ struct connection {
     struct timer timer;
     enum connection_wait wait;
     uint64_t sent_then;    /* stream.sent when the timer was set: more is progress */
+    uint64_t body_then;    /* reader.body_bytes when the timer was set */
+    usec body_due_us;      /* WAIT_BODY: what comes later is too slow */
     struct buffer waiting; /* bytes read, but not yet looked at */
 
     enum body_mode mode;

@@ -178,6 +178,7 @@ settle_settings(struct live *live)
     settings->patience.idle_us = or_else(options->patience.idle_us, 75 * USEC_PER_S);
     settings->patience.write_us = or_else(options->patience.write_us, 60 * USEC_PER_S);
     settings->head_most = options->head_most != 0 ? options->head_most : 32 * 1024;
+    settings->unsent_most = options->unsent_most != 0 ? options->unsent_most : 64 * 1024 * 1024;
     settings->connections_most = options->connections_most;
     if (settings->connections_most == 0)
         settings->connections_most = clients_that_fit(options);

@@ -28,12 +28,13 @@ struct live_options {
     const struct live_listener *listeners;
     size_t listener_count;
     struct live_patience patience;
-    size_t head_most; /* bytes of a request's head; 0: 32 KiB */
-    unsigned
-        connections_most; /* per worker; 0: as many as there may be files, 16384 at most. Beyond, accepting waits */
-    usec drain_us;        /* how long requests in flight may take to finish when stopping; 0: 30 s */
-    struct log *log;      /* may be NULL */
-    void *context;        /* handed to the following */
+    size_t head_most;          /* bytes of a request's head; 0: 32 KiB */
+    unsigned connections_most; /* per worker; 0: as many as the files suffice for. Beyond, accepting waits */
+    size_t unsent_most;        /* bytes that slow clients of a worker may leave unsent together, before each is given
+                                  little more; 0: 64 MiB */
+    usec drain_us;             /* how long requests in flight may take to finish when stopping; 0: 30 s */
+    struct log *log;           /* may be NULL */
+    void *context;             /* handed to the following */
 
     /* On the worker's thread before it serves anything; may be NULL. */
     void (*worker_started)(void *context, struct world *world);

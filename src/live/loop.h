@@ -60,6 +60,7 @@ struct live_world {
     unsigned upstream_count;
     unsigned clients; /* requests that an application holds */
     unsigned connections;
+    atomic_size_t unsent;          /* of all streams; changed on this worker only, read anywhere */
     unsigned calls;                /* open calls */
     unsigned jobs;                 /* off the loop */
     struct list commands;          /* that run; see command.h */
@@ -92,6 +93,13 @@ uint64_t loop_random(struct live_world *world);
 
 /* "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n" (RFC 9110, 5.6.7), made anew once a second. */
 struct slice loop_date_line(struct live_world *world);
+
+/* From any thread: how many bytes the streams hold that nobody has taken yet. */
+static inline size_t
+loop_unsent(const struct live_world *world)
+{
+    return atomic_load_explicit(&world->unsent, memory_order_relaxed);
+}
 
 void loop_work(struct live_world *world, struct job *job);
 

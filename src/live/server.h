@@ -11,6 +11,7 @@ struct server_settings {
     struct live_patience patience;
     size_t head_most;
     unsigned connections_most;
+    size_t unsent_most; /* on all connections of a worker; beyond it each may have little */
 };
 
 /* One listener on one worker. */

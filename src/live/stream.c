@@ -129,6 +129,14 @@ stream_disconnect(struct stream *stream)
 }
 
 static void
+set_unsent(struct stream *stream, size_t unsent)
+{
+    atomic_store_explicit(&stream->world->unsent, loop_unsent(stream->world) + unsent - stream->unsent,
+                          memory_order_relaxed);
+    stream->unsent = unsent;
+}
+
+static void
 drop_unsent(struct stream *stream)
 {
     for (size_t i = 0; i < stream->segment_count; i++)
@@ -137,7 +145,7 @@ drop_unsent(struct stream *stream)
     stream->segments = NULL;
     stream->segment_count = stream->segment_size = 0;
     buffer_free(&stream->out);
-    stream->unsent = 0;
+    set_unsent(stream, 0);
 }
 
 void
@@ -258,7 +266,7 @@ consume(struct stream *stream, size_t len)
     size_t done = 0;
 
     ENSURE(len <= stream->unsent);
-    stream->unsent -= len;
+    set_unsent(stream, stream->unsent - len);
     stream->sent += len;
     if (stream->segment_count == 0) {
         buffer_consume(&stream->out, len);
@@ -375,7 +383,7 @@ stream_done(struct stream *stream)
     size_t buffered = buffer_len(&stream->out);
 
     if (stream->segment_count == 0) {
-        stream->unsent = buffered;
+        set_unsent(stream, buffered);
         mark_dirty(stream);
         return;
     }
@@ -385,7 +393,7 @@ stream_done(struct stream *stream)
     ENSURE(buffered >= described);
     if (buffered > described) {
         add_segment(stream, NULL, slice_make(NULL, buffered - described));
-        stream->unsent += buffered - described;
+        set_unsent(stream, stream->unsent + buffered - described);
     }
     mark_dirty(stream);
 }
@@ -411,7 +419,7 @@ stream_write_held(struct stream *stream, struct slice bytes, struct chunk *owner
     if (stream->segment_count == 0 && stream->unsent > 0)
         add_segment(stream, NULL, slice_make(NULL, stream->unsent));
     add_segment(stream, chunk_hold(owner), bytes);
-    stream->unsent += bytes.len;
+    set_unsent(stream, stream->unsent + bytes.len);
     mark_dirty(stream);
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "live/connection.h"
 #include "live_rig.h"
 
 static void
@@ -367,6 +368,59 @@ slow_clients_run_out_of_time(void **state)
     rig_free(rig);
 }
 
+/* Bytes that trickle buy little time: at 500 a second the whole patience goes on, below it does not. */
+static void
+trickling_bodies_run_out_of_time(void **state)
+{
+    struct rig *rig = impatient((struct live_patience){.body_us = 200 * USEC_PER_MS});
+    int fd = rig_connect(rig->port);
+    unsigned sent = 0;
+
+    (void)state;
+    rig_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    while (atomic_load(&rig->bad_bodies) == 0) {
+        assert_true(sent++ < 2000); /* ten seconds */
+        usleep(5000);
+        (void)send(fd, "x", 1, MSG_NOSIGNAL); /* at most 200 a second */
+    }
+    assert_int_equal(atomic_load(&rig->last_bad_status), 408);
+    close(fd);
+    rig_free(rig);
+}
+
+/* Together they may not leave more unsent than a worker's share, and a little each. */
+static void
+slow_readers_share_what_is_unsent(void **state)
+{
+    enum { SHARE = 1024 * 1024, CLIENTS = 24 };
+    static const struct live_listener listener = {.address = "127.0.0.1"};
+    struct rig *rig =
+        rig_new((struct live_options){.workers = 1, .listeners = &listener, .listener_count = 1, .unsent_most = SHARE});
+    const struct live_world *world = live_world_of(live_world_at(rig->live, 0));
+    int fds[CLIENTS];
+
+    (void)state;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = rig_connect(rig->port);
+        rig_send(fds[i], "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    for (unsigned round = 0; round < 1000 && loop_unsent(world) <= SHARE; round++)
+        usleep(10000);
+    assert_true(loop_unsent(world) > SHARE); /* so many can fill it */
+    for (unsigned round = 0; round < 50; round++) {
+        char *text = rig_ask(rig->port, "GET /head HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+        expect_in(text, "HTTP/1.1 200 OK\r\n");
+        free(text);
+        assert_true(loop_unsent(world) <= SHARE + UNSENT_MOST_BYTES + CLIENTS * UNSENT_LEAST_BYTES);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    rig_wait(&rig->gone, CLIENTS);
+    assert_int_equal(loop_unsent(world), 0);
+    rig_free(rig);
+}
+
 /* The same when the bytes come from elsewhere: nothing of the client's own wakes its connection any more. */
 static void
 stuck_clients_of_calls_run_out_of_time(void **state)
@@ -428,6 +482,8 @@ main(void)
         LIVE_TEST(aborted_answers_have_no_end),
         LIVE_TEST(aborted_http_1_0_is_reset),
         cmocka_unit_test(slow_clients_run_out_of_time),
+        cmocka_unit_test(trickling_bodies_run_out_of_time),
+        cmocka_unit_test(slow_readers_share_what_is_unsent),
         cmocka_unit_test(stuck_clients_of_calls_run_out_of_time),
     };
 
