@@ -1,10 +1,10 @@
 # The programs of test/soak: only built when asked for (test/soak/run.sh asks), also in the release build, which has no
 # other tests.
-if(NOT cmocka_FOUND)
+if(NOT TARGET PkgConfig::cmocka)
   pkg_check_modules(cmocka QUIET IMPORTED_TARGET cmocka)
 endif()
 
-if(cmocka_FOUND)
+if(TARGET PkgConfig::cmocka)
   file(GLOB soak_stage CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/virtual/*.c")
   list(FILTER soak_stage EXCLUDE REGEX "_test\\.c$")
 

@@ -240,6 +240,8 @@ open_ledger(struct stand *stand)
     status = ledger_writer_start(&options, &problems, &stand->ledger);
     cmd_print_problems(&problems, SLICE_NONE);
     problems_free(&problems);
+    if (status == OK)
+        gateway_go_on_from(&stand->gateway, ledger_writer_last_id(stand->ledger));
     return status == OK ? CMD_FINE : CMD_FAILED;
 }
 

@@ -48,6 +48,16 @@ gateway_next_id(struct gateway_worker *worker)
     return id;
 }
 
+void
+gateway_go_on_from(struct gateway *gateway, uint64_t last)
+{
+    uint64_t moment = last >> (SEQUENCE_BITS + WORKER_BITS) << (SEQUENCE_BITS + WORKER_BITS);
+    uint64_t spent = (1u << SEQUENCE_BITS) - 1;
+
+    for (unsigned i = 0; i < gateway->worker_count && last != 0; i++)
+        gateway->workers[i]->last_id = moment | (uint64_t)i << SEQUENCE_BITS | spent;
+}
+
 /* On a full disk every request would log a line: one of so many does. */
 enum { LOST_BETWEEN_LINES = 1000 };
 

@@ -62,6 +62,10 @@ void gateway_worker_free(struct gateway_worker *worker);
 /* A new request id: milliseconds since the epoch (44 bits), worker (8), sequence (12); never the same twice. */
 uint64_t gateway_next_id(struct gateway_worker *worker);
 
+/* No id from now on is `last` or lower, though the clock may say so: those stand in the ledger. Before anything is
+ * served, when the workers are there. */
+void gateway_go_on_from(struct gateway *gateway, uint64_t last);
+
 /* Appends worker->record to the journal and clears it. False: it was lost (counted and logged). */
 bool gateway_append(struct gateway_worker *worker);
 

@@ -34,6 +34,7 @@ struct ledger_writer {
     struct ledger_tail *tail;
     struct appended *appended; /* by worker */
     struct ledger_totals at_start;
+    uint64_t last_id; /* at start */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake, drained;
@@ -305,7 +306,8 @@ open_journal(struct ledger_writer *writer, struct problems *problems)
     if (status != OK)
         return status;
     ledger_tail_follow(writer->tail, writer->files, writer->options.workers);
-    return ledger_totals(writer->ledger, &writer->at_start);
+    status = ledger_last_id(writer->ledger, &writer->last_id);
+    return status == OK ? ledger_totals(writer->ledger, &writer->at_start) : status;
 }
 
 static void
@@ -426,6 +428,12 @@ lag_bytes(struct ledger_writer *writer, uint64_t taken)
     for (unsigned i = 0; i < writer->options.workers; i++)
         appended += atomic_load_explicit(&writer->appended[i].bytes, memory_order_relaxed);
     return appended > taken ? appended - taken : 0;
+}
+
+uint64_t
+ledger_writer_last_id(const struct ledger_writer *writer)
+{
+    return writer->last_id;
 }
 
 struct ledger_writer_counters

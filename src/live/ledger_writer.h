@@ -52,6 +52,9 @@ void ledger_writer_check(struct ledger_writer *writer);
 /* OK, or why journal or ledger last failed to write. Any thread. */
 enum status ledger_writer_health(struct ledger_writer *writer);
 
+/* The highest id in the ledger when it was opened: new ones must be above it. */
+uint64_t ledger_writer_last_id(const struct ledger_writer *writer);
+
 struct ledger_writer_counters ledger_writer_counters(struct ledger_writer *writer);
 
 /* When no worker appends any more. What cannot be taken over stays in the journal for the next start. */

@@ -63,6 +63,9 @@ enum status ledger_totals(struct ledger *ledger, struct ledger_totals *out) MUST
 enum status ledger_check(struct ledger *ledger, int64_t since_wall_us, struct ledger_totals *rows,
                          struct ledger_totals *sums) MUST_CHECK;
 
+/* The highest id of all rows; 0: there is none. */
+enum status ledger_last_id(struct ledger *ledger, uint64_t *out) MUST_CHECK;
+
 struct ledger_store *ledger_store(struct ledger *ledger);
 
 #endif

@@ -82,9 +82,17 @@ ledger_totals(struct ledger *ledger, struct ledger_totals *out)
     return totals_of_period(ledger, LEDGER_DAY, INT64_MIN, out);
 }
 
-/* Ids grow with time but for requests of the same moment; this far back none of a later hour can stand. */
-#define LATE_US (3600 * USEC_PER_S)
+/* An id's first 44 bits are milliseconds (gateway.c) that never go back, though the clock may: whatever arrived after a
+ * moment has an id of that moment or later. The other way round nothing is sure. */
+enum { ID_MS_SHIFT = 20 };
 
+static int64_t
+id_wall_us(uint64_t id)
+{
+    return (int64_t)(id >> ID_MS_SHIFT) * USEC_PER_MS;
+}
+
+/* Rows come from the newest id down. */
 static enum status
 add_row(void *user, const struct row *row)
 {
@@ -92,9 +100,27 @@ add_row(void *user, const struct row *row)
 
     if (row->arrived_wall_us >= adding->since)
         ledger_totals_add(&adding->totals, row);
-    else if (adding->since > INT64_MIN + LATE_US && row->arrived_wall_us < adding->since - LATE_US)
+    else if (adding->since > 0 && id_wall_us(row->id) < adding->since - USEC_PER_S)
         return ERR_NOT_FOUND;
     return OK;
+}
+
+static enum status
+take_first_id(void *user, const struct row *row)
+{
+    *(uint64_t *)user = row->id;
+    return ERR_NOT_FOUND;
+}
+
+enum status
+ledger_last_id(struct ledger *ledger, uint64_t *out)
+{
+    struct ledger_store *store = ledger_store(ledger);
+    enum status status;
+
+    *out = 0;
+    status = store->ops->each_row(store, take_first_id, out);
+    return status == ERR_NOT_FOUND ? OK : status;
 }
 
 enum status

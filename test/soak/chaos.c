@@ -3,9 +3,11 @@
  *     chaos [--from SEED] [--count N] [--jobs J] [--quiet]      plays them, in J processes
  *     chaos --seed SEED [--drop c0,e1] [--verbose]              plays one, says its script
  *
+ * With --kill each history is stopped dead somewhere, and what is left is recovered (chaos_kill.h).
+ *
  * A seed that fails is tried again with parts of its script left out, as long as it still fails, and the rest is printed.
  * Exit status 1: some did. */
-#include "chaos.h"
+#include "chaos_kill.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -31,6 +33,7 @@ struct options {
     unsigned jobs;
     const char *drop;
     bool verbose, quiet;
+    char *folder; /* --kill; NULL: the history is played to its end */
 };
 
 static double
@@ -42,18 +45,28 @@ seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* One history. All memory must have come back; what is allocated once and kept does not come a second time. */
+enum { SQLITE_EVERY = 10 }; /* of the kills: the others keep their ledger in memory */
 
 static void
-play(void **state, const struct chaos_script *script)
+play_once(void **state, const struct chaos_script *script, const struct options *options)
+{
+    if (options->folder != NULL)
+        chaos_kill(state, script, options->folder, script->seed % SQLITE_EVERY == 0);
+    else
+        chaos_play(state, script);
+}
+
+/* One history. All memory must have come back; what is allocated once and kept does not come a second time. */
+static void
+play(void **state, const struct chaos_script *script, const struct options *options)
 {
     int64_t before = allocations_outstanding();
 
-    chaos_play(state, script);
+    play_once(state, script, options);
     if (allocations_outstanding() == before)
         return;
     before = allocations_outstanding();
-    chaos_play(state, script);
+    play_once(state, script, options);
     if (allocations_outstanding() == before)
         return;
     fprintf(stderr, "%" PRId64 " pieces of memory were not freed\n", allocations_outstanding() - before);
@@ -81,19 +94,40 @@ drop_parts(struct chaos_script *script, const char *list)
 
 /* Trying a script in a process of its own. */
 
-static void *shown_state; /* what is being played, for those that die of it */
+/* As cmocka wants it, so that it says what failed. */
+struct trial {
+    void *scene; /* what is being played, first: scene_teardown prints it */
+    const struct chaos_script *script;
+    const struct options *options;
+};
 
 static void
-show_history(void)
+try_it(void **state)
 {
-    struct scene *scene = shown_state;
+    struct trial *trial = *state;
 
-    if (scene != NULL)
-        history_print(scene->history, stderr);
+    play(&trial->scene, trial->script, trial->options);
+}
+
+static int
+end_trial(void **state)
+{
+    struct trial *trial = *state;
+
+    return scene_teardown(&trial->scene);
+}
+
+static _Noreturn void
+try_here(const struct chaos_script *script, const struct options *options)
+{
+    struct trial trial = {NULL, script, options};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate_setup_teardown(try_it, NULL, end_trial, &trial)};
+
+    _exit(cmocka_run_group_tests(tests, NULL, NULL) == 0 ? 0 : 1);
 }
 
 static bool
-try_fails(const struct chaos_script *script, bool show)
+try_fails(const struct chaos_script *script, const struct options *options, bool show)
 {
     pid_t process;
     int status = 0;
@@ -101,12 +135,9 @@ try_fails(const struct chaos_script *script, bool show)
     fflush(NULL);
     process = fork();
     if (process == 0) {
-        if (show)
-            atexit(show_history);
-        else if (freopen("/dev/null", "w", stderr) == NULL)
+        if (!show && (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL))
             _exit(1);
-        play(&shown_state, script);
-        _exit(0);
+        try_here(script, options);
     }
     if (process < 0 || waitpid(process, &status, 0) != process) {
         perror("chaos");
@@ -117,7 +148,7 @@ try_fails(const struct chaos_script *script, bool show)
 
 /* Leaves out whatever is not needed for it to fail. */
 static void
-shrink(struct chaos_script *script)
+shrink(struct chaos_script *script, const struct options *options)
 {
     bool again = true;
 
@@ -129,7 +160,7 @@ shrink(struct chaos_script *script)
             if (*dropped)
                 continue;
             *dropped = true;
-            if (try_fails(script, false))
+            if (try_fails(script, options, false))
                 again = true;
             else
                 *dropped = false;
@@ -138,16 +169,16 @@ shrink(struct chaos_script *script)
 }
 
 static void
-report(uint64_t seed)
+report(uint64_t seed, const struct options *options)
 {
     static struct chaos_script script;
 
     chaos_write(seed, &script);
     printf("\nSeed %" PRIu64 " FAILED.\n", seed);
-    shrink(&script);
+    shrink(&script, options);
     chaos_print(&script, stdout);
     puts("What happens:");
-    if (!try_fails(&script, true))
+    if (!try_fails(&script, options, true))
         puts("(It does not fail when played alone: what went before it matters.)");
     fflush(stdout);
 }
@@ -155,24 +186,28 @@ report(uint64_t seed)
 /* Many */
 
 static void
-run_player(struct player *player, const struct options *options, uint64_t first)
+run_player(struct player *player, struct options *options, uint64_t first)
 {
     static struct chaos_script script;
     void *state = NULL;
 
     if (freopen("/dev/null", "w", stderr) == NULL)
         _exit(2);
+    if (options->folder != NULL)
+        options->folder = chaos_kill_folder(); /* this process's copy; the same name is nobody else's */
     for (uint64_t seed = first; seed < options->from + options->count; seed += options->jobs) {
         atomic_store(&player->seed, seed);
         chaos_write(seed, &script);
-        play(&state, &script);
+        play(&state, &script, options);
         atomic_fetch_add(&player->played, 1);
     }
+    if (options->folder != NULL)
+        rmdir(options->folder);
     _exit(0);
 }
 
 static void
-start_player(struct player *player, const struct options *options, uint64_t first)
+start_player(struct player *player, struct options *options, uint64_t first)
 {
     pid_t process;
 
@@ -210,7 +245,7 @@ say_progress(struct player *players, const struct options *options, double start
 
 /* A job that died is replaced by one that goes on behind the seed that it died of. Returns how many are left. */
 static unsigned
-tend(struct player *players, const struct options *options, unsigned running, unsigned *failures)
+tend(struct player *players, struct options *options, unsigned running, unsigned *failures)
 {
     int status;
     pid_t process = waitpid(-1, &status, WNOHANG);
@@ -224,7 +259,7 @@ tend(struct player *players, const struct options *options, unsigned running, un
             continue;
         if (status == 0)
             return running - 1;
-        report(atomic_load(&players[i].seed));
+        report(atomic_load(&players[i].seed), options);
         if (++*failures >= FAILURES_MOST)
             return running - 1;
         start_player(&players[i], options, atomic_load(&players[i].seed) + options->jobs);
@@ -233,7 +268,7 @@ tend(struct player *players, const struct options *options, unsigned running, un
 }
 
 static int
-play_many(const struct options *options)
+play_many(struct options *options)
 {
     struct player *players =
         mmap(NULL, JOBS_MOST * sizeof(struct player), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -252,9 +287,9 @@ play_many(const struct options *options)
     }
     if (isatty(STDERR_FILENO))
         fputc('\n', stderr);
-    printf("result: %" PRIu64 " histories from seed %" PRIu64 " in %.0f s (%.0f a second), %u failed\n",
-           played_by_all(players, options), options->from, seconds() - started,
-           (double)played_by_all(players, options) / (seconds() - started), failures);
+    printf("result: %" PRIu64 " %s from seed %" PRIu64 " in %.0f s (%.0f a second), %u failed\n",
+           played_by_all(players, options), options->folder != NULL ? "kills" : "histories", options->from,
+           seconds() - started, (double)played_by_all(players, options) / (seconds() - started), failures);
     return failures > 0 ? 1 : 0;
 }
 
@@ -267,7 +302,7 @@ play_one(const struct options *options)
     if (options->drop != NULL)
         drop_parts(&script, options->drop);
     chaos_print(&script, stdout);
-    if (try_fails(&script, options->verbose)) {
+    if (try_fails(&script, options, options->verbose)) {
         puts("It fails.");
         return 1;
     }
@@ -290,11 +325,15 @@ number_of(const char *text, const char *option)
 int
 main(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"from", required_argument, NULL, 'f'}, {"count", required_argument, NULL, 'c'},
-        {"jobs", required_argument, NULL, 'j'}, {"seed", required_argument, NULL, 's'},
-        {"drop", required_argument, NULL, 'd'}, {"verbose", no_argument, NULL, 'v'},
-        {"quiet", no_argument, NULL, 'q'},      {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"from", required_argument, NULL, 'f'},
+                                          {"count", required_argument, NULL, 'c'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"drop", required_argument, NULL, 'd'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"kill", no_argument, NULL, 'k'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.from = 1, .count = 2000, .jobs = 1};
     int given;
 
@@ -321,6 +360,9 @@ main(int argc, char **argv)
         case 'q':
             options.quiet = true;
             break;
+        case 'k':
+            options.folder = chaos_kill_folder();
+            break;
         default:
             return 2;
         }
@@ -329,5 +371,9 @@ main(int argc, char **argv)
         fprintf(stderr, "chaos: --jobs wants 1 to %d\n", JOBS_MOST);
         return 2;
     }
-    return options.seed != 0 ? play_one(&options) : play_many(&options);
+    given = options.seed != 0 ? play_one(&options) : play_many(&options);
+    if (options.folder != NULL)
+        rmdir(options.folder);
+    free(options.folder);
+    return given;
 }

@@ -188,7 +188,8 @@ scene_new(void **state, struct scene_options options)
     scene->history = history_new((struct history_options){.seed = options.seed,
                                                           .workers = workers,
                                                           .split_answers = options.split_answers,
-                                                          .hop_most_us = options.hop_most_us});
+                                                          .hop_most_us = options.hop_most_us,
+                                                          .wall_us = options.wall_us});
     scene->log = (struct log){.least = LOG_DEBUG, .write = swallow};
     scene->config = load(&options, NULL);
     gateway_init(&scene->gateway, scene->config, &scene->log, options.seed);

@@ -32,9 +32,9 @@ struct scene_options {
     uint64_t seed;
     unsigned workers; /* 0: one */
     bool split_answers;
-    usec hop_most_us;   /* as in history.h */
-    const char *config; /* YAML; NULL: as above */
-    const char *more;   /* YAML, behind the usual one */
+    usec hop_most_us, wall_us; /* as in history.h */
+    const char *config;        /* YAML; NULL: as above */
+    const char *more;          /* YAML, behind the usual one */
 };
 
 struct scene {
