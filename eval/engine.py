@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""Holds the engine's step time (src/fleet/step_time.h) against measured times: for each pair of a model and what it ran on
-it is fitted to half of the measurements, and its median error told on the other half.
+"""Holds the engine's step time (src/fleet/step_time.h) against measured times: for each pair of a model and what it ran
+on it is fitted to half of the measurements, and its median error told on the other half.
 
     eval/engine.py [--program build/release/eval_engine_fit] [--shared ../shared] [--seed 1] [--json]
 
-Two kinds of data. SageServe: whole prompts and tokens of a real server, for each prompt size, batch size, answer length,
-five or more times; a prompt of all its requests together is one step, a token's mean time is a step in the middle of the
-answer. Vidur: times of the matrix products and what stands between them (all that does not look at the context) for each
-number of tokens on a device; summed over a layer and times the model's layers they are the part of a step that alpha and
-beta tell, so that only these are judged there. With tensor parallelism, the time of one device, without what it takes
-to bring the parts together.
+Two kinds of data. SageServe: a real server, for each prompt size, batch size and length of answers five times or more. The
+prompts of a batch are one step; the mean time of a token is a step in the middle of the answers, whose length is in the
+times (they may end before the limit). Vidur: the times on one device of what does not look at the context (matrix products
+and what stands between them) for each number of tokens. A layer's sum times the model's layers is the part of a step that
+alpha and beta tell, so only that part of the formula is judged there; with tensor parallelism without what it takes to
+bring the devices together.
 
-The halves are drawn by lot from all rows; since most rows are repetitions, the error is also told for halves between
-which no configuration is shared. Nothing is set by hand: the same fit for all. The exit status is 1 if a pair's median error, with
-halves by rows, is above 10 %.
+No row is left out, though some cannot be what they say: on two devices a batch of 64 had no room in their memory, and its
+"prompt time" is that of a part of it. The halves are drawn by lot from all rows; as most rows are repetitions, the error is
+also told for halves that share no configuration. Nothing is set by hand, it is the same fit for all. The exit status is 1
+if a pair's median error, with halves by rows, is above 10 %.
 """
 
 import argparse
@@ -35,40 +36,40 @@ def attended(before, fresh):
 
 
 class Lines:
-    """Lines for eval_engine_fit: pair, kind, configuration, then what is in the step and how long it took."""
+    """Lines for eval_engine_fit: pair, kind, row, configuration, then what is in the step and how long it took."""
 
     def __init__(self):
         self.by_pair = {}
         self.numbers = {}
 
-    def add(self, pair, kind, configuration, step, time_us):
+    def add(self, pair, kind, row, configuration, step, time_us):
         number = self.numbers.setdefault((pair, configuration), len(self.numbers))
         self.by_pair.setdefault(pair, []).append(
-            ",".join([pair, kind, str(number), *(str(round(part)) for part in step), f"{time_us:.3f}"]))
+            ",".join([pair, kind, str(row), str(number), *(str(round(part)) for part in step), f"{time_us:.3f}"]))
 
     def text(self):
         return "\n".join(line for lines in self.by_pair.values() for line in lines) + "\n"
 
 
 def read_sageserve(path, lines):
-    for row in csv.DictReader(path.open()):
+    for number, row in enumerate(csv.DictReader(path.open())):
         prompt, batch = int(row["prompt_size"]), int(row["batch_size"])
         prompt_ms, token_ms, all_ms = (float(row[name]) for name in ("prompt_time", "token_time", "e2e_time"))
         pair = f"{row['model']} {row['hardware']} TP{row['tensor_parallel']}"
         configuration = (prompt, batch, row["token_size"])
-        lines.add(pair, "prompt", configuration, (prompt * batch, 0, batch * attended(0, prompt), batch), prompt_ms * 1000)
+        lines.add(pair, "prompt", number, configuration, (prompt * batch, 0, batch * attended(0, prompt), batch), prompt_ms * 1000)
         # Answers may end before the limit: how long they were is in the times.
         tokens = (all_ms - prompt_ms) / token_ms
-        lines.add(pair, "token", configuration, (batch, batch * (prompt + tokens / 2), 0, batch), token_ms * 1000)
+        lines.add(pair, "token", number, configuration, (batch, batch * (prompt + tokens / 2), 0, batch), token_ms * 1000)
 
 
 def read_vidur(path, lines):
     _, hardware, model, _ = path.name.split("_")
-    for row in csv.DictReader(gzip.open(path, "rt")):
+    for number, row in enumerate(csv.DictReader(gzip.open(path, "rt"))):
         tokens = int(row["num_tokens"])
         layer_ms = sum(float(row[f"time_stats.{part}.median"]) for part in PARTS)
         pair = f"{model} {hardware} TP{row['num_tensor_parallel_workers']}"
-        lines.add(pair, "products", tokens, (tokens, 0, 0, 0), layer_ms * LAYERS[model] * 1000)
+        lines.add(pair, "products", number, tokens, (tokens, 0, 0, 0), layer_ms * LAYERS[model] * 1000)
 
 
 def judge(program, seed, lines):
@@ -84,7 +85,7 @@ def judge(program, seed, lines):
 
 def show(title, judged):
     print(title)
-    print(f"  {'pair':34} {'rows':>5} {'error':>7} {'unseen conf.':>12}  by kind")
+    print(f"  {'pair':34} {'rows':>5} {'error':>7} {'other conf.':>12}  by kind")
     for pair, splits in judged.items():
         rows, other = splits["rows"], splits["configurations"]
         kinds = ", ".join(f"{kind} {error:.1%}" for kind, error in rows["by_kind"].items())

@@ -1,11 +1,11 @@
 /* Fits the step time of engines (fleet/step_time.h) to measured steps, and says how far it is off on steps that it was
  * not fitted to. Reads lines
  *
- *     pair,kind,configuration,new_tokens,kv_tokens,attended,sequences,time_us
+ *     pair,kind,row,configuration,new_tokens,kv_tokens,attended,sequences,time_us
  *
  * with the lines of each pair together, and prints one line of JSON for each pair and way to split: `rows` takes half of
- * the lines for the fit by lot, `configurations` half of the configurations with all of their lines. Only eval/engine.py
- * runs it. */
+ * the rows for the fit by lot, `configurations` half of the configurations with all of their rows. A row may have several
+ * lines, which stay together. Only eval/engine.py runs it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ enum { ROWS_MOST = 20000, TEXT = 64, LINE = 512 };
 
 struct row {
     char pair[TEXT], kind[TEXT];
-    unsigned long configuration;
+    unsigned long row, configuration;
     struct step_sample sample;
 };
 
@@ -38,8 +38,8 @@ read_row(struct row *row)
 
     if (fgets(line, sizeof line, stdin) == NULL)
         return false;
-    if (sscanf(line, "%63[^,],%63[^,],%lu,%lld,%lld,%lld,%lld,%lf", row->pair, row->kind, &row->configuration, &fresh,
-               &kv, &attended, &sequences, &row->sample.time_us) != 8) {
+    if (sscanf(line, "%63[^,],%63[^,],%lu,%lu,%lld,%lld,%lld,%lld,%lf", row->pair, row->kind, &row->row,
+               &row->configuration, &fresh, &kv, &attended, &sequences, &row->sample.time_us) != 9) {
         fprintf(stderr, "engine_fit: not understood: %s", line);
         exit(2);
     }
@@ -47,11 +47,17 @@ read_row(struct row *row)
     return true;
 }
 
-/* Half by lot: `lots` says for each row whether it is for the fit. */
+static unsigned long
+unit_of(const struct row *row, bool by_configuration)
+{
+    return by_configuration ? row->configuration : row->row;
+}
+
+/* Half by lot: `lots` says for each line whether it is for the fit. */
 static void
 draw_lots(const struct row *rows, size_t count, bool by_configuration, uint64_t seed, bool *lots)
 {
-    size_t *order = must_calloc(count, sizeof *order), wanted = count / 2, taken = 0;
+    size_t *order = must_calloc(count, sizeof *order), taken = 0;
     struct rng rng;
 
     rng_seed(&rng, seed);
@@ -62,9 +68,9 @@ draw_lots(const struct row *rows, size_t count, bool by_configuration, uint64_t 
         order[i] = order[at];
         order[at] = i;
     }
-    for (size_t i = 0; i < count && taken < wanted; i++)
-        for (size_t k = by_configuration ? 0 : order[i]; k < (by_configuration ? count : order[i] + 1); k++)
-            if (!lots[k] && rows[k].configuration == rows[order[i]].configuration) {
+    for (size_t i = 0; i < count && taken < count / 2; i++)
+        for (size_t k = 0; k < count; k++)
+            if (!lots[k] && unit_of(&rows[k], by_configuration) == unit_of(&rows[order[i]], by_configuration)) {
                 lots[k] = true;
                 taken++;
             }
