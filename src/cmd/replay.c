@@ -274,9 +274,10 @@ run(struct wanted *wanted, const char *path)
     struct replay_trace trace;
     int exit_status;
 
-    if (!parse_wanted(wanted))
+    if (!parse_wanted(wanted) || !replay_engines_know(wanted->settings.engine))
         return CMD_USAGE;
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (strcmp(path, "-") != 0) /* a pipe may be silent for long, and must not keep the user waiting */
+        sigprocmask(SIG_BLOCK, &set, NULL);
     exit_status = replay_trace_open(&trace, path, &wanted->trace);
     if (exit_status == CMD_FINE)
         exit_status = replay(wanted, &trace);

@@ -45,6 +45,12 @@ find_pair(const char *name, const char *whose)
     return NULL;
 }
 
+bool
+replay_engines_know(const char *name)
+{
+    return find_pair(name, "--engine") != NULL;
+}
+
 /* NULL with *exit_status CMD_FINE: a constant pace. */
 static const struct engine_pair *
 pair_of(const struct backend_config *backend, const char *usual, int *exit_status)
@@ -57,7 +63,7 @@ pair_of(const struct backend_config *backend, const char *usual, int *exit_statu
         *exit_status = pair != NULL ? CMD_FINE : CMD_CONFIG;
     } else if (backend->engine != ENGINE_HOSTED || usd_known(backend->usd_per_hour)) {
         pair = find_pair(usual, "--engine");
-        *exit_status = pair != NULL ? CMD_FINE : CMD_USAGE;
+        ENSURE(pair != NULL);
     }
     return pair;
 }

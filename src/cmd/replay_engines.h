@@ -33,7 +33,11 @@ struct replay_engines {
     size_t count;
 };
 
-/* CMD_FINE, or the exit status once it has said what is wrong. `usual` plays backends that are engines and name none. */
+/* Is there an engine of that name? If not, it says so. */
+bool replay_engines_know(const char *name);
+
+/* CMD_FINE, or the exit status once it has said what is wrong. `usual`, which is known, plays backends that are engines
+ * and name none. */
 int replay_engines_start(struct replay_engines *engines, struct history *history, const struct config *config,
                          const char *usual, uint64_t seed);
 void replay_engines_free(struct replay_engines *engines); /* before the history */

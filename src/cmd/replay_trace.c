@@ -82,10 +82,10 @@ replay_trace_open(struct replay_trace *trace, const char *path, const struct tra
 
     *trace = (struct replay_trace){.name = strcmp(path, "-") == 0 ? "standard input" : path};
     problems_init(&trace->problems);
-    if ((any || ledger) && is_directory(path))
-        status = open_directory(trace, path, options);
-    else if ((any || ledger) && strcmp(path, "-") != 0 && is_sqlite(path))
+    if ((any || ledger) && strcmp(path, "-") != 0 && is_sqlite(path))
         status = open_ledger(trace, path, options);
+    else if (ledger || (any && is_directory(path)))
+        status = open_directory(trace, path, options);
     else
         status = open_file(trace, path, options);
     if (status == OK)
