@@ -7,12 +7,15 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/files.h"
 #include "cmd/ledger_view.h"
+#include "cmd/recall.h"
 #include "gateway/admin.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
+#include "gateway/watch.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
 #include "money/explain.h"
@@ -34,6 +37,7 @@ struct stand {
     bool speaks;                 /* to whoever sits at the terminal */
     struct discovery *discovery; /* on the first worker */
     struct alert_sender *alerts; /* too */
+    struct watch *watch;
     struct application *admin, *health;
     char url[128], admin_url[128];
 };
@@ -97,6 +101,15 @@ row_json(void *context, uint64_t id, struct buffer *out)
 }
 
 static void
+ledger_for_watch(void *context, struct watch_ledger *out)
+{
+    struct stand *stand = context;
+
+    out->health = ledger_writer_health(stand->ledger);
+    out->mismatches = ledger_writer_counters(stand->ledger).mismatches;
+}
+
+static void
 worker_started(void *context, struct world *world)
 {
     struct stand *stand = context;
@@ -114,6 +127,8 @@ worker_started(void *context, struct world *world)
                                                                  .more_metrics = ledger_metrics});
     stand->discovery = discovery_start(stand->gateway.workers[0]);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
+    stand->watch =
+        watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
 
 /* Asking backends for their models serves no client: it does not keep the gateway up. */
@@ -141,6 +156,7 @@ worker_stopped(void *context, struct world *world)
         return;
     if (stand->discovery != NULL)
         discovery_stop(stand->discovery);
+    watch_stop(stand->watch);
     alert_sender_free(stand->alerts);
     admin_free(stand->admin);
     if (stand->health != NULL)
@@ -238,6 +254,8 @@ open_ledger(struct stand *stand)
 
     problems_init(&problems);
     status = ledger_writer_start(&options, &problems, &stand->ledger);
+    if (status == OK)
+        status = recall_all(&stand->gateway, stand->config->data, clock_wall_us(), &problems);
     cmd_print_problems(&problems, SLICE_NONE);
     problems_free(&problems);
     if (status == OK)

@@ -121,6 +121,8 @@ build_alerts(struct build *build)
 
     build->config->alerts.command = draft->command;
     build->config->alerts.repeat_us = draft->repeat_us;
+    build->config->alerts.runaway_times = draft->runaway_times;
+    build->config->alerts.runaway_at_least = draft->runaway_at_least;
     if (draft->webhook != NULL)
         make_endpoint(build, yaml_get(at, "webhook"));
     read_shares(build, draft->shares);

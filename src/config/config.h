@@ -56,7 +56,6 @@ struct backend_config {
     const char *name;
     enum dialect dialect;
     enum engine engine;
-    const char *engine_model;   /* which modelled engine plays it in a replay; NULL: not told */
     const char *provider;       /* of the price book; NULL: none found */
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;
@@ -188,7 +187,7 @@ struct limits_config {
     usec header_timeout_us, body_timeout_us, keep_alive_us, write_timeout_us, drain_timeout_us;
 };
 
-enum { ALERT_SHARES_MOST = 16 };
+enum { ALERT_SHARES_MOST = 8 };
 
 struct alert_config {
     const struct endpoint *endpoint;        /* of the webhook; NULL: none */
@@ -196,6 +195,8 @@ struct alert_config {
     const char *command;                    /* NULL: none */
     unsigned shares_ppm[ALERT_SHARES_MOST]; /* of a budget, rising */
     size_t share_count;
+    unsigned runaway_times; /* see money/runaway.h; 0: off */
+    usd runaway_at_least;
     usec repeat_us; /* the same alert again no sooner */
 };
 

@@ -88,10 +88,6 @@ static const struct field backend_fields[] = {
           .inside = &auth_section),
     FIELD("engine", FIELD_CHOICE, AT(backend_draft, engine), "What runs there. `twin`: a modelled backend.",
           .standard = "hosted", .choices = engines),
-    FIELD(
-        "engine_model", FIELD_NAME, AT(backend_draft, engine_model),
-        "Which modelled engine plays it in `equipoise replay`, for example h100-llama-3.1-8b; `replay --engines` lists "
-        "them. Default: `--engine` where `engine` is not hosted; else an API with a constant pace."),
     FIELD("provider", FIELD_NAME, AT(backend_draft, provider),
           "Whose prices hold: a provider of the price book. Default: found by the URL."),
     FIELD("models", FIELD_NODE, AT(backend_draft, models),
@@ -318,6 +314,16 @@ static const struct field health_fields[] = {
 static const struct section health_section = {
     SECTION("Health and metrics elsewhere", "health", health_fields, root_draft)};
 
+static const struct field runaway_fields[] = {
+    FIELD("times", FIELD_COUNT, AT(root_draft, alerts.runaway_times),
+          "A key runs away when its last 60 minutes cost so many times as much as its dearest hour of the last four "
+          "weeks. `off`: never.",
+          .standard = "3", .word = "off", .least = 2, .most = 1000000),
+    FIELD("at_least", FIELD_MONEY, AT(root_draft, alerts.runaway_at_least), "And at least so much.", .standard = "$10"),
+};
+
+static const struct section runaway_section = {SECTION("Runaway spend", "alerts.runaway", runaway_fields, root_draft)};
+
 static const struct field alerts_fields[] = {
     FIELD("webhook", FIELD_SECRET, AT(root_draft, alerts.webhook),
           "A URL to which alerts are posted as JSON; itself, or $NAME or file:/path where it stands.", .plain = true),
@@ -329,6 +335,7 @@ static const struct field alerts_fields[] = {
           "At which shares of a budget to tell. Default: 50%, 80% and 100%.", .type = "list of shares"),
     FIELD("repeat", FIELD_DURATION, AT(root_draft, alerts.repeat_us),
           "The same alert again no sooner; what happened meanwhile is counted.", .standard = "1h", .least = USEC_PER_S),
+    FIELD("runaway", FIELD_SECTION, 0, "When a key spends far more than ever lately.", .inside = &runaway_section),
 };
 
 static const struct section alerts_section = {SECTION("Alerts", "alerts", alerts_fields, root_draft)};

@@ -84,7 +84,6 @@ struct backend_draft {
     const struct yaml_node *url, *models;
     unsigned dialect; /* 0: by its URL, else enum dialect + 1 */
     unsigned engine;  /* enum engine */
-    const char *engine_model;
     const char *provider;
     const char *key; /* secret */
     struct credential auth;
@@ -147,6 +146,8 @@ struct alerts_draft {
     const char *command;
     const struct yaml_node *shares;
     usec repeat_us;
+    unsigned runaway_times;
+    usd runaway_at_least;
     bool private_allowed;
 };
 

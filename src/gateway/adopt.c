@@ -28,6 +28,7 @@ adoption_start(struct adoption *adoption, struct gateway *gateway, struct world 
     ENSURE(first->worker == 0 && adoption->snapshot == NULL);
     gateway->snapshot = snapshot_new(config, before);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
+    budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     adoption->snapshot = snapshot_hold(gateway->snapshot);
     snapshot_release(before);
     adoption->round.visit = adopt;

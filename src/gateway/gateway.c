@@ -11,8 +11,10 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL), .salt = salt};
     experiences_init(&gateway->experiences);
     alerts_init(&gateway->alerts);
+    runaways_init(&gateway->runaways);
     budgets_init(&gateway->budgets);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
+    budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     healths_init(&gateway->healths);
 }
 
@@ -21,6 +23,7 @@ gateway_free(struct gateway *gateway)
 {
     ENSURE(gateway->worker_count == 0);
     budgets_free(&gateway->budgets);
+    runaways_free(&gateway->runaways);
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
     switches_release(gateway->switches);

@@ -14,6 +14,7 @@
 #include "gateway/view.h"
 #include "money/budget.h"
 #include "money/journal.h"
+#include "money/runaway.h"
 #include "world.h"
 
 enum { WORKERS_MOST = 256 };
@@ -25,6 +26,7 @@ struct gateway {
     struct experiences experiences;
     struct healths healths;
     struct alerts alerts;
+    struct runaways runaways;
     struct budgets budgets;
     atomic_bool bypass;
     uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */

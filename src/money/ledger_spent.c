@@ -210,3 +210,65 @@ ledger_spent(struct ledger_store *store, struct ledger_spent *all, size_t count)
         status = walk(&asking, (enum source)source);
     return status;
 }
+
+/* Keys by the hour */
+
+struct key_hours {
+    struct ledger_store *store;
+    ledger_key_hour_visit *visit;
+    void *user;
+    struct id_map groups; /* -> struct key_group */
+    struct arena arena;
+};
+
+struct key_group {
+    bool counts; /* of kind `request` */
+    struct slice key;
+};
+
+static enum status
+find_key_group(struct key_hours *hours, uint64_t id, struct key_group **out)
+{
+    struct slice bytes;
+    struct group group;
+    enum status status;
+
+    *out = id_map_get(&hours->groups, id);
+    if (*out != NULL)
+        return OK;
+    status = hours->store->ops->find_group(hours->store, id, &hours->arena, &bytes);
+    if (status == OK)
+        status = group_take(bytes, &group);
+    if (status != OK)
+        return status;
+    *out = arena_alloc(&hours->arena, sizeof(**out));
+    **out = (struct key_group){slice_is(group.of[DIMENSION_kind], "request"), group.of[DIMENSION_key]};
+    id_map_put(&hours->groups, id, *out);
+    return OK;
+}
+
+static enum status
+visit_key_hour(void *user, int64_t start, uint64_t id, struct slice bytes)
+{
+    struct key_hours *hours = user;
+    struct key_group *group;
+    struct sums sums;
+    enum status status = find_key_group(hours, id, &group);
+
+    if (status == OK && group->counts)
+        status = sums_take(bytes, &sums);
+    if (status == OK && group->counts && sums.counted_cost > 0)
+        hours->visit(hours->user, group->key, start, sums.counted_cost);
+    return status;
+}
+
+enum status
+ledger_key_hours(struct ledger_store *store, int64_t from_wall_us, ledger_key_hour_visit *visit, void *user)
+{
+    struct key_hours hours = {.store = store, .visit = visit, .user = user};
+    enum status status = store->ops->each_sums(store, LEDGER_HOUR, from_wall_us, INT64_MAX, visit_key_hour, &hours);
+
+    id_map_free(&hours.groups);
+    arena_reset(&hours.arena);
+    return status;
+}

@@ -20,4 +20,10 @@ struct ledger_spent {
 
 enum status ledger_spent(struct ledger_store *store, struct ledger_spent *all, size_t count) MUST_CHECK;
 
+/* What each key spent in each UTC hour from `from_wall_us` on, by hours; a key may come several times for one hour. The
+ * text is good for the time of the call. */
+typedef void ledger_key_hour_visit(void *user, struct slice key, int64_t hour_wall_us, wide_int cost);
+enum status ledger_key_hours(struct ledger_store *store, int64_t from_wall_us, ledger_key_hour_visit *visit, void *user)
+    MUST_CHECK;
+
 #endif

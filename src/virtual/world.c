@@ -152,10 +152,7 @@ append(struct world *world, struct slice record)
         return history->append_fail_status;
     }
     history_log(history, "append %llu, %zu bytes", (unsigned long long)number, record.len);
-    if (history->options.append != NULL)
-        history->options.append(history->options.context, world->worker, record);
-    else
-        buffer_add(&own->journal, record);
+    buffer_add(&own->journal, record);
     return OK;
 }
 

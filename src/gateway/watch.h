@@ -1,0 +1,30 @@
+/* Keeps an eye on what a person should hear of soon, and raises alerts (alert.h): once a second, on the first worker, what
+ * budgets tell and how journal and ledger do; with every row, whether its key runs away and its model has a price. */
+#ifndef GATEWAY_WATCH_H
+#define GATEWAY_WATCH_H
+
+#include "gateway/gateway.h"
+
+struct watch;
+
+struct watch_ledger {
+    enum status health;  /* OK, or why journal or ledger last failed to write */
+    uint64_t mismatches; /* checks that did not come out even, so far */
+};
+
+struct watch_options {
+    void *context;
+    /* How the ledger does; costs no more than a lock. NULL: there is none. */
+    void (*ledger)(void *context, struct watch_ledger *out);
+};
+
+/* From this worker, which must be the first. */
+struct watch *watch_start(struct gateway_worker *worker, const struct watch_options *options);
+
+/* What budgets had to tell by now is still raised. */
+void watch_stop(struct watch *watch);
+
+/* By whoever settles, on any worker. */
+void watch_row(struct gateway_worker *worker, const struct row *row);
+
+#endif
