@@ -1,5 +1,5 @@
 #!/bin/sh
-# The levers and the price book against real data, which is not part of this repository: eval/run.sh SHARED
+# The levers, the price book and the engine model against real data, which is not part of this repository: eval/run.sh SHARED
 # Each evaluation prints its own table; the exit status is 1 if one of them does not hold.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,4 +14,8 @@ command -v python3 >/dev/null || { echo "eval: python3 is needed (apt install py
 failed=0
 echo "Prices: every known answer, for every provider and API"
 "$top/eval/prices.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
+echo
+echo "Engine: step times against measured ones"
+cmake --build "$top/build/release" --target eval_engine_fit >/dev/null || { echo "eval: eval_engine_fit does not build" >&2; exit 1; }
+"$top/eval/engine.py" --program "$top/build/release/eval_engine_fit" --shared "$shared" || failed=1
 exit $failed

@@ -294,6 +294,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
     add_endpoints(build, draft, backend);
     backend->dialect = dialect_of(draft, backend);
     backend->engine = (enum engine)draft->engine;
+    backend->engine_model = draft->engine_model;
     backend->modelled = backend->engine == ENGINE_TWIN;
     backend->credential = credential_of(build, draft, backend->dialect);
     backend->facts = (struct destination_facts){draft->region, draft->retention, draft->classes};

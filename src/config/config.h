@@ -56,6 +56,7 @@ struct backend_config {
     const char *name;
     enum dialect dialect;
     enum engine engine;
+    const char *engine_model;   /* which modelled engine plays it in a replay; NULL: not told */
     const char *provider;       /* of the price book; NULL: none found */
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;

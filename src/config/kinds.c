@@ -237,6 +237,8 @@ find_secret(struct reader *reader, const struct field *field, const struct yaml_
     struct slice name = variable_name(node->text);
     const char *value;
 
+    if (reader->outside->no_secrets)
+        return "unread";
     if (name.len > 0) {
         value = reader->outside->environment(arena_slice_text(reader->arena, name));
         if (value == NULL || value[0] == '\0')

@@ -51,4 +51,4 @@ real_read_file(const char *path, size_t most, struct buffer *out)
     return status;
 }
 
-const struct config_outside config_outside_real = {real_environment, real_read_file};
+const struct config_outside config_outside_real = {real_environment, real_read_file, false};

@@ -11,6 +11,7 @@ struct config_outside {
     /* A regular file's whole content. ERR_NOT_FOUND, ERR_DENIED, ERR_INVALID (a folder or device),
      * ERR_LIMIT (above `most` bytes), ERR_IO. */
     enum status (*read_file)(const char *path, size_t most, struct buffer *out);
+    bool no_secrets; /* they are not looked up: each is a placeholder. For worlds that reach nobody */
 };
 
 /* The real one. */

@@ -88,6 +88,10 @@ static const struct field backend_fields[] = {
           .inside = &auth_section),
     FIELD("engine", FIELD_CHOICE, AT(backend_draft, engine), "What runs there. `twin`: a modelled backend.",
           .standard = "hosted", .choices = engines),
+    FIELD(
+        "engine_model", FIELD_NAME, AT(backend_draft, engine_model),
+        "Which modelled engine plays it in `equipoise replay`, for example h100-llama-3.1-8b; `replay --engines` lists "
+        "them. Default: `--engine` where `engine` is not hosted; else an API with a constant pace."),
     FIELD("provider", FIELD_NAME, AT(backend_draft, provider),
           "Whose prices hold: a provider of the price book. Default: found by the URL."),
     FIELD("models", FIELD_NODE, AT(backend_draft, models),

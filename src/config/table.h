@@ -84,6 +84,7 @@ struct backend_draft {
     const struct yaml_node *url, *models;
     unsigned dialect; /* 0: by its URL, else enum dialect + 1 */
     unsigned engine;  /* enum engine */
+    const char *engine_model;
     const char *provider;
     const char *key; /* secret */
     struct credential auth;

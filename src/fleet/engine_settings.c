@@ -2,7 +2,7 @@
 
 #include "fleet/kv_cache.h"
 
-/* Beyond these the sums below could overflow. */
+/* Beyond these the sums of engine.c could overflow. */
 static const double TERM_US_MOST = 1e9;
 static const int64_t TOKENS_MOST = 1 << 30;
 

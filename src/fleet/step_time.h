@@ -41,4 +41,20 @@ step_attended(int64_t before, int64_t fresh)
 
 double step_time_predict_us(const struct step_time *time, const struct step_load *load);
 
+/* Fitting. A step that was measured, or a mean over some. */
+struct step_sample {
+    struct step_load load;
+    double time_us; /* above 0 */
+};
+
+/* Finds the parameters, none below 0, with the least sum of squared errors of the time's logarithm, in which a sample that
+ * is far out counts less, so that a few wrong ones do not matter (P. J. Huber, Robust estimation of a location parameter,
+ * 1964). What the samples do not tell (no prompts, the same context always) comes out as 0 or with its neighbour: alpha
+ * and host can only be told apart by samples on both sides of alpha / beta tokens. ERR_INVALID: no samples, or one whose
+ * time is not above 0. */
+enum status step_time_fit(const struct step_sample *samples, size_t count, struct step_time *out) MUST_CHECK;
+
+/* The median over the samples of |predicted - measured| / measured; 0 for none. */
+double step_time_median_error(const struct step_time *time, const struct step_sample *samples, size_t count);
+
 #endif

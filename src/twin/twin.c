@@ -410,3 +410,14 @@ twin_worker_free(struct application *application)
     prefix_free(worker->prefixes);
     free(worker);
 }
+
+void
+twin_engine_metrics(struct application *application, unsigned model, struct engine_metrics *out)
+{
+    struct twin_worker *worker = CONTAINER_OF(application, struct twin_worker, application);
+    struct engine_model *engine = model < TWIN_MODELS_MOST ? worker->batching->engines[model] : NULL;
+
+    *out = (struct engine_metrics){0};
+    if (engine != NULL)
+        engine_metrics(engine, world_now_us(application->world), out);
+}

@@ -59,4 +59,8 @@ void twin_free(struct twin *twin);                                              
 struct application *twin_worker_new(struct twin *twin, struct world *world) __attribute__((returns_nonnull));
 void twin_worker_free(struct application *application);
 
+/* What the engine of a model (by its place in the settings) counts, as of now (fleet/engine.h); all 0 if it has none. */
+struct engine_metrics;
+void twin_engine_metrics(struct application *application, unsigned model, struct engine_metrics *out);
+
 #endif

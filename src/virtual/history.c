@@ -285,11 +285,15 @@ void
 history_log(struct history *history, const char *format, ...)
 {
     struct log_ring *ring = &history->log;
-    char *line = ring->lines[ring->count++ % LOG_LINES];
-    int start = snprintf(line, LOG_LINE_SIZE, "%6llu %12.3f ms  ", (unsigned long long)history->steps,
-                         (double)(history->now_us - history->start_us) / 1e3);
+    char *line;
+    int start;
     va_list args;
 
+    if (history->options.forgetful)
+        return;
+    line = ring->lines[ring->count++ % LOG_LINES];
+    start = snprintf(line, LOG_LINE_SIZE, "%6llu %12.3f ms  ", (unsigned long long)history->steps,
+                     (double)(history->now_us - history->start_us) / 1e3);
     va_start(args, format);
     vsnprintf(line + start, (size_t)(LOG_LINE_SIZE - start), format, args);
     va_end(args);

@@ -22,6 +22,10 @@ struct history_options {
     usec wall_us;       /* where the wall clock starts, since the Unix epoch; 0: some day of the seed's choice */
     usec hop_most_us;   /* every hop (a piece on the wire, a post, a job) takes 1 to this many us; 0: 300 */
     bool split_answers; /* backends' bytes arrive cut into other pieces than they were sent in */
+    bool forgetful;     /* keeps neither log (its digest stays 0) nor what backends saw: for long histories */
+    /* Takes what workers append, instead of the journals; NULL: they do. */
+    void (*append)(void *context, unsigned worker, struct slice record);
+    void *context; /* its first argument */
 };
 
 struct history *history_new(struct history_options options) __attribute__((returns_nonnull));

@@ -121,8 +121,11 @@ vbackend_put_idle(struct vbackend *backend, struct virtual_world *world)
 struct memory *
 memory_new(struct vbackend *backend, const struct vcall *call)
 {
-    struct memory *memory = must_calloc(1, sizeof(*memory));
+    struct memory *memory;
 
+    if (backend->history->options.forgetful && backend->decide == NULL) /* which looks at it */
+        return NULL;
+    memory = must_calloc(1, sizeof(*memory));
     buffer_add(&memory->line, call->head.head.method);
     buffer_add(&memory->line, call->head.head.target);
     memory->method_len = call->head.head.method.len;
@@ -140,6 +143,8 @@ memory_new(struct vbackend *backend, const struct vcall *call)
 void
 memory_body(struct memory *memory, const struct vcall *call)
 {
+    if (memory == NULL)
+        return;
     buffer_add(&memory->body, slice_from(buffer_content(&call->body), buffer_len(&memory->body)));
     memory->seen.body_whole = call->body_whole;
 }
@@ -147,6 +152,8 @@ memory_body(struct memory *memory, const struct vcall *call)
 void
 memory_over(struct memory *memory, const struct vcall *call)
 {
+    if (memory == NULL)
+        return;
     memory->seen.over_us = call->history->now_us;
     memory->seen.completed = call->end_given;
     memory->seen.sent_len = call->given_len;

@@ -46,7 +46,8 @@ bool vbackend_silent(const struct vbackend *backend);
 bool vbackend_take_idle(struct vbackend *backend, struct virtual_world *world); /* true: there was one */
 void vbackend_put_idle(struct vbackend *backend, struct virtual_world *world);
 
-/* Starts a memory with the call's head; more of the body by memory_body; the end by memory_over. */
+/* Starts a memory with the call's head; more of the body by memory_body; the end by memory_over. NULL, which these take,
+ * where the history is forgetful. */
 struct memory *memory_new(struct vbackend *backend, const struct vcall *call);
 void memory_body(struct memory *memory, const struct vcall *call);
 void memory_over(struct memory *memory, const struct vcall *call);

@@ -152,7 +152,10 @@ append(struct world *world, struct slice record)
         return history->append_fail_status;
     }
     history_log(history, "append %llu, %zu bytes", (unsigned long long)number, record.len);
-    buffer_add(&own->journal, record);
+    if (history->options.append != NULL)
+        history->options.append(history->options.context, world->worker, record);
+    else
+        buffer_add(&own->journal, record);
     return OK;
 }
 

@@ -68,6 +68,14 @@ leaves=$(for command in $commands; do
     esac
 done)
 
+traces() {
+    (
+        echo arrival_s,input_tokens,output_tokens
+        for i in $(seq 100); do echo "$((i / 5)).$((i % 10)),$((i * 7919 % 3000)),$((i * 104729 % 300))"; done | sort -n
+    ) >trace.csv
+    printf 'arrival_s,input_tokens,output_tokens\n0,1,1\nx,1,1\n1,1,1\n2,2\n' >wrong.csv
+}
+
 usage() {
     expect_eq 2 'Usage: equipoise COMMAND' # nothing at all
     expect_eq 0 'Usage: equipoise COMMAND' help
@@ -101,6 +109,12 @@ usage() {
     expect_eq 2 'expected NAME:ABILITY' twin --model x
     expect_eq 2 'no such fault' twin --fault x
     expect_eq 2 'name' keys add 'a b'
+    expect_eq 2 'which trace' replay
+    expect_eq 2 'azure, mooncake, rates or ledger' replay x --format y
+    expect_eq 2 '[-]-speed wants a factor' replay x --speed fast
+    expect_eq 2 '[-]-until must come after' replay x --from 2m --until 90s
+    expect_eq 2 'from 1 to 64' replay x --workers 0
+    expect_eq 2 'no modelled engine .x.' replay trace.csv --engine x
 }
 
 helps() {
@@ -177,6 +191,49 @@ prices() {
     expect_eq 3 'error' prices lint bad.yaml
     expect_json prices list --json
     expect_json prices quote --provider openai answer
+}
+
+# The same trace and seed give the same bytes, in each of its forms, from a file or through a pipe, compressed or not.
+replay() {
+    expect_eq 1 'none.csv: error: cannot be opened' replay none.csv
+    expect_eq 1 'wrong.csv:3: error: expected an arrival in seconds' replay wrong.csv
+    expect_eq 1 'wrong.csv:5: error: expected 3 fields' replay wrong.csv
+    expect_eq 1 'of no trace that is known here' replay bad.yaml
+    expect_eq 1 'holds no request between' replay trace.csv --from 1h
+    expect_eq 1 'there is no ledger in nothing yet' replay nothing --format ledger
+    expect_eq 3 'bad.yaml:1:1: error' replay trace.csv --config bad.yaml
+    expect_eq 3 'has no routes' replay trace.csv --config empty.yaml
+    expect_eq 2 "no route 'x'" replay trace.csv --config good.yaml --route x
+    expect_eq 1 'cannot be written' replay trace.csv --svg none/x.svg
+    expect_eq 0 'h100-llama-3.1-8b' replay --engines
+    expect_eq 0 'All figures are modelled' replay trace.csv
+    expect_eq 0 'ok +100 \(100.00%\)' replay trace.csv --seed 7
+    expect_eq 0 'ok +12 ' replay trace.csv --limit 12
+    expect_json replay trace.csv --json
+    for run in 1 2; do
+        eq replay trace.csv --seed 3 --svg $run.svg --csv $run.csv >$run.text
+        eq replay trace.csv --seed 3 --json --workers 3 >$run.json
+    done
+    gzip -c trace.csv >trace.csv.gz
+    eq replay trace.csv.gz --seed 3 | sed 's/csv.gz/csv/' >packed.text
+    eq replay - --seed 3 <trace.csv.gz | sed 's/standard input/trace.csv/' >piped.text
+    for pair in '1.text 2.text' '1.svg 2.svg' '1.csv 2.csv' '1.json 2.json' '1.text packed.text' '1.text piped.text'; do
+        checks=$((checks + 1))
+        set -- $pair
+        cmp $1 $2 >out 2>&1 && [ -s $1 ] || fail "replay: $1 differs from $2"
+    done
+    expect 0 '^101 ' wc -l 1.csv
+    expect 0 '</svg>' tail -1 1.svg
+    expect_full replay trace.csv
+    # Interrupted once it listens to signals: it tells what there is.
+    printf 'pool,start_s,rate_req_s\nforever,0,1000\nforever,10000000,0\n' >rates.csv
+    checks=$((checks + 1))
+    "$program" replay rates.csv >out 2>&1 &
+    started="$started $!"
+    until grep -q '^SigBlk:.*[1-9a-f]' /proc/$!/status; do sleep 0.05; done
+    kill -TERM $!
+    wait $!
+    [ $? = 1 ] && grep -q 'Interrupted: this is what had ended by then' out || fail 'replay: interrupted'
 }
 
 full_disk() {
@@ -325,7 +382,7 @@ twin_alone() {
     kill -TERM "$process"
 }
 
-for group in usage helps man_page configurations prices full_disk colours no_ledger running other_ledgers twin_alone; do
+for group in traces usage helps man_page configurations prices replay full_disk colours no_ledger running other_ledgers twin_alone; do
     $group
 done
 echo "result: $checks checks, $failures failed"

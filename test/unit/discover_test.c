@@ -79,7 +79,7 @@ usual_taken(unsigned port)
 static struct config *
 generate(const struct discover_places *places, bool explained, char *text, size_t size)
 {
-    const struct config_outside outside = {places->environment, config_outside_real.read_file};
+    const struct config_outside outside = {places->environment, config_outside_real.read_file, false};
     struct discovery discovery;
     struct problems problems;
     struct config *config = NULL;
