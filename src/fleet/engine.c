@@ -12,7 +12,7 @@ enum { PS_PER_US = 1000000, SPARE_BLOCKS_PER = 100 };
 /* Steps that follow each other with nothing but decoding, or one step with whatever is in it. The first is under way. */
 struct run {
     int64_t steps;     /* left, 0: none */
-    int64_t base_ps;   /* of each step, all but what the contexts add */
+    wide_int base_ps;  /* of each step, all but what the contexts add */
     int64_t kv_tokens; /* of the first */
     int64_t decoding;  /* tokens by which kv_tokens grows from step to step */
 };
@@ -24,7 +24,7 @@ struct engine_model {
     engine_tokens *tokens;
     struct rng rng;
     struct kv_cache kv;
-    int64_t delta_ps, epsilon_ps, fixed_ps, gamma_ps;
+    wide_int delta_ps, epsilon_ps, fixed_ps, gamma_ps;
 
     struct timers arrivals; /* by when they reach the queue */
     unsigned arriving;
@@ -46,18 +46,18 @@ struct engine_model {
 
 /* Time */
 
-static int64_t
+static wide_int
 to_ps(double us)
 {
-    return llround(us * PS_PER_US);
+    return (wide_int)rint(us * PS_PER_US);
 }
 
 static wide_int
-run_span_ps(const struct run *run, int64_t steps, int64_t delta_ps)
+run_span_ps(const struct run *run, int64_t steps, wide_int delta_ps)
 {
     wide_int contexts = (wide_int)steps * run->kv_tokens + (wide_int)run->decoding * steps * (steps - 1) / 2;
 
-    return (wide_int)steps * run->base_ps + contexts * delta_ps;
+    return steps * run->base_ps + contexts * delta_ps;
 }
 
 static wide_int
@@ -526,7 +526,8 @@ engine_next_us(const struct engine_model *engine)
     if (engine->run.steps == 0)
         return timers_next(&engine->arrivals);
     end_ps = span_ps(engine, engine->run.steps) + engine->clock_ps;
-    return engine->clock_us + (usec)((end_ps + PS_PER_US - 1) / PS_PER_US);
+    end_ps = (end_ps + PS_PER_US - 1) / PS_PER_US;
+    return end_ps < USEC_NEVER - engine->clock_us ? engine->clock_us + (usec)end_ps : USEC_NEVER - 1;
 }
 
 /* Requests from outside */

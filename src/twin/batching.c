@@ -89,13 +89,36 @@ batching_paces(const struct serving *serving)
     return serving->has_model && engine_of(serving) != NULL;
 }
 
+/* What the model reads and then writes, as the conversation's next turn will begin (ask.c puts the role before each
+ * message); without the answer where that is not one text. */
+static struct slice
+whole_text(struct serving *serving)
+{
+    const struct reply_choice *choice = &serving->reply.choices[0];
+    const char *role = serving->ask.api == API_COMPLETIONS ? "" : "assistant\n";
+    const struct slice pieces[] = {serving->ask.context, slice_of(role), choice->parts[0].text};
+    struct slice whole = {NULL, 0};
+    char *text;
+
+    if (serving->reply.choice_count != 1 || choice->part_count != 1 || choice->parts[0].kind != PART_TEXT)
+        return serving->ask.context;
+    text = arena_alloc(&serving->arena, pieces[0].len + pieces[1].len + pieces[2].len + 1);
+    whole.data = text;
+    for (unsigned i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        if (pieces[i].len != 0)
+            memcpy(text + whole.len, pieces[i].data, pieces[i].len);
+        whole.len += pieces[i].len;
+    }
+    return whole;
+}
+
 /* One hash for each 16 tokens of the text. */
 static void
-hash_prompt(struct serving *serving)
+hash_text(struct serving *serving)
 {
     struct engine_request *turn = &serving->turn;
-    struct slice rest = serving->ask.context;
-    size_t count = (size_t)(turn->prompt_tokens / KV_BLOCK_TOKENS);
+    struct slice rest = whole_text(serving);
+    size_t count = (size_t)((turn->prompt_tokens + turn->output_tokens) / KV_BLOCK_TOKENS);
     uint64_t *hashes = arena_alloc(&serving->arena, count * sizeof *hashes);
     uint64_t hash = 0;
 
@@ -103,7 +126,7 @@ hash_prompt(struct serving *serving)
     for (; turn->block_count < count; turn->block_count++) {
         struct slice block = token_first(rest, KV_BLOCK_TOKENS);
 
-        if (block.len < KV_BLOCK_TOKENS) /* images behind the text */
+        if (token_count(block) < KV_BLOCK_TOKENS) /* tokens of images, for which there is no text */
             return;
         hash = hash_fast(block, hash);
         hashes[turn->block_count] = hash;
@@ -130,7 +153,7 @@ batching_submit(struct serving *serving, int64_t *most)
         turn->block_hashes = serving->said.hashes;
         turn->block_count = serving->said.hash_count;
     } else if (settings->prefix_cache) {
-        hash_prompt(serving);
+        hash_text(serving);
     }
     *most = engine_context_most(engine_of(serving));
     status = engine_submit(engine_of(serving), turn, world_now_us(serving->worker->application.world));

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "twin_bench.h"
 
 /* Steps of 10 ms, and 1 ms before the queue. */
@@ -154,6 +155,36 @@ equal_texts_share_their_blocks(void **state)
     bench_end(&bench);
 }
 
+static void
+the_next_turn_finds_the_answer_too(void **state)
+{
+    struct twin_settings settings = engine_settings();
+    struct bench bench = bench_new(8, &settings);
+    struct told told = {.roles = 0};
+    struct vclient *client;
+    int64_t first[3] = {0, 0, 0}, second[3] = {0, 0, 0};
+    char body[4096];
+
+    (void)state;
+    client = asks(&bench, "/v1/chat/completions", NULL, stream);
+    history_run_to_rest(bench.history);
+    walk_frames(vclient_body(client), put_chat_together, &told);
+    walk_frames(vclient_body(client), keep_usage, first);
+    snprintf(body, sizeof body,
+             "{\"model\":\"twin-small\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":["
+             "{\"role\":\"user\",\"content\":\"go on\"},{\"role\":\"assistant\",\"content\":\"%.*s\"},"
+             "{\"role\":\"user\",\"content\":\"and on\"}]}",
+             SLICE_ARGS(buffer_content(&told.text)));
+    client = asks(&bench, "/v1/chat/completions", NULL, body);
+    history_run_to_rest(bench.history);
+    walk_frames(vclient_body(client), keep_usage, second);
+    /* whole blocks of what was read and written, but for the last token, which the engine never read */
+    assert_true(first[1] >= 32);
+    assert_int_equal(second[2], (first[0] + first[1] - 1) / 16 * 16);
+    told_free(&told);
+    bench_end(&bench);
+}
+
 static double
 metric(struct bench *bench, const char *name)
 {
@@ -255,6 +286,42 @@ faults_strike_at_their_token(void **state)
     bench_end(&bench);
 }
 
+/* Whoever leaves whenever, and whatever breaks: nothing is left in the engine, which engine_free sees to. */
+static void
+nothing_is_left_behind(void **state)
+{
+    static const char *const faults[] = {"", "\nx-twin-fault: cut-after=7", "\nx-twin-fault: stall-after=3",
+                                         "\nx-twin-fault: delay=40ms", "\nx-twin-fault: slow=15ms"};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct twin_settings settings = engine_settings();
+        struct bench bench;
+        struct rng rng;
+
+        rng_seed(&rng, seed);
+        settings.models[0].engine.kv_tokens = 16 * (40 + (int64_t)rng_below(&rng, 40));
+        settings.stream_interval = (int64_t)rng_below(&rng, 9);
+        bench = bench_new(seed, &settings);
+        for (unsigned i = 0; i < 25; i++) {
+            char headers[256];
+
+            snprintf(headers, sizeof headers,
+                     "x-twin-prompt-tokens: %u\nx-twin-output-tokens: %u\nx-twin-block-tokens: 32\n"
+                     "x-twin-blocks: %u,2,3,4,5%s",
+                     1 + (unsigned)rng_below(&rng, 300), 1 + (unsigned)rng_below(&rng, 200),
+                     (unsigned)rng_below(&rng, 3), faults[rng_below(&rng, sizeof faults / sizeof faults[0])]);
+            vclient_start(bench.history,
+                          &(struct vclient_script){.target = "/v1/chat/completions",
+                                                   .headers = headers,
+                                                   .body = slice_of(rng_below(&rng, 3) == 0 ? ASKS("") : stream),
+                                                   .leaves_after_us = 1 + (usec)rng_below(&rng, 8 * USEC_PER_S)});
+            history_run_for(bench.history, (usec)rng_below(&rng, 50 * USEC_PER_MS));
+        }
+        bench_end(&bench);
+    }
+}
+
 int
 main(void)
 {
@@ -263,9 +330,11 @@ main(void)
         cmocka_unit_test(a_stream_interval_puts_tokens_together),
         cmocka_unit_test(cached_blocks_are_told),
         cmocka_unit_test(equal_texts_share_their_blocks),
+        cmocka_unit_test(the_next_turn_finds_the_answer_too),
         cmocka_unit_test(its_metrics_are_the_engines),
         cmocka_unit_test(headers_that_make_no_sense_are_refused),
         cmocka_unit_test(faults_strike_at_their_token),
+        cmocka_unit_test(nothing_is_left_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
