@@ -95,7 +95,8 @@ static void
 check_taken(const struct request_facts *facts, struct slice body, const char *model, struct arena *arena)
 {
     struct splice splices[REQUEST_SPLICES_MOST];
-    size_t count = request_splices(facts, body, model, arena, splices);
+    struct request_change change = {.model = model, .cap = -1};
+    size_t count = request_splices(facts, body, &change, arena, splices);
     struct buffer sent = {0};
     yyjson_doc *before, *after;
 
@@ -107,6 +108,32 @@ check_taken(const struct request_facts *facts, struct slice body, const char *mo
     ENSURE(facts->first_turn.len <= body.len);
     check_sent(facts, model, yyjson_doc_get_root(before), yyjson_doc_get_root(after));
     yyjson_doc_free(before);
+    yyjson_doc_free(after);
+    buffer_free(&sent);
+}
+
+/* A cap is lowered or set, never raised, and nothing else changes. */
+static void
+check_capped(const struct request_facts *facts, struct slice body, int64_t cap, struct arena *arena)
+{
+    struct splice splices[REQUEST_SPLICES_MOST];
+    struct request_change change = {.cap = cap, .cap_name = request_cap_name(facts->api, 0)};
+    size_t count = request_splices(facts, body, &change, arena, splices), taken = 0;
+    struct buffer sent = {0};
+    yyjson_doc *after;
+
+    splice_into(body, splices, count, &sent);
+    after = yyjson_read(sent.data, buffer_len(&sent), YYJSON_READ_NOFLAG);
+    ENSURE(after != NULL);
+    for (unsigned i = 0; i < REQUEST_CAPS_MOST; i++) {
+        const char *name = request_cap_name(facts->api, i);
+        yyjson_val *value = name != NULL ? yyjson_obj_get(yyjson_doc_get_root(after), name) : NULL;
+
+        taken += yyjson_is_num(value);
+        ENSURE(!yyjson_is_num(value) || yyjson_get_num(value) < (double)cap + 1.0 ||
+               facts->bound.caps[i].tokens <= cap);
+    }
+    ENSURE(taken > 0 || change.cap_name == NULL || facts->bound.unbounded != NULL);
     yyjson_doc_free(after);
     buffer_free(&sent);
 }
@@ -146,10 +173,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     api = (enum api)(data[0] % API_PASSTHROUGH);
     body = slice_make((const char *)data + 2, size - 2);
     arena_init(&arena);
-    if (request_parse(api, body, &arena, &facts, &why) == OK)
+    if (request_parse(api, body, &arena, &facts, &why) == OK) {
         check_taken(&facts, body, data[1] % 2 == 0 ? NULL : "other \"model\"", &arena);
-    else
+        check_capped(&facts, body, data[1], &arena);
+    } else {
         check_refusal(why);
+    }
     check_fingerprint(api, body);
     arena_reset(&arena);
     return 0;

@@ -29,12 +29,12 @@ static const char *const exposures[] = {"inherit", "expected", "strict", NULL}; 
           .type = "budget or list"),                                                                                   \
         FIELD("on_exceed", FIELD_CHOICE, AT(draft, budget.on_exceed),                                                  \
               "When a budget cannot take a request: refuse it, or serve it only by what is cheaper than the "          \
-              "reference. `inherit`: as the next says of key, tenant, route and the whole.",                           \
+              "reference. `inherit`: as the next of key, tenant, route and the whole says; at last `refuse`.",         \
               .standard = "inherit", .choices = on_exceed),                                                            \
         FIELD("exposure", FIELD_CHOICE, AT(draft, budget.exposure),                                                    \
               "What budgets reserve. `strict`: the most that a request can cost; what cannot be bounded is refused. "  \
               "`expected`: what it will likely cost; it may overrun, and by how much at most is stated. `inherit`: "   \
-              "as above.",                                                                                             \
+              "likewise; at last `expected`.",                                                                         \
               .standard = "inherit", .choices = exposures)
 
 static const struct field tls_fields[] = {

@@ -6,6 +6,7 @@ static const struct {
 } kinds[] = {
     [ERROR_BAD_REQUEST] = {400, "invalid_request_error", NULL, "invalid_request_error"},
     [ERROR_UNKNOWN_KEY] = {401, "invalid_request_error", "invalid_api_key", "authentication_error"},
+    [ERROR_OVER_BUDGET] = {402, "insufficient_quota", "budget_exceeded", "billing_error"},
     [ERROR_FORBIDDEN] = {403, "permission_error", NULL, "permission_error"},
     [ERROR_NOT_FOUND] = {404, "invalid_request_error", NULL, "not_found_error"},
     [ERROR_NO_SUCH_MODEL] = {404, "invalid_request_error", "model_not_found", "not_found_error"},
@@ -14,6 +15,7 @@ static const struct {
     [ERROR_TOO_LARGE] = {413, "invalid_request_error", NULL, "request_too_large"},
     [ERROR_CODING] = {415, "invalid_request_error", NULL, "invalid_request_error"},
     [ERROR_OVERLOADED] = {429, "rate_limit_error", NULL, "rate_limit_error"},
+    [ERROR_RATE_LIMITED] = {429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"},
     [ERROR_INTERNAL] = {500, "server_error", NULL, "api_error"},
     [ERROR_UPSTREAM] = {502, "server_error", "upstream_failed", "api_error"},
     [ERROR_UNAVAILABLE] = {503, "server_error", NULL, "overloaded_error"},

@@ -9,6 +9,7 @@
 enum error_kind {
     ERROR_BAD_REQUEST,     /* 400 */
     ERROR_UNKNOWN_KEY,     /* 401 */
+    ERROR_OVER_BUDGET,     /* 402 */
     ERROR_FORBIDDEN,       /* 403 */
     ERROR_NOT_FOUND,       /* 404: the path */
     ERROR_NO_SUCH_MODEL,   /* 404 */
@@ -17,6 +18,7 @@ enum error_kind {
     ERROR_TOO_LARGE,       /* 413 */
     ERROR_CODING,          /* 415 */
     ERROR_OVERLOADED,      /* 429 */
+    ERROR_RATE_LIMITED,    /* 429: a limit of this gateway */
     ERROR_INTERNAL,        /* 500 */
     ERROR_UPSTREAM,        /* 502 */
     ERROR_UNAVAILABLE,     /* 503 */

@@ -11,21 +11,6 @@ is_true(yyjson_val *value)
     return value != NULL && yyjson_is_true(value);
 }
 
-/* The first of several names for a cap on output tokens. */
-static int64_t
-read_output_cap(yyjson_val *root)
-{
-    static const char *const names[] = {"max_completion_tokens", "max_output_tokens", "max_tokens"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        yyjson_val *cap = yyjson_obj_get(root, names[i]);
-
-        if (yyjson_is_int(cap) && yyjson_get_sint(cap) >= 0)
-            return yyjson_get_sint(cap);
-    }
-    return -1;
-}
-
 static bool
 is_image_type(const char *type)
 {
@@ -155,6 +140,17 @@ struct spans {
     struct slice model, options, turns, system;
 };
 
+static void
+take_cap(struct request_facts *facts, yyjson_val *key, struct slice raw)
+{
+    for (unsigned i = 0; i < REQUEST_CAPS_MOST; i++) {
+        const char *name = request_cap_name(facts->api, i);
+
+        if (name != NULL && key_is(key, name))
+            facts->bound.caps[i].raw = raw;
+    }
+}
+
 /* Walks the parsed members (whose keys are decoded) and the raw ones side by side. Two members of one name are refused:
  * parsers differ in which one they take, and then we would price another model than the backend serves. */
 static const char *
@@ -184,6 +180,7 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
             spans->options = raw.value;
         else if (turns != NULL && key_is(key, turns))
             spans->turns = raw.value;
+        take_cap(facts, key, raw.value);
     }
     return NULL;
 }
@@ -203,14 +200,6 @@ check_types(yyjson_val *root)
     if (stream != NULL && !yyjson_is_bool(stream) && !yyjson_is_null(stream))
         return "'stream' must be true or false";
     return NULL;
-}
-
-static int64_t
-read_count(yyjson_val *root, const char *name, int64_t fallback)
-{
-    yyjson_val *value = yyjson_obj_get(root, name);
-
-    return yyjson_is_int(value) && yyjson_get_sint(value) > 0 ? yyjson_get_sint(value) : fallback;
 }
 
 static int64_t
@@ -243,8 +232,8 @@ read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, con
     out->model = read_text(root, "model", arena);
     out->model_span = spans->model;
     out->stream = is_true(yyjson_obj_get(root, "stream"));
-    out->output_cap = read_output_cap(root);
-    out->choices = read_count(root, "n", 1);
+    out->output_cap = request_bound_cap(&out->bound);
+    out->choices = request_bound_answers(out->api, root);
     out->inputs = count_inputs(out->api, root);
     out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
     out->images = turns != NULL ? count_images(yyjson_obj_get(root, turns)) : 0;
@@ -273,6 +262,8 @@ request_parse(enum api api, struct slice body, struct arena *arena, struct reque
     else
         *why = check_types(root);
     if (*why == NULL)
+        request_bound_read(api, root, &out->bound);
+    if (*why == NULL)
         *why = collect_spans(out, root, body, arena, &spans);
     if (*why == NULL) {
         read_facts(out, root, arena, &spans);
@@ -297,24 +288,63 @@ quoted(const char *text, struct arena *arena)
     return copy;
 }
 
+static struct slice
+cap_text(int64_t tokens, struct arena *arena)
+{
+    return slice_of(arena_printf(arena, "%lld", (long long)tokens));
+}
+
+/* Lowers every cap that is greater or says nothing; where there is none, puts one first. */
+static size_t
+cap_splices(const struct request_facts *facts, struct slice body, const struct request_change *change,
+            struct arena *arena, struct splice *out)
+{
+    size_t count = 0;
+    bool capped = false;
+
+    for (unsigned i = 0; change->cap >= 0 && i < REQUEST_CAPS_MOST; i++) {
+        const struct request_cap *cap = &facts->bound.caps[i];
+
+        if (cap->raw.len == 0)
+            continue;
+        capped = true;
+        if (cap->tokens < 0 || cap->tokens > change->cap)
+            out[count++] = (struct splice){
+                .at = (size_t)(cap->raw.data - body.data), .len = cap->raw.len, .with = cap_text(change->cap, arena)};
+    }
+    if (change->cap >= 0 && !capped && change->cap_name != NULL)
+        out[count++] = (struct splice){
+            .at = slice_find_byte(body, '{') + 1,
+            .with = slice_of(arena_printf(arena, "\"%s\":%lld,", change->cap_name, (long long)change->cap))};
+    return count;
+}
+
+static void
+sort_by_place(struct splice *splices, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && splices[j - 1].at > splices[j].at; j--) {
+            struct splice later = splices[j - 1];
+
+            splices[j - 1] = splices[j];
+            splices[j] = later;
+        }
+}
+
 size_t
-request_splices(const struct request_facts *facts, struct slice body, const char *upstream_model, struct arena *arena,
-                struct splice *out)
+request_splices(const struct request_facts *facts, struct slice body, const struct request_change *change,
+                struct arena *arena, struct splice *out)
 {
     size_t count = 0;
 
-    if (upstream_model != NULL && !slice_is(facts->model, upstream_model))
+    if (change->model != NULL && !slice_is(facts->model, change->model))
         out[count++] = (struct splice){.at = (size_t)(facts->model_span.data - body.data),
                                        .len = facts->model_span.len,
-                                       .with = quoted(upstream_model, arena)};
+                                       .with = quoted(change->model, arena)};
     if (facts->needs_usage_splice)
         out[count++] = facts->usage_splice;
-    if (count == 2 && out[0].at > out[1].at) {
-        struct splice first = out[1];
-
-        out[1] = out[0];
-        out[0] = first;
-    }
+    count += cap_splices(facts, body, change, arena, &out[count]);
+    sort_by_place(out, count);
     ENSURE(count <= REQUEST_SPLICES_MOST);
     return count;
 }

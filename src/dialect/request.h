@@ -5,8 +5,9 @@
 
 #include "base/arena.h"
 #include "dialect/api.h"
+#include "dialect/request_bound.h"
 
-enum { REQUEST_SPLICES_MOST = 4, REQUEST_MEMBERS_MOST = 256 };
+enum { REQUEST_SPLICES_MOST = 6, REQUEST_MEMBERS_MOST = 256 };
 
 /* Replaces `len` bytes at `at` by `with`. */
 struct splice {
@@ -21,8 +22,8 @@ struct request_facts {
     bool stream;
     bool usage_asked;   /* a stream's client wants the usage chunk, or the API always sends usage */
     bool deterministic; /* temperature 0 or a seed */
-    int64_t output_cap; /* tokens; -1: none given */
-    int64_t choices;    /* `n`; 1 by default */
+    int64_t output_cap; /* tokens of each answer; -1: none given */
+    int64_t choices;    /* answers that are made: `n`, `best_of`, several prompts; 1 by default */
     int64_t inputs;     /* embeddings: texts in the batch; else 1 */
     bool has_tools;
     unsigned images;
@@ -31,6 +32,14 @@ struct request_facts {
     /* What must change for the usage to be told in the stream; at most one. */
     struct splice usage_splice;
     bool needs_usage_splice;
+    struct request_bound bound;
+};
+
+/* How a request shall differ from the one that came. */
+struct request_change {
+    const char *model;    /* what the backend calls the model; NULL: as it is */
+    int64_t cap;          /* tokens; no answer may be longer; -1: as it is */
+    const char *cap_name; /* the member that sets it where none does; NULL: none is added */
 };
 
 /* Reads a body of that API. On failure *why says what is wrong with it, for the caller. The facts' slices point into
@@ -38,8 +47,8 @@ struct request_facts {
 enum status request_parse(enum api api, struct slice body, struct arena *arena, struct request_facts *out,
                           const char **why) MUST_CHECK;
 
-/* The splices that send this request under another model name (NULL: as it is), in order of place. Returns how many. */
-size_t request_splices(const struct request_facts *facts, struct slice body, const char *upstream_model,
+/* The splices that make the change, in order of place. A cap is never raised. Returns how many. */
+size_t request_splices(const struct request_facts *facts, struct slice body, const struct request_change *change,
                        struct arena *arena, struct splice *out);
 
 #endif

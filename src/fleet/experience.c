@@ -15,6 +15,14 @@ static const double LEAST_WEIGHT = 0.01;
 /* Ratios outside of this are mistakes or images, not text. */
 static const double FEWEST_BYTES_PER_TOKEN = 0.5, MOST_BYTES_PER_TOKEN = 32.0;
 
+/* Until enough was seen: a long answer, and dense input. */
+static const int64_t START_OUTPUT_P99 = 1024;
+static const double START_DENSITY_P99 = 0.5;
+enum { ANSWERS_ENOUGH = 16, SHARE_P99_PPM = 990000 };
+
+/* Tokens that an answer may have beyond its text: marks of its beginning and end. */
+enum { MARKS_MOST = 16 };
+
 enum { CLASSES_PER_DOUBLING = 4 };
 
 static unsigned
@@ -67,6 +75,44 @@ approach_ratio(double *value, int64_t bytes, int64_t tokens, double weight)
         approach(value, ratio, weight);
 }
 
+static void
+learn_bounds(struct experience *experience, const struct answer_seen *seen)
+{
+    int64_t excess = seen->input_tokens - seen->request_bytes;
+
+    if (!seen->clipped && seen->output_tokens > 0)
+        latency_add(&experience->outputs, seen->output_tokens * USEC_PER_MS);
+    if (seen->request_bytes > 0 && !seen->has_images)
+        latency_add(&experience->input_density, seen->input_tokens * 1000 / seen->request_bytes * USEC_PER_MS);
+    if (excess > experience->input_excess && !seen->has_images)
+        experience->input_excess = excess;
+    if (seen->reasoning_tokens > 0 || seen->output_tokens > seen->text_bytes + MARKS_MOST)
+        experience->output_hidden = true;
+    else if (experience->outputs_shown < ANSWERS_ENOUGH)
+        experience->outputs_shown++;
+}
+
+struct size_bounds
+experience_bounds(struct experience *experience)
+{
+    struct size_bounds bounds;
+    double density;
+
+    lock_take(&experience->lock);
+    bounds.output_tokens = latency_quantile(&experience->outputs, SHARE_P99_PPM) / USEC_PER_MS;
+    density = (double)latency_quantile(&experience->input_density, SHARE_P99_PPM) / (1000.0 * (double)USEC_PER_MS);
+    if (experience->outputs.sum < ANSWERS_ENOUGH && bounds.output_tokens < START_OUTPUT_P99)
+        bounds.output_tokens = START_OUTPUT_P99;
+    if (experience->input_density.sum < ANSWERS_ENOUGH && density < START_DENSITY_P99)
+        density = START_DENSITY_P99;
+    bounds.input_tokens_per_byte = density < 1.0 ? density : 1.0;
+    bounds.input_excess = experience->input_excess;
+    bounds.bytes_per_output_token = experience->bytes_per_output_token;
+    bounds.output_shown = experience->outputs_shown >= ANSWERS_ENOUGH && !experience->output_hidden;
+    lock_drop(&experience->lock);
+    return bounds;
+}
+
 void
 experience_learn(struct experience *experience, const struct answer_seen *seen)
 {
@@ -84,8 +130,10 @@ experience_learn(struct experience *experience, const struct answer_seen *seen)
         approach_ratio(&experience->bytes_per_input_token, seen->request_bytes, seen->input_tokens, weight);
     if (seen->exact && seen->output_tokens > 0 && seen->text_bytes > 0)
         approach_ratio(&experience->bytes_per_output_token, seen->text_bytes, seen->output_tokens, weight);
-    if (seen->exact)
+    if (seen->exact && !seen->clipped)
         approach(&experience->output_tokens, (double)seen->output_tokens, weight);
+    if (seen->exact)
+        learn_bounds(experience, seen);
     lock_drop(&experience->lock);
 }
 

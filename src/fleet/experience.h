@@ -29,6 +29,12 @@ struct experience {
     double bytes_per_output_token; /* text bytes per output token; starts at 4 */
     double output_tokens;          /* expected of an answer; starts at 256 */
     uint64_t answers;
+    /* For budgets, from exact answers only. */
+    struct latency outputs;       /* output tokens of an answer, a token counting as a millisecond */
+    struct latency input_density; /* input tokens in a thousand bytes of request, likewise */
+    int64_t input_excess;         /* most tokens seen beyond the request's bytes: what templates put in */
+    unsigned outputs_shown;       /* answers whose text bounds their tokens */
+    bool output_hidden;           /* some answer's did not: it thinks where nobody sees it */
 };
 
 /* A sum of what is known, taken at one moment. */
@@ -39,12 +45,25 @@ struct expectation {
 
 struct expectation experience_expect(struct experience *experience, unsigned share_ppm);
 
+/* How large requests and answers are, for budgets. */
+struct size_bounds {
+    int64_t output_tokens;        /* 99 of 100 answers had no more; 1,024 at least until enough was seen */
+    double input_tokens_per_byte; /* 99 of 100 requests had no more; at most 1, 0.5 at least until enough was seen */
+    int64_t input_excess;         /* the most that a request had beyond a token for each byte */
+    double bytes_per_output_token;
+    bool output_shown; /* enough answers were seen, and none had more tokens than its text has bytes */
+};
+
+struct size_bounds experience_bounds(struct experience *experience);
+
 /* One complete answer. `exact`: the tokens are as the backend reported them, else only the times count. first_token_us
  * of 0: not known. */
 struct answer_seen {
     usec first_token_us, total_us;
-    int64_t request_bytes, text_bytes, input_tokens, output_tokens;
+    int64_t request_bytes, text_bytes, input_tokens, output_tokens, reasoning_tokens;
     bool exact;
+    bool clipped;    /* the answer ended at a cap of ours: its length tells nothing */
+    bool has_images; /* the request's bytes are not only text */
 };
 void experience_learn(struct experience *experience, const struct answer_seen *seen);
 

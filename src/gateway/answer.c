@@ -2,8 +2,9 @@
 #include "base/text.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
+#include "gateway/ratelimit.h"
 
-enum { OWN_HEADERS = 8 };
+enum { OWN_HEADERS = 10 + RATELIMIT_HEADERS };
 
 static void
 put_header(struct http_header *headers, size_t *count, const char *name, struct slice value)
@@ -80,7 +81,8 @@ answer_open(struct exchange *exchange)
 
     for (size_t i = 0; i < flight->header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
         if (!header_goes_down(&hops, flight->headers[i].name) ||
-            (forbids && slice_is_nocase(flight->headers[i].name, "x-should-retry")))
+            (forbids && slice_is_nocase(flight->headers[i].name, "x-should-retry")) ||
+            ratelimit_replaces(exchange, flight->headers[i].name))
             continue;
         names_request |= slice_is_nocase(flight->headers[i].name, "x-request-id");
         headers[count++] = flight->headers[i];
@@ -90,6 +92,7 @@ answer_open(struct exchange *exchange)
     if (forbids)
         put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
     put_own_headers(exchange, headers, &count);
+    count += ratelimit_headers(exchange, &headers[count]);
     client_answer(exchange->client, &(struct http_answer){.status = flight->status,
                                                           .headers = headers,
                                                           .header_count = count,
@@ -188,12 +191,14 @@ answer_error(struct exchange *exchange, enum error_kind kind, const char *messag
     put_header(headers, &count, "content-type", SLICE_LITERAL("application/json"));
     put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
     put_header(headers, &count, "x-equipoise-id", slice_of(exchange->id_text));
-    if (kind == ERROR_FORBIDDEN || forbids_retry(exchange, error_status(kind)))
+    if (kind == ERROR_FORBIDDEN || kind == ERROR_OVER_BUDGET || kind == ERROR_RATE_LIMITED ||
+        forbids_retry(exchange, error_status(kind)))
         put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
     if (exchange->retry_after_us > 0)
         put_header(headers, &count, "retry-after",
                    slice_of(arena_printf(&exchange->arena, "%lld",
                                          (long long)((exchange->retry_after_us + USEC_PER_S - 1) / USEC_PER_S))));
+    count += ratelimit_headers(exchange, &headers[count]);
     exchange->client = NULL;
     answer_whole(client, error_status(kind), headers, count, buffer_content(body));
 }

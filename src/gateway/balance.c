@@ -14,6 +14,8 @@ plan_fits(const struct plan *plan, const struct request *request)
 {
     if (plan->tried)
         return VERDICT_FAILED;
+    if (plan->over_budget)
+        return VERDICT_OVER_BUDGET;
     if (!destination_allowed(request->tenant, plan->target->backend))
         return VERDICT_NOT_ALLOWED;
     if (plan->target->backend->dialect != api_dialect(request->facts->api) && plan->source != SOURCE_PASSTHROUGH)

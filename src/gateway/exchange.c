@@ -9,6 +9,7 @@
 #include "gateway/attempt.h"
 #include "gateway/credentials.h"
 #include "gateway/outcome.h"
+#include "gateway/reserve.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024 };
@@ -270,14 +271,18 @@ make_plans(struct exchange *exchange)
 static void
 choose(struct exchange *exchange)
 {
-    struct plan *chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
+    struct plan *chosen;
 
+    reserve_again(exchange);
+    do
+        chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
+    while (chosen != NULL && !reserve_plan(exchange, chosen));
     if (chosen != NULL) {
         exchange->plan = chosen;
         exchange_move(exchange, PLAN_CHOSEN);
     } else if (exchange->wait_us > 0) {
         exchange_move(exchange, PLANS_REST);
-    } else {
+    } else if (!reserve_refuses(exchange)) {
         attempt_none_left(exchange);
     }
 }
@@ -307,6 +312,7 @@ weigh(struct exchange *exchange)
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     make_plans(exchange);
+    reserve_begin(exchange);
     choose(exchange);
 }
 
@@ -431,6 +437,7 @@ settle(struct exchange *exchange)
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
     settle_attempt(exchange);
+    reserve_release(exchange);
     settle_row(exchange);
     if (exchange->ending == ENDING_OK)
         outcome_start(exchange);

@@ -62,6 +62,8 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 /* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
+struct reservation;
+
 struct exchange {
     struct visitor visitor; /* first */
     struct list link;       /* worker->exchanges */
@@ -88,10 +90,11 @@ struct exchange {
     struct request request;    /* what levers see */
     struct target passthrough; /* API_PASSTHROUGH: the target */
     uint64_t conversation;
-    struct plan *plan;   /* the one that serves; NULL before */
-    size_t seat;         /* the endpoint of its backend that the present attempt is at */
-    bool reported;       /* what that attempt says of the endpoint is known to the others */
-    struct refusal said; /* and what its answer says, if it is an error */
+    struct plan *plan;               /* the one that serves; NULL before */
+    size_t seat;                     /* the endpoint of its backend that the present attempt is at */
+    bool reported;                   /* what that attempt says of the endpoint is known to the others */
+    struct refusal said;             /* and what its answer says, if it is an error */
+    struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
     bool booked;          /* the present flight is among them */

@@ -5,6 +5,7 @@
 #include "gateway/headers.h"
 #include "gateway/outcome.h"
 #include "gateway/reach.h"
+#include "gateway/reserve.h"
 
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
@@ -47,8 +48,8 @@ make_parts(struct exchange *exchange, struct body_part *out)
 {
     struct splice splices[REQUEST_SPLICES_MOST];
     struct slice body = chunk_bytes(exchange->body);
-    size_t splice_count =
-        request_splices(&exchange->facts, body, exchange->plan->target->upstream, &exchange->arena, splices);
+    struct request_change change = reserve_change(exchange);
+    size_t splice_count = request_splices(&exchange->facts, body, &change, &exchange->arena, splices);
     size_t count = 0, at = 0;
 
     for (size_t i = 0; i < splice_count; i++) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/credentials.h"
 #include "gateway/reach.h"
+#include "gateway/reserve.h"
 #include "gateway/watch.h"
 
 /* No answer, or an error's: nothing is billed. */
@@ -143,6 +144,7 @@ settle_attempt(struct exchange *exchange)
     };
     if (usd_add(exchange->cost, line->cost, &exchange->cost) != OK)
         exchange->unpriced = "the sum is too large to be money";
+    reserve_post(exchange, &exchange->usage, line->cost);
     if (flight->status == 401)
         credentials_refused(exchange->view, exchange->plan->target->backend);
 }
@@ -396,6 +398,7 @@ fill_row(struct exchange *exchange, struct row *row)
     row->state = slice_of(ending_name(exchange->ending));
     row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
     row->attempts = exchange->attempts;
+    row->transforms = reserve_transforms(exchange);
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
     row->reserved_estimate = exchange->plan != NULL ? exchange->plan->cost : 0;
@@ -441,15 +444,19 @@ learn(const struct exchange *exchange)
 
     if (exchange->ending != ENDING_OK || flight == NULL || exchange->identity.api == API_PASSTHROUGH)
         return;
-    experience_learn(exchange->plan->facts->experience, &(struct answer_seen){
-                                                            .first_token_us = flight->first_byte_us - flight->opened_us,
-                                                            .total_us = flight->ended_us - flight->opened_us,
-                                                            .request_bytes = exchange->request_bytes,
-                                                            .text_bytes = flight->meter.text_bytes,
-                                                            .input_tokens = exchange->usage.input_tokens,
-                                                            .output_tokens = exchange->usage.output_tokens,
-                                                            .exact = exchange->usage.exactness == USAGE_EXACT,
-                                                        });
+    experience_learn(exchange->plan->facts->experience,
+                     &(struct answer_seen){
+                         .first_token_us = flight->first_byte_us - flight->opened_us,
+                         .total_us = flight->ended_us - flight->opened_us,
+                         .request_bytes = exchange->request_bytes,
+                         .text_bytes = flight->meter.text_bytes,
+                         .input_tokens = exchange->usage.input_tokens,
+                         .output_tokens = exchange->usage.output_tokens,
+                         .reasoning_tokens = exchange->usage.output_reasoning_tokens,
+                         .has_images = exchange->facts.images > 0,
+                         .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
+                         .exact = exchange->usage.exactness == USAGE_EXACT,
+                     });
 }
 
 bool

@@ -38,7 +38,8 @@ struct plan {
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     enum verdict verdict;
-    bool tried; /* attempts were made at all of its endpoints, and failed */
+    bool over_budget; /* a budget that applies has no room for it */
+    bool tried;       /* attempts were made at all of its endpoints, and failed */
     /* Of the endpoints of its backend: bit i % 64 is set when this request was at endpoint i in vain. */
     uint64_t tried_seats;
     enum verdict away; /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */

@@ -16,6 +16,13 @@ struct saving_line {
     usd saved; /* may be negative */
 };
 
+/* How a request or its answer differs from what was asked for; bits of `transforms`. */
+enum transform {
+    TRANSFORM_CAPPED = 1,  /* the request named no cap on output: one was sent */
+    TRANSFORM_CLIPPED = 2, /* the cap that was sent is what a budget had left, less than was asked */
+    TRANSFORM_ENDED = 4    /* the stream was ended where a budget had no more for it */
+};
+
 /* One call to one backend. */
 struct attempt_line {
     struct slice target; /* "backend/model" */

@@ -116,10 +116,12 @@ only_the_spans_change(void **state)
         struct parsed p = parse(cases[i].api, cases[i].body);
         struct splice splices[REQUEST_SPLICES_MOST];
         struct buffer sent = {0};
+        struct request_change change;
         size_t count;
 
         assert_int_equal(p.status, OK);
-        count = request_splices(&p.facts, slice_of(cases[i].body), cases[i].model, &p.arena, splices);
+        change = (struct request_change){cases[i].model, -1, NULL};
+        count = request_splices(&p.facts, slice_of(cases[i].body), &change, &p.arena, splices);
         splice_into(cases[i].body, splices, count, &sent);
         buffer_add_byte(&sent, '\0');
         assert_string_equal(sent.data, cases[i].wanted);

@@ -10,6 +10,7 @@ struct plot {
     unsigned cut_after;    /* words, on both */
     bool slow_client;
     size_t body_len; /* padded to that; 0: as it is */
+    bool budgets;
     const char *end; /* what a complete answer ends with; NULL: an answer is complete by its framing alone */
 };
 
@@ -84,8 +85,11 @@ check_client(struct scene *s, const struct plot *plot, const struct vclient *cli
 static bool
 history_with_fault(void **state, const struct plot *plot, struct fault fault, unsigned *struck)
 {
-    struct scene *s =
-        scene_new(state, (struct scene_options){.seed = fault.step, .split_answers = fault.step % 2 == 0});
+    /* Scenario 14: with budgets, too, nothing stays reserved. */
+    static const char budgets[] = "budget: [ $100/day, 10M tokens/minute, 1000 requests/hour ]\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = fault.step,
+                                                              .split_answers = fault.step % 2 == 0,
+                                                              .more = plot->budgets ? budgets : NULL});
     struct vclient *client;
     bool reached;
 
@@ -109,16 +113,18 @@ history_with_fault(void **state, const struct plot *plot, struct fault fault, un
 static void
 strike_everywhere(void **state, struct fault fault)
 {
-    for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(plots) / sizeof(plots[0]); i++) {
+        struct plot plot = plots[i / 2];
         unsigned struck = 0;
 
+        plot.budgets = i % 2 == 1;
         fault.step = 1;
-        while (history_with_fault(state, &plots[i], fault, &struck))
+        while (history_with_fault(state, &plot, fault, &struck))
             fault.step++;
         assert_true(fault.step > 3);
         if (fault.kind == FAULT_CLIENT_LEAVES)
             assert_true(struck >= fault.step - 2);
-        else if (fault.kind != FAULT_WALL_JUMPS && plots[i].ask.key == NULL && plots[i].ask.model == NULL)
+        else if (fault.kind != FAULT_WALL_JUMPS && plot.ask.key == NULL && plot.ask.model == NULL)
             assert_true(struck > 0);
     }
 }

@@ -39,7 +39,8 @@ config_text(const struct scene_options *options)
 
     text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
     buffer_add_text(&text, options->config != NULL ? options->config : usual_backends);
-    buffer_printf(&text, "keys:\n  web: { sha256: \"%s\", tenant: acme, tags: { feature: search } }\n", hex);
+    buffer_printf(&text, "keys:\n  web: { sha256: \"%s\", tenant: acme, tags: { feature: search }%s%s }\n", hex,
+                  options->key != NULL ? ", " : "", options->key != NULL ? options->key : "");
     if (options->more != NULL)
         buffer_add_text(&text, options->more);
     return text;
@@ -169,6 +170,7 @@ scene_reload_options(struct scene *scene, struct scene_options options)
     adoption->scene = scene;
     adoption->adoption.done = adopted;
     scene->reloads++;
+    scene->reloaded = true;
     adoption_start(&adoption->adoption, &scene->gateway, history_world(scene->history, 0), scene->config);
 }
 

@@ -34,7 +34,8 @@ struct scene_options {
     bool split_answers;
     usec hop_most_us, wall_us; /* as in history.h */
     const char *config;        /* YAML; NULL: as above */
-    const char *more;          /* YAML, behind the usual one */
+    const char *more;          /* YAML, behind the usual one, which ends with `keys:` */
+    const char *key;           /* YAML, further members of the key: "budget: $5/day" */
 };
 
 struct scene {
@@ -53,6 +54,7 @@ struct scene {
     size_t attempts, feedbacks; /* ATTEMPT and FEEDBACK records */
     bool passed;
     bool journal_fails; /* then rows may be missing */
+    bool reloaded;      /* then budgets may be younger than rows */
 };
 
 /* *state is for scene_teardown, which prints the history unless the test came to scene_passed. */

@@ -149,6 +149,83 @@ check_ledger(struct scene *scene)
     ledger_close(ledger);
 }
 
+/* Budgets */
+
+static bool
+has_tag(const struct row *row, struct slice tag)
+{
+    struct slice rest = row->tags;
+
+    while (rest.len > 0)
+        if (slice_equal(slice_split(&rest, ','), tag))
+            return true;
+    return false;
+}
+
+static bool
+counts_for(const struct row *row, const struct budget_info *info)
+{
+    struct slice name = info->rule.name;
+
+    if (row->arrived_wall_us < info->start_wall_us || row->arrived_wall_us >= info->end_wall_us)
+        return false;
+    switch (info->rule.scope) {
+    case BUDGET_TENANT:
+        return slice_equal(row->tenant, name);
+    case BUDGET_KEY:
+        return slice_equal(row->key_name, name);
+    case BUDGET_ROUTE:
+        return slice_equal(row->route, name);
+    case BUDGET_TAG:
+        return has_tag(row, name);
+    case BUDGET_EVERYTHING:
+    case BUDGET_SCOPES:
+        break;
+    }
+    return true;
+}
+
+static int64_t
+used_by(const struct row *row, enum budget_unit unit)
+{
+    int64_t tokens = 0;
+
+    if (unit == BUDGET_REQUESTS)
+        return row->try_count > 0;
+    if (unit == BUDGET_TOKENS) {
+        for (size_t i = 0; i < row->try_count; i++)
+            tokens += row->tries[i].input_tokens + row->tries[i].output_tokens;
+        return tokens;
+    }
+    for (size_t i = 0; i < row->try_count; i++)
+        tokens += usd_known(row->tries[i].cost) ? row->tries[i].cost : 0;
+    return tokens;
+}
+
+/* What the accounts say was spent is what the rows of that window say, and nothing is reserved. */
+static void
+check_budgets(struct scene *scene)
+{
+    struct budgets *budgets = &scene->gateway.budgets;
+    struct budget_info info;
+    size_t at = 0;
+
+    budgets_check(budgets);
+    assert_int_equal(budgets_reserved(budgets), 0);
+    assert_true(list_empty(&budgets->claims));
+    if (scene->row_count == 0 || scene->journal_fails || scene->reloaded)
+        return;
+    while (budgets_next(budgets, &at, scene->rows[scene->row_count - 1].arrived_wall_us, &info)) {
+        int64_t used = 0;
+
+        if (info.rule.unit == BUDGET_TOKENS && scene->config->cached_token_weight_ppm != 1000000)
+            continue; /* rows do not tell it attempt by attempt */
+        for (size_t i = 0; i < scene->row_count; i++)
+            used += counts_for(&scene->rows[i], &info) ? used_by(&scene->rows[i], info.rule.unit) : 0;
+        assert_int_equal(info.spent, used);
+    }
+}
+
 void
 scene_rest(struct scene *scene)
 {
@@ -160,4 +237,5 @@ scene_rest(struct scene *scene)
     read_journals(scene);
     check_sums(scene);
     check_ledger(scene);
+    check_budgets(scene);
 }

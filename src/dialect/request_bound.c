@@ -1,0 +1,308 @@
+#include "dialect/request_bound.h"
+
+#include <stdio.h>
+
+#include "dialect/usage.h"
+
+const char *
+request_cap_name(enum api api, unsigned which)
+{
+    static const char *const names[API_COUNT][REQUEST_CAPS_MOST] = {
+        [API_CHAT] = {"max_tokens", "max_completion_tokens"},
+        [API_COMPLETIONS] = {"max_tokens"},
+        [API_RESPONSES] = {"max_output_tokens"},
+        [API_MESSAGES] = {"max_tokens"},
+    };
+
+    ENSURE(which < REQUEST_CAPS_MOST);
+    return names[api][which];
+}
+
+static bool
+is_text(yyjson_val *value, const char *text)
+{
+    return yyjson_equals_str(value, text);
+}
+
+static bool
+starts(yyjson_val *value, const char *prefix)
+{
+    const char *text = yyjson_get_str(value);
+
+    return text != NULL && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool
+is_given(yyjson_val *root, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+
+    return value != NULL && !yyjson_is_null(value);
+}
+
+static void
+refuse_to_bound(struct request_bound *out, const char *why)
+{
+    if (out->unbounded == NULL)
+        out->unbounded = why;
+}
+
+/* Tools that run at the provider cost by the call, and what they find goes in as input. */
+static bool
+runs_at_client(enum api api, yyjson_val *tool)
+{
+    static const char *const of_anthropic[] = {"bash_", "text_editor_", "computer_", "memory_"};
+    yyjson_val *type = yyjson_obj_get(tool, "type");
+
+    if (type == NULL)
+        return api != API_RESPONSES;
+    if (is_text(type, "function") || is_text(type, "custom"))
+        return true;
+    for (size_t i = 0; api == API_MESSAGES && i < sizeof(of_anthropic) / sizeof(of_anthropic[0]); i++)
+        if (starts(type, of_anthropic[i]))
+            return true;
+    return false;
+}
+
+static void
+read_tools(enum api api, yyjson_val *tools, struct request_bound *out)
+{
+    size_t i, most;
+    yyjson_val *tool;
+
+    yyjson_arr_foreach(tools, i, most, tool)
+    {
+        if (!runs_at_client(api, tool))
+            refuse_to_bound(out, "a tool that runs at the provider");
+    }
+}
+
+static void
+take_image(yyjson_val *data, bool is_inline, struct request_bound *out)
+{
+    if (!is_inline)
+        refuse_to_bound(out, "an image that the provider fetches");
+    out->images++;
+    out->image_bytes += (int64_t)yyjson_get_len(data);
+}
+
+/* A part of a turn: image, document, audio, and whatever is not text. */
+static void
+read_part(yyjson_val *part, struct request_bound *out)
+{
+    yyjson_val *type = yyjson_obj_get(part, "type"), *source = yyjson_obj_get(part, "source");
+    yyjson_val *url = yyjson_obj_get(part, "image_url");
+
+    if (yyjson_is_obj(url))
+        url = yyjson_obj_get(url, "url");
+    if (is_text(type, "image_url") || is_text(type, "input_image"))
+        take_image(url, starts(url, "data:"), out);
+    else if (is_text(type, "image"))
+        take_image(yyjson_obj_get(source, "data"), is_text(yyjson_obj_get(source, "type"), "base64"), out);
+    else if (is_text(type, "input_audio"))
+        out->has_audio = true;
+    else if (is_text(type, "document") && !is_text(yyjson_obj_get(source, "type"), "text") &&
+             !is_text(yyjson_obj_get(source, "type"), "content"))
+        refuse_to_bound(out, "a document, whose pages are counted at the provider");
+    else if (is_text(type, "file") || is_text(type, "input_file") || is_text(type, "container_upload"))
+        refuse_to_bound(out, "a file, whose content is counted at the provider");
+    else if (is_text(type, "item_reference"))
+        refuse_to_bound(out, "a turn that is kept at the provider");
+}
+
+/* Turns hold parts, and what tools returned holds parts again. */
+enum { PARTS_DEEP = 3 };
+
+static void
+read_parts(yyjson_val *parts, unsigned depth, struct request_bound *out)
+{
+    size_t i, most;
+    yyjson_val *part;
+
+    if (!yyjson_is_arr(parts) || depth > PARTS_DEEP)
+        return;
+    yyjson_arr_foreach(parts, i, most, part)
+    {
+        read_part(part, out);
+        read_parts(yyjson_obj_get(part, "content"), depth + 1, out);
+        read_parts(yyjson_obj_get(part, "output"), depth + 1, out);
+    }
+}
+
+static bool
+asks_for_audio(yyjson_val *root)
+{
+    size_t i, most;
+    yyjson_val *modality;
+
+    yyjson_arr_foreach(yyjson_obj_get(root, "modalities"), i, most, modality)
+    {
+        if (!is_text(modality, "text"))
+            return true;
+    }
+    return false;
+}
+
+static void
+read_members(enum api api, yyjson_val *root, struct request_bound *out)
+{
+    static const struct {
+        enum api api;
+        const char *name, *why;
+    } members[] = {
+        {API_CHAT, "web_search_options", "a search at the provider"},
+        {API_CHAT, "plugins", "plugins that run at the provider"},
+        {API_CHAT, "models", "further models that the request names"},
+        {API_CHAT, "prediction", "a predicted output, whose rejected part is billed on top"},
+        {API_RESPONSES, "previous_response_id", "a conversation that is kept at the provider"},
+        {API_RESPONSES, "conversation", "a conversation that is kept at the provider"},
+        {API_RESPONSES, "prompt", "a prompt that is kept at the provider"},
+        {API_MESSAGES, "mcp_servers", "tools that run at the provider"},
+        {API_MESSAGES, "container", "tools that run at the provider"},
+    };
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].api == api && is_given(root, members[i].name))
+            refuse_to_bound(out, members[i].why);
+    if (api == API_RESPONSES && yyjson_is_true(yyjson_obj_get(root, "background")))
+        refuse_to_bound(out, "an answer that is made in the background");
+    if (asks_for_audio(root))
+        refuse_to_bound(out, "an answer that is not text");
+}
+
+/* Anthropic's output cap must exceed what thinking may use; OpenAI's Responses take no cap below 16. */
+static void
+read_thinking(enum api api, yyjson_val *root, struct request_bound *out)
+{
+    yyjson_val *thinking = yyjson_obj_get(root, "thinking"), *effort = yyjson_obj_get(root, "reasoning_effort");
+    int64_t used;
+
+    out->cap_least = api == API_RESPONSES ? 16 : 1;
+    if (api == API_MESSAGES && yyjson_is_obj(thinking) && !is_text(yyjson_obj_get(thinking, "type"), "disabled")) {
+        out->thinks = true;
+        used = yyjson_get_sint(yyjson_obj_get(thinking, "budget_tokens"));
+        if (used > 0 && used < USAGE_COUNT_MOST)
+            out->cap_least = used + 1;
+    }
+    if (api == API_RESPONSES)
+        effort = yyjson_obj_get(yyjson_obj_get(root, "reasoning"), "effort");
+    out->thinks |= yyjson_is_str(effort) && !is_text(effort, "none");
+}
+
+/* Does any part of the request ask for being kept in the provider's cache? The marks may stand deep within. */
+static bool
+marks_cache(yyjson_val *value, unsigned depth)
+{
+    yyjson_val *inner;
+    size_t i, most;
+    yyjson_val *key;
+
+    if (depth > 2 * PARTS_DEEP)
+        return true; /* nobody nests so deep but to hide something */
+    if (yyjson_is_arr(value)) {
+        yyjson_arr_foreach(value, i, most, inner)
+        {
+            if (marks_cache(inner, depth + 1))
+                return true;
+        }
+    } else if (yyjson_is_obj(value)) {
+        if (is_given(value, "cache_control"))
+            return true;
+        yyjson_obj_foreach(value, i, most, key, inner)
+        {
+            if ((is_text(key, "content") || is_text(key, "system") || is_text(key, "tools") ||
+                 is_text(key, "messages")) &&
+                marks_cache(inner, depth + 1))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+read_caps(enum api api, yyjson_val *root, struct request_bound *out)
+{
+    for (unsigned i = 0; i < REQUEST_CAPS_MOST; i++) {
+        const char *name = request_cap_name(api, i);
+        yyjson_val *value = name != NULL ? yyjson_obj_get(root, name) : NULL;
+        double tokens = yyjson_get_num(value);
+
+        out->caps[i].tokens = -1;
+        if (yyjson_is_num(value) && tokens >= 0.0)
+            out->caps[i].tokens = tokens < (double)USAGE_COUNT_MOST ? (int64_t)tokens : USAGE_COUNT_MOST;
+        else if (value != NULL && !yyjson_is_null(value))
+            refuse_to_bound(out, "a cap on output that is no number");
+    }
+}
+
+static void
+copy_word(yyjson_val *root, const char *name, char *out, size_t size)
+{
+    const char *word = yyjson_get_str(yyjson_obj_get(root, name));
+
+    if (word != NULL)
+        snprintf(out, size, "%.*s", (int)size - 1, word);
+}
+
+void
+request_bound_read(enum api api, yyjson_val *root, struct request_bound *out)
+{
+    *out = (struct request_bound){0};
+    copy_word(root, "service_tier", out->service_tier, sizeof(out->service_tier));
+    copy_word(root, "speed", out->speed, sizeof(out->speed));
+    copy_word(root, "inference_geo", out->geo, sizeof(out->geo));
+    read_caps(api, root, out);
+    read_thinking(api, root, out);
+    read_members(api, root, out);
+    read_tools(api, yyjson_obj_get(root, "tools"), out);
+    read_parts(yyjson_obj_get(root, api == API_RESPONSES ? "input" : "messages"), 0, out);
+    out->writes_cache = marks_cache(root, 0);
+}
+
+int64_t
+request_bound_cap(const struct request_bound *bound)
+{
+    int64_t greatest = -1;
+
+    for (unsigned i = 0; i < REQUEST_CAPS_MOST; i++)
+        if (bound->caps[i].tokens > greatest)
+            greatest = bound->caps[i].tokens;
+    return greatest;
+}
+
+static int64_t
+count_of(yyjson_val *root, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+
+    if (!yyjson_is_int(value) || yyjson_get_sint(value) < 1)
+        return 1;
+    return yyjson_get_sint(value) < USAGE_COUNT_MOST ? yyjson_get_sint(value) : USAGE_COUNT_MOST;
+}
+
+int64_t
+request_bound_answers(enum api api, yyjson_val *root)
+{
+    int64_t answers = count_of(root, "n"), drafts = api == API_COMPLETIONS ? count_of(root, "best_of") : 1;
+    yyjson_val *prompt = api == API_COMPLETIONS ? yyjson_obj_get(root, "prompt") : NULL;
+    yyjson_val *first = yyjson_arr_get_first(prompt);
+    int64_t prompts = first != NULL && !yyjson_is_num(first) ? (int64_t)yyjson_arr_size(prompt) : 1;
+
+    if (drafts > answers)
+        answers = drafts;
+    return answers <= USAGE_COUNT_MOST / prompts ? answers * prompts : USAGE_COUNT_MOST;
+}
+
+/* The dearest known: an image of 2048 pixels at full detail at gpt-4o-mini's multiples; Anthropic's largest. */
+enum { IMAGE_TOKENS_OPENAI = 40000, IMAGE_TOKENS_ANTHROPIC = 5000 };
+
+/* What Anthropic's system prompt for tools takes, with the client-side tools that it defines itself, rounded up. */
+enum { TOOLS_TOKENS = 2000 };
+
+int64_t
+request_bound_hidden_input(const struct request_bound *bound, enum api api, bool has_tools)
+{
+    int64_t each = api == API_MESSAGES ? IMAGE_TOKENS_ANTHROPIC : IMAGE_TOKENS_OPENAI;
+
+    return bound->images * each + (has_tools ? TOOLS_TOKENS : 0);
+}
