@@ -28,4 +28,10 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/src/main.c")
   if(EXISTS "${CMAKE_SOURCE_DIR}/doc/equipoise.1")
     install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
   endif()
+  # The unit names the program where it is installed, which only the installation knows (`--prefix`).
+  install(CODE "
+    set(EQUIPOISE_BIN \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/equipoise\")
+    configure_file(\"${CMAKE_SOURCE_DIR}/deploy/equipoise.service.in\"
+                   \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\" @ONLY)
+    message(STATUS \"Installing: \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\")")
 endif()

@@ -12,7 +12,7 @@
 #include "cmd/cmd.h"
 #include "config/value.h"
 
-enum { WAIT_S = 10, PIECE_BYTES = 16 * 1024, ANSWER_BYTES_MOST = 16 * 1024 * 1024 };
+enum { WAIT_S = 60, PIECE_BYTES = 16 * 1024, ANSWER_BYTES_MOST = 16 * 1024 * 1024 };
 
 /* "host:port", the host perhaps in brackets. */
 static enum status

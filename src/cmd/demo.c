@@ -110,7 +110,7 @@ start_gateway(struct demo *demo)
         demo->config->listen.port = 0;
     if (!probe_port_is_free(demo->config->admin.port))
         demo->config->admin.port = 0;
-    return stand_new(demo->config, &demo->stand);
+    return stand_new(demo->config, NULL, &demo->stand);
 }
 
 /* The customers' own thread. */

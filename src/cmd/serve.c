@@ -5,8 +5,10 @@
 #include "cmd/cmd.h"
 #include "cmd/discover.h"
 #include "cmd/options.h"
+#include "cmd/reread.h"
 #include "cmd/stand.h"
-#include "config/config.h"
+#include "config/compare.h"
+#include "config/outside.h"
 #include "config/value.h"
 #include "gateway/gateway.h"
 #include "live/process.h"
@@ -52,7 +54,8 @@ read_options(int *argc, char **argv, struct serve_options *out)
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes = "SIGTERM or Ctrl-C: takes no new requests, lets those under way finish, writes the ledger, ends.\n"
-                 "A second one ends at once. Exit status: 0 fine, 1 failed, 2 usage, 3 bad configuration.\n",
+                 "A second one ends at once. SIGHUP: reads the configuration again (`equipoise reload`). Exit status: "
+                 "0 fine, 1 failed, 2 usage, 3 bad configuration.\n",
     };
 
     return options_read(&options, argc, argv);
@@ -105,46 +108,81 @@ override(struct config *config, const struct serve_options *options)
     override_address(config, &options->override.admin, &config->admin);
 }
 
-static int
-load(const char *file, struct slice text, const struct serve_options *options, struct config **out)
+/* All that is wrong goes to `shown`. `present` (NULL: none) is what it replaces. */
+static enum status
+load(const struct serve_options *options, struct slice text, const struct config *present, bool colour,
+     struct config **out, struct buffer *shown)
 {
     struct problems problems;
-    struct buffer shown = {0};
     enum status status;
 
     problems_init(&problems);
-    status = config_load(file, text, &problems, out);
+    status = config_load_input(&(struct config_input){.file = options->config, .text = text, .before = present},
+                               &problems, out);
     if (status == OK) {
         override(*out, options);
+        if (present != NULL)
+            config_keep_started(*out, present);
         config_check_exposure(*out, &problems);
         config_check_backends(*out, &problems);
     }
-    config_print_problems(&problems, text, cmd_colour(stderr), &shown);
-    cmd_tell(buffer_content(&shown));
-    buffer_free(&shown);
+    config_print_problems(&problems, text, colour, shown);
     if (status == OK && problems.errors > 0) {
         config_release(*out);
+        *out = NULL;
         status = ERR_INVALID;
     }
     problems_free(&problems);
+    return status;
+}
+
+/* At the start: what is wrong is told at once. */
+static int
+load_first(const struct serve_options *options, struct slice text, struct config **out)
+{
+    struct buffer shown = {0};
+    enum status status = load(options, text, NULL, cmd_colour(stderr), out, &shown);
+
+    cmd_tell(buffer_content(&shown));
+    buffer_free(&shown);
     return status == OK ? CMD_FINE : CMD_CONFIG;
 }
 
-static int
-serve_file(const struct serve_options *options)
+/* The same file again, with the same options. */
+static enum status
+load_again(void *context, const struct config *present, struct config **out, struct buffer *words)
 {
+    const struct serve_options *options = context;
+    struct buffer text = {0};
+    enum status status = config_outside_real.read_file(options->config, CONFIG_BYTES_MOST, &text);
+
+    if (status == OK)
+        status = load(options, buffer_content(&text), present, false, out, words);
+    else
+        buffer_printf(words, "%s cannot be read: %s\n", options->config, status_text(status));
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.size); /* it may hold secrets */
+    buffer_free(&text);
+    return status;
+}
+
+static int
+serve_file(struct serve_options *options)
+{
+    const struct config_source source = {.context = options, .load = load_again};
+    bool is_file = strcmp(options->config, "-") != 0;
     struct buffer text = {0};
     struct config *config = NULL;
     int exit_status = CMD_CONFIG;
 
     if (cmd_read_config(options->config, CONFIG_BYTES_MOST, &text) == OK)
-        exit_status = load(options->config, buffer_content(&text), options, &config);
+        exit_status = load_first(options, buffer_content(&text), &config);
     if (text.data != NULL)
         explicit_bzero(text.data, text.size); /* it may hold secrets */
     buffer_free(&text);
     if (exit_status != CMD_FINE)
         return exit_status;
-    exit_status = stand_serve(config);
+    exit_status = stand_serve(config, is_file ? &source : NULL);
     config_release(config);
     return exit_status;
 }
@@ -174,9 +212,9 @@ serve_found(const struct serve_options *options)
         fprintf(stderr, "No configuration given; found:\n%.*s", SLICE_ARGS(buffer_content(&words)));
     }
     if (exit_status == CMD_FINE)
-        exit_status = load(NULL, buffer_content(&text), options, &config);
+        exit_status = load_first(options, buffer_content(&text), &config);
     if (exit_status == CMD_FINE)
-        exit_status = stand_serve(config);
+        exit_status = stand_serve(config, NULL);
     if (config != NULL)
         config_release(config);
     if (twin != NULL)

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cmd/changes_log.h"
 #include "cmd/cmd.h"
 #include "cmd/files.h"
 #include "cmd/ledger_view.h"
 #include "cmd/recall.h"
+#include "cmd/reread.h"
+#include "cmd/supervision.h"
 #include "gateway/admin.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
@@ -31,6 +34,9 @@ struct stand {
     struct config *config;
     struct log log;
     struct gateway gateway;
+    struct changes_log *changes;
+    struct reread *reread;
+    struct supervision supervision;
     struct ledger_writer *ledger;
     struct live *live;
     bool serving;                /* on threads of its own */
@@ -100,6 +106,12 @@ row_json(void *context, uint64_t id, struct buffer *out)
     return status;
 }
 
+static enum status
+keep_change(void *context, struct slice lines)
+{
+    return changes_log_add(((struct stand *)context)->changes, lines);
+}
+
 static void
 ledger_for_watch(void *context, struct watch_ledger *out)
 {
@@ -113,11 +125,16 @@ static void
 worker_started(void *context, struct world *world)
 {
     struct stand *stand = context;
-    const struct admin_options admin = {
-        .gateway = &stand->gateway, .context = stand, .more_metrics = ledger_metrics, .row_json = row_json};
+    struct admin_options admin = {.gateway = &stand->gateway,
+                                  .context = stand,
+                                  .more_metrics = ledger_metrics,
+                                  .row_json = row_json,
+                                  .keep_change = keep_change};
 
     if (world->worker != 0)
         return;
+    supervision_start(&stand->supervision, world);
+    admin.reloader = reread_start(stand->reread, world);
     stand->admin = admin_new(world, &admin);
     if (stand->config->health.port != 0)
         stand->health = admin_new(world, &(struct admin_options){.gateway = &stand->gateway,
@@ -141,6 +158,8 @@ worker_stopping(void *context, struct world *world)
         return;
     discovery_stop(stand->discovery);
     stand->discovery = NULL;
+    reread_stop(stand->reread);
+    supervision_stop(&stand->supervision);
     alert_sender_finish(stand->alerts);
     if (stand->speaks)
         fprintf(stderr, "Stopping: requests under way have %llu s to finish. Once more ends at once.\n",
@@ -182,9 +201,34 @@ append(void *context, struct world *world, struct slice record)
 static void
 on_hangup(void *context)
 {
-    log_line(&((struct stand *)context)->log, LOG_WARN,
-             "SIGHUP changes nothing: the configuration is read at the start. Restart to use a changed one; SIGTERM "
-             "lets requests under way finish");
+    reread_hangup(((struct stand *)context)->reread);
+}
+
+/* All workers serve. */
+static void
+on_serving(void *context)
+{
+    notify_ready(((struct stand *)context)->supervision.notify);
+}
+
+static void
+reread_begins(void *context)
+{
+    notify_reloading(((struct stand *)context)->supervision.notify);
+}
+
+/* The backends may be others: they are asked anew. */
+static void
+reread_over(void *context, enum status status)
+{
+    struct stand *stand = context;
+
+    if (status == OK && stand->discovery != NULL) {
+        discovery_stop(stand->discovery);
+        stand->discovery = discovery_start(stand->gateway.workers[0]);
+    }
+    notify_tell(stand->supervision.notify, "READY=1\nSTATUS=%s",
+                status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");
 }
 
 static unsigned
@@ -228,6 +272,7 @@ open_listeners(struct stand *stand)
         .worker_stopped = worker_stopped,
         .append = append,
         .hangup = on_hangup,
+        .serving = on_serving,
     };
 
     listeners[LISTENER_CLIENTS].cert_file = config->tls.cert;
@@ -286,7 +331,10 @@ stand_free(struct stand *stand)
     for (unsigned i = 0; i < stand->gateway.worker_count; i++)
         gateway_worker_free(stand->gateway.workers[i]);
     stand->gateway.worker_count = 0;
+    reread_free(stand->reread);
     live_free(stand->live);
+    supervision_free(&stand->supervision);
+    changes_log_close(stand->changes);
     gateway_free(&stand->gateway);
     config_release(stand->config);
     free(stand);
@@ -323,8 +371,24 @@ find_salt(struct stand *stand)
     return CMD_FINE;
 }
 
+/* What is otherwise than it was when the gateway last ran was changed meanwhile, or with this start. */
+static int
+open_changes(struct stand *stand)
+{
+    const char *data = stand->config->data;
+    enum status status = changes_log_open(data, &stand->changes);
+
+    if (status == OK)
+        status =
+            changes_log_compare(stand->changes, stand->config, stand->gateway.salt, "start", true, clock_wall_us());
+    if (status == OK)
+        return CMD_FINE;
+    cmd_complain("%s/changes.log cannot be written: %s", data, strerror(errno));
+    return CMD_FAILED;
+}
+
 int
-stand_new(struct config *config, struct stand **out)
+stand_new(struct config *config, const struct config_source *source, struct stand **out)
 {
     struct stand *stand = must_calloc(1, sizeof(*stand));
     int exit_status;
@@ -332,6 +396,7 @@ stand_new(struct config *config, struct stand **out)
     stand->config = config_hold(config);
     stand->log = log_to_stderr(LOG_INFO);
     gateway_init(&stand->gateway, config, &stand->log, 0);
+    supervision_init(&stand->supervision, &stand->gateway);
     exit_status = open_listeners(stand);
     if (exit_status == CMD_FINE) {
         make_workers(stand);
@@ -339,10 +404,20 @@ stand_new(struct config *config, struct stand **out)
     }
     if (exit_status == CMD_FINE)
         exit_status = find_salt(stand);
+    if (exit_status == CMD_FINE)
+        exit_status = open_changes(stand);
     if (exit_status != CMD_FINE) {
         stand_free(stand);
         return exit_status;
     }
+    stand->reread = reread_new(&(struct reread_options){.source = source,
+                                                        .gateway = &stand->gateway,
+                                                        .live = stand->live,
+                                                        .changes = stand->changes,
+                                                        .log = &stand->log,
+                                                        .context = stand,
+                                                        .begins = reread_begins,
+                                                        .over = reread_over});
     format_url(stand->url, sizeof(stand->url), &config->listen, live_port(stand->live, LISTENER_CLIENTS),
                config->tls.cert != NULL);
     format_url(stand->admin_url, sizeof(stand->admin_url), &config->admin, live_port(stand->live, LISTENER_ADMIN),
@@ -413,10 +488,10 @@ tell_address(const struct stand *stand)
 }
 
 int
-stand_serve(struct config *config)
+stand_serve(struct config *config, const struct config_source *source)
 {
     struct stand *stand;
-    int exit_status = stand_new(config, &stand);
+    int exit_status = stand_new(config, source, &stand);
 
     if (exit_status != CMD_FINE)
         return exit_status;

@@ -9,9 +9,11 @@
 /* A running gateway. */
 struct stand;
 
+struct config_source;
+
 /* Opens the ledger and the listeners. On failure it has said why; the result is an exit status. Takes its own hold on
- * the configuration. */
-int stand_new(struct config *config, struct stand **out) MUST_CHECK;
+ * the configuration. `source` (NULL: none) is where it is read from again; it stays until stand_free. */
+int stand_new(struct config *config, const struct config_source *source, struct stand **out) MUST_CHECK;
 
 /* The URL for clients: "http://127.0.0.1:8080". Lives as long as the stand. */
 const char *stand_url(const struct stand *stand);
@@ -27,7 +29,7 @@ void stand_start(struct stand *stand);
 void stand_free(struct stand *stand);
 
 /* new, print the URL and the line to change, run, free: an exit status. */
-int stand_serve(struct config *config);
+int stand_serve(struct config *config, const struct config_source *source);
 
 /* Everything that was settled so far is in the ledger when it returns. */
 enum status stand_settle(struct stand *stand) MUST_CHECK;

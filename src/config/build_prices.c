@@ -163,6 +163,8 @@ build_prices(struct build *build)
     collect_lines(build, &sources);
     if (sources.file != NULL)
         sources.json = reader_file(&build->reader, price_file_node(build), sources.file, PRICE_FILE_BYTES_MOST);
+    if (sources.json.data != NULL)
+        build->config->price_file_sha256 = hash_sha256(sources.json);
     status = prices_build(&sources, build->reader.problems, &build->config->prices);
     if (status != OK)
         return;

@@ -138,9 +138,19 @@ check_tls(struct build *build)
 }
 
 static void
+keep_draft(struct build *build)
+{
+    struct root_draft *draft = arena_alloc(build->reader.arena, sizeof *draft);
+
+    *draft = build->draft;
+    build->config->draft = draft;
+}
+
+static void
 build_all(struct build *build)
 {
     reader_section(&build->reader, &config_root, build->root, &build->draft);
+    keep_draft(build);
     take_plain_values(build);
     build_backends(build);
     build_prices(build);

@@ -201,9 +201,13 @@ struct alert_config {
     usec repeat_us; /* the same alert again no sooner */
 };
 
+struct root_draft;
+
 struct config {
     atomic_uint holders;
     struct arena arena;
+    const struct root_draft *draft;              /* as it was read, for comparisons */
+    struct digest price_file_sha256;             /* zeroed: there is none */
     const char *file;                            /* NULL: made without one */
     struct listen_address listen, admin, health; /* health.port == 0: only on admin */
     const char *health_token;                    /* NULL: none */

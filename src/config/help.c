@@ -1,6 +1,8 @@
 #include "config/config.h"
 #include "config/table.h"
 
+static const char restart_words[] = " Read at the start only.";
+
 static void
 add_type(const struct field *field, struct buffer *out)
 {
@@ -46,7 +48,7 @@ add_section_text(const struct section *section, struct buffer *out)
         buffer_printf(out, "  %-16s ", field->key);
         add_type(field, out);
         add_default(field, "; ", out);
-        buffer_printf(out, "\n                   %s\n", field->words);
+        buffer_printf(out, "\n                   %s%s\n", field->words, field->restart ? restart_words : "");
     }
     buffer_add_byte(out, '\n');
 }
@@ -98,6 +100,7 @@ add_section_markdown(const struct section *section, struct buffer *out)
                                                 : "",
                       field->standard != NULL ? "`" : "");
         add_cell(field->words, out);
+        buffer_add_text(out, field->restart ? restart_words : "");
         buffer_add_text(out, " |\n");
     }
     add_later(section, out);
@@ -157,9 +160,16 @@ static const char introduction[] =
     "\n"
     "Without `keys`, everybody who can connect may ask. That is accepted on loopback addresses, with a warning, and "
     "refused\n"
-    "elsewhere. The file is read at the start: restart the gateway to use a changed one. SIGTERM lets requests under "
-    "way "
-    "finish.\n"
+    "elsewhere.\n"
+    "\n"
+    "The file is read at the start, and again when the gateway gets SIGHUP or `equipoise reload` is called, while "
+    "requests "
+    "go\n"
+    "on: those under way end by what they began with. A file with an error changes nothing. Keys marked *read at the "
+    "start\n"
+    "only* keep what they had until a restart, and the log names those that differ. Environment variables are those of "
+    "the\n"
+    "start; a `file:` is read again, and so are certificates.\n"
     "\n"
     "A price in `prices.override` is what you pay, so no discount is taken off it. A model without any price is "
     "served, and\n"

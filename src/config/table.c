@@ -38,8 +38,8 @@ static const char *const exposures[] = {"inherit", "expected", "strict", NULL}; 
               .standard = "inherit", .choices = exposures)
 
 static const struct field tls_fields[] = {
-    FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM."),
-    FIELD("key", FIELD_PATH, AT(root_draft, tls.key), "Its private key, PEM."),
+    FIELD("cert", FIELD_PATH, AT(root_draft, tls.cert), "Certificate chain, PEM.", .restart = true),
+    FIELD("key", FIELD_PATH, AT(root_draft, tls.key), "Its private key, PEM.", .restart = true),
 };
 
 static const struct section tls_section = {SECTION("TLS towards clients", "tls", tls_fields, root_draft)};
@@ -280,18 +280,19 @@ static const struct field limits_fields[] = {
     FIELD("answer", FIELD_SIZE, AT(root_draft, limits.answer_max), "How much of an answer is kept for slower readers.",
           .standard = "4MiB", .least = 64 * 1024, .most = 1 << 30),
     FIELD("header", FIELD_SIZE, AT(root_draft, limits.header_max), "Largest request head.", .standard = "32KiB",
-          .least = 4096, .most = 1 << 20),
+          .least = 4096, .most = 1 << 20, .restart = true),
     FIELD("header_timeout", FIELD_DURATION, AT(root_draft, limits.header_timeout_us), "For a request's head.",
-          .standard = "10s", .least = 10 * USEC_PER_MS),
+          .standard = "10s", .least = 10 * USEC_PER_MS, .restart = true),
     FIELD("body_timeout", FIELD_DURATION, AT(root_draft, limits.body_timeout_us),
           "For a request's body: between two pieces, and used up by bytes that come at less than 500 a second.",
-          .standard = "30s", .least = 10 * USEC_PER_MS),
+          .standard = "30s", .least = 10 * USEC_PER_MS, .restart = true),
     FIELD("keep_alive", FIELD_DURATION, AT(root_draft, limits.keep_alive_us), "Between two requests of a client.",
-          .standard = "75s", .least = 10 * USEC_PER_MS),
+          .standard = "75s", .least = 10 * USEC_PER_MS, .restart = true),
     FIELD("write_timeout", FIELD_DURATION, AT(root_draft, limits.write_timeout_us),
-          "For a client that takes nothing of its answer.", .standard = "60s", .least = 10 * USEC_PER_MS),
+          "For a client that takes nothing of its answer.", .standard = "60s", .least = 10 * USEC_PER_MS,
+          .restart = true),
     FIELD("drain_timeout", FIELD_DURATION, AT(root_draft, limits.drain_timeout_us),
-          "For requests in flight when the program stops.", .standard = "30s"),
+          "For requests in flight when the program stops.", .standard = "30s", .restart = true),
     FIELD("cached_token_weight", FIELD_SHARE, AT(root_draft, cached_token_weight_ppm),
           "How much input that a provider read from its cache counts in budgets of tokens.", .standard = "100%"),
 };
@@ -300,7 +301,8 @@ static const struct section limits_section = {SECTION("Limits towards clients", 
 
 static const struct field journal_fields[] = {
     FIELD("sync", FIELD_DURATION, AT(root_draft, journal_sync_us),
-          "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS),
+          "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS,
+          .restart = true),
     FIELD("when_full", FIELD_CHOICE, AT(root_draft, journal_when_full),
           "When a request cannot be booked (disk full or failing): refuse it, or serve it and count what was lost.",
           .standard = "refuse", .choices = when_full),
@@ -310,9 +312,9 @@ static const struct section journal_section = {SECTION("The journal", "journal",
 
 static const struct field health_fields[] = {
     FIELD("listen", FIELD_ADDRESS, AT(root_draft, health), "An address for /healthz, /readyz and /metrics alone.",
-          .required = true),
+          .required = true, .restart = true),
     FIELD("token", FIELD_SECRET, AT(root_draft, health_token),
-          "What callers must send as `authorization: Bearer`. Needed beyond loopback."),
+          "What callers must send as `authorization: Bearer`. Needed beyond loopback.", .restart = true),
 };
 
 static const struct section health_section = {
@@ -346,13 +348,13 @@ static const struct section alerts_section = {SECTION("Alerts", "alerts", alerts
 
 static const struct field root_fields[] = {
     FIELD("listen", FIELD_ADDRESS, AT(root_draft, listen), "Where clients connect. `:8080`: all addresses.",
-          .standard = "127.0.0.1:8080"),
+          .standard = "127.0.0.1:8080", .restart = true),
     FIELD("admin", FIELD_ADDRESS, AT(root_draft, admin), "Health, metrics, live requests, commands. Loopback only.",
-          .standard = "127.0.0.1:9090"),
+          .standard = "127.0.0.1:9090", .restart = true),
     FIELD("data", FIELD_PATH, AT(root_draft, data), "Folder of the journal and the ledger.",
-          .standard = "equipoise-data"),
+          .standard = "equipoise-data", .restart = true),
     FIELD("workers", FIELD_COUNT, AT(root_draft, workers), "Threads that serve. `auto`: one per core.",
-          .standard = "auto", .word = "auto", .least = 1, .most = 256),
+          .standard = "auto", .word = "auto", .least = 1, .most = 256, .restart = true),
     FIELD("observe", FIELD_BOOL, AT(root_draft, observe), "Forward and book, never alter or refuse.", .standard = "no"),
     FIELD("fingerprints", FIELD_BOOL, AT(root_draft, fingerprints),
           "Keep a hash of each request in the ledger, by which equal requests of a tenant can be told.",

@@ -42,6 +42,7 @@ struct field {
     const char *standard; /* the default, as it would be written; NULL: none */
     const char *word;     /* a word with a meaning of its own: 0 for counts, USEC_NEVER for times */
     bool required;
+    bool restart;                 /* read at the start only: a reload keeps what was */
     bool plain;                   /* FIELD_SECRET: may stand in the file as it is */
     const char *type;             /* FIELD_NODE: its type for the help */
     const char *const *choices;   /* FIELD_CHOICE, NULL-terminated */

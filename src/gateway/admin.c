@@ -64,6 +64,7 @@ static const struct page pages[] = {
     {.path = "/requests/", .has_rest = true, .get = page_row},
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
     {.path = "/levers", .get = page_levers, .post = page_set_lever},
+    {.path = "/reload", .post = page_reload},
 };
 
 static const struct page *
@@ -132,6 +133,8 @@ on_head(struct application *app, struct client *client, const struct http_head *
         visit_reply_text(visit, 415, "send JSON, with 'content-type: application/json'\n");
     } else if (!slice_is(head->method, "GET")) {
         visit_reply_text(visit, 405, "this takes GET\n");
+    } else if (page != NULL && page->get == NULL) {
+        visit_reply_text(visit, 405, "this takes POST\n");
     } else if (page == NULL) {
         reply_unknown(visit);
     } else {

@@ -10,6 +10,9 @@
  *   GET  /levers         every route's levers, their modes, and who set them;  POST /levers with {"route": NAME or "all",
  *                        "lever": NAME, "to": "off"|"shadow"|"on"|"on 5%"|"file"} sets one until the next start
  *
+ *   POST /reload         reads the configuration again and answers when it holds on all workers: 200 with what changed,
+ *                        422 with what is wrong (then nothing changes), 409: there is no file
+ *
  * What is set is written to the log of changes, with the user that the header x-equipoise-who names; "recorded" tells
  * whether it is. A switch works even where it cannot be recorded.
  *
@@ -21,6 +24,8 @@
 
 #include "gateway/gateway.h"
 
+struct reloader;
+
 struct admin_options {
     struct gateway *gateway;
     bool health_only;
@@ -30,6 +35,7 @@ struct admin_options {
     void (*more_metrics)(void *context, struct buffer *out);
     /* The JSON of one row; runs off the loop. ERR_NOT_FOUND: there is none. */
     enum status (*row_json)(void *context, uint64_t id, struct buffer *out);
+    struct reloader *reloader; /* reads the configuration again; NULL: there is no file to read */
     /* Keeps a line of the log of changes (change.h) for good; runs off the loop. NULL: there is none. */
     enum status (*keep_change)(void *context, struct slice line);
 };

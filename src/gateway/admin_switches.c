@@ -45,16 +45,12 @@ page_set_bypass(struct visit *visit, struct slice json)
     before = atomic_exchange(&gateway->bypass, value);
     log_line(gateway->log, LOG_WARN, "bypass is %s: %s", value ? "on" : "off",
              value ? "everything goes to the reference" : "the levers work again");
-    if (before == value) {
-        reply_bypass(visit);
-        return;
-    }
-    visit_record(visit,
-                 (struct change){.what = SLICE_LITERAL("bypass"),
-                                 .name = SLICE_LITERAL("all"),
-                                 .before = slice_of(before ? "on" : "off"),
-                                 .after = slice_of(value ? "on" : "off")},
-                 reply_bypass);
+    if (before != value)
+        visit_changed(visit, (struct change){.what = SLICE_LITERAL("bypass"),
+                                             .name = SLICE_LITERAL("all"),
+                                             .before = slice_of(before ? "on" : "off"),
+                                             .after = slice_of(value ? "on" : "off")});
+    visit_record(visit, reply_bypass);
 }
 
 /* Levers */
@@ -164,43 +160,35 @@ read_order(yyjson_val *root, const struct config *config, struct lever_order *ou
     return buffer_len(why) == 0;
 }
 
-/* How the lever stands on that route (NULL: on all), for the log; what the file says is left to it. */
-static void
-format_state(const struct gateway *gateway, const char *route, enum lever_id lever, char *out)
-{
-    const struct config *config = gateway->snapshot->config;
-    const struct route_config *of_file = route != NULL ? config_route(config, slice_of(route)) : NULL;
-    const struct lever_setting *set = switches_look(gateway->switches, slice_of(route), lever);
-
-    if (set == NULL && of_file == NULL)
-        memcpy(out, "file", sizeof("file"));
-    else
-        lever_setting_format(set != NULL ? *set : of_file->levers[lever], out);
-}
-
 struct lever_visit {
     struct switching switching;
     struct visit *visit;
-    struct buffer name;
-    char before[LEVER_TEXT_SIZE], after[LEVER_TEXT_SIZE];
 };
 
 static void
 lever_set(struct switching *switching)
 {
     struct lever_visit *order = CONTAINER_OF(switching, struct lever_visit, switching);
-    struct visit *visit = order->visit;
 
-    log_line(visit->options->gateway->log, LOG_WARN, "lever %.*s: %s, was %s", SLICE_ARGS(buffer_content(&order->name)),
-             order->after, order->before);
-    visit_record(visit,
-                 (struct change){.what = SLICE_LITERAL("lever"),
-                                 .name = buffer_content(&order->name),
-                                 .before = slice_of(order->before),
-                                 .after = slice_of(order->after)},
-                 reply_levers);
-    buffer_free(&order->name);
+    visit_record(order->visit, reply_levers);
     free(order);
+}
+
+static void
+tell_switch(void *context, const char *route, enum lever_id lever, const char *before, const char *after)
+{
+    struct visit *visit = context;
+    struct buffer name = {0};
+
+    buffer_printf(&name, "%s %s", route != NULL ? route : "all", lever_name(lever));
+    log_line(visit->options->gateway->log, LOG_WARN, "lever %.*s: set at run time to %s, was %s",
+             SLICE_ARGS(buffer_content(&name)), after != NULL ? after : "what the file says",
+             before != NULL ? before : "what the file says");
+    visit_changed(visit, (struct change){.what = SLICE_LITERAL("lever at run time"),
+                                         .name = buffer_content(&name),
+                                         .before = slice_of(before),
+                                         .after = slice_of(after)});
+    buffer_free(&name);
 }
 
 static void
@@ -211,14 +199,12 @@ start_switching(struct visit *visit, const struct lever_order *wanted)
     struct switches *switches =
         switches_with(gateway->switches, wanted->route, wanted->lever, wanted->by_file ? NULL : &wanted->setting);
 
+    switches_differ(gateway->switches, switches, tell_switch, visit);
     order->visit = visit;
     order->switching.done = lever_set;
-    buffer_printf(&order->name, "%s %s", wanted->route != NULL ? wanted->route : "all", lever_name(wanted->lever));
-    format_state(gateway, wanted->route, wanted->lever, order->before);
     visit->busy = true;
     switching_start(&order->switching, gateway, visit->world, switches);
     switches_release(switches);
-    format_state(gateway, wanted->route, wanted->lever, order->after);
 }
 
 void
@@ -234,4 +220,29 @@ page_set_lever(struct visit *visit, struct slice json)
         visit_reply(visit, 400, "text/plain; charset=utf-8", buffer_content(&why));
     buffer_free(&why);
     yyjson_doc_free(doc);
+}
+
+/* Reload */
+
+static void
+reloaded(struct reload_waiter *waiter, enum status status, struct slice words)
+{
+    struct visit *visit = CONTAINER_OF(waiter, struct visit, waiter);
+
+    if (visit_goes_on(visit))
+        visit_reply(visit, status == OK ? 200 : 422, "text/plain; charset=utf-8", words);
+}
+
+void
+page_reload(struct visit *visit, struct slice json)
+{
+    (void)json; /* there is nothing to say but that it shall be done */
+    if (visit->options->reloader == NULL) {
+        visit_reply_text(visit, 409,
+                         "the gateway was started without a configuration file, so there is none to read again\n");
+        return;
+    }
+    visit->busy = true;
+    visit->waiter.told = reloaded;
+    reloader_ask(visit->options->reloader, &visit->waiter);
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "config/lever_setting.h"
+
 struct lever_switch {
     char *route; /* malloced; NULL: all */
     enum lever_id lever;
@@ -87,6 +89,52 @@ switches_look(const struct switches *switches, struct slice route, enum lever_id
             return entry->by_file ? NULL : &entry->setting;
     }
     return of_all;
+}
+
+static const struct lever_switch *
+same_place(const struct switches *switches, const struct lever_switch *entry)
+{
+    for (size_t i = 0; switches != NULL && i < switches->count; i++) {
+        const struct lever_switch *other = &switches->all[i];
+
+        if (other->lever == entry->lever && (other->route == NULL) == (entry->route == NULL) &&
+            (entry->route == NULL || strcmp(other->route, entry->route) == 0))
+            return other;
+    }
+    return NULL;
+}
+
+/* NULL: there is none. */
+static const char *
+entry_text(const struct lever_switch *entry, char *out)
+{
+    if (entry == NULL)
+        return NULL;
+    if (entry->by_file)
+        return "file";
+    lever_setting_format(entry->setting, out);
+    return out;
+}
+
+static void
+tell_pair(const struct lever_switch *before, const struct lever_switch *after, switches_tell *tell, void *context)
+{
+    const struct lever_switch *any = before != NULL ? before : after;
+    char text_before[LEVER_TEXT_SIZE], text_after[LEVER_TEXT_SIZE];
+    const char *was = entry_text(before, text_before), *is = entry_text(after, text_after);
+
+    if (was == NULL || is == NULL || strcmp(was, is) != 0)
+        tell(context, any->route, any->lever, was, is);
+}
+
+void
+switches_differ(const struct switches *before, const struct switches *after, switches_tell *tell, void *context)
+{
+    for (size_t i = 0; before != NULL && i < before->count; i++)
+        tell_pair(&before->all[i], same_place(after, &before->all[i]), tell, context);
+    for (size_t i = 0; after != NULL && i < after->count; i++)
+        if (same_place(before, &after->all[i]) == NULL)
+            tell_pair(NULL, &after->all[i], tell, context);
 }
 
 static void

@@ -20,6 +20,12 @@ struct switches *switches_with(const struct switches *switches, const char *rout
 /* What holds for a route's lever; NULL: what the file says. */
 const struct lever_setting *switches_look(const struct switches *switches, struct slice route, enum lever_id lever);
 
+/* Calls `tell` for each route (NULL: all) and lever that one set has otherwise than the other: "on 5%", "file" where a
+ * route is exempt from what holds for all, NULL where nothing is set. */
+typedef void switches_tell(void *context, const char *route, enum lever_id lever, const char *before,
+                           const char *after);
+void switches_differ(const struct switches *before, const struct switches *after, switches_tell *tell, void *context);
+
 /* Hands the gateway's new set to all workers. `done` on the worker that started it; embedded, may be freed there. */
 struct switching {
     struct round round;

@@ -8,7 +8,7 @@ visit_end(struct visit *visit)
     list_remove(&visit->link);
     buffer_free(&visit->text);
     buffer_free(&visit->unsent);
-    buffer_free(&visit->line);
+    buffer_free(&visit->lines);
     free(visit);
 }
 
@@ -64,7 +64,7 @@ run_record(struct job *job)
 {
     struct visit *visit = CONTAINER_OF(job, struct visit, job);
 
-    visit->status = visit->options->keep_change(visit->options->context, buffer_content(&visit->line));
+    visit->status = visit->options->keep_change(visit->options->context, buffer_content(&visit->lines));
 }
 
 static void
@@ -80,19 +80,24 @@ record_done(struct job *job)
 }
 
 void
-visit_record(struct visit *visit, struct change change, void (*then)(struct visit *))
+visit_changed(struct visit *visit, struct change change)
+{
+    change.wall_us = world_wall_us(visit->world);
+    change.who = slice_of(visit->who[0] != '\0' ? visit->who : "somebody");
+    change.from = slice_of(visit->from.text);
+    change_write(&change, &visit->lines);
+}
+
+void
+visit_record(struct visit *visit, void (*then)(struct visit *))
 {
     visit->then = then;
     visit->status = OK;
-    if (visit->options->keep_change == NULL) {
+    if (visit->options->keep_change == NULL || buffer_len(&visit->lines) == 0) {
         if (visit_goes_on(visit))
             then(visit);
         return;
     }
-    change.wall_us = world_wall_us(visit->world);
-    change.who = slice_of(visit->who[0] != '\0' ? visit->who : "somebody");
-    change.from = slice_of(visit->from.text);
-    change_write(&change, &visit->line);
     visit->busy = true;
     visit->job.run = run_record;
     visit->job.done = record_done;

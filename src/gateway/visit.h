@@ -5,6 +5,7 @@
 
 #include "gateway/admin.h"
 #include "gateway/change.h"
+#include "gateway/reload.h"
 #include "gateway/round.h"
 
 enum { VISIT_WHO_SIZE = 64 };
@@ -20,12 +21,13 @@ struct visit {
     char who[VISIT_WHO_SIZE];   /* as the caller said; "" if it did not */
     struct client_address from; /* whence */
     struct round round;
+    struct reload_waiter waiter;
     struct job job;
     uint64_t id;
     enum status status; /* of the job */
     size_t listed;
     struct buffer text, unsent;
-    struct buffer line; /* of the log of changes */
+    struct buffer lines; /* for the log of changes */
     void (*then)(struct visit *);
     bool busy; /* a round or job is under way: it may not be freed */
 };
@@ -47,6 +49,7 @@ void page_bypass(struct visit *visit, struct slice rest);
 void page_set_bypass(struct visit *visit, struct slice json);
 void page_levers(struct visit *visit, struct slice rest);
 void page_set_lever(struct visit *visit, struct slice json);
+void page_reload(struct visit *visit, struct slice json);
 
 /* visit.c. The answer, whole; the visit may be gone on return. */
 void visit_reply(struct visit *visit, unsigned status, const char *type, struct slice body);
@@ -56,9 +59,12 @@ void visit_reply_json(struct visit *visit, unsigned status, struct slice json);
 /* Round or job are over: true if there is still somebody to answer, else the visit is gone. */
 bool visit_goes_on(struct visit *visit);
 
-/* Off the loop, writes the change (of which `what`, `name`, `before` and `after` are set) to the log of changes; then
- * calls `then` unless the client has left. visit->status tells whether it is kept. */
-void visit_record(struct visit *visit, struct change change, void (*then)(struct visit *));
+/* A line for the log of changes; `what`, `name`, `before` and `after` are set. */
+void visit_changed(struct visit *visit, struct change change);
+
+/* Off the loop, writes those lines to the log; then calls `then` unless the client has left. visit->status tells whether
+ * they are kept. */
+void visit_record(struct visit *visit, void (*then)(struct visit *));
 
 /* Sends what is left; true if all is out and the visit is gone. */
 bool visit_push(struct visit *visit);

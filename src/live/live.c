@@ -283,6 +283,12 @@ live_port(const struct live *live, size_t listener)
     return live->ports[listener];
 }
 
+const struct live_options *
+live_options_of(const struct live *live)
+{
+    return &live->options;
+}
+
 struct world *
 live_world_at(struct live *live, unsigned worker)
 {
@@ -432,6 +438,8 @@ start_servers(struct worker *worker)
         server->fd = *fd;
         *fd = -1;
         server->tls = live->tls[i];
+        if (server->tls != NULL)
+            SSL_CTX_up_ref(server->tls);
         if (server->fd >= 0)
             server->application = live->options.application(live->options.context, &world->world, i);
         server_start(server);
@@ -445,6 +453,8 @@ end_worker(struct worker *worker)
 
     if (options->worker_stopped != NULL)
         options->worker_stopped(options->context, &worker->world.world);
+    for (size_t i = 0; i < worker->world.server_count; i++)
+        SSL_CTX_free(worker->world.servers[i].tls);
     client_free(&worker->world);
     loop_close(&worker->world);
     uv_run(&worker->world.loop, UV_RUN_DEFAULT);
@@ -484,6 +494,8 @@ live_start(struct live *live)
     while (live->serving < live->options.workers)
         pthread_cond_wait(&live->changed, &live->lock);
     pthread_mutex_unlock(&live->lock);
+    if (live->options.serving != NULL)
+        live->options.serving(live->options.context);
 }
 
 void

@@ -47,6 +47,8 @@ struct live_options {
     void (*worker_stopped)(void *context, struct world *world);
     /* As world_ops.append. NULL: nothing here appends. */
     enum status (*append)(void *context, struct world *world, struct slice record);
+    /* When all workers serve, on the thread that called live_start or live_run. May be NULL. */
+    void (*serving)(void *context);
     /* In live_run, on its thread, for each SIGHUP. NULL: it stops, as SIGTERM does; the terminal is gone. */
     void (*hangup)(void *context);
 };
@@ -78,5 +80,8 @@ void live_free(struct live *live);
 void live_post(struct live *live, unsigned worker, struct message *message);
 
 struct world *live_world_at(struct live *live, unsigned worker);
+
+/* As given to live_new, with the defaults filled in. */
+const struct live_options *live_options_of(const struct live *live);
 
 #endif

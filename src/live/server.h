@@ -19,7 +19,7 @@ struct live_server {
     struct live_world *world;
     const struct server_settings *settings;
     struct application *application;
-    SSL_CTX *tls; /* NULL: plain HTTP */
+    SSL_CTX *tls; /* held; NULL: plain HTTP */
     int fd;       /* the listening socket; -1: not on this worker */
     uv_poll_t poll;
     bool accepting;

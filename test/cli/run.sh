@@ -99,6 +99,8 @@ usage() {
     expect_eq 2 '[-]-focus' export
     expect_eq 2 "neither 'on' nor 'off'" bypass maybe
     expect_eq 2 'HOST:PORT' bypass --admin nowhere
+    expect_eq 2 'HOST:PORT' reload --admin nowhere
+    expect_eq 2 'since' changes --since yesterdayish
     expect_eq 2 'a lever and its mode' lever assistant
     expect_eq 2 'a lever and its mode' lever assistant alternatives
     expect_eq 2 'HOST:PORT' lever --admin nowhere
@@ -298,12 +300,53 @@ no_ledger() {
         expect_eq 1 'there is no ledger in nothing yet' $command --data nothing
     done
     expect_eq 1 'no gateway answers' bypass --admin 127.0.0.1:1
+    expect_eq 1 'no gateway answers' reload --admin 127.0.0.1:1
+    expect_eq 1 'cannot read nothing yet/changes.log' changes --data 'nothing yet'
     touch file
     find_port && another=127.0.0.1:$free
     find_port && other_admin=127.0.0.1:$free
     for data in file none/data /proc/data; do
         expect_eq 1 'choose a directory' serve --config good.yaml --data $data --listen $another --admin $other_admin
     done
+}
+
+# Sees to it that the gateway has said WORDS, which may take a moment.
+says() { # WORDS
+    checks=$((checks + 1))
+    for _ in $(seq 100); do
+        grep -Eq -- "$1" log && return
+        sleep 0.05
+    done
+    cp log out
+    fail "the gateway does not say '$1'"
+}
+
+# A good file holds, a bad one changes nothing, and both are told; by a command and by a signal.
+reloading() {
+    expect_eq 0 'nothing that holds at once has changed' reload --admin $admin
+    sed -i 's|^routes:.*|routes: { r: { reference: a/m }, r2: { reference: a/m } }|' good.yaml
+    kill -HUP $gateway
+    says 'changed: routes.r2 \(added\)'
+    expect_eq 0 '^r2 ' lever --admin $admin
+    expect_eq 0 'bypass is on' bypass --admin $admin
+    cp good.yaml kept.yaml
+    printf 'routs: {}\nlimits: { body: 1B }\n' >>good.yaml
+    expect_eq 3 'unknown key "routs"' reload --admin $admin
+    expect_eq 3 'body: 1B is too small' reload --admin $admin
+    kill -HUP $gateway
+    says 'is not taken over'
+    expect_eq 0 '^r2 ' lever --admin $admin
+    rm good.yaml
+    expect_eq 3 'good.yaml cannot be read' reload --admin $admin
+    (cat kept.yaml; printf 'listen: 127.0.0.1:1\nworkers: 3\nprices: { override: { a/m: { input: $1/M } } }\n') >good.yaml
+    expect_eq 0 'changed: prices.override.a/m \(added\); only a restart changes: listen, workers' reload --admin $admin
+    expect 0 '415' curl -s -o out -w '%{http_code}' -X POST http://$admin/reload
+    expect_eq 0 'price a/m: nothing -> input: \$1/M  \(file reload\)' changes
+    expect_eq 0 'bypass all: off -> on  \(.* from 127.0.0.1:' changes --since 1h --config good.yaml
+    expect_eq 0 '"what":"lever at run time","name":"r alternatives","before":null,"after":"on 5%"' changes --json
+    expect_eq 0 'Nothing was changed' changes --since 2099-01-01
+    expect_full changes
+    cp kept.yaml good.yaml
 }
 
 running() {
@@ -339,14 +382,13 @@ running() {
     expect_eq 1 "port $port: Address already in use" serve --config good.yaml --data other \
         --listen 127.0.0.1:$port --admin $other_admin
     expect_eq 1 "port $port: Address already in use" twin --port $port
-    kill -HUP $gateway
-    expect_eq 0 'bypass is on' bypass --admin $admin
+    reloading
     kill -INT $gateway
     checks=$((checks + 1))
     wait $gateway
     status=$?
     cp log out
-    [ $status = 0 ] && grep -q 'The ledger is written' log && grep -q 'SIGHUP changes nothing' log ||
+    [ $status = 0 ] && grep -q 'The ledger is written' log && grep -q 'the configuration was read again; changed: routes.r2 (added)' log ||
         fail "the gateway ends with status $status"
 }
 

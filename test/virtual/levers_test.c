@@ -193,12 +193,15 @@ who_set_what_is_written_down(void **state)
     sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"file\"}");
     assert_int_equal(stand.line_count, 3);
     assert_contains(slice_of(stand.lines[0]), "\"who\":\"anna\",\"from\":\"");
-    assert_contains(slice_of(stand.lines[0]),
-                    "\"what\":\"lever\",\"name\":\"assistant alternatives\",\"before\":\"off\","
-                    "\"after\":\"on 2.5%\"}\n");
-    assert_contains(slice_of(stand.lines[1]), "\"name\":\"all alternatives\",\"before\":\"file\",\"after\":\"off\"}\n");
+    assert_contains(slice_of(stand.lines[0]), "\"what\":\"lever at run time\",\"name\":\"assistant alternatives\","
+                                              "\"before\":null,\"after\":\"on 2.5%\"}\n");
+    assert_contains(slice_of(stand.lines[1]),
+                    "\"name\":\"assistant alternatives\",\"before\":\"on 2.5%\",\"after\":null}\n");
+    assert_contains(slice_of(stand.lines[1]), "\"name\":\"all alternatives\",\"before\":null,\"after\":\"off\"}\n");
     assert_contains(slice_of(stand.lines[2]),
-                    "\"name\":\"assistant alternatives\",\"before\":\"off\",\"after\":\"off\"}\n");
+                    "\"name\":\"assistant alternatives\",\"before\":null,\"after\":\"file\"}\n");
+    sets(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"file\"}");
+    assert_int_equal(stand.line_count, 3); /* nothing changed */
     stand.full = true;
     c = posts(&stand, "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"on\"}");
     scene_rest(stand.scene);
