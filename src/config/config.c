@@ -91,6 +91,7 @@ take_plain_values(struct build *build)
     config->serve_when_journal_fails = draft->journal_when_full == 1;
     config->journal_sync_us = draft->journal_sync_us;
     config->limits = draft->limits;
+    config->idempotency = draft->idempotency;
     config->cached_token_weight_ppm = draft->cached_token_weight_ppm;
 }
 

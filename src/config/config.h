@@ -203,6 +203,12 @@ struct alert_config {
 
 struct root_draft;
 
+/* Answers kept for requests that are repeated with their Idempotency-Key. */
+struct idempotency_config {
+    usec keep_us;  /* 10 min */
+    size_t memory; /* all together, bytes; 64 MiB */
+};
+
 struct config {
     atomic_uint holders;
     struct arena arena;
@@ -219,6 +225,7 @@ struct config {
     bool serve_when_journal_fails; /* default: refuse */
     usec journal_sync_us;          /* 100 ms */
     struct limits_config limits;
+    struct idempotency_config idempotency;
     struct alert_config alerts;
     struct backend_config *backends;
     size_t backend_count;

@@ -299,6 +299,18 @@ static const struct field limits_fields[] = {
 
 static const struct section limits_section = {SECTION("Limits towards clients", "limits", limits_fields, root_draft)};
 
+static const struct field idempotency_fields[] = {
+    FIELD("keep", FIELD_DURATION, AT(root_draft, idempotency.keep_us),
+          "How long an answer is kept for repetitions of its request.", .standard = "10m", .least = USEC_PER_S),
+    FIELD("memory", FIELD_SIZE, AT(root_draft, idempotency.memory),
+          "How much all kept answers may take; beyond it the oldest go. An answer larger than `limits: answer` is not "
+          "kept.",
+          .standard = "64MiB"),
+};
+
+static const struct section idempotency_section = {
+    SECTION("Requests with an Idempotency-Key", "idempotency", idempotency_fields, root_draft)};
+
 static const struct field journal_fields[] = {
     FIELD("sync", FIELD_DURATION, AT(root_draft, journal_sync_us),
           "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS,
@@ -375,6 +387,7 @@ static const struct field root_fields[] = {
           .type = "map of budgets"),
     FIELD("prices", FIELD_SECTION, 0, "What things cost, where you know better.", .inside = &prices_section),
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
+    FIELD("idempotency", FIELD_SECTION, 0, "Repeated requests that are answered once.", .inside = &idempotency_section),
     FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
     FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section),
     FIELD("alerts", FIELD_SECTION, 0, "Whom to tell of what should not wait.", .inside = &alerts_section),

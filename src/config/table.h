@@ -163,6 +163,7 @@ struct root_draft {
     usec journal_sync_us;
     unsigned journal_when_full; /* 0: refuse, 1: serve */
     struct limits_config limits;
+    struct idempotency_config idempotency;
     struct entries backends, routes, keys, tenants, prices;
     const char *price_file;
     const struct yaml_node *discounts;

@@ -15,8 +15,10 @@ enum error_kind {
     ERROR_NO_SUCH_MODEL,   /* 404 */
     ERROR_METHOD,          /* 405 */
     ERROR_TIMEOUT,         /* 408 */
+    ERROR_KEY_IN_USE,      /* 409: of idempotency */
     ERROR_TOO_LARGE,       /* 413 */
     ERROR_CODING,          /* 415 */
+    ERROR_KEY_REUSED,      /* 422: of idempotency */
     ERROR_OVERLOADED,      /* 429 */
     ERROR_RATE_LIMITED,    /* 429: a limit of this gateway */
     ERROR_INTERNAL,        /* 500 */

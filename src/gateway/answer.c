@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
+#include "gateway/idempotency.h"
 #include "gateway/ratelimit.h"
 
 enum { OWN_HEADERS = 10 + RATELIMIT_HEADERS };
@@ -29,8 +30,16 @@ put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *
     usd baseline, saved;
 
     put_header(headers, count, "x-equipoise-id", slice_of(exchange->id_text));
-    put_header(headers, count, "x-equipoise-source", slice_of(source_name(exchange->plan->source)));
-    put_header(headers, count, "x-equipoise-model", slice_of(exchange->plan->target->name));
+    if (exchange->plan == NULL) {
+        const struct kept_answer *answer = exchange->claim->replay;
+
+        put_header(headers, count, "idempotent-replayed", SLICE_LITERAL("true"));
+        put_header(headers, count, "x-equipoise-source", SLICE_LITERAL("replayed"));
+        put_header(headers, count, "x-equipoise-model", arena_copy(&exchange->arena, slice_of(answer->target)));
+    } else {
+        put_header(headers, count, "x-equipoise-source", slice_of(source_name(exchange->plan->source)));
+        put_header(headers, count, "x-equipoise-model", slice_of(exchange->plan->target->name));
+    }
     if (flight->is_stream || flight->state != FLIGHT_COMPLETE)
         return;
     settle_attempt(exchange);

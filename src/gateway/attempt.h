@@ -14,6 +14,7 @@ enum exchange_event {
     PLANS_REST,
     REST_OVER,
     NOTHING_FITS,
+    ANSWER_KEPT,
     FIRST_BYTE,
     ATTEMPT_FAILED,
     ATTEMPTS_SPENT,

@@ -8,6 +8,7 @@
 #include "dialect/fingerprint.h"
 #include "gateway/attempt.h"
 #include "gateway/credentials.h"
+#include "gateway/idempotency.h"
 #include "gateway/outcome.h"
 #include "gateway/reserve.h"
 
@@ -42,6 +43,7 @@ static const struct move {
     {EXCHANGE_WEIGHING, PLANS_REST, EXCHANGE_WEIGHING, attempt_wait},
     {EXCHANGE_WEIGHING, REST_OVER, EXCHANGE_WEIGHING, choose_again},
     {EXCHANGE_WEIGHING, NOTHING_FITS, EXCHANGE_SETTLED, refuse},
+    {EXCHANGE_WEIGHING, ANSWER_KEPT, EXCHANGE_ANSWERING, open_answer}, /* it was made before, for the same request */
     {EXCHANGE_SERVING, FIRST_BYTE, EXCHANGE_ANSWERING, open_answer},
     {EXCHANGE_SERVING, ATTEMPT_FAILED, EXCHANGE_WEIGHING, choose_again},
     {EXCHANGE_SERVING, ATTEMPTS_SPENT, EXCHANGE_SETTLED, refuse},
@@ -131,6 +133,7 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     exchange->rest.fire = on_rest_over;
     arena_init(&exchange->arena);
     usage_init(&exchange->usage);
+    idempotency_note(exchange);
     exchange->tags = identify_tags(&exchange->arena, identity->key, http_head_get(head, "x-equipoise-tags"));
     exchange->wants_cost = slice_is(http_head_get(head, "x-equipoise-include"), "cost");
     list_append(&worker->exchanges, &exchange->link);
@@ -174,6 +177,7 @@ run_parse(struct job *job)
                                      &exchange->facts, &exchange->invalid);
 
     ENSURE((read == OK) == (exchange->invalid == NULL));
+    idempotency_mark(exchange);
     take_fingerprint(exchange);
 }
 
@@ -309,6 +313,8 @@ weigh(struct exchange *exchange)
     }
     memcpy(exchange->request.levers, view_levers(exchange->view, exchange->request.route),
            sizeof(exchange->request.levers));
+    if (!idempotency_enter(exchange))
+        return;
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     make_plans(exchange);
@@ -371,7 +377,8 @@ open_answer(struct exchange *exchange)
     chunk_release(exchange->body);
     exchange->body = NULL;
     exchange->request.body = SLICE_NONE;
-    exchange->why = NULL; /* what failed before is among the attempts */
+    if (exchange->plan != NULL)
+        exchange->why = NULL; /* what failed before is among the attempts */
     exchange->status = flight->status;
     exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
     answer_open(exchange);
@@ -439,6 +446,7 @@ settle(struct exchange *exchange)
     settle_attempt(exchange);
     reserve_release(exchange);
     settle_row(exchange);
+    idempotency_end(exchange);
     if (exchange->ending == ENDING_OK)
         outcome_start(exchange);
     cursor_leave(&exchange->cursor);

@@ -62,6 +62,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 /* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
+struct claim;
 struct reservation;
 
 struct exchange {
@@ -78,8 +79,9 @@ struct exchange {
     char id_text[16];
     usec arrived_us, arrived_wall_us;
     struct identity identity;
-    struct slice tags;  /* of key and request, canonical */
-    struct chunk *body; /* NULL until read, for pass-through, and once no further attempt is possible */
+    struct claim *claim; /* its Idempotency-Key; NULL: it has none */
+    struct slice tags;   /* of key and request, canonical */
+    struct chunk *body;  /* NULL until read, for pass-through, and once no further attempt is possible */
     int64_t request_bytes;
     struct buffer upload; /* pass-through: what the client sent and the backend has not taken */
     bool upload_ended;    /* the client has sent all */

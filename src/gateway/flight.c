@@ -74,6 +74,9 @@ append(struct flight *flight, struct slice bytes, enum meter_event event, bool o
     chunk->usage_only = event == METER_USAGE_ONLY;
     chunk->last_event = event == METER_LAST;
     chunk->open_event = open_event;
+    if (flight->keep != NULL)
+        kept_add(flight->keep,
+                 (struct kept_chunk){chunk->bytes, chunk->usage_only, chunk->last_event, chunk->open_event});
     list_append(&flight->chunks, &chunk->link);
     flight->kept += bytes.len;
     LIST_EACH(&flight->cursors, node, after)
@@ -156,17 +159,24 @@ is_coded(const struct http_head *head)
     return coding.len > 0 && !slice_is_nocase(coding, "identity");
 }
 
+static const struct http_header *
+copy_headers(struct arena *arena, const struct http_header *from, size_t count)
+{
+    struct http_header *headers = arena_alloc(arena, (count + 1) * sizeof(*headers));
+
+    for (size_t i = 0; i < count; i++) {
+        headers[i].name = arena_copy(arena, from[i].name);
+        headers[i].value = arena_copy(arena, from[i].value);
+    }
+    return headers;
+}
+
 static void
 on_head(struct call *call, const struct http_head *head)
 {
     struct flight *flight = flight_of(call);
-    struct http_header *headers = arena_alloc(&flight->arena, (head->header_count + 1) * sizeof(*headers));
 
-    for (size_t i = 0; i < head->header_count; i++) {
-        headers[i].name = arena_copy(&flight->arena, head->headers[i].name);
-        headers[i].value = arena_copy(&flight->arena, head->headers[i].value);
-    }
-    flight->headers = headers;
+    flight->headers = copy_headers(&flight->arena, head->headers, head->header_count);
     flight->header_count = head->header_count;
     flight->status = head->status;
     flight->body_len = head->body_len;
@@ -304,24 +314,67 @@ static const struct call_events flight_events = {
     .writable = on_writable,
 };
 
-struct flight *
-flight_open(struct world *world, const struct target *target, enum api api, const struct call_request *request)
+static struct flight *
+new_flight(struct world *world, enum api api, enum dialect dialect)
 {
     struct flight *flight = must_calloc(1, sizeof(*flight));
 
     flight->world = world;
     flight->holders = 1;
-    flight->target = target;
     flight->body_len = -1;
     flight->opened_us = world_now_us(world);
     arena_init(&flight->arena);
     sse_init(&flight->framer, EVENT_BYTES_MOST);
-    meter_init(&flight->meter, api, target->backend->dialect);
+    meter_init(&flight->meter, api, dialect);
     list_init(&flight->chunks);
     list_init(&flight->cursors);
+    return flight;
+}
+
+struct flight *
+flight_open(struct world *world, const struct target *target, enum api api, const struct call_request *request)
+{
+    struct flight *flight = new_flight(world, api, target->backend->dialect);
+
+    flight->target = target;
     flight->call.events = &flight_events;
     world->ops->call_open(world, &flight->call, request);
     return flight;
+}
+
+struct flight *
+flight_of_kept(struct world *world, enum api api, const struct kept_answer *answer)
+{
+    struct flight *flight = new_flight(world, api, api_dialect(api));
+
+    flight->headers = copy_headers(&flight->arena, answer->headers, answer->header_count);
+    flight->header_count = answer->header_count;
+    flight->status = answer->status;
+    flight->is_stream = answer->is_stream;
+    flight->meter.answer_bytes = (int64_t)answer->len;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct kept_chunk *kept = &answer->chunks[i];
+        struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
+
+        *chunk = (struct flight_chunk){.bytes = chunk_hold(kept->bytes),
+                                       .usage_only = kept->usage_only,
+                                       .last_event = kept->last_event,
+                                       .open_event = kept->open_event};
+        list_append(&flight->chunks, &chunk->link);
+        flight->kept += kept->bytes->len;
+    }
+    flight_move(flight, FLIGHT_ANSWERING);
+    flight_move(flight, FLIGHT_COMPLETE);
+    return flight;
+}
+
+void
+flight_keep_head(const struct flight *flight, struct kept_answer *answer)
+{
+    answer->status = flight->status;
+    answer->is_stream = flight->is_stream;
+    answer->headers = copy_headers(&answer->arena, flight->headers, flight->header_count);
+    answer->header_count = flight->header_count;
 }
 
 void
@@ -351,6 +404,7 @@ flight_release(struct flight *flight)
     LIST_EACH(&flight->chunks, node, after)
     drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
     chunk_release(flight->unmetered);
+    kept_release(flight->keep);
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "dialect/meter.h"
 #include "dialect/sse.h"
+#include "gateway/kept.h"
 #include "levers/plan.h"
 #include "world.h"
 
@@ -55,6 +56,7 @@ struct flight {
     struct list chunks;
     struct list cursors;
     size_t kept;
+    struct kept_answer *keep; /* where the whole answer is gathered; NULL: nowhere */
     bool paused;
     void (*writable)(void *context); /* streamed request bodies: the backend takes more; may be NULL */
     void *context;
@@ -76,6 +78,12 @@ struct cursor {
 /* Sends a request; the caller is the first holder. Nothing comes back before it returns. */
 struct flight *flight_open(struct world *world, const struct target *target, enum api api,
                            const struct call_request *request);
+
+/* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */
+struct flight *flight_of_kept(struct world *world, enum api api, const struct kept_answer *answer);
+
+/* Copies the head of the flight's answer to what is kept of it. */
+void flight_keep_head(const struct flight *flight, struct kept_answer *answer);
 
 void flight_hold(struct flight *flight);
 void flight_release(struct flight *flight);

@@ -16,6 +16,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     healths_init(&gateway->healths);
+    kept_init(&gateway->kept);
 }
 
 void
@@ -27,6 +28,7 @@ gateway_free(struct gateway *gateway)
     alerts_free(&gateway->alerts);
     snapshot_release(gateway->snapshot);
     switches_release(gateway->switches);
+    kept_free(&gateway->kept);
     healths_free(&gateway->healths);
     experiences_free(&gateway->experiences);
 }

@@ -1,7 +1,7 @@
 /* The gateway: the application that stands between clients and backends. One struct gateway for the process, one struct
  * gateway_worker for each worker. What the workers share is here and nowhere else: the configuration's snapshot with the
  * directory of models (view.h), what was learned of targets and of the health of their places, the budgets, the queue of
- * alerts, the switch `bypass`, the counters (each worker its own, all may read). */
+ * alerts, answers kept for repetitions, the switch `bypass`, the counters (each worker its own, all may read). */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "gateway/alert.h"
 #include "gateway/counters.h"
+#include "gateway/kept.h"
 #include "gateway/view.h"
 #include "money/budget.h"
 #include "money/journal.h"
@@ -25,6 +26,7 @@ struct gateway {
     struct switches *switches; /* the newest, held; likewise the first worker's */
     struct experiences experiences;
     struct healths healths;
+    struct kept_answers kept;
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;

@@ -77,6 +77,7 @@ header_goes_up(const struct hop_names *hops, struct slice name)
                                        "cookie",
                                        "forwarded",
                                        "accept-encoding",
+                                       "idempotency-key",
                                        "x-forwarded-for",
                                        "x-forwarded-host",
                                        "x-forwarded-proto",

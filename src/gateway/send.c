@@ -3,6 +3,7 @@
 #include "gateway/destination.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
+#include "gateway/idempotency.h"
 #include "gateway/outcome.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
@@ -17,6 +18,19 @@ credential_value(struct arena *arena, const struct credential *credential, const
     return slice_make(value, prefix.len + token.len);
 }
 
+/* A pass-through's idempotency key is for its backend. Other requests' keys are ours: a backend is asked again only
+ * when that is meant. */
+static size_t
+put_idempotency(struct exchange *exchange, struct http_header *out)
+{
+    struct slice key = http_head_get(&exchange->head, "idempotency-key");
+
+    if (key.len == 0 || exchange->plan->source != SOURCE_PASSTHROUGH)
+        return 0;
+    *out = (struct http_header){SLICE_LITERAL("idempotency-key"), idempotency_upstream(exchange, key)};
+    return 1;
+}
+
 static size_t
 make_headers(struct exchange *exchange, const char *secret, struct http_header *out)
 {
@@ -26,7 +40,7 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
     bool sets_version = false;
     size_t count = 0;
 
-    for (size_t i = 0; i < head->header_count && count + 4 < EXCHANGE_HEADERS_MOST; i++) {
+    for (size_t i = 0; i < head->header_count && count + 5 < EXCHANGE_HEADERS_MOST; i++) {
         if (!header_goes_up(&hops, head->headers[i].name) ||
             (credential->header != NULL && slice_is_nocase(head->headers[i].name, credential->header)))
             continue; /* nobody but us says who we are */
@@ -39,6 +53,7 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
     if (exchange->plan->target->backend->dialect == DIALECT_ANTHROPIC && !sets_version)
         out[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
     out[count++] = (struct http_header){SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")};
+    count += put_idempotency(exchange, &out[count]);
     return count;
 }
 
@@ -114,6 +129,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     flight->writable = on_writable;
     flight->context = exchange;
     outcome_gather(exchange, flight);
+    idempotency_watch(exchange, flight);
     exchange->booked = false;
     cursor_join(&exchange->cursor, flight, wake);
     flight_release(flight); /* the cursor holds it */

@@ -319,6 +319,10 @@ put_server(const struct exchange *exchange, struct row *row)
     const struct plan *plan = exchange->plan;
     const struct flight *flight = exchange->cursor.flight;
 
+    if (plan == NULL && flight != NULL) {
+        row->source = SLICE_LITERAL("replayed");
+        row->answer_bytes = flight_answer_bytes(flight);
+    }
     if (plan == NULL)
         return;
     row->source = slice_of(source_name(plan->source));
@@ -442,7 +446,8 @@ learn(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
-    if (exchange->ending != ENDING_OK || flight == NULL || exchange->identity.api == API_PASSTHROUGH)
+    if (exchange->ending != ENDING_OK || flight == NULL || exchange->plan == NULL ||
+        exchange->identity.api == API_PASSTHROUGH)
         return;
     experience_learn(exchange->plan->facts->experience,
                      &(struct answer_seen){
