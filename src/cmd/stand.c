@@ -112,6 +112,17 @@ keep_change(void *context, struct slice lines)
     return changes_log_add(((struct stand *)context)->changes, lines);
 }
 
+static const char *
+unready(void *context)
+{
+    struct stand *stand = context;
+
+    if (stand->config->serve_when_journal_fails || !ledger_writer_refuses(stand->ledger))
+        return NULL;
+    return "not ready: the journal cannot be written, and what cannot be booked is refused (journal: when_full); make "
+           "room on the disk\n";
+}
+
 static void
 ledger_for_watch(void *context, struct watch_ledger *out)
 {
@@ -129,7 +140,8 @@ worker_started(void *context, struct world *world)
                                   .context = stand,
                                   .more_metrics = ledger_metrics,
                                   .row_json = row_json,
-                                  .keep_change = keep_change};
+                                  .keep_change = keep_change,
+                                  .unready = unready};
 
     if (world->worker != 0)
         return;
@@ -141,7 +153,8 @@ worker_started(void *context, struct world *world)
                                                                  .health_only = true,
                                                                  .token = stand->config->health_token,
                                                                  .context = stand,
-                                                                 .more_metrics = ledger_metrics});
+                                                                 .more_metrics = ledger_metrics,
+                                                                 .unready = unready});
     stand->discovery = discovery_start(stand->gateway.workers[0]);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->watch =

@@ -52,8 +52,14 @@ page_alive(struct visit *visit, struct slice rest)
 static void
 page_ready(struct visit *visit, struct slice rest)
 {
+    const struct admin_options *options = visit->options;
+    const char *why = options->unready != NULL ? options->unready(options->context) : NULL;
+
     (void)rest;
-    visit_reply_text(visit, 200, "ready\n");
+    if (why == NULL)
+        visit_reply_text(visit, 200, "ready\n");
+    else
+        visit_reply_text(visit, 503, why);
 }
 
 static const struct page pages[] = {

@@ -2,7 +2,7 @@
  * metrics, the requests under way, one request's row, and the switch `bypass`.
  *
  *   GET  /healthz        200 while the process lives
- *   GET  /readyz         200 while it takes requests; when stopping the listener is closed
+ *   GET  /readyz         200 while it takes requests, 503 while it would refuse them; when stopping the listener is closed
  *   GET  /metrics        counters and gauges, Prometheus text format
  *   GET  /live           the requests under way on all workers, as JSON
  *   GET  /requests/ID    one request's row, as JSON, from the ledger
@@ -36,6 +36,8 @@ struct admin_options {
     /* The JSON of one row; runs off the loop. ERR_NOT_FOUND: there is none. */
     enum status (*row_json)(void *context, uint64_t id, struct buffer *out);
     struct reloader *reloader; /* reads the configuration again; NULL: there is no file to read */
+    /* Why requests would be refused now, for a person; NULL: they would not. May be NULL itself. Any thread. */
+    const char *(*unready)(void *context);
     /* Keeps a line of the log of changes (change.h) for good; runs off the loop. NULL: there is none. */
     enum status (*keep_change)(void *context, struct slice line);
 };

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024 };
+/* Each worker has two: one that it appends to, and the next. */
+enum { DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024, DEFAULT_SEGMENTS_BYTES = 512 * 1024 * 1024 };
 #define DEFAULT_SYNC_US (100 * USEC_PER_MS)
 
 /* On cache lines of their own: each belongs to another worker. */
@@ -15,6 +16,7 @@ struct journal_worker {
     _Alignas(64) struct segment *current; /* the worker's */
     _Atomic(struct segment *) next;       /* made by the upkeep thread, taken by the worker */
     _Atomic(enum status) allocation;      /* how making the next one went last */
+    atomic_bool refuses;                  /* the last append failed */
     struct segment *oldest;               /* the upkeep thread's: from here by `following` */
 };
 
@@ -172,6 +174,7 @@ make_first_segments(struct journal_files *files)
 
         atomic_init(&worker->next, NULL);
         atomic_init(&worker->allocation, OK);
+        atomic_init(&worker->refuses, false);
         worker->oldest = worker->current;
         if (status != OK)
             return status;
@@ -189,6 +192,14 @@ free_files(struct journal_files *files)
     free(files);
 }
 
+static size_t
+default_segment_bytes(unsigned workers)
+{
+    size_t share = DEFAULT_SEGMENTS_BYTES / (2 * (size_t)workers);
+
+    return share < DEFAULT_SEGMENT_BYTES ? share & ~(size_t)4095 : DEFAULT_SEGMENT_BYTES;
+}
+
 static struct journal_files *
 new_files(const struct journal_options *options)
 {
@@ -197,7 +208,7 @@ new_files(const struct journal_options *options)
 
     files->options = *options;
     if (files->options.segment_bytes == 0)
-        files->options.segment_bytes = DEFAULT_SEGMENT_BYTES;
+        files->options.segment_bytes = default_segment_bytes(options->workers);
     if (files->options.sync_us <= 0)
         files->options.sync_us = DEFAULT_SYNC_US;
     files->dir = must_strdup(options->dir);
@@ -285,9 +296,11 @@ next_segment(struct journal_files *files, struct journal_worker *worker)
 
     if (next == NULL) {
         /* The thread tries again at its next turn; waking it for every refused request would only load a sick disk. */
+        atomic_store_explicit(&worker->refuses, true, memory_order_relaxed);
         why = atomic_load_explicit(&worker->allocation, memory_order_relaxed);
         return why != OK ? why : ERR_FULL;
     }
+    atomic_store_explicit(&worker->refuses, false, memory_order_relaxed);
     wake_upkeep(files, false);
     worker->current = next;
     atomic_store_explicit(&full->following, next, memory_order_release);
@@ -315,6 +328,16 @@ journal_files_oldest(struct journal_files *files, unsigned worker)
 {
     ENSURE(worker < files->options.workers);
     return files->workers[worker].oldest;
+}
+
+bool
+journal_files_refuse(const struct journal_files *files)
+{
+    for (unsigned i = 0; i < files->options.workers; i++)
+        if (atomic_load_explicit(&files->workers[i].refuses, memory_order_relaxed) &&
+            atomic_load_explicit(&files->workers[i].next, memory_order_relaxed) == NULL)
+            return true;
+    return false;
 }
 
 enum status

@@ -14,7 +14,7 @@ enum journal_step { JOURNAL_STEP_ALLOCATE, JOURNAL_STEP_SYNC };
 struct journal_options {
     const char *dir; /* made if need be */
     unsigned workers;
-    size_t segment_bytes;    /* 0: 16 MiB */
+    size_t segment_bytes;    /* 0: 16 MiB, with more than 16 workers less, so that all together take 512 MiB */
     usec sync_us;            /* how much a power cut may lose; 0: 100 ms */
     uint64_t first_sequence; /* of the first new segment; above all that ever were */
     struct log *log;
@@ -41,6 +41,9 @@ struct segment *journal_files_oldest(struct journal_files *files, unsigned worke
 
 /* OK, or why the last allocation or sync failed. Any thread. */
 enum status journal_files_health(struct journal_files *files);
+
+/* True from a failed append of some worker until it has a next segment. Any thread. */
+bool journal_files_refuse(const struct journal_files *files);
 
 /* Wakes the thread: something is done, or should be synced now. Any thread. */
 void journal_files_kick(struct journal_files *files);

@@ -23,7 +23,7 @@ struct ledger_tail {
     size_t left_count;
     struct segment **finished; /* taken over and replaced by following ones, to be marked `done` */
     size_t finished_count, finished_size;
-    uint64_t batch_bytes; /* read in this batch, not committed */
+    uint64_t batch_bytes, batch_records; /* read in this batch, not committed */
     struct ledger_tail_counters counters;
 };
 
@@ -44,6 +44,7 @@ begin(struct ledger_tail *tail)
 {
     enum status status = fault(tail, LEDGER_STEP_BEGIN);
 
+    tail->batch_records = 0;
     return status == OK ? ledger_begin(tail->ledger) : status;
 }
 
@@ -57,6 +58,7 @@ commit(struct ledger_tail *tail)
     if (status != OK)
         return status;
     tail->counters.batches++;
+    tail->counters.records += tail->batch_records;
     return fault(tail, LEDGER_STEP_COMMITTED);
 }
 
@@ -74,7 +76,7 @@ apply(struct ledger_tail *tail, const struct segment *segment, size_t offset, st
                  record.len, segment->path, offset);
         return OK;
     }
-    tail->counters.records += status == OK;
+    tail->batch_records += status == OK;
     return status;
 }
 

@@ -448,6 +448,12 @@ lag_bytes(struct ledger_writer *writer, uint64_t taken)
     return appended > taken ? appended - taken : 0;
 }
 
+bool
+ledger_writer_refuses(const struct ledger_writer *writer)
+{
+    return journal_files_refuse(writer->files);
+}
+
 uint64_t
 ledger_writer_last_id(const struct ledger_writer *writer)
 {

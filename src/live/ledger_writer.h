@@ -19,7 +19,7 @@ struct ledger_options {
     usec sync_us;         /* how much a power cut may lose; 0: 100 ms */
     usec apply_us;        /* how far the ledger may lag; 0: 50 ms */
     usec check_us;        /* how often to check; 0: an hour */
-    size_t segment_bytes; /* 0: 16 MiB */
+    size_t segment_bytes; /* 0: as journal_files.h says */
     size_t batch_records; /* 0: 8192 */
     struct log *log;
     /* What the gateway has settled since it started; NULL: not compared. Called on the writer's thread. The gateway adds
@@ -51,6 +51,9 @@ void ledger_writer_check(struct ledger_writer *writer);
 
 /* OK, or why journal or ledger last failed to write. Any thread. */
 enum status ledger_writer_health(struct ledger_writer *writer);
+
+/* True while appends fail: from the first that did until there is room again. Any thread. */
+bool ledger_writer_refuses(const struct ledger_writer *writer);
 
 /* The highest id in the ledger when it was opened: new ones must be above it. */
 uint64_t ledger_writer_last_id(const struct ledger_writer *writer);

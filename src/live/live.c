@@ -226,6 +226,7 @@ live_new(const struct live_options *options, struct live **out, char *problem)
 
     ENSURE(options->workers >= 1 && options->application != NULL);
     signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a full disk, not the end (setrlimit(2)) */
     live->options = *options;
     copy_listeners(live, options);
     settle_settings(live);

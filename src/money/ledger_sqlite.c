@@ -1,7 +1,9 @@
 #include "money/ledger_sqlite.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "money/journal.h"
 #include "money/ledger_names.h"
@@ -613,6 +615,16 @@ open_file(struct sqlite *sqlite, const char *path, struct problems *problems)
     return status;
 }
 
+/* Who paid how much for what is nobody else's business. SQLite gives the files beside it the same mode. */
+static void
+make_private(const char *path)
+{
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (file >= 0)
+        close(file); /* else SQLite meets the same and says it */
+}
+
 enum status
 ledger_sqlite_open(const char *path, enum ledger_access access, struct problems *problems, struct ledger_store **out)
 {
@@ -622,6 +634,8 @@ ledger_sqlite_open(const char *path, enum ledger_access access, struct problems 
 
     if (access == LEDGER_READ && stat(path, &about) != 0)
         return ERR_NOT_FOUND;
+    if (access == LEDGER_WRITE)
+        make_private(path);
     sqlite = must_calloc(1, sizeof(*sqlite));
     sqlite->store.ops = &sqlite_ops;
     sqlite->write = access == LEDGER_WRITE;
