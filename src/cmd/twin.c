@@ -197,9 +197,21 @@ read_engine(const struct arguments *arguments, struct twin_settings *settings)
 
     if (arguments->engine == NULL && most == 0)
         return true;
-    if (arguments->engine == NULL || arguments->workers != 1 || most > INT32_MAX) {
-        cmd_complain("--max-num-seqs, --kv-tokens, --token-budget and --stream-interval need --engine and are at most "
-                     "2147483647; --engine has one worker.");
+    if (arguments->engine == NULL) {
+        cmd_complain(
+            "--max-num-seqs, --kv-tokens, --token-budget and --stream-interval are an engine's: name it, as in "
+            "--engine h100-llama-3.1-8b.");
+        return false;
+    }
+    if (arguments->workers != 1) {
+        cmd_complain(
+            "--workers %llu: with --engine there is one worker; several would each have an engine of their own. "
+            "Start several twins for several replicas.",
+            (unsigned long long)arguments->workers);
+        return false;
+    }
+    if (most > INT32_MAX) {
+        cmd_complain("--max-num-seqs, --kv-tokens, --token-budget and --stream-interval are at most 2147483647.");
         return false;
     }
     pair = engine_pair_find(slice_of(arguments->engine));

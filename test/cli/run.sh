@@ -110,6 +110,10 @@ usage() {
     expect_eq 2 'at least 1' demo --requests 0
     expect_eq 2 'expected NAME:ABILITY' twin --model x
     expect_eq 2 'no such fault' twin --fault x
+    expect_eq 2 'known are a100-llama-3-8b' twin --engine abacus
+    expect_eq 2 'name it, as in --engine' twin --kv-tokens 100
+    expect_eq 2 'one worker' twin --engine a100-llama-3-8b --workers 2
+    expect_eq 2 'at least as many as the sequences' twin --engine a100-llama-3-8b --token-budget 100
     expect_eq 2 'name' keys add 'a b'
     expect_eq 2 'which trace' replay
     expect_eq 2 'azure, mooncake, rates or ledger' replay x --format y
