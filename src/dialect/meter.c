@@ -23,6 +23,7 @@ meter_free(struct meter *meter)
     buffer_free(&meter->tail);
     buffer_free(&meter->joined);
     buffer_free(&meter->text.text);
+    stream_so_far_free(&meter->so_far);
 }
 
 /* True if this told the usage. What it tells wrongly is as if it had not been told: then it is estimated. */
@@ -178,6 +179,8 @@ read_event(struct meter *meter, struct slice event, yyjson_val *root)
     read_delta(meter, yyjson_obj_get(root, "delta"));
     if (meter->text.wanted)
         text_of_event(&meter->text, meter->api, root);
+    if (meter->so_far.wanted)
+        stream_so_far_event(&meter->so_far, meter->api, root);
     return kind_of(meter, event, root, told_usage);
 }
 

@@ -1,5 +1,6 @@
 /* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
 #include "base/text.h"
+#include "gateway/ceiling.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
@@ -161,8 +162,14 @@ answer_pump(struct exchange *exchange)
 }
 
 void
-answer_say_cut(struct exchange *exchange)
+answer_say_end(struct exchange *exchange)
 {
+    if (exchange->wants_cost && !exchange->told_cost && exchange->cursor.flight->state == FLIGHT_CLOSED)
+        tell_cost(exchange);
+    if (exchange->cursor.flight->state == FLIGHT_CLOSED) {
+        ceiling_say_end(exchange);
+        return;
+    }
     exchange->ending_stream = true;
     error_event(exchange->identity.api, ERROR_UPSTREAM,
                 slice_of(arena_printf(&exchange->arena, "the answer was cut: %s", exchange->cursor.flight->why)),

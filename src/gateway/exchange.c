@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "dialect/fingerprint.h"
 #include "gateway/attempt.h"
+#include "gateway/ceiling.h"
 #include "gateway/credentials.h"
 #include "gateway/idempotency.h"
 #include "gateway/outcome.h"
@@ -393,6 +394,8 @@ pump(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     struct world *world = worker_world(exchange->worker);
 
+    if (ceiling_reached(exchange))
+        ceiling_end(exchange);
     if (!answer_pump(exchange))
         return; /* until `drained` */
     if (!flight_over(flight)) {
@@ -403,10 +406,11 @@ pump(struct exchange *exchange)
     if (flight->state == FLIGHT_COMPLETE) {
         exchange_move(exchange, ANSWER_COMPLETE);
     } else if (flight->is_stream && !exchange->ending_stream && !exchange->open_event) {
-        answer_say_cut(exchange);
+        answer_say_end(exchange);
         pump(exchange);
     } else {
-        exchange_move(exchange, ANSWER_CUT);
+        exchange_move(exchange,
+                      flight->state == FLIGHT_CLOSED && exchange->ending_stream ? ANSWER_COMPLETE : ANSWER_CUT);
     }
 }
 

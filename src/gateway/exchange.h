@@ -177,7 +177,7 @@ void answer_whole(struct client *client, unsigned status, const struct http_head
 void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* likewise */
 void answer_open(struct exchange *exchange);                                             /* the head */
 bool answer_pump(struct exchange *exchange);    /* true: all that there is has been taken */
-void answer_say_cut(struct exchange *exchange); /* a stream's last event, when it was cut */
+void answer_say_end(struct exchange *exchange); /* a stream's last events, when it was cut or we ended it */
 void answer_ping(struct exchange *exchange);    /* a comment between two events */
 
 /* settle.c */

@@ -383,15 +383,27 @@ flight_hold(struct flight *flight)
     flight->holders++;
 }
 
+static void
+close_call(struct flight *flight)
+{
+    flight->world->ops->call_close(flight->world, &flight->call);
+    flight->call.inside = NULL;
+    flight_move(flight, FLIGHT_CLOSED);
+}
+
+void
+flight_stop(struct flight *flight, const char *why)
+{
+    flight->why = arena_strdup(&flight->arena, why);
+    close_call(flight);
+}
+
 /* Nobody reads it any more: what it still would say is not worth its price. */
 static void
 close_if_unread(struct flight *flight)
 {
-    if (flight_over(flight) || !list_empty(&flight->cursors))
-        return;
-    flight->world->ops->call_close(flight->world, &flight->call);
-    flight->call.inside = NULL;
-    flight_move(flight, FLIGHT_CLOSED);
+    if (!flight_over(flight) && list_empty(&flight->cursors))
+        close_call(flight);
 }
 
 void

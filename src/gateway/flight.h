@@ -93,6 +93,9 @@ void cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(stru
 /* Leaves; the flight is closed if this was its last reader. Fine if it never joined. */
 void cursor_leave(struct cursor *cursor);
 
+/* Closes the call of a flight that is not over: nobody wants more of its answer, for this reason (copied). */
+void flight_stop(struct flight *flight, const char *why);
+
 /* The bytes at the cursor; empty if all was read that is here. */
 struct slice cursor_bytes(const struct cursor *cursor);
 

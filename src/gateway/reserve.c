@@ -10,6 +10,9 @@ static const int64_t CAP_IF_NONE = 4096;
 /* A long stream reserves so much output at a time, and in strict keeps a quarter of it for what is on its way. */
 static const int64_t TRANCHE_TOKENS = 2048;
 
+/* One event of a stream seldom brings more. */
+static const int64_t EVENT_TOKENS = 16;
+
 /* What an image usually comes to. */
 static const int64_t IMAGE_TOKENS_EXPECTED = 1500;
 
@@ -223,20 +226,17 @@ asked_cap(const struct exchange *exchange)
     return r->strict ? CAP_IF_NONE : -1;
 }
 
-/* In strict a stream reserves piece by piece only where its text was seen to bound what is billed. */
+/* In strict a stream reserves piece by piece only where its text was seen to bound what is billed, and keeps some of it
+ * for what is on its way when it is ended. */
 static void
 plan_metering(const struct exchange *exchange, const struct size_bounds *sizes, struct reservation *r)
 {
-    r->metered = exchange->facts.stream && !r->observe && (r->has_money || r->has_tokens);
+    r->metered = exchange->facts.stream && makes_output(exchange) && !r->observe && (r->has_money || r->has_tokens);
     r->tranches =
         !r->strict || (sizes->output_shown && !exchange->facts.bound.thinks && r->output_most > TRANCHE_TOKENS);
-    r->lag_tokens = r->strict && r->tranches ? TRANCHE_TOKENS / 4 : 0;
-    if (!r->strict)
-        r->tokens_per_byte = 1.0 / sizes->bytes_per_output_token;
-    else if (r->tranches)
-        r->tokens_per_byte = 1.0;
-    else /* the backend was given the cap: only one that does not keep to it comes so far */
-        r->tokens_per_byte = 0.5 / sizes->bytes_per_output_token;
+    r->lag_tokens = r->strict ? TRANCHE_TOKENS / 4 : EVENT_TOKENS;
+    r->tokens_per_byte = r->strict ? 1.0 : 1.0 / sizes->bytes_per_output_token;
+    r->surely_per_byte = (sizes->output_shown ? 0.8 : 0.5) / sizes->bytes_per_output_token;
 }
 
 static void

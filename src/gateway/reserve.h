@@ -28,8 +28,9 @@ struct reservation {
     unsigned transforms;   /* bits of enum transform */
     /* The stream's text is held against what is reserved (ceiling.h): */
     bool metered;
-    bool tranches;          /* and more is reserved when it comes near */
+    bool tranches;          /* at first only a part is reserved, and more when it comes near */
     double tokens_per_byte; /* of that text, by which it is */
+    double surely_per_byte; /* the fewest that it can be taken for */
     int64_t lag_tokens;     /* that may be on their way when the stream is ended */
     /* Of the last plan that was refused: */
     bool refused, unbounded;

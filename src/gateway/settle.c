@@ -446,6 +446,8 @@ learn(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
+    if ((reserve_transforms(exchange) & (unsigned)TRANSFORM_ENDED) != 0)
+        return; /* its length and time are ours */
     if (exchange->ending != ENDING_OK || flight == NULL || exchange->plan == NULL ||
         exchange->identity.api == API_PASSTHROUGH)
         return;

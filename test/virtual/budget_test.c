@@ -425,6 +425,171 @@ a_new_window_starts_from_nothing(void **state)
     scene_passed(s);
 }
 
+/* Streams that outrun their budget */
+
+static const struct provider endless = {
+    .words = 4000, .input = 20, .output = 8000, .first_word_us = 1000, .word_gap_us = 1000};
+
+static const struct {
+    enum api api;
+    const char *backend, *reason, *end;
+} streams[] = {
+    {API_CHAT, "alpha", "\"finish_reason\":\"length\"", "data: [DONE]\n\n"},
+    {API_COMPLETIONS, "alpha", "\"finish_reason\":\"length\"", "data: [DONE]\n\n"},
+    {API_MESSAGES, "claude", "\"stop_reason\":\"max_tokens\"", "data: {\"type\":\"message_stop\"}\n\n"},
+    {API_RESPONSES, "alpha", "\"incomplete_details\":{\"reason\":\"max_output_tokens\"}", "}\n\n"},
+};
+
+enum { STREAMS = sizeof(streams) / sizeof(streams[0]) };
+
+static void
+assert_ended_at_ceiling(struct scene *s, size_t row, const struct vclient *c, const char *backend, const char *why)
+{
+    assert_int_equal(vclient_status(c), 200);
+    assert_true(vclient_done(c));
+    assert_lacks(vclient_body(c), "\"error\":{");
+    assert_row_is(s, row, state, "ok");
+    assert_contains(s->rows[row].why, why);
+    assert_true((s->rows[row].transforms & TRANSFORM_ENDED) != 0);
+    assert_slice_is(s->rows[row].tries[0].state, "closed");
+    assert_row_is(s, row, exactness, "estimated");
+    assert_int_equal(vbackend_worked_after_us(scene_backend(s, backend), vclient_ended_us(c)), 0);
+    assert_true(gateway_count(&s->gateway, COUNT_ENDED_AT_CEILING) > 0);
+}
+
+/* In every dialect: what came stays, the reason is that of a cap, the end is marked, and no more was spent than there
+ * was. */
+static void
+a_stream_ends_cleanly_at_its_ceiling(void **state)
+{
+    for (size_t i = 0; i < 2 * STREAMS; i++) {
+        const char *backend = streams[i / 2].backend;
+        struct scene *s = scene_new(
+            state, (struct scene_options){.seed = i, .split_answers = i % 2 == 0, .key = "budget: 3000 tokens/hour"});
+        struct vclient *c;
+
+        *scene_provider(s, backend) = endless;
+        c = scene_asks(s, (struct ask){.api = streams[i / 2].api,
+                                       .stream = true,
+                                       .more = i / 2 == 2 ? "\"metadata\":{}" : "\"user\":\"u\"",
+                                       .body = i / 2 == 2 ? "{\"model\":\"writer\",\"stream\":true,\"max_tokens\":9000,"
+                                                            "\"messages\":[]}"
+                                                          : NULL,
+                                       .client = {.read_len = i % 2 == 1 ? 4000 : 0,
+                                                  .read_gap_us = i % 2 == 1 ? 300 * USEC_PER_MS : 0}});
+        scene_rest(s);
+        assert_ended_at_ceiling(s, 0, c, backend, "the budget of key web (3000 tokens/hour) has no more for it");
+        assert_contains(vclient_body(c), "w1000 ");
+        assert_contains(vclient_body(c), streams[i / 2].reason);
+        assert_true(slice_ends(vclient_body(c), streams[i / 2].end));
+        assert_true(account(s, "key web tokens/hour").spent <= 3000);
+        assert_true(account(s, "key web tokens/hour").spent > 2800);
+        assert_int_equal(gateway_count(&s->gateway, COUNT_OVERRUNS), 0);
+        scene_free(s, state);
+    }
+}
+
+/* A backend that does not keep to the cap it was sent. */
+static void
+a_stream_beyond_its_cap_is_ended(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 31, .key = "budget: $1/day, exposure: strict"});
+    struct vclient *c;
+
+    *scene_provider(s, "alpha") = endless;
+    c = scene_asks(s, (struct ask){.api = API_CHAT, .stream = true, .more = "\"max_tokens\":50"});
+    scene_rest(s);
+    assert_ended_at_ceiling(s, 0, c, "alpha", "did not keep to the cap of 50 tokens");
+    scene_passed(s);
+}
+
+/* Once text was seen to bound what is billed, a strict stream takes its reservation piece by piece, and others get in;
+ * where a stream thinks unseen, all of its cap stays reserved. */
+static void
+strict_streams_reserve_piece_by_piece(void **state)
+{
+    for (int thinks = 0; thinks < 2; thinks++) {
+        struct scene *s =
+            scene_new(state, (struct scene_options){.seed = 32, .key = "budget: 200k tokens/day, exposure: strict"});
+        struct vclient *c;
+        int64_t most = 0;
+
+        *scene_provider(s, "alpha") = (struct provider){.words = 9, .input = 20, .output = 9, .reasoning = thinks};
+        for (int i = 0; i < 16; i++) {
+            scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":9"});
+            scene_rest(s);
+        }
+        *scene_provider(s, "alpha") = endless;
+        c = scene_asks(s, (struct ask){.api = API_CHAT, .stream = true, .more = "\"max_tokens\":100000"});
+        history_run_until(s->history, vclient_body(c).len > 0);
+        assert_true(thinks ? account(s, "key web tokens/day").reserved > 100000
+                           : account(s, "key web tokens/day").reserved < 3000);
+        while (history_step(s->history)) {
+            int64_t reserved = account(s, "key web tokens/day").reserved;
+
+            most = reserved > most ? reserved : most;
+        }
+        scene_rest(s);
+        assert_true(vclient_done(c));
+        assert_contains(vclient_body(c), "w3999 ");
+        assert_true(most > 20000); /* a token for each byte */
+        scene_free(s, state);
+    }
+}
+
+/* And it is ended where the pieces end, before what is reserved is used. */
+static void
+a_strict_stream_ends_before_it_overspends(void **state)
+{
+    struct scene *s =
+        scene_new(state, (struct scene_options){.seed = 33, .key = "budget: 10k tokens/day, exposure: strict"});
+    struct vclient *c;
+
+    *scene_provider(s, "alpha") = (struct provider){.words = 9, .input = 20, .output = 9};
+    for (int i = 0; i < 16; i++) {
+        scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":9"});
+        scene_rest(s);
+    }
+    *scene_provider(s, "alpha") = endless;
+    c = scene_asks(s, (struct ask){.api = API_CHAT, .stream = true, .more = "\"max_tokens\":100000"});
+    while (history_step(s->history)) {
+        struct budget_info info = account(s, "key web tokens/day");
+
+        assert_true(info.spent + info.reserved <= 10000);
+    }
+    scene_rest(s);
+    assert_ended_at_ceiling(s, 16, c, "alpha", "has no more for it");
+    scene_passed(s);
+}
+
+static void
+limits_are_told(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 34,
+                                                              .wall_us = (usec)1780000020 * USEC_PER_S,
+                                                              .key = "budget: [ 2 requests/minute, 500 tokens/day ]"});
+    struct vclient *c;
+
+    *scene_provider(s, "alpha") = modest;
+    c = scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":5"});
+    scene_rest(s);
+    assert_slice_is(vclient_header(c, "x-ratelimit-limit-requests"), "2");
+    assert_slice_is(vclient_header(c, "x-ratelimit-remaining-requests"), "1");
+    assert_slice_is(vclient_header(c, "x-ratelimit-reset-requests"), "1m0s");
+    assert_slice_is(vclient_header(c, "x-ratelimit-limit-tokens"), "500");
+    assert_slice_is(vclient_header(c, "x-ratelimit-remaining-tokens"), "475");
+    assert_true(slice_ends(vclient_header(c, "x-ratelimit-reset-tokens"), "s"));
+    scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":5"});
+    scene_rest(s);
+    c = scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":5"});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 429);
+    assert_slice_is(vclient_header(c, "x-ratelimit-remaining-requests"), "0");
+    assert_slice_is(vclient_header(c, "x-ratelimit-remaining-tokens"), "450");
+    assert_slice_is(vclient_header(c, "retry-after"), "60");
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -443,6 +608,11 @@ main(void)
         cmocka_unit_test_teardown(observed_budgets_only_count, scene_teardown),
         cmocka_unit_test_teardown(tags_have_budgets, scene_teardown),
         cmocka_unit_test_teardown(a_new_window_starts_from_nothing, scene_teardown),
+        cmocka_unit_test_teardown(a_stream_ends_cleanly_at_its_ceiling, scene_teardown),
+        cmocka_unit_test_teardown(a_stream_beyond_its_cap_is_ended, scene_teardown),
+        cmocka_unit_test_teardown(strict_streams_reserve_piece_by_piece, scene_teardown),
+        cmocka_unit_test_teardown(a_strict_stream_ends_before_it_overspends, scene_teardown),
+        cmocka_unit_test_teardown(limits_are_told, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

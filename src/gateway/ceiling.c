@@ -1,0 +1,79 @@
+#include "gateway/ceiling.h"
+
+#include "gateway/reserve.h"
+#include "money/row.h"
+
+/* A stream reserves so much more at a time. */
+static const int64_t TRANCHE_TOKENS = 2048;
+
+void
+ceiling_watch(struct exchange *exchange, struct flight *flight)
+{
+    const struct reservation *r = exchange->reservation;
+
+    flight->meter.so_far.wanted = r != NULL && r->metered;
+}
+
+static int64_t
+tokens_of(const struct flight *flight, double tokens_per_byte)
+{
+    return (int64_t)((double)flight->meter.text_bytes * tokens_per_byte);
+}
+
+/* As much as a tranche more, or what there is. */
+static bool
+reserve_more(struct exchange *exchange, int64_t needed)
+{
+    struct reservation *r = exchange->reservation;
+    int64_t most = r->output_most, wanted = needed + TRANCHE_TOKENS < most ? needed + TRANCHE_TOKENS : most, room;
+
+    if (reserve_output(exchange, wanted))
+        return true;
+    room = reserve_output_room(exchange);
+    if (room > r->output_tokens && !reserve_output(exchange, room < most ? room : most))
+        return false;
+    return needed < r->output_tokens;
+}
+
+bool
+ceiling_reached(struct exchange *exchange)
+{
+    struct reservation *r = exchange->reservation;
+    const struct flight *flight = exchange->cursor.flight;
+    int64_t needed;
+
+    if (r == NULL || !r->metered || !flight->is_stream || flight_over(flight) || flight->meter.finished)
+        return false;
+    if (r->output_tokens >= r->output_most) /* all that it may say is reserved: does it keep to that? */
+        return tokens_of(flight, r->surely_per_byte) > r->output_most;
+    needed = tokens_of(flight, r->tokens_per_byte) + r->lag_tokens;
+    return needed >= r->output_tokens && !reserve_more(exchange, needed);
+}
+
+void
+ceiling_end(struct exchange *exchange)
+{
+    struct reservation *r = exchange->reservation;
+    bool outran_cap = r->output_tokens >= r->output_most;
+
+    exchange->why = outran_cap
+                        ? arena_printf(&exchange->arena,
+                                       "ended here: the backend did not keep to the cap of %lld tokens on its output",
+                                       (long long)r->output_most)
+                        : arena_printf(&exchange->arena, "ended here: %s has no more for it", reserve_words(exchange));
+    r->transforms |= (unsigned)TRANSFORM_ENDED;
+    count(&exchange->worker->counters, COUNT_ENDED_AT_CEILING, 1);
+    flight_stop(exchange->cursor.flight, exchange->why);
+    settle_attempt(exchange);
+}
+
+void
+ceiling_say_end(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    bool tell_usage = exchange->facts.usage_asked &&
+                      (exchange->identity.api == API_CHAT || exchange->identity.api == API_COMPLETIONS);
+
+    exchange->ending_stream = true;
+    stream_end(&flight->meter.so_far, exchange->identity.api, &exchange->usage, tell_usage, &exchange->pending);
+}
