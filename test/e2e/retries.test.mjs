@@ -16,6 +16,11 @@ const stage = await openStage({
     config.routes.once_with_spare = { ...both, attempts: 1 };
     config.routes.once = { reference: "scripted/m", attempts: 1 };
     config.routes.thrice = { reference: "scripted/m", attempts: 3 };
+    config.backends.pool = { url: [upstream.url, spare.url] };
+    config.routes.pool = { reference: "pool/p", attempts: 2 };
+    config.backends.claude_pool = { url: [upstream.url, spare.url], dialect: "anthropic" };
+    config.routes.claude_pool = { reference: "claude_pool/p", attempts: 2 };
+    config.prices.override["pool/p"] = { input: "$1/M", output: "$2/M" };
     config.prices.override["scripted/m"] = { input: "$1/M", output: "$2/M" };
     config.prices.override["spare/m"] = { input: "$3/M", output: "$5/M" };
     return config;
@@ -84,6 +89,91 @@ test("a connection that the backend closed while it was idle costs nobody an err
     assert.equal(made.choices[0].message.content, "still here");
     upstream.hangUp();
   }
+});
+
+// Scenario 36: what the gateway has tried again in the client's name, the SDK does not multiply.
+for (const [sdk, model] of [["openai", "pool"], ["anthropic", "claude_pool"]])
+  test(`${sdk}: one click is at most so many calls as the route allows`, async () => {
+    const clients = stage.clients(undefined, { maxRetries: 2 });
+    const messages = [{ role: "user", content: "Hello" }];
+    upstream.requests.length = spare.requests.length = 0;
+    upstream.answer = spare.answer = () => error("500 Internal Server Error", { type: "error", error: { message: "No", type: "api_error" } });
+    const made = sdk === "openai" ? clients.openai.chat.completions.create({ model, messages })
+      : clients.anthropic.messages.create({ model, messages, max_tokens: 10 });
+    await assert.rejects(made, { status: 500 });
+    spare.answer = () => completion("from the spare");
+    assert.equal(clients.heard.length, 1);
+    assert.equal(clients.heard[0].headers.get("x-should-retry"), "false");
+    assert.deepEqual([upstream.requests.length, spare.requests.length], [1, 1]);
+  });
+
+// Scenario 37.
+test("a spend limit is neither retried by the gateway nor by the SDK", async () => {
+  const clients = stage.clients(undefined, { maxRetries: 2 });
+  upstream.requests.length = 0;
+  upstream.answer = () => error("429 Too Many Requests\r\nretry-after-ms: 1",
+    { error: { message: "You exceeded your quota", type: "insufficient_quota", code: "insufficient_quota" } });
+  const ask = { model: "scripted/broke", messages: [{ role: "user", content: "Hello" }] };
+  await assert.rejects(clients.openai.chat.completions.create(ask), { status: 429, code: "insufficient_quota" });
+  assert.equal(upstream.requests.length, 1);
+  assert.equal(clients.heard[0].headers.get("x-should-retry"), "false");
+});
+
+test("a moment's rest is waited for; the SDK hears one answer", async () => {
+  const started = Date.now();
+  const { made, heard } = await hear("scripted/resting", 0, (request, count) =>
+    count === 1 ? error("429 Too Many Requests\r\nretry-after: 1", { error: { message: "Slow down" } }) : completion("rested"));
+  assert.equal(made.choices[0].message.content, "rested");
+  assert.deepEqual([heard.length, upstream.requests.length], [1, 2]);
+  assert.ok(Date.now() - started >= 990);
+});
+
+test("a backend that asked for a longer rest has it", async () => {
+  const busy = () => error("503 Service Unavailable\r\nretry-after: 30", { error: { message: "Loading" } });
+  await assert.rejects(hear("scripted/loading", 0, busy), { status: 503 });
+  await assert.rejects(hear("scripted/loading", 0, busy), (caught) => {
+    assert.equal(caught.status, 429);
+    assert.ok(Number(caught.headers.get("retry-after")) <= 30);
+    return true;
+  });
+  assert.equal(upstream.requests.length, 0);
+});
+
+const keyed = (key) => ({ headers: { "idempotency-key": key } });
+
+for (const stream of [false, true])
+  test(`a repetition with its idempotency key is not made twice, ${stream ? "streamed" : "buffered"}`, async () => {
+    const clients = stage.clients();
+    const ask = { model: "assistant", messages: [{ role: "user", content: "What is 4 + 5?" }], stream };
+    const read = async () => {
+      const made = await clients.openai.chat.completions.create(ask, keyed(`k-${stream}`));
+      if (!stream) return made.choices[0].message.content;
+      let text = "";
+      for await (const event of made) text += event.choices[0]?.delta.content ?? "";
+      return text;
+    };
+    const before = (await stage.twin.seen()).total.requests;
+    const [first, second] = [await read(), await read()];
+    assert.match(first, /\S/);
+    assert.equal(second, first);
+    assert.equal((await stage.twin.seen()).total.requests, before + 1);
+    assert.deepEqual(clients.heard.map(({ headers }) => headers.get("idempotent-replayed")), [null, "true"]);
+    const rows = await Promise.all(clients.heard.map(({ headers }) => stage.gateway.row(headers.get("x-equipoise-id"))));
+    assert.ok(Number(rows[0].cost_usd ?? rows[0].cost) > 0);
+    assert.equal(Number(rows[1].cost_usd ?? rows[1].cost), 0);
+    assert.equal(rows[1].source, "replayed");
+    await assert.rejects(clients.openai.chat.completions.create({ ...ask, temperature: 0 }, keyed(`k-${stream}`)), { status: 422 });
+  });
+
+test("two clicks at a time with one key: the SDK of the second waits and gets the first one's answer", async () => {
+  const clients = stage.clients(undefined, { maxRetries: 3 });
+  const ask = { model: "once", messages: [{ role: "user", content: "Twice" }] };
+  upstream.requests.length = 0;
+  upstream.answer = (request, count, socket) => void setTimeout(() => socket.write(completion("the one")), 300);
+  const both = await Promise.all([0, 1].map(() => clients.openai.chat.completions.create(ask, keyed("double-click"))));
+  assert.deepEqual(both.map(({ choices }) => choices[0].message.content), ["the one", "the one"]);
+  assert.equal(upstream.requests.length, 1);
+  assert.deepEqual(clients.heard.map(({ status }) => status).sort(), [200, 200, 409]);
 });
 
 test("what the client did wrong is not tried again", async () => {
