@@ -235,7 +235,7 @@ healths_free(struct healths *healths)
 }
 
 static struct health *
-health_of(struct map *map, const char *name)
+health_of(struct map *map, const char *name, bool is_endpoint)
 {
     struct health *health = map_get(map, slice_of(name));
 
@@ -244,6 +244,7 @@ health_of(struct map *map, const char *name)
     health = must_calloc(1, sizeof(*health));
     lock_init(&health->lock);
     health->name = must_strdup(name);
+    health->is_endpoint = is_endpoint;
     map_put(map, slice_of(name), health);
     return health;
 }
@@ -268,12 +269,12 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
 
     standing.seats = arena_alloc(arena, standing.count * sizeof(struct seat));
     lock_take(&healths->lock);
-    standing.account = health_of(&healths->accounts, backend->name);
+    standing.account = health_of(&healths->accounts, backend->name, false);
     for (size_t i = 0; i < standing.count; i++) {
         const struct endpoint *endpoint = &backend->endpoints[i];
         const char *place = arena_printf(arena, "%s:%u", endpoint->host, endpoint->port);
 
-        standing.seats[i].health = health_of(&healths->endpoints, place);
+        standing.seats[i].health = health_of(&healths->endpoints, place, true);
         standing.seats[i].rest = rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
     }
     lock_drop(&healths->lock);

@@ -14,7 +14,7 @@ idempotency_note(struct exchange *exchange)
 {
     struct slice key = http_head_get(&exchange->head, "idempotency-key");
 
-    if (key.len == 0 || exchange->identity.api == API_PASSTHROUGH)
+    if (key.len == 0 || exchange->identity.api == API_PASSTHROUGH || exchange->view->config->observe)
         return;
     exchange->claim = arena_alloc(&exchange->arena, sizeof(*exchange->claim));
     *exchange->claim = (struct claim){.key = arena_copy(&exchange->arena, key)};

@@ -2,7 +2,8 @@
  * tenant's and API key's own. A repetition while the first is under way gets 409 with retry-after, which SDKs obey;
  * after a success it gets the first one's answer again, byte for byte (a stream as its events), marked
  * `idempotent-replayed: true`, at no cost and with a row of its own; with another body it gets 422. What failed, broke
- * off or was abandoned frees the key. Not for pass-through, whose bodies are not held. */
+ * off or was abandoned frees the key. Not for pass-through, whose bodies are not held, and not while only observing:
+ * there the key goes to the backend. */
 #ifndef GATEWAY_IDEMPOTENCY_H
 #define GATEWAY_IDEMPOTENCY_H
 

@@ -1,5 +1,7 @@
 #include "gateway/reach.h"
 
+#include "gateway/alert.h"
+
 static uint64_t
 seat_bit(size_t seat)
 {
@@ -77,6 +79,8 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 {
     usec now_us = world_now_us(worker_world(exchange->worker));
 
+    if (exchange->view->config->observe)
+        return; /* which never refuses: everybody is asked whatever happened */
     for (size_t i = 0; i < plans->count; i++)
         if (!plans->all[i].tried && plans->all[i].source != SOURCE_PASSTHROUGH) /* which has nowhere else to go */
             survey_plan(&plans->all[i], now_us);
@@ -204,15 +208,35 @@ read_refusal(struct exchange *exchange)
         refusal_read(&head, body_start(&exchange->arena, flight), world_wall_us(worker_world(exchange->worker)));
 }
 
+/* An ejection for a second is the small change of a fleet; one that went on through several probes is worth a word, and so
+ * is an account without money. */
+static const usec TOLD_FROM_US = 4 * USEC_PER_S;
+
+static void
+tell_ejection(struct gateway_worker *worker, const struct health *health, const char *why)
+{
+    long long for_ms = (long long)((health_due_us(health) - world_now_us(worker_world(worker))) / USEC_PER_MS);
+    struct alert alert;
+
+    count(&worker->counters, COUNT_EJECTIONS, 1);
+    if (health->is_endpoint && for_ms * USEC_PER_MS < TOLD_FROM_US) {
+        log_line(worker->gateway->log, LOG_WARN, "%s is left alone for %lld ms: %s", health->name, for_ms, why);
+        return;
+    }
+    alert_init(&alert, ALERT_EJECTED, "%s", health->name);
+    alert_words(&alert, "%s gets no requests but probes for %lld s: %s", health->name, (for_ms + 999) / 1000, why);
+    alert_fact_text(&alert, health->is_endpoint ? "endpoint" : "backend", slice_of(health->name));
+    alert_fact_number(&alert, "for_ms", for_ms);
+    alert_raise(worker, &alert);
+}
+
 static void
 tell_change(struct exchange *exchange, const struct health *health, enum health_change change, const char *why)
 {
     struct gateway_worker *worker = exchange->worker;
 
     if (change == HEALTH_EJECTED) {
-        count(&worker->counters, COUNT_EJECTIONS, 1);
-        log_line(worker->gateway->log, LOG_WARN, "%s is left alone for %lld ms: %s", health->name,
-                 (long long)((health_due_us(health) - world_now_us(worker_world(worker))) / USEC_PER_MS), why);
+        tell_ejection(worker, health, why);
     } else if (change == HEALTH_READMITTED) {
         count(&worker->counters, COUNT_READMISSIONS, 1);
         log_line(worker->gateway->log, LOG_INFO, "%s answers again", health->name);
@@ -304,7 +328,7 @@ reach_strike(const struct exchange *exchange, struct plans *plans)
 
     if (exchange->cursor.flight == NULL)
         plan->tried = true; /* there was no credential: no endpoint of it can be asked */
-    else if (exchange->said.retry_after_us == 0)
+    else if (exchange->said.retry_after_us == 0 || exchange->view->config->observe)
         plan->tried_seats |= seat_bit(exchange->seat);
     for (size_t i = 0; i < plans->count && exchange->said.spend_limit; i++)
         plans->all[i].tried |= same_account(plans->all[i].target->backend, plan->target->backend);

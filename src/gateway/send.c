@@ -19,14 +19,13 @@ credential_value(struct arena *arena, const struct credential *credential, const
     return slice_make(value, prefix.len + token.len);
 }
 
-/* A pass-through's idempotency key is for its backend. Other requests' keys are ours: a backend is asked again only
- * when that is meant. */
+/* A key that is not ours to honour is for the backend. */
 static size_t
 put_idempotency(struct exchange *exchange, struct http_header *out)
 {
     struct slice key = http_head_get(&exchange->head, "idempotency-key");
 
-    if (key.len == 0 || exchange->plan->source != SOURCE_PASSTHROUGH)
+    if (key.len == 0 || exchange->claim != NULL)
         return 0;
     *out = (struct http_header){SLICE_LITERAL("idempotency-key"), idempotency_upstream(exchange, key)};
     return 1;

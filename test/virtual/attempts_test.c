@@ -430,6 +430,19 @@ waits_do_not_go_on_for_ever(void **state)
     scene_passed(s);
 }
 
+/* Who only observes refuses nobody, whatever a backend asked for. */
+static void
+rests_do_not_refuse_while_observing(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 57, .config = fleet, .more = "observe: yes\n"});
+
+    plays(scene_backend(s, "spare"), REFUSES(429, "retry-after: 40\n", TOO_MANY));
+    assert_int_equal(vclient_status(answer_of(s, "alone")), 429);
+    assert_int_equal(vclient_status(answer_of(s, "alone")), 429);
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "spare")), 2);
+    scene_passed(s);
+}
+
 /* Ejection */
 
 /* Scenario 41: an overloaded mark clears by itself, and as long as it is there nobody gets an error for it. */
@@ -598,6 +611,7 @@ main(void)
         cmocka_unit_test_teardown(a_wait_ends_with_its_client, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_beyond_the_routes_limit, scene_teardown),
         cmocka_unit_test_teardown(waits_do_not_go_on_for_ever, scene_teardown),
+        cmocka_unit_test_teardown(rests_do_not_refuse_while_observing, scene_teardown),
         cmocka_unit_test_teardown(no_mark_is_for_ever, scene_teardown),
         cmocka_unit_test_teardown(the_last_one_is_never_ejected, scene_teardown),
         cmocka_unit_test_teardown(a_dead_endpoint_is_left_out_of_the_turn, scene_teardown),

@@ -255,6 +255,20 @@ backends_do_not_see_the_clients_key(void **state)
     scene_passed(s);
 }
 
+static void
+keys_are_only_passed_on_while_observing(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 10, .more = "observe: yes\n"});
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct vclient *c = answer_with(s, ONE, (struct ask){.api = API_CHAT});
+
+        assert_int_equal(vclient_header(c, "idempotent-replayed").len, 0);
+        assert_int_equal(vbackend_seen_header(scene_backend(s, "alpha"), i, "idempotency-key").len, 64);
+    }
+    scene_passed(s);
+}
+
 /* Three clicks with one key, struck at every step; whatever happened, the key works at the end, and no two of them were
  * both made to their ends. */
 
@@ -311,6 +325,7 @@ main(void)
         cmocka_unit_test_teardown(memory_is_bounded, scene_teardown),
         cmocka_unit_test_teardown(long_answers_are_not_kept, scene_teardown),
         cmocka_unit_test_teardown(backends_do_not_see_the_clients_key, scene_teardown),
+        cmocka_unit_test_teardown(keys_are_only_passed_on_while_observing, scene_teardown),
         cmocka_unit_test_teardown(drops_at_every_step, scene_teardown),
     };
 
