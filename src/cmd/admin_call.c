@@ -111,6 +111,21 @@ put_user(struct buffer *request)
         buffer_printf(request, "X-Equipoise-Who: user %lu\r\n", (unsigned long)geteuid());
 }
 
+bool
+admin_answers(const char *address)
+{
+    char host[256];
+    const char *port;
+    int fd;
+
+    if (split_address(address, host, sizeof(host), &port) != OK)
+        return true; /* admin_call says what is wrong with it */
+    fd = connect_to(host, port);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int
 admin_call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer)
 {

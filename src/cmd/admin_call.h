@@ -14,4 +14,7 @@ int admin_call(const char *address, const char *method, const char *path, struct
 /* A warning if what was set stands in the answer as not recorded in the log of changes. */
 void admin_say_recorded(struct slice answer);
 
+/* Whether anybody listens there. */
+bool admin_answers(const char *address);
+
 #endif

@@ -83,19 +83,18 @@ recall_budgets(const char *data, struct budgets *budgets, usec wall_us, struct a
     return status;
 }
 
-static enum status
-restore_budgets(struct gateway *gateway, const char *data, usec wall_us, struct problems *problems)
+enum status
+recall_into(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems)
 {
     struct arena arena = {0};
     struct recalled *all;
     size_t count;
-    enum status status = recall_budgets(data, &gateway->budgets, wall_us, &arena, &all, &count, problems);
+    enum status status = recall_budgets(data, budgets, wall_us, &arena, &all, &count, problems);
 
     for (size_t i = 0; i < count && status == OK; i++) {
         wide_int spent = all[i].spent > 0 ? all[i].spent : 0;
 
-        budgets_restore(&gateway->budgets, all[i].info.rule.identity, wall_us,
-                        spent < INT64_MAX ? (int64_t)spent : INT64_MAX);
+        budgets_restore(budgets, all[i].info.rule.identity, wall_us, spent < INT64_MAX ? (int64_t)spent : INT64_MAX);
     }
     arena_reset(&arena);
     return status;
@@ -123,7 +122,7 @@ restore_keys(struct gateway *gateway, const char *data, usec wall_us, struct pro
 enum status
 recall_all(struct gateway *gateway, const char *data, usec wall_us, struct problems *problems)
 {
-    enum status status = restore_budgets(gateway, data, wall_us, problems);
+    enum status status = recall_into(&gateway->budgets, data, wall_us, problems);
 
     if (status == OK)
         status = restore_keys(gateway, data, wall_us, problems);

@@ -16,6 +16,9 @@ struct recalled {
 enum status recall_budgets(const char *data, struct budgets *budgets, usec wall_us, struct arena *arena,
                            struct recalled **out, size_t *count, struct problems *problems) MUST_CHECK;
 
+/* The same, put into the budgets. */
+enum status recall_into(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems) MUST_CHECK;
+
 /* Before anything is served. What cannot be read is told. */
 enum status recall_all(struct gateway *gateway, const char *data, usec wall_us, struct problems *problems) MUST_CHECK;
 

@@ -69,6 +69,7 @@ static const struct page pages[] = {
     {.path = "/live", .get = page_live},
     {.path = "/requests/", .has_rest = true, .get = page_row},
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
+    {.path = "/budgets", .get = page_budgets},
     {.path = "/levers", .get = page_levers, .post = page_set_lever},
     {.path = "/reload", .post = page_reload},
 };

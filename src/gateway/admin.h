@@ -7,6 +7,7 @@
  *   GET  /live           the requests under way on all workers, as JSON
  *   GET  /requests/ID    one request's row, as JSON, from the ledger
  *   GET  /bypass         {"bypass": true|false};  POST /bypass with {"on": true|false} sets it
+ *   GET  /budgets        all budgets and how they stand (budget_page.h)
  *   GET  /levers         every route's levers, their modes, and who set them;  POST /levers with {"route": NAME or "all",
  *                        "lever": NAME, "to": "off"|"shadow"|"on"|"on 5%"|"file"} sets one until the next start
  *

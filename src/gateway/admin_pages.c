@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "gateway/budget_page.h"
 #include "gateway/exchange.h"
 #include "gateway/visit.h"
 
@@ -39,6 +40,16 @@ page_metrics(struct visit *visit, struct slice rest)
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);
     visit_reply(visit, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_content(&visit->text));
+}
+
+void
+page_budgets(struct visit *visit, struct slice rest)
+{
+    struct gateway *gateway = visit->options->gateway;
+
+    (void)rest;
+    budget_page_write(&gateway->budgets, gateway->snapshot->config, world_wall_us(visit->world), &visit->text);
+    visit_reply_json(visit, 200, buffer_content(&visit->text));
 }
 
 /* Live requests: every worker in turn writes down its own. */
