@@ -535,15 +535,41 @@ weighted_tokens(const struct exchange *exchange, const struct usage *usage)
            usage->output_tokens;
 }
 
+int64_t
+reserve_tokens(const struct exchange *exchange)
+{
+    const struct reservation *r = exchange->reservation;
+
+    return r != NULL ? add_tokens(r->input_tokens, r->output_tokens) : 0;
+}
+
+/* An expectation that is not known either counts nothing. */
+static struct budget_amounts
+counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
+{
+    usd money = usd_known(cost) ? cost : exchange->plan->cost;
+    int64_t tokens = usage->exactness != USAGE_UNKNOWN ? weighted_tokens(exchange, usage) : reserve_tokens(exchange);
+
+    return (struct budget_amounts){{money > 0 ? money : 0, tokens > 0 ? tokens : 0, 1}};
+}
+
+static int64_t
+add_up(int64_t a, int64_t b)
+{
+    return a < INT64_MAX - b ? a + b : INT64_MAX;
+}
+
 void
 reserve_post(struct exchange *exchange, const struct usage *usage, usd cost)
 {
     struct reservation *r = exchange->reservation;
-    struct budget_amounts actual;
+    struct budget_amounts actual = counts_of(exchange, usage, cost), *counted = &exchange->counted;
 
+    counted->of[BUDGET_USD] = add_up(counted->of[BUDGET_USD], actual.of[BUDGET_USD]);
+    counted->of[BUDGET_TOKENS] = add_up(counted->of[BUDGET_TOKENS], actual.of[BUDGET_TOKENS]);
+    counted->of[BUDGET_REQUESTS] = 1;
     if (r == NULL)
         return;
-    actual = (struct budget_amounts){{cost > 0 ? cost : 0, weighted_tokens(exchange, usage), 1}};
     if (budgets_post(budgets_of(exchange), &r->claim, &actual) && !r->observe)
         count(&exchange->worker->counters, COUNT_OVERRUNS, 1);
 }

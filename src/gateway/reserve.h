@@ -56,7 +56,12 @@ bool reserve_refuses(struct exchange *exchange);
 /* How the request differs for the plan that serves. */
 struct request_change reserve_change(const struct exchange *exchange);
 
-/* The present attempt has ended and did use and cost this. */
+/* Tokens that are reserved for the present attempt; 0 if no budget applies. */
+int64_t reserve_tokens(const struct exchange *exchange);
+
+/* The present attempt has ended and did use and cost this. Adds to exchange->counted what budgets count of it, also where
+ * there are none: the ledger keeps it, so that a budget that comes later, or a new process, knows what was spent. What
+ * is not known counts as it was expected. */
 void reserve_post(struct exchange *exchange, const struct usage *usage, usd cost);
 
 /* Nothing more will be sent. */

@@ -371,21 +371,12 @@ put_kinds(const struct exchange *exchange, struct row *row)
     row->output_cost = kinds->output;
 }
 
-/* What budgets count: what was paid, and where nobody knows that, what was expected. */
 static void
 put_counted(const struct exchange *exchange, struct row *row)
 {
-    row->counted_requests = exchange->try_count > 0;
-    row->counted_tokens = row->input_tokens + row->output_tokens;
-    row->counted_cost = row->cost;
-    if (usd_known(row->cost))
-        return;
-    row->counted_cost = 0;
-    for (size_t i = 0; i < exchange->try_count; i++)
-        if (usd_add(row->counted_cost,
-                    usd_known(exchange->tries[i].cost) ? exchange->tries[i].cost : row->reserved_estimate,
-                    &row->counted_cost) != OK)
-            row->counted_cost = USD_UNKNOWN;
+    row->counted_cost = exchange->counted.of[BUDGET_USD];
+    row->counted_tokens = exchange->counted.of[BUDGET_TOKENS];
+    row->counted_requests = exchange->counted.of[BUDGET_REQUESTS];
 }
 
 static void
@@ -476,6 +467,7 @@ settle_open(struct exchange *exchange)
     put_server(exchange, row);
     row->state = SLICE_LITERAL("unknown");
     row->reserved_estimate = exchange->plan->cost;
+    row->counted_tokens = reserve_tokens(exchange);
     journal_put_open(&exchange->worker->record, row);
     exchange->opened = true;
     return gateway_append(exchange->worker);
