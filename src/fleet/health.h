@@ -45,7 +45,7 @@ enum {
 struct health {
     struct lock lock;
     char *name;
-    bool is_endpoint; /* else an account */
+    bool is_endpoint;          /* else an account */
     _Atomic usec out_until_us; /* 0: it is in */
     _Atomic usec due_us;       /* when the next probe may go */
     usec ejected_us;           /* when it was last */

@@ -79,11 +79,15 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 {
     usec now_us = world_now_us(worker_world(exchange->worker));
 
-    if (exchange->view->config->observe)
-        return; /* which never refuses: everybody is asked whatever happened */
-    for (size_t i = 0; i < plans->count; i++)
-        if (!plans->all[i].tried && plans->all[i].source != SOURCE_PASSTHROUGH) /* which has nowhere else to go */
-            survey_plan(&plans->all[i], now_us);
+    for (size_t i = 0; i < plans->count; i++) {
+        struct plan *plan = &plans->all[i];
+
+        if (plan->tried || plan->source == SOURCE_PASSTHROUGH) /* which has nowhere else to go */
+            continue;
+        survey_plan(plan, now_us);
+        if (exchange->view->config->observe)
+            plan->away = VERDICT_NONE; /* who only observes refuses nobody, whatever happened before */
+    }
 }
 
 /* Picking */
