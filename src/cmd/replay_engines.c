@@ -18,8 +18,9 @@ struct replay_engine {
 /* A hosted API never fills up. */
 enum { HOSTED_SEQUENCES = 1 << 20, HOSTED_KV_TOKENS = 1 << 30 };
 
-/* Whether one step brings one token or many: news of the first and the last are enough, as nobody reads the others. */
-enum { STREAM_INTERVAL = 1 << 24 };
+/* A stream's first token comes by itself, then an event brings so many: the times of the first and the last token are those
+ * of single tokens, and what meters a stream on its way looks often enough. */
+enum { STREAM_INTERVAL = 8 };
 
 void
 replay_engines_list(struct buffer *out)

@@ -172,6 +172,9 @@ add_headers(struct replay_writer *writer, const struct trace_request *request, s
         key_text(key, writer->authorization, sizeof(writer->authorization));
         add_header(writer, head, "authorization", writer->authorization);
     }
+    if (request->conversation.len != 0)
+        writer->headers[head->header_count++] =
+            (struct http_header){SLICE_LITERAL("x-session-id"), request->conversation};
     add_lengths(writer, request, head);
 }
 

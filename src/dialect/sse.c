@@ -12,6 +12,24 @@ sse_free(struct sse_framer *framer)
     buffer_free(&framer->kept);
 }
 
+/* Where the line ends: the first LF or CR, or text.len. In stretches, so that many short lines which one of the two ends
+ * are not searched for the other again and again. */
+static size_t
+line_len(struct slice text)
+{
+    enum { STRETCH = 256 };
+
+    for (size_t at = 0; at < text.len; at += STRETCH) {
+        struct slice stretch = slice_first(slice_from(text, at), STRETCH);
+        size_t line_feed = slice_find_byte(stretch, '\n');
+        size_t end = slice_find_byte(slice_first(stretch, line_feed), '\r');
+
+        if (end < stretch.len)
+            return at + end;
+    }
+    return text.len;
+}
+
 /* How many bytes of `text` belong to the current frame; *ended if it ends there. */
 static size_t
 scan_frame(struct sse_framer *framer, struct slice text, bool *ended)
@@ -20,17 +38,19 @@ scan_frame(struct sse_framer *framer, struct slice text, bool *ended)
 
     *ended = false;
     while (at < text.len && !*ended) {
-        char c = text.data[at++];
-        bool second_of_crlf = c == '\n' && framer->after_cr;
+        size_t len = line_len(slice_from(text, at));
+        bool second_of_crlf;
 
-        framer->after_cr = c == '\r';
-        if (second_of_crlf)
-            continue;
-        if (c != '\n' && c != '\r') {
-            framer->line_empty = false;
+        if (len > 0) {
+            framer->line_empty = framer->after_cr = false;
             framer->any_byte = true;
+            at += len;
             continue;
         }
+        second_of_crlf = text.data[at] == '\n' && framer->after_cr;
+        framer->after_cr = text.data[at++] == '\r';
+        if (second_of_crlf)
+            continue;
         *ended = framer->line_empty && framer->any_byte;
         framer->line_empty = true;
     }
@@ -108,12 +128,9 @@ sse_rest(const struct sse_framer *framer)
 static struct slice
 take_line(struct slice *rest)
 {
-    size_t at = 0;
-    struct slice line;
+    size_t at = line_len(*rest);
+    struct slice line = slice_first(*rest, at);
 
-    while (at < rest->len && rest->data[at] != '\n' && rest->data[at] != '\r')
-        at++;
-    line = slice_first(*rest, at);
     if (at < rest->len && rest->data[at] == '\r' && at + 1 < rest->len && rest->data[at + 1] == '\n')
         at++;
     *rest = slice_from(*rest, at + 1);

@@ -17,8 +17,15 @@ finish_word(enum finish finish)
 static void
 add_head(const struct render *render, const char *prefix, const char *object, struct buffer *out)
 {
-    buffer_printf(out, "{\"id\":\"%s%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", prefix, render->id, object,
-                  (long long)render->created_s);
+    /* Before every token: formatting by printf would be most of the work. */
+    buffer_add_text(out, "{\"id\":\"");
+    buffer_add_text(out, prefix);
+    buffer_add_text(out, render->id);
+    buffer_add_text(out, "\",\"object\":\"");
+    buffer_add_text(out, object);
+    buffer_add_text(out, "\",\"created\":");
+    buffer_add_number(out, (uint64_t)render->created_s);
+    buffer_add_text(out, ",\"model\":");
     render_string(out, render->ask->model);
     buffer_add_text(out, ",\"system_fingerprint\":\"fp_twin\"");
 }
@@ -119,7 +126,9 @@ chunk_open(const struct render *render, unsigned choice, struct buffer *out)
 {
     buffer_add_text(out, "data: ");
     add_head(render, "chatcmpl-", "chat.completion.chunk", out);
-    buffer_printf(out, ",\"service_tier\":\"default\",\"choices\":[{\"index\":%u,\"delta\":{", choice);
+    buffer_add_text(out, ",\"service_tier\":\"default\",\"choices\":[{\"index\":");
+    buffer_add_number(out, choice);
+    buffer_add_text(out, ",\"delta\":{");
 }
 
 static void
