@@ -186,24 +186,38 @@ replay_engines_free(struct replay_engines *engines)
     free(engines->casts);
 }
 
+/* Adds what one engine did. */
+static void
+add_work(const struct replay_engine *engine, struct replay_work *work, usec *busy_us)
+{
+    int64_t requests = 0;
+
+    for (unsigned i = 0; i < engine->model_count; i++) {
+        struct engine_metrics metrics;
+
+        twin_engine_metrics(engine->application, i, &metrics);
+        work->steps += metrics.steps;
+        work->preemptions += metrics.preemptions;
+        work->prefix_asked += metrics.prefix_asked;
+        work->prefix_found += metrics.prefix_found;
+        requests += metrics.requests;
+        *busy_us += metrics.busy_us;
+    }
+    work->requests_least = requests < work->requests_least ? requests : work->requests_least;
+    work->requests_most = requests > work->requests_most ? requests : work->requests_most;
+}
+
 struct replay_work
 replay_engines_work(const struct replay_cast *cast, usec span_us)
 {
-    struct replay_work work = {0};
+    struct replay_work work = {.requests_least = INT64_MAX};
     usec busy_us = 0;
 
     for (size_t i = 0; i < cast->engine_count; i++)
-        for (unsigned k = 0; k < cast->engines[i].model_count; k++) {
-            struct engine_metrics metrics;
-
-            twin_engine_metrics(cast->engines[i].application, k, &metrics);
-            work.steps += metrics.steps;
-            work.preemptions += metrics.preemptions;
-            work.prefix_asked += metrics.prefix_asked;
-            work.prefix_found += metrics.prefix_found;
-            busy_us += metrics.busy_us;
-        }
-    if (span_us > 0 && cast->engine_count > 0)
+        add_work(&cast->engines[i], &work, &busy_us);
+    if (cast->engine_count == 0)
+        work.requests_least = 0;
+    else if (span_us > 0)
         work.busy = (double)busy_us / (double)span_us / (double)cast->engine_count;
     return work;
 }

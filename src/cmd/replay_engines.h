@@ -25,7 +25,8 @@ struct replay_cast {
 /* In all of its engines together. */
 struct replay_work {
     int64_t steps, preemptions, prefix_asked, prefix_found;
-    double busy; /* share of `span_us` in which an engine was at work, the mean of all */
+    int64_t requests_least, requests_most; /* of one engine: how evenly work was shared out */
+    double busy;                           /* share of `span_us` in which an engine was at work, the mean of all */
 };
 
 struct replay_engines {

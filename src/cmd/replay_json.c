@@ -106,10 +106,12 @@ add_backend(const struct replay_result *result, size_t index, struct buffer *out
     add_text(out, "played_by", cast->pair != NULL ? cast->pair->name : "constant pace");
     buffer_printf(out,
                   ",\"replicas\":%zu,\"calls\":%llu,\"working_s\":%.6f,\"input_tokens\":%lld,\"output_tokens\":%lld,"
-                  "\"busy\":%.6f,\"steps\":%lld,\"preemptions\":%lld,\"prefix_asked\":%lld,\"prefix_found\":%lld}",
+                  "\"busy\":%.6f,\"steps\":%lld,\"preemptions\":%lld,\"prefix_asked\":%lld,\"prefix_found\":%lld,"
+                  "\"replica_requests_least\":%lld,\"replica_requests_most\":%lld}",
                   cast->engine_count, (unsigned long long)seen->calls, (double)seen->working_us / 1e6,
                   (long long)seen->input_tokens, (long long)seen->output_tokens, work.busy, (long long)work.steps,
-                  (long long)work.preemptions, (long long)work.prefix_asked, (long long)work.prefix_found);
+                  (long long)work.preemptions, (long long)work.prefix_asked, (long long)work.prefix_found,
+                  (long long)work.requests_least, (long long)work.requests_most);
 }
 
 static void

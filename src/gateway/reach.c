@@ -1,5 +1,6 @@
 #include "gateway/reach.h"
 
+#include "base/rng.h"
 #include "gateway/alert.h"
 
 static uint64_t
@@ -92,11 +93,13 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 
 /* Picking */
 
-/* Several endpoints of one backend are taken in turn, from where this request's lot falls. */
+/* Several endpoints of one backend are taken in turn, from where this request's lot falls. An id by itself is no lot: its
+ * lower bits are hardly ever other than 0. */
 static size_t
 seat_in_turn(const struct exchange *exchange, size_t turn)
 {
-    return (exchange->id + exchange->attempts + turn) % standing_of(exchange->plan)->count;
+    return (rng_mix(exchange->id) % standing_of(exchange->plan)->count + exchange->attempts + turn) %
+           standing_of(exchange->plan)->count;
 }
 
 /* A seat that may be asked now: if it is due for a probe, this is the probe. */

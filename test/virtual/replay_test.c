@@ -159,6 +159,26 @@ known_blocks_are_cached(void **state)
     end(played);
 }
 
+/* Whatever their number: 200 lots of 1 in 4 are 50, give or take 4 standard deviations of 6. */
+static void
+replicas_share_the_work(void **state)
+{
+    struct replay_settings settings = usual();
+    struct buffer text = {0};
+
+    (void)state;
+    write_trace(&text);
+    for (settings.replicas = 2; settings.replicas <= 5; settings.replicas++) {
+        struct played_trace *played = play(buffer_content(&text), (struct trace_options){0}, settings);
+        struct replay_work work = replay_engines_work(&played->world.engines.casts[0], USEC_PER_S);
+
+        assert_in_range(work.requests_least, 200 / (int)settings.replicas - 26, 200 / (int)settings.replicas);
+        assert_in_range(work.requests_most, 200 / (int)settings.replicas, 200 / (int)settings.replicas + 26);
+        end(played);
+    }
+    buffer_free(&text);
+}
+
 /* Everything that a replay can say. */
 static struct buffer
 all_words(struct replay_settings settings, bool stop_early)
@@ -376,10 +396,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(money_adds_up),           cmocka_unit_test(times_are_the_engines),
-        cmocka_unit_test(known_blocks_are_cached), cmocka_unit_test(one_seed_gives_one_result),
-        cmocka_unit_test(stopped_early),           cmocka_unit_test(the_picture_is_xml),
-        cmocka_unit_test(the_summary_is_exact),    cmocka_unit_test(through_a_configuration),
+        cmocka_unit_test(money_adds_up),
+        cmocka_unit_test(times_are_the_engines),
+        cmocka_unit_test(known_blocks_are_cached),
+        cmocka_unit_test(replicas_share_the_work),
+        cmocka_unit_test(one_seed_gives_one_result),
+        cmocka_unit_test(stopped_early),
+        cmocka_unit_test(the_picture_is_xml),
+        cmocka_unit_test(the_summary_is_exact),
+        cmocka_unit_test(through_a_configuration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
