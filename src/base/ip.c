@@ -94,29 +94,73 @@ ip_is_loopback(const struct ip *ip)
     return ip_is_v4(ip) ? ip->bytes[12] == 127 : memcmp(ip->bytes, one, sizeof one) == 0;
 }
 
-bool
-ip_is_link_local(const struct ip *ip)
+/* The IPv4 address that a packet to this one may reach after all: IPv4-mapped and -compatible (RFC 4291, 2.5.5), translated
+ * (RFC 6052, RFC 7915), 6to4 (RFC 3056). NULL: none. */
+static const unsigned char *
+v4_within(const struct ip *ip)
 {
+    static const unsigned char compatible[12], translated[12] = {0x00, 0x64, 0xff, 0x9b},
+                                               stateless[12] = {[8] = 0xff, 0xff};
     const unsigned char *b = ip->bytes;
 
-    return ip_is_v4(ip) ? b[12] == 169 && b[13] == 254 : b[0] == 0xfe && (b[1] & 0xc0) == 0x80;
+    if (ip_is_v4(ip) || memcmp(b, translated, 12) == 0 || memcmp(b, stateless, 12) == 0)
+        return b + 12;
+    if (memcmp(b, compatible, 12) == 0)
+        return b + 12;
+    return b[0] == 0x20 && b[1] == 0x02 ? b + 2 : NULL;
 }
 
+/* A range of addresses by its first bits; of IPv4 the first four bytes count. */
+struct range {
+    unsigned char bytes[16];
+    unsigned bits;
+};
+
 static bool
-v4_is_private(const unsigned char *b)
+is_within(const unsigned char *bytes, const struct range *ranges, size_t count)
 {
-    return b[0] == 0 || b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-           (b[0] == 100 && (b[1] & 0xc0) == 64);
+    for (size_t i = 0; i < count; i++) {
+        unsigned whole = ranges[i].bits / 8, rest = ranges[i].bits % 8;
+
+        if (memcmp(bytes, ranges[i].bytes, whole) == 0 &&
+            (rest == 0 || (bytes[whole] ^ ranges[i].bytes[whole]) >> (8 - rest) == 0))
+            return true;
+    }
+    return false;
+}
+
+#define IS_WITHIN(bytes, ranges) is_within(bytes, ranges, sizeof(ranges) / sizeof(*(ranges)))
+
+bool
+ip_is_metadata(const struct ip *ip)
+{
+    /* RFC 3927, of AWS, Google, Azure, Oracle and others; Azure's and Alibaba's further ones. */
+    static const struct range v4[] = {{{169, 254}, 16}, {{168, 63, 129, 16}, 32}, {{100, 100, 100, 200}, 32}};
+    /* RFC 4291, 2.5.6; AWS. */
+    static const struct range v6[] = {{{0xfe, 0x80}, 10}, {{0xfd, 0x00, 0x0e, 0xc2}, 32}};
+    const unsigned char *within = v4_within(ip);
+
+    return within != NULL ? IS_WITHIN(within, v4) : IS_WITHIN(ip->bytes, v6);
 }
 
 bool
 ip_is_private(const struct ip *ip)
 {
-    static const unsigned char none[16];
+    /* RFC 6890 and what it names: this network, private, shared, loopback, link-local, IETF's, documentation, benchmarks,
+     * multicast and reserved. */
+    static const struct range v4[] = {{{0}, 8},         {{10}, 8},       {{100, 64}, 10},      {{127}, 8},
+                                      {{169, 254}, 16}, {{172, 16}, 12}, {{192, 0, 0}, 24},    {{192, 0, 2}, 24},
+                                      {{192, 168}, 16}, {{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24},
+                                      {{224}, 3}};
+    /* RFC 8215, RFC 6666, RFC 4380 (Teredo), RFC 3849, RFC 4193, RFC 4291 (link-local, the old site-local, multicast). */
+    static const struct range v6[] = {{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48},
+                                      {{0x01}, 64},
+                                      {{0x20, 0x01, 0x00, 0x00}, 32},
+                                      {{0x20, 0x01, 0x0d, 0xb8}, 32},
+                                      {{0xfc}, 7},
+                                      {{0xfe, 0x80}, 9},
+                                      {{0xff}, 8}};
+    const unsigned char *within = v4_within(ip);
 
-    if (ip_is_loopback(ip) || ip_is_link_local(ip))
-        return true;
-    if (ip_is_v4(ip))
-        return v4_is_private(ip->bytes + 12);
-    return (ip->bytes[0] & 0xfe) == 0xfc || memcmp(ip->bytes, none, sizeof none) == 0;
+    return ip_is_metadata(ip) || (within != NULL ? IS_WITHIN(within, v4) : IS_WITHIN(ip->bytes, v6));
 }

@@ -16,11 +16,12 @@ enum status ip_parse(struct slice text, struct ip *out) MUST_CHECK;
 bool ip_is_v4(const struct ip *ip);
 bool ip_is_loopback(const struct ip *ip); /* 127.0.0.0/8, ::1 */
 
-/* 169.254.0.0/16, fe80::/10: among them the addresses at which clouds hand out credentials. */
-bool ip_is_link_local(const struct ip *ip);
+/* Where clouds hand out credentials to whoever asks: the link-local 169.254.0.0/16 and fe80::/10, and some of providers'
+ * own; in whatever IPv6 dress. */
+bool ip_is_metadata(const struct ip *ip);
 
-/* Whatever does not lead to the public internet: loopback, link-local, RFC 1918, RFC 6598 (100.64.0.0/10), RFC 4193
- * (fc00::/7), 0.0.0.0/8 and ::. */
+/* Whatever does not lead to the public internet: loopback, link-local, private, shared, reserved (RFC 6890), the former, and
+ * the IPv6 addresses that lead to such IPv4 ones. */
 bool ip_is_private(const struct ip *ip);
 
 #endif

@@ -53,6 +53,7 @@ make_endpoint(struct build *build, const struct yaml_node *at)
         .verify = true,
         .authority = arena_slice_text(arena, url.authority),
         .private_allowed = draft->private_allowed,
+        .metadata_allowed = draft->private_allowed,
         .connect_timeout_us = CONNECT_US,
         .first_byte_timeout_us = ANSWER_US,
         .idle_timeout_us = ANSWER_US,

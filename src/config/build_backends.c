@@ -35,9 +35,9 @@ build_may_be_private(struct build *build, const struct yaml_node *at, const stru
 
     if (ip_parse(url->host, &ip) != OK)
         return is_private_name(url->host);
-    if (!ip_is_link_local(&ip))
+    if (!ip_is_metadata(&ip))
         return ip_is_private(&ip);
-    reader_error(&build->reader, at, hint, "%.*s is a link-local address, at which clouds hand out credentials",
+    reader_error(&build->reader, at, hint, "%.*s is an address at which clouds hand out credentials",
                  SLICE_ARGS(url->host));
     return false;
 }
@@ -54,9 +54,9 @@ same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
     return same_text(a->host, b->host) && a->port == b->port && a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
            a->verify == b->verify && same_text(a->authority, b->authority) &&
-           a->private_allowed == b->private_allowed && a->connect_timeout_us == b->connect_timeout_us &&
-           a->first_byte_timeout_us == b->first_byte_timeout_us && a->idle_timeout_us == b->idle_timeout_us &&
-           a->connections_most == b->connections_most;
+           a->private_allowed == b->private_allowed && a->metadata_allowed == b->metadata_allowed &&
+           a->connect_timeout_us == b->connect_timeout_us && a->first_byte_timeout_us == b->first_byte_timeout_us &&
+           a->idle_timeout_us == b->idle_timeout_us && a->connections_most == b->connections_most;
 }
 
 static bool
@@ -137,6 +137,7 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
     endpoint.verify = draft->verify;
     endpoint.private_allowed =
         draft->private_allowed || build_may_be_private(build, at, &url, "If it is really meant, say `private: yes`.");
+    endpoint.metadata_allowed = draft->private_allowed;
     endpoint.connect_timeout_us = draft->connect_us;
     endpoint.first_byte_timeout_us = draft->first_byte_us;
     endpoint.idle_timeout_us = draft->idle_us;

@@ -109,7 +109,7 @@ static const struct field backend_fields[] = {
         "private", FIELD_BOOL, AT(backend_draft, private_allowed),
         "May its name lead to a private address? Allowed in any case where the URL says so itself: a private address, "
         "`localhost`, a name without dots or under .local, .internal, .lan, .svc, .home.arpa. Link-local addresses "
-        "(169.254.0.0/16) always need it.",
+        "(169.254.0.0/16) and others at which clouds hand out credentials always need it.",
         .standard = "no"),
     FIELD("timeouts", FIELD_SECTION, 0, "How long to wait for it.", .inside = &timeout_section),
     FIELD("connections", FIELD_COUNT, AT(backend_draft, connections),

@@ -303,6 +303,25 @@ has_dot_segment(struct slice path)
     return false;
 }
 
+/* What the resolver would take for a number: "2130706433", "0x7f.1", "127.1" (inet_aton(3)). Programs differ in what they
+ * read there, so nobody who checks such an address has checked anything. */
+static bool
+ends_in_number(struct slice host)
+{
+    struct slice last = host;
+
+    if (slice_ends(host, "."))
+        last.len--;
+    for (size_t dot = slice_find_byte(last, '.'); dot < last.len; dot = slice_find_byte(last, '.'))
+        last = slice_from(last, dot + 1);
+    if (slice_is_nocase(slice_first(last, 2), "0x"))
+        return true;
+    for (size_t i = 0; i < last.len; i++)
+        if (!is_digit(last.data[i]))
+            return false;
+    return last.len > 0;
+}
+
 static const char *
 parse_authority(struct slice text, struct value_url *url)
 {
@@ -316,6 +335,8 @@ parse_authority(struct slice text, struct value_url *url)
         return "the host cannot be read";
     if (slice_starts(text, "[") ? ip_parse(url->host, &ip) != OK || ip_is_v4(&ip) : !is_host_name(url->host))
         return "that is no host name or address";
+    if (!slice_starts(text, "[") && ends_in_number(url->host) && ip_parse(url->host, &ip) != OK)
+        return "an IPv4 address is written as four decimal numbers without leading zeros";
     url->port = scheme_port;
     if (port.data != NULL && parse_port(port, &url->port) != OK)
         return "the port must be a number from 1 to 65535";

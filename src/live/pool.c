@@ -10,7 +10,7 @@ struct lookup {
     struct tls_contexts *contexts;
     char *host, *ca_file;
     unsigned port;
-    bool tls, verify, private_allowed;
+    bool tls, verify, private_allowed, metadata_allowed;
 
     struct resolved resolved;
     SSL_CTX *context;
@@ -56,8 +56,9 @@ run_lookup(struct job *job)
     lookup->status = OK;
     if (!resolve_number(lookup->host, lookup->port, &lookup->resolved))
         lookup->status = resolve_name(lookup->host, lookup->port, &lookup->resolved, lookup->why);
-    if (lookup->status == OK && !lookup->private_allowed)
-        lookup->status = resolve_drop_private(lookup->host, &lookup->resolved, lookup->why);
+    if (lookup->status == OK)
+        lookup->status = resolve_keep_allowed(lookup->host, lookup->private_allowed, lookup->metadata_allowed,
+                                              &lookup->resolved, lookup->why);
     if (lookup->status != OK || !lookup->tls)
         return;
     lookup->context = tls_contexts_get(lookup->contexts, lookup->ca_file, lookup->verify, lookup->why);
@@ -101,6 +102,7 @@ look_up(struct pool *pool, const struct endpoint *endpoint)
     lookup->tls = endpoint->tls;
     lookup->verify = endpoint->verify;
     lookup->private_allowed = endpoint->private_allowed;
+    lookup->metadata_allowed = endpoint->metadata_allowed;
     pool->looking_up = true;
     loop_work(pool->world, &lookup->job);
 }
@@ -111,7 +113,8 @@ resolve_at_once(struct pool *pool, const struct endpoint *endpoint)
 {
     if (endpoint->tls || !resolve_number(endpoint->host, endpoint->port, &pool->resolved))
         return false;
-    if (!endpoint->private_allowed && resolve_drop_private(endpoint->host, &pool->resolved, pool->why) != OK)
+    if (resolve_keep_allowed(endpoint->host, endpoint->private_allowed, endpoint->metadata_allowed, &pool->resolved,
+                             pool->why) != OK)
         pool->resolved.count = 0;
     pool->numeric = true;
     return true;

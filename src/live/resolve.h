@@ -26,8 +26,10 @@ bool resolve_number(const char *host, unsigned port, struct resolved *out);
 /* Asks the system's resolver; blocks. ERR_NOT_FOUND: `why` says what is wrong. */
 enum status resolve_name(const char *host, unsigned port, struct resolved *out, char *why) MUST_CHECK;
 
-/* Takes out the addresses that only a configuration with `private_allowed` may name: loopback, private, link-local (where
- * clouds keep their credentials), shared and unspecified ones, also in their IPv6 dress. ERR_DENIED: none is left. */
-enum status resolve_drop_private(const char *host, struct resolved *resolved, char *why) MUST_CHECK;
+/* Takes out the addresses that nobody allowed: loopback, private, shared and reserved ones unless `private_allowed`, those at
+ * which clouds keep credentials unless `metadata_allowed`; also in their IPv6 dress. What is left is what is connected to: the
+ * name is not looked up again. ERR_DENIED: none is left. */
+enum status resolve_keep_allowed(const char *host, bool private_allowed, bool metadata_allowed,
+                                 struct resolved *resolved, char *why) MUST_CHECK;
 
 #endif

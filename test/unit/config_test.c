@@ -211,7 +211,15 @@ only_meant_private_addresses_are_allowed(void **state)
     assert_true(allows_private("https://internal.example.com", ", private: yes"));
     assert_true(allows_private("http://169.254.1.1", ", private: yes"));
     load(&l, "backends: { b: { url: http://169.254.169.254 } }");
-    assert_non_null(find_problem(&l, "link-local"));
+    assert_non_null(find_problem(&l, "hand out credentials"));
+    done(&l);
+    load(&l, "backends: { b: { url: 'http://[64:ff9b::169.254.169.254]' } }");
+    assert_non_null(find_problem(&l, "hand out credentials"));
+    done(&l);
+    /* A name that is meant to be private may still not lead to a cloud's credentials. */
+    load(&l, "backends: { b: { url: http://metadata.google.internal }, c: { url: http://x, private: yes } }");
+    assert_false(l.config->backends[0].endpoints[0].metadata_allowed);
+    assert_true(l.config->backends[1].endpoints[0].metadata_allowed);
     done(&l);
 }
 

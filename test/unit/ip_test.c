@@ -8,7 +8,7 @@
 
 #include "base/ip.h"
 
-enum { LOOPBACK = 1, LINK_LOCAL = 2, PRIVATE = 4 };
+enum { LOOPBACK = 1, METADATA = 2, PRIVATE = 4 };
 
 static void
 assert_ip(const char *text, unsigned facts)
@@ -17,7 +17,7 @@ assert_ip(const char *text, unsigned facts)
 
     if (ip_parse(slice_of(text), &ip) != OK)
         fail_msg("%s is refused", text);
-    if (ip_is_loopback(&ip) != ((facts & LOOPBACK) != 0) || ip_is_link_local(&ip) != ((facts & LINK_LOCAL) != 0) ||
+    if (ip_is_loopback(&ip) != ((facts & LOOPBACK) != 0) || ip_is_metadata(&ip) != ((facts & METADATA) != 0) ||
         ip_is_private(&ip) != ((facts & PRIVATE) != 0))
         fail_msg("%s is taken for something else", text);
 }
@@ -41,14 +41,40 @@ knows_addresses_for_what_they_are(void **state)
     assert_ip("100.128.0.1", 0);
     assert_ip("0.0.0.0", PRIVATE);
     assert_ip("::", PRIVATE);
-    assert_ip("169.254.169.254", LINK_LOCAL | PRIVATE);
-    assert_ip("fe80::1", LINK_LOCAL | PRIVATE);
+    assert_ip("169.254.169.254", METADATA | PRIVATE);
+    assert_ip("fe80::1", METADATA | PRIVATE);
     assert_ip("fc00::1", PRIVATE);
     assert_ip("fd12:3456:789a::1", PRIVATE);
     assert_ip("8.8.8.8", 0);
-    assert_ip("2001:db8::1", 0);
-    assert_ip("2001:db8:1:2:3:4:5:6", 0);
-    assert_ip("2001:db8::1.2.3.4", 0);
+    assert_ip("2600:1f18::1", 0);
+    assert_ip("2001:4860:4860::8888", 0);
+    assert_ip("2001:db8::1", PRIVATE);
+    assert_ip("192.0.2.1", PRIVATE);
+    assert_ip("192.0.3.1", 0);
+    assert_ip("198.19.0.1", PRIVATE);
+    assert_ip("198.20.0.1", 0);
+    assert_ip("224.0.0.1", PRIVATE);
+    assert_ip("255.255.255.255", PRIVATE);
+    assert_ip("223.255.255.255", 0);
+    assert_ip("fec0::1", PRIVATE);
+    assert_ip("ff02::1", PRIVATE);
+    assert_ip("168.63.129.16", METADATA | PRIVATE);
+    assert_ip("168.63.129.17", 0);
+    assert_ip("100.100.100.200", METADATA | PRIVATE);
+    assert_ip("fd00:ec2::254", METADATA | PRIVATE);
+    /* IPv4 in other dress */
+    assert_ip("::ffff:169.254.169.254", METADATA | PRIVATE);
+    assert_ip("::169.254.169.254", METADATA | PRIVATE);
+    assert_ip("::7f00:1", PRIVATE);
+    assert_ip("::ffff:0:a9fe:a9fe", METADATA | PRIVATE);
+    assert_ip("64:ff9b::169.254.169.254", METADATA | PRIVATE);
+    assert_ip("64:ff9b::10.0.0.1", PRIVATE);
+    assert_ip("64:ff9b::8.8.8.8", 0);
+    assert_ip("64:ff9b:1::8.8.8.8", PRIVATE);
+    assert_ip("2002:a9fe:a9fe::1", METADATA | PRIVATE);
+    assert_ip("2002:c0a8:1::1", PRIVATE);
+    assert_ip("2002:808:808::1", 0);
+    assert_ip("2001:0:4136:e378:8000:63bf:3fff:fdd2", PRIVATE);
 }
 
 static void
