@@ -56,12 +56,13 @@ string_len(struct slice text)
     }
 }
 
-/* The length of the value at the front, whatever it is. */
+/* The length of the value at the front, whatever it is; *deepest: how many brackets stand within each other. */
 static size_t
-value_len(struct slice text)
+value_len(struct slice text, size_t *deepest)
 {
     size_t depth = 0, at = 0;
 
+    *deepest = 0;
     while (at < text.len) {
         char c = text.data[at];
 
@@ -72,7 +73,8 @@ value_len(struct slice text)
             continue;
         }
         if (c == '{' || c == '[') {
-            depth++;
+            if (++depth > *deepest)
+                *deepest = depth;
         } else if (c == '}' || c == ']') {
             if (depth == 0)
                 return at; /* the end of a number or word that stood last in its object */
@@ -100,9 +102,9 @@ next_item(struct slice *rest)
 }
 
 static struct slice
-take_value(struct slice *rest)
+take_value(struct slice *rest, size_t *depth)
 {
-    struct slice value = slice_first(*rest, value_len(*rest));
+    struct slice value = slice_first(*rest, value_len(*rest, depth));
 
     *rest = skip_blank(slice_from(*rest, value.len));
     return value;
@@ -120,7 +122,7 @@ json_next_member(struct slice *rest, struct json_member *out)
     *rest = skip_blank(slice_from(*rest, len));
     ENSURE(rest->len > 0 && rest->data[0] == ':');
     *rest = skip_blank(slice_from(*rest, 1));
-    out->value = take_value(rest);
+    out->value = take_value(rest, &out->depth);
     return true;
 }
 
@@ -129,9 +131,11 @@ json_next_member(struct slice *rest, struct json_member *out)
 bool
 json_next_element(struct slice *rest, struct slice *out)
 {
+    size_t depth;
+
     if (!next_item(rest))
         return false;
-    *out = take_value(rest);
+    *out = take_value(rest, &depth);
     return true;
 }
 

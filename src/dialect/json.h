@@ -11,6 +11,7 @@
 struct json_member {
     struct slice key;   /* raw, without quotes, escapes as they stand */
     struct slice value; /* raw, without white space around it */
+    size_t depth;       /* of the value: how many brackets stand within each other */
 };
 
 /* Parses a text (yyjson, strict). Small ones need no memory but `scratch`, which must stay as long as the document; free

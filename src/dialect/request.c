@@ -5,6 +5,9 @@
 #include "base/buffer.h"
 #include "dialect/json.h"
 
+/* Deeper than any request or schema. Many parsers take one frame of their stack for each level. */
+enum { DEPTH_MOST = 256 };
+
 static bool
 is_true(yyjson_val *value)
 {
@@ -173,6 +176,8 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
         for (size_t i = 0; i < count; i++)
             if (yyjson_equals(keys[i], key))
                 return arena_printf(arena, "the body has two members named '%.64s'; send it once", yyjson_get_str(key));
+        if (raw.depth > DEPTH_MOST)
+            return "the body is nested too deeply; at most 256 brackets may stand within each other";
         keys[count++] = key;
         if (key_is(key, "model"))
             spans->model = raw.value;
