@@ -5,7 +5,8 @@
 enum {
     EVENT_BYTES_MOST = 1024 * 1024, /* a longer event is passed on in pieces, unread */
     PAUSE_ABOVE_BYTES = 256 * 1024, /* a reader this far behind pauses the backend */
-    RESUME_BELOW_BYTES = 128 * 1024
+    RESUME_BELOW_BYTES = 128 * 1024,
+    SECRET_BYTES_LEAST = 8 /* a shorter one would be found in ordinary words */
 };
 
 /* A kept connection that its peer had closed breaks at once; one that breaks later may have been worked on. */
@@ -65,12 +66,29 @@ wake_all(struct flight *flight)
     flight_release(flight);
 }
 
+/* Some backends repeat in their errors the key that they refuse. It is ours, and no client's. */
+static void
+hide_secret(const struct flight *flight, char *bytes, size_t len)
+{
+    const struct slice *secret = &flight->secret;
+    char *at;
+
+    if (flight->status < 400 || secret->len < SECRET_BYTES_LEAST)
+        return;
+    while ((at = memmem(bytes, len, secret->data, secret->len)) != NULL) {
+        memset(at, '*', secret->len);
+        len -= (size_t)(at - bytes) + secret->len;
+        bytes = at + secret->len;
+    }
+}
+
 static void
 append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event)
 {
     struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
 
     chunk->bytes = chunk_from(bytes);
+    hide_secret(flight, chunk->bytes->data, bytes.len);
     chunk->usage_only = event == METER_USAGE_ONLY;
     chunk->last_event = event == METER_LAST;
     chunk->open_event = open_event;
@@ -176,9 +194,11 @@ on_head(struct call *call, const struct http_head *head)
 {
     struct flight *flight = flight_of(call);
 
-    flight->headers = copy_headers(&flight->arena, head->headers, head->header_count);
-    flight->header_count = head->header_count;
     flight->status = head->status;
+    flight->headers = copy_headers(&flight->arena, head->headers, head->header_count);
+    for (size_t i = 0; i < head->header_count; i++) /* our own copies */
+        hide_secret(flight, (char *)(uintptr_t)flight->headers[i].value.data, flight->headers[i].value.len);
+    flight->header_count = head->header_count;
     flight->body_len = head->body_len;
     flight->opaque = is_coded(head);
     flight->is_stream = !flight->opaque && is_event_stream(head);

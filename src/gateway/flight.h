@@ -42,8 +42,9 @@ struct flight {
     enum flight_state state;
     unsigned holders; /* cursors and who opened it */
     const struct target *target;
-    struct arena arena; /* head and headers */
-    unsigned status;    /* of the answer; 0: none came */
+    struct slice secret; /* what we proved ourselves with: starred out where an error repeats it; in the arena */
+    struct arena arena;  /* head and headers */
+    unsigned status;     /* of the answer; 0: none came */
     const struct http_header *headers;
     size_t header_count;
     int64_t body_len; /* as the head says; -1: it does not */
