@@ -22,7 +22,7 @@ dimension_of(enum budget_scope scope)
     case BUDGET_SCOPES:
         break;
     }
-    ENSURE(!"a scope of a budget");
+    ENSURE(false && "a scope of a budget");
     return DIMENSIONS;
 }
 
