@@ -342,11 +342,11 @@ void
 twin_settings_default(struct twin_settings *settings, struct twin_pace pace)
 {
     *settings = (struct twin_settings){
-        .models = {{"twin-small", TWIN_ABILITY_SMALL, false, false, pace},
-                   {"twin-medium", TWIN_ABILITY_MEDIUM, false, false, pace},
-                   {"twin-large", TWIN_ABILITY_LARGE, false, false, pace},
-                   {"twin-large-thinking", TWIN_ABILITY_LARGE, false, true, pace},
-                   {"twin-embed", 0, true, false, {pace.first_token_us, 0}}},
+        .models = {{.name = "twin-small", .ability = TWIN_ABILITY_SMALL, .pace = pace},
+                   {.name = "twin-medium", .ability = TWIN_ABILITY_MEDIUM, .pace = pace},
+                   {.name = "twin-large", .ability = TWIN_ABILITY_LARGE, .pace = pace},
+                   {.name = "twin-large-thinking", .ability = TWIN_ABILITY_LARGE, .thinks = true, .pace = pace},
+                   {.name = "twin-embed", .embeds = true, .pace = {pace.first_token_us, 0}}},
         .model_count = 5,
         .seed = 1,
         .body_most = BODY_MOST,
