@@ -13,12 +13,14 @@
 #include "live/stream.h"
 
 enum {
-    UNSENT_MOST_BYTES = 256 * 1024,  /* an application is made to wait beyond */
-    UNSENT_LEAST_BYTES = 32 * 1024,  /* the same while a worker has more than its share unsent on all connections */
-    UNSENT_LOW_BYTES = 64 * 1024,    /* it may go on below */
-    WAITING_MOST_BYTES = 64 * 1024,  /* of requests that came before their turn */
-    DISCARD_MOST_BYTES = 64 * 1024,  /* a body nobody wants is read to its end if it is this short */
-    LINGER_MOST_BYTES = 1024 * 1024, /* read and dropped after a last answer, so that the client gets to see it */
+    UNSENT_MOST_BYTES = 256 * 1024, /* an application is made to wait beyond */
+    UNSENT_LEAST_BYTES = 32 * 1024, /* the same while a worker has more than its share unsent on all connections */
+    UNSENT_LOW_BYTES = 64 * 1024,   /* it may go on below */
+    WAITING_MOST_BYTES = 64 * 1024, /* of requests that came before their turn */
+    DISCARD_MOST_BYTES = 64 * 1024, /* a body nobody wants is read to its end if it is this short */
+    /* Read and dropped after a last answer, so that the client gets to see it: more than both kernels hold of a body that
+     * is still being sent. */
+    LINGER_MOST_BYTES = 16 * 1024 * 1024,
     KEPT_BUFFER_BYTES = 16 * 1024,
     BODY_BYTES_PER_S_LEAST = 500 /* a request's body that comes more slowly uses up its patience */
 };
