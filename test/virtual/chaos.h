@@ -6,8 +6,8 @@
  *     chaos_write(seed, &script);
  *     chaos_play(state, &script);          ends the test (cmocka) or the process if anything does not hold
  *
- * Every client marks its request with its number, in the body (or in the path, where the body is not ours) and as a tag:
- * so each call that a backend saw and each row of the ledger belong to a client, one by one. */
+ * Every client marks its request with its number, in a header that goes on to the backend and as a tag: so each call that a
+ * backend saw and each row of the ledger belong to a client, one by one. */
 #ifndef TEST_CHAOS_H
 #define TEST_CHAOS_H
 
@@ -15,7 +15,7 @@
 
 #include "scene.h"
 
-enum { CHAOS_CLIENTS_MOST = 40, CHAOS_EVENTS_MOST = 12, CHAOS_BACKENDS = 3 };
+enum { CHAOS_SETTINGS_MOST = 16, CHAOS_CLIENTS_MOST = 40, CHAOS_EVENTS_MOST = 12, CHAOS_BACKENDS = 3 };
 
 /* How a backend behaves from the start, or from an event on. */
 struct chaos_habits {
@@ -27,7 +27,7 @@ struct chaos_client {
     bool dropped;
     bool known_key, known_path, reads_only; /* reads_only: GET, or feedback: leaves no row */
     struct ask ask;                         /* its texts point to static ones and to those here */
-    char more[1600], headers[160], target[80];
+    char more[1600], headers[200];
 };
 
 enum chaos_kind {
@@ -36,6 +36,8 @@ enum chaos_kind {
     CHAOS_APPENDS_FAIL,
     CHAOS_WALL_JUMPS,
     CHAOS_BYPASS,
+    CHAOS_LEVER_SET,
+    CHAOS_RELOAD,
     CHAOS_BACKEND_CHANGES
 };
 
@@ -47,7 +49,8 @@ struct chaos_event {
     usec jump_us;
     uint64_t count; /* appends */
     enum status status;
-    bool on; /* bypass */
+    bool on;        /* bypass; the lever, else it is in the shadow */
+    size_t setting; /* reload */
     size_t backend;
     struct chaos_habits habits;
 };
@@ -80,14 +83,18 @@ struct chaos_setting {
     const char *name;
     const char *config; /* NULL: the scene's usual one */
     const char *more;
+    const char *key;      /* further members of the key */
     bool serves_unbooked; /* journal: when_full */
+    int64_t price_factor; /* on the list price of chaos_check.c */
 };
 size_t chaos_setting_count(void);
 const struct chaos_setting *chaos_setting(size_t index);
 
 /* What a backend did, written down by itself when it was asked. */
 struct chaos_bill {
-    size_t backend, call; /* its index among the backend's calls */
+    size_t backend; /* which of the three */
+    size_t place;   /* where: the scene's number */
+    size_t call;    /* its index among the calls there */
     size_t client;
     bool tells; /* its answer tells what it costs */
     int64_t input, cached, cache_write, cache_write_1h, output;
@@ -101,8 +108,10 @@ struct chaos {
     struct chaos_habits habits[CHAOS_BACKENDS];
     struct chaos_player {
         struct chaos *chaos;
-        size_t backend;
-    } players[CHAOS_BACKENDS];
+        size_t backend, place;
+    } players[SCENE_BACKENDS_MOST]; /* a backend that was away for a while comes back at another place */
+    size_t place_count;
+    bool settings[CHAOS_SETTINGS_MOST]; /* which were in force at some time */
     struct chaos_bill *bills;
     size_t bill_count, bills_size;
     struct vclient *clients[CHAOS_CLIENTS_MOST]; /* NULL: dropped */
@@ -120,6 +129,9 @@ size_t chaos_client_of_row(const struct row *row);
 
 /* How many calls of each client have reached a backend so far. */
 void chaos_count_calls(struct chaos *chaos, size_t calls[CHAOS_CLIENTS_MOST]);
+
+/* Some configuration that was in force serves what cannot be booked. */
+bool chaos_serves_unbooked(const struct chaos *chaos);
 
 /* chaos_check.c: of chaos_rest. */
 void chaos_check(struct chaos *chaos);

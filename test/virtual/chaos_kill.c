@@ -210,7 +210,7 @@ die(struct remains *remains, void **state)
     for (unsigned i = 0; i < remains->script->workers; i++)
         buffer_add(&remains->journals[i], history_journal(chaos->scene->history, i));
     chaos_count_calls(chaos, remains->calls);
-    remains->unbooked = chaos_setting(remains->script->setting)->serves_unbooked && chaos->scene->journal_fails;
+    remains->unbooked = chaos_serves_unbooked(chaos) && chaos->scene->journal_fails;
     remains->wall_us = history_world(chaos->scene->history, 0)->ops->wall_us(history_world(chaos->scene->history, 0));
     sweep_up(chaos);
 }

@@ -1,11 +1,12 @@
 /* Scripts played in the virtual world. */
 #include "chaos.h"
 
+#include "gateway/switches.h"
 #include "virtual/vcommand.h"
 
 static const char *const backend_names[CHAOS_BACKENDS] = {"alpha", "beta", "claude"};
 
-/* Marks: "c12." anywhere behind "mark". */
+/* Marks: "mark", then "c12." */
 
 static size_t
 find_mark(struct slice text)
@@ -24,9 +25,7 @@ find_mark(struct slice text)
 size_t
 chaos_client_of_call(const struct vcall_seen *seen)
 {
-    size_t in_target = find_mark(seen->target);
-
-    return in_target < CHAOS_CLIENTS_MOST ? in_target : find_mark(seen->body);
+    return find_mark(seen->headers);
 }
 
 size_t
@@ -39,7 +38,7 @@ void
 chaos_count_calls(struct chaos *chaos, size_t calls[CHAOS_CLIENTS_MOST])
 {
     memset(calls, 0, CHAOS_CLIENTS_MOST * sizeof(calls[0]));
-    for (size_t b = 0; b < CHAOS_BACKENDS; b++) {
+    for (size_t b = 0; b < chaos->scene->backend_count; b++) {
         struct vbackend *backend = chaos->scene->backends[b];
 
         for (size_t i = 0; i < vbackend_seen_count(backend); i++) {
@@ -67,7 +66,8 @@ call_index(const struct vbackend *backend, const struct vcall_seen *seen)
 }
 
 static void
-write_bill(struct chaos *chaos, size_t backend, const struct vcall_seen *seen, const struct provider *provider)
+write_bill(struct chaos *chaos, const struct chaos_player *player, const struct vcall_seen *seen,
+           const struct provider *provider)
 {
     struct chaos_bill *bill;
 
@@ -77,15 +77,16 @@ write_bill(struct chaos *chaos, size_t backend, const struct vcall_seen *seen, c
     }
     bill = &chaos->bills[chaos->bill_count++];
     *bill = (struct chaos_bill){
-        .backend = backend,
-        .call = call_index(chaos->scene->backends[backend], seen),
+        .backend = player->backend,
+        .place = player->place,
+        .call = call_index(chaos->scene->backends[player->place], seen),
         .client = chaos_client_of_call(seen),
         .tells = provider_tells(provider, seen),
         .input = provider->input,
         .cached = provider->cached,
         .output = provider->output,
     };
-    if (backend == 2) {
+    if (player->backend == 2) {
         bill->cache_write = provider->cache_write_5m + provider->cache_write_1h;
         bill->cache_write_1h = provider->cache_write_1h;
     }
@@ -100,49 +101,116 @@ decide(void *context, const struct vcall_seen *seen, struct vscript *script)
     struct provider provider = chaos->habits[player->backend].provider;
 
     provider.input += (int64_t)chaos->bill_count;
-    write_bill(chaos, player->backend, seen, &provider);
+    write_bill(chaos, player, seen, &provider);
     provider_plays(&provider, seen, script);
 }
 
 static void
-take_habits(struct chaos *chaos, size_t backend, const struct chaos_habits *habits)
+show_habits(struct chaos *chaos, const struct chaos_player *player)
 {
-    struct vbackend *at = chaos->scene->backends[backend];
+    const struct chaos_habits *habits = &chaos->habits[player->backend];
+    struct vbackend *at = chaos->scene->backends[player->place];
 
-    chaos->habits[backend] = *habits;
     vbackend_set_refusing(at, habits->refusing);
     vbackend_set_silent(at, habits->silent);
     vbackend_set_stale(at, habits->stale);
 }
 
+static void
+take_habits(struct chaos *chaos, size_t backend, const struct chaos_habits *habits)
+{
+    chaos->habits[backend] = *habits;
+    for (size_t i = 0; i < chaos->place_count; i++)
+        if (chaos->players[i].backend == backend)
+            show_habits(chaos, &chaos->players[i]);
+}
+
+static size_t
+backend_at(const struct scene *scene, size_t place)
+{
+    for (size_t i = 0; i < scene->config->backend_count; i++)
+        for (size_t b = 0; b < CHAOS_BACKENDS; b++)
+            if (scene->config->backends[i].endpoints[0].id == scene->endpoint_ids[place] &&
+                strcmp(scene->config->backends[i].name, backend_names[b]) == 0)
+                return b;
+    fail();
+    return 0;
+}
+
+/* Backends that a configuration has brought. */
+static void
+move_in(struct chaos *chaos)
+{
+    struct scene *scene = chaos->scene;
+
+    for (; chaos->place_count < scene->backend_count; chaos->place_count++) {
+        struct chaos_player *player = &chaos->players[chaos->place_count];
+
+        *player = (struct chaos_player){chaos, backend_at(scene, chaos->place_count), chaos->place_count};
+        vbackend_decides(scene->backends[player->place], decide, player);
+        show_habits(chaos, player);
+    }
+}
+
 /* Playing */
+
+static struct scene_options
+options_of(const struct chaos_script *script, size_t number)
+{
+    const struct chaos_setting *setting = chaos_setting(number);
+
+    return (struct scene_options){.seed = script->seed,
+                                  .workers = script->workers,
+                                  .split_answers = script->split_answers,
+                                  .hop_most_us = script->hop_most_us,
+                                  .config = setting->config,
+                                  .more = setting->more,
+                                  .key = setting->key};
+}
 
 struct chaos *
 chaos_begin(void **state, const struct chaos_script *script)
 {
-    const struct chaos_setting *setting = chaos_setting(script->setting);
     struct chaos *chaos = must_calloc(1, sizeof(*chaos));
 
     chaos->script = script;
     chaos->state = state;
-    chaos->scene = scene_new(state, (struct scene_options){.seed = script->seed,
-                                                           .workers = script->workers,
-                                                           .split_answers = script->split_answers,
-                                                           .hop_most_us = script->hop_most_us,
-                                                           .config = setting->config,
-                                                           .more = setting->more});
+    chaos->scene = scene_new(state, options_of(script, script->setting));
+    chaos->settings[script->setting] = true;
+    memcpy(chaos->habits, script->habits, sizeof(chaos->habits));
     vcommand_does(chaos->scene->history, "judge",
                   (struct vcommand_script){.takes_us = 50 * USEC_PER_MS, .exit_status = (int)(script->seed % 3)});
-    for (size_t i = 0; i < CHAOS_BACKENDS; i++) {
-        ENSURE(strcmp(chaos->scene->config->backends[i].name, backend_names[i]) == 0);
-        chaos->players[i] = (struct chaos_player){chaos, i};
-        vbackend_decides(chaos->scene->backends[i], decide, &chaos->players[i]);
-        take_habits(chaos, i, &script->habits[i]);
-    }
+    move_in(chaos);
     for (size_t i = 0; i < script->client_count; i++)
         if (!script->clients[i].dropped)
             chaos->clients[i] = scene_asks(chaos->scene, script->clients[i].ask);
     return chaos;
+}
+
+static void
+lever_is_set(struct switching *switching)
+{
+    free(switching);
+}
+
+static void
+set_lever(struct scene *scene, bool on)
+{
+    struct lever_setting setting = {.mode = on ? LEVER_ON : LEVER_SHADOW, .share_ppm = 1000000};
+    struct switches *switches = switches_with(scene->gateway.switches, NULL, LEVER_ALTERNATIVES, &setting);
+    struct switching *switching = must_calloc(1, sizeof(*switching));
+
+    switching->done = lever_is_set;
+    switching_start(switching, &scene->gateway, history_world(scene->history, 0), switches);
+    switches_release(switches);
+}
+
+static void
+reload(struct chaos *chaos, size_t setting)
+{
+    scene_reload_options(chaos->scene, options_of(chaos->script, setting));
+    chaos->settings[setting] = true;
+    move_in(chaos);
 }
 
 static void
@@ -167,6 +235,12 @@ happen(struct chaos *chaos, const struct chaos_event *event)
         break;
     case CHAOS_BYPASS:
         atomic_store(&scene->gateway.bypass, event->on);
+        break;
+    case CHAOS_LEVER_SET:
+        set_lever(scene, event->on);
+        break;
+    case CHAOS_RELOAD:
+        reload(chaos, event->setting);
         break;
     case CHAOS_BACKEND_CHANGES:
         take_habits(chaos, event->backend, &event->habits);

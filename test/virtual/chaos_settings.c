@@ -40,6 +40,27 @@ static const char narrow[] =
     "  vectors:   { reference: alpha/embedder, attempts: 1 }\n"
     "  writer:    { reference: claude/opus, baseline: claude/opus }\n" PRICES;
 
+/* One backend less, everything twice as dear. */
+static const char dearer[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, levers: { alternatives: on } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:      { input: $4/M, output: $16/M, cache_read: $1/M }\n"
+    "    alpha/embedder: { input: $0.20/M, output: $0/M }\n"
+    "    claude/opus:    { input: $10/M, output: $50/M, cache_read: $1/M, cache_write: $12.50/M, "
+    "cache_write_1h: $20/M }\n";
+
+/* Budgets of all kinds, some of which soon bind. */
+static const char strict_budgets[] = "budget: [ $0.05/minute, 8 requests/minute, 6k tokens/hour ], on_exceed: degrade, "
+                                     "exposure: strict";
+static const char expected_budgets[] = "budget: [ $0.004/hour, 900 tokens/minute ], exposure: expected";
+
 static const struct chaos_setting settings[] = {
     {.name = "usual"},
     {.name = "unbooked", .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
@@ -47,7 +68,15 @@ static const struct chaos_setting settings[] = {
     {.name = "narrow", .config = narrow, .more = "tenants: { acme: { allow: { region: eu } } }\n"},
     {.name = "tight, unbooked", .config = tight, .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
     {.name = "shadow", .config = narrow},
+    {.name = "dearer", .config = dearer, .price_factor = 2},
+    {.name = "strict budgets", .more = "budget: $0.10/day\n", .key = strict_budgets},
+    {.name = "expected budgets", .more = "tenants: { acme: { budget: $0.005/day } }\n", .key = expected_budgets},
+    {.name = "budgets on a tight stage",
+     .config = tight,
+     .more = "budget: [ $0.05/hour, 20 requests/hour ]\n",
+     .key = expected_budgets},
 };
+_Static_assert(sizeof(settings) / sizeof(settings[0]) <= CHAOS_SETTINGS_MOST, "each has its place");
 
 size_t
 chaos_setting_count(void)

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+enum { RELOADS_MOST = 3 }; /* each may bring every backend to another place */
+
 static const char *const backend_names[CHAOS_BACKENDS] = {"alpha", "beta", "claude"};
 
 static bool
@@ -80,7 +82,7 @@ write_conduct(struct rng *rng, unsigned workers, usec within_us, struct vclient_
 
 /* Paths that leave no row, and those that lead past the routes. */
 static void
-write_target(struct rng *rng, size_t number, struct chaos_client *client)
+write_target(struct rng *rng, struct chaos_client *client)
 {
     static const char *const targets[] = {"/backend/alpha/v1/chat/completions",
                                           "/backend/claude/v1/messages",
@@ -90,10 +92,37 @@ write_target(struct rng *rng, size_t number, struct chaos_client *client)
                                           "/v1/feedback"};
     size_t which = rng_below(rng, 6);
 
-    snprintf(client->target, sizeof(client->target), "%s?mark=c%zu.", targets[which], number);
-    client->ask.target = client->target;
+    client->ask.target = targets[which];
     client->known_path = which < 2;
     client->reads_only = which == 5;
+}
+
+/* Caps, which budgets want to know; bodies larger than the tight limit. */
+static void
+write_members(struct rng *rng, struct chaos_client *client)
+{
+    bool capped = (client->ask.api == API_CHAT || client->ask.api == API_COMPLETIONS) && one_in(rng, 2);
+    unsigned cap = 1 + (unsigned)rng_below(rng, 200);
+    int pad = one_in(rng, 20) ? 1500 : 1;
+
+    if (capped)
+        snprintf(client->more, sizeof(client->more), "\"max_tokens\": %u, \"pad\": \"%*s\"", cap, pad, "");
+    else
+        snprintf(client->more, sizeof(client->more), "\"pad\": \"%*s\"", pad, "");
+    client->ask.more = client->more;
+}
+
+static void
+write_headers(struct rng *rng, size_t number, struct chaos_client *client)
+{
+    char key[32] = "";
+
+    if (one_in(rng, 6))
+        snprintf(key, sizeof(key), "idempotency-key: k%u\n", (unsigned)rng_below(rng, 3));
+    snprintf(client->headers, sizeof(client->headers), "x-equipoise-tags: mark=c%zu.\nx-mark: c%zu.\n%s%s%s", number,
+             number, one_in(rng, 5) ? "x-equipoise-include: cost\n" : "",
+             one_in(rng, 6) ? "x-equipoise-conversation: talk\n" : "", key);
+    client->ask.headers = client->headers;
 }
 
 static void
@@ -108,9 +137,8 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
     ask->api = apis[rng_below(rng, 6)];
     ask->stream = ask->api != API_EMBEDDINGS && !one_in(rng, 3);
     ask->wants_usage = ask->stream && (ask->api == API_CHAT || ask->api == API_COMPLETIONS) && one_in(rng, 2);
-    snprintf(client->more, sizeof(client->more), "\"mark\": \"c%zu.\", \"pad\": \"%*s\"", number,
-             one_in(rng, 20) ? 1500 : 1, "");
-    ask->more = client->more;
+    write_members(rng, client);
+    write_headers(rng, number, client);
     if (one_in(rng, 15)) {
         ask->key = "sk-wrong";
         client->known_key = false;
@@ -120,11 +148,7 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
     if (one_in(rng, 25))
         ask->body = "{\"model\": ";
     if (one_in(rng, 8))
-        write_target(rng, number, client);
-    snprintf(client->headers, sizeof(client->headers), "x-equipoise-tags: mark=c%zu.\n%s%s", number,
-             one_in(rng, 5) ? "x-equipoise-include: cost\n" : "",
-             one_in(rng, 6) ? "x-equipoise-conversation: talk\n" : "");
-    ask->headers = client->headers;
+        write_target(rng, client);
 }
 
 /* Steps that a history may have; events that come later happen at its end. */
@@ -139,15 +163,18 @@ write_event(struct rng *rng, size_t clients, struct chaos_event *event)
 {
     static const enum chaos_kind kinds[] = {CHAOS_CLIENTS_LEAVE,   CHAOS_CALLS_CUT,      CHAOS_CALLS_CUT,
                                             CHAOS_APPENDS_FAIL,    CHAOS_WALL_JUMPS,     CHAOS_BYPASS,
+                                            CHAOS_LEVER_SET,       CHAOS_RELOAD,         CHAOS_RELOAD,
                                             CHAOS_BACKEND_CHANGES, CHAOS_BACKEND_CHANGES};
 
-    *event = (struct chaos_event){.kind = kinds[rng_below(rng, 8)], .step = some_step(rng, clients)};
+    *event = (struct chaos_event){.kind = kinds[rng_below(rng, sizeof(kinds) / sizeof(kinds[0]))],
+                                  .step = some_step(rng, clients)};
     event->jump_us = (usec)rng_below(rng, 7200) * USEC_PER_S - 3600 * USEC_PER_S;
     if (one_in(rng, 10))
         event->jump_us *= 24 * 400;
     event->count = 1 + (one_in(rng, 3) ? rng_below(rng, 30) : 0);
     event->status = one_in(rng, 2) ? ERR_FULL : ERR_IO;
     event->on = one_in(rng, 2);
+    event->setting = rng_below(rng, chaos_setting_count());
     event->backend = rng_below(rng, CHAOS_BACKENDS);
     write_habits(rng, event->backend, &event->habits);
 }
@@ -180,8 +207,11 @@ chaos_write(uint64_t seed, struct chaos_script *script)
     for (size_t i = 0; i < script->client_count; i++)
         write_client(&rng, script, i, within_us);
     script->event_count = rng_below(&rng, one_in(&rng, 10) ? CHAOS_EVENTS_MOST + 1 : 5);
-    for (size_t i = 0; i < script->event_count; i++)
+    for (size_t i = 0, reloads = 0; i < script->event_count; i++) {
         write_event(&rng, script->client_count, &script->events[i]);
+        if (script->events[i].kind == CHAOS_RELOAD && ++reloads > RELOADS_MOST)
+            script->events[i].kind = CHAOS_BYPASS;
+    }
     qsort(script->events, script->event_count, sizeof(script->events[0]), by_step);
 }
 
@@ -253,6 +283,8 @@ print_client(const struct chaos_client *client, size_t number, FILE *to)
         fprintf(to, ", leaves after %.0f ms", ms(conduct->leaves_after_us));
     if (conduct->leaves_at_byte != 0)
         fprintf(to, ", leaves at byte %zu", conduct->leaves_at_byte);
+    if (slice_find(slice_of(client->headers), SLICE_LITERAL("idempotency")) < strlen(client->headers))
+        fprintf(to, ", %.*s", 19, strstr(client->headers, "idempotency"));
     fputc('\n', to);
 }
 
@@ -275,6 +307,12 @@ print_event(const struct chaos_event *event, size_t number, FILE *to)
         break;
     case CHAOS_BYPASS:
         fprintf(to, "bypass %s\n", event->on ? "on" : "off");
+        break;
+    case CHAOS_LEVER_SET:
+        fprintf(to, "alternatives are set to %s\n", event->on ? "on" : "shadow");
+        break;
+    case CHAOS_RELOAD:
+        fprintf(to, "reload of configuration \"%s\"\n", chaos_setting(event->setting)->name);
         break;
     case CHAOS_BACKEND_CHANGES:
         print_habits(&event->habits, backend_names[event->backend], to);

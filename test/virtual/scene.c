@@ -67,7 +67,7 @@ load_text(struct slice text, const struct config *before)
 
 /* Loading takes longer than most histories: what was loaded, and over what, is kept for further scenes. It never
  * changes. */
-enum { LOADED_MOST = 256 };
+enum { LOADED_MOST = 2048 };
 
 static struct loaded {
     char *text;

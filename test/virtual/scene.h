@@ -75,7 +75,7 @@ struct vbackend *scene_replica(struct scene *scene, const char *backend, size_t 
  * steps later. What stays of the backends keeps its provider; a backend at another place is another provider, behind the
  * same name. At most SCENE_BACKENDS_MOST places in a scene. */
 void scene_reload(struct scene *scene, const char *config);
-void scene_reload_options(struct scene *scene, struct scene_options options); /* its `config` and `more` */
+void scene_reload_options(struct scene *scene, struct scene_options options); /* its configuration */
 bool scene_reloading(const struct scene *scene); /* some worker has not got the newest yet */
 
 /* A request of an API. */
