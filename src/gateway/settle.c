@@ -152,12 +152,14 @@ settle_attempt(struct exchange *exchange)
 usd
 settle_cost_now(struct exchange *exchange)
 {
-    struct usage usage = flight_usage(exchange);
-    usd cost = exchange->booked ? exchange->cost : charge(exchange, &usage);
+    struct usage usage;
+    usd cost;
 
-    if (!exchange->booked && usd_add(exchange->cost, cost, &cost) != OK)
-        return USD_UNKNOWN;
-    return cost;
+    if (exchange->booked)
+        return exchange->cost;
+    usage = flight_usage(exchange);
+    cost = charge(exchange, &usage);
+    return usd_add(exchange->cost, cost, &cost) == OK ? cost : USD_UNKNOWN;
 }
 
 void

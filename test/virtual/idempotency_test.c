@@ -312,6 +312,22 @@ drops_at_every_step(void **state)
     }
 }
 
+/* Nobody told what the first cost in tokens; the repetition costs nothing all the same, and says so. */
+static void
+a_repetition_tells_that_it_cost_nothing(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 11});
+    struct ask ask = {.api = API_CHAT, .stream = true};
+    struct vclient *second;
+
+    scene_provider(s, "alpha")->usage_place = USAGE_NOWHERE;
+    answer_with(s, ONE "x-equipoise-include: cost\n", ask);
+    second = answer_with(s, ONE "x-equipoise-include: cost\n", ask);
+    assert_slice_is(vclient_header(second, "idempotent-replayed"), "true");
+    assert_contains(vclient_body(second), "cost-usd=0\n");
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -327,6 +343,7 @@ main(void)
         cmocka_unit_test_teardown(backends_do_not_see_the_clients_key, scene_teardown),
         cmocka_unit_test_teardown(keys_are_only_passed_on_while_observing, scene_teardown),
         cmocka_unit_test_teardown(drops_at_every_step, scene_teardown),
+        cmocka_unit_test_teardown(a_repetition_tells_that_it_cost_nothing, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
