@@ -100,6 +100,8 @@ usage() {
     expect_eq 2 "neither 'on' nor 'off'" bypass maybe
     expect_eq 2 'HOST:PORT' bypass --admin nowhere
     expect_eq 2 'HOST:PORT' reload --admin nowhere
+    expect_eq 2 'HOST:PORT' budget --admin nowhere
+    expect_eq 3 'none.yaml' budget --config none.yaml
     expect_eq 2 'since' changes --since yesterdayish
     expect_eq 2 'a lever and its mode' lever assistant
     expect_eq 2 'a lever and its mode' lever assistant alternatives
@@ -365,6 +367,8 @@ running() {
     expect_eq 0 '^r +alternatives +on 5% +run time +off' lever r alternatives on:5% --admin $admin
     expect_eq 0 'Bypass is on' lever r alternatives 'on 5%' --admin $admin
     expect_json lever --json --admin $admin
+    expect_eq 0 'There are no budgets' budget --admin $admin
+    expect_json budget --json --admin $admin
     expect_eq 0 '^r +alternatives +off +file +off' lever all alternatives file --admin $admin
     expect_eq 1 "did you mean 'r'" lever rr alternatives on --admin $admin
     expect_eq 1 'known are alternatives' lever r alternative on --admin $admin

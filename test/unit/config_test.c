@@ -223,6 +223,65 @@ only_meant_private_addresses_are_allowed(void **state)
     done(&l);
 }
 
+static void
+a_webhook_at_a_private_address_must_be_meant(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "localhost", "gpus"};
+    struct loaded l;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text, "alerts: { webhook: 'http://%s/x' }", hosts[i]);
+        load(&l, text);
+        assert_non_null(find_problem(&l, "address"));
+        assert_null(l.config);
+        done(&l);
+        snprintf(text, sizeof text, "alerts: { webhook: 'http://%s/x', private: yes }", hosts[i]);
+        load_fine(&l, text);
+        assert_true(l.config->alerts.endpoint->private_allowed);
+        done(&l);
+    }
+    load_fine(&l, "alerts: { webhook: 'https://hooks.example.com/a?b=c' }");
+    assert_false(l.config->alerts.endpoint->private_allowed);
+    assert_string_equal(l.config->alerts.target, "/a?b=c");
+    done(&l);
+}
+
+static void
+shares_of_budgets_rise_and_stand_once(void **state)
+{
+    struct loaded l;
+
+    (void)state;
+    load_fine(&l, "{}");
+    assert_int_equal(l.config->alerts.share_count, 3);
+    assert_int_equal(l.config->alerts.shares_ppm[0], 500000);
+    done(&l);
+    load_fine(&l, "alerts: { shares: [ 90%, 10%, 90%, 55.5% ] }");
+    assert_int_equal(l.config->alerts.share_count, 3);
+    assert_int_equal(l.config->alerts.shares_ppm[0], 100000);
+    assert_int_equal(l.config->alerts.shares_ppm[1], 555000);
+    assert_int_equal(l.config->alerts.shares_ppm[2], 900000);
+    done(&l);
+    load_fine(&l, "alerts: { shares: [] }");
+    assert_int_equal(l.config->alerts.share_count, 0);
+    done(&l);
+    load(&l, "alerts: { shares: [ 0% ] }");
+    assert_non_null(find_problem(&l, "above 0%"));
+    done(&l);
+    load(&l, "alerts: { shares: 80% }");
+    assert_non_null(find_problem(&l, "a list"));
+    done(&l);
+    load(&l, "alerts: { runaway: { times: 1 } }");
+    assert_non_null(find_problem(&l, "too small"));
+    done(&l);
+    load_fine(&l, "alerts: { runaway: { times: off } }");
+    assert_int_equal(l.config->alerts.runaway_times, 0);
+    done(&l);
+}
+
 static const char routes_text[] =
     "backends:\n"
     "  openai: { url: https://api.openai.com, key: $SOME_KEY }\n"
@@ -681,6 +740,8 @@ main(void)
         cmocka_unit_test(an_empty_file_has_safe_defaults),
         cmocka_unit_test(backends_get_what_their_dialect_wants),
         cmocka_unit_test(only_meant_private_addresses_are_allowed),
+        cmocka_unit_test(a_webhook_at_a_private_address_must_be_meant),
+        cmocka_unit_test(shares_of_budgets_rise_and_stand_once),
         cmocka_unit_test(routes_point_to_their_backends),
         cmocka_unit_test(keys_are_found_by_their_digest),
         cmocka_unit_test(budgets_stand_by_their_scope),
