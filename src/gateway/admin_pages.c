@@ -5,6 +5,7 @@
 #include "gateway/budget_page.h"
 #include "gateway/exchange.h"
 #include "gateway/visit.h"
+#include "money/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
 
@@ -37,6 +38,7 @@ page_metrics(struct visit *visit, struct slice rest)
     counters_print(sets, gateway->worker_count, &visit->text);
     put_gauges(gateway, &visit->text);
     healths_print(&gateway->healths, &visit->text);
+    budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);
     visit_reply(visit, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_content(&visit->text));

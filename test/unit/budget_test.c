@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "money/budget.h"
+#include "money/budget_print.h"
 
 #define RULE(the_scope, the_name, the_unit, the_window, the_limit, the_identity)                                       \
     {                                                                                                                  \
@@ -553,6 +554,45 @@ the_tightest_account_is_told(void **state)
     stop(budgets);
 }
 
+static void
+accounts_are_gauges(void **state)
+{
+    static const struct budget_rule odd = {
+        .scope = BUDGET_ROUTE,
+        .name = SLICE_LITERAL("a\\b\"c"),
+        .window = BUDGET_DAY,
+        .unit = BUDGET_USD,
+        .limit = 7,
+        .text = SLICE_LITERAL("as written"),
+        .identity = SLICE_LITERAL("route odd usd/day"),
+    };
+    struct budgets *budgets = start();
+    struct buffer page = {0};
+    struct request request;
+
+    (void)state;
+    assert_true(asks(budgets, &request, NOON, 20, 0));
+    budgets_print(budgets, moment(NOON), &page);
+    buffer_add_byte(&page, '\0');
+    assert_non_null(strstr(page.data, "# TYPE equipoise_budget_reserved gauge\n"));
+    assert_non_null(strstr(page.data, "equipoise_budget_limit{scope=\"key\",name=\"web\",window=\"day\",unit=\"usd\"} "
+                                      "100\n"));
+    assert_non_null(strstr(page.data, "equipoise_budget_reserved{scope=\"everything\",name=\"\",window=\"month\","
+                                      "unit=\"usd\"} 20\n"));
+    ends(budgets, &request, 20, 0);
+    buffer_clear(&page);
+    budgets_configure(budgets, &odd, 1);
+    budgets_print(budgets, moment(NOON), &page);
+    buffer_add_byte(&page, '\0');
+    assert_non_null(strstr(page.data, "name=\"a\\\\b\\\"c\""));
+    buffer_clear(&page);
+    budgets_configure(budgets, NULL, 0);
+    budgets_print(budgets, moment(NOON), &page);
+    assert_int_equal(buffer_len(&page), 0);
+    buffer_free(&page);
+    stop(budgets);
+}
+
 int
 main(void)
 {
@@ -574,6 +614,7 @@ main(void)
         cmocka_unit_test(untaken_events_are_bounded),
         cmocka_unit_test(exposure_is_stated),
         cmocka_unit_test(the_tightest_account_is_told),
+        cmocka_unit_test(accounts_are_gauges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
