@@ -1,6 +1,7 @@
 /* The whole gateway on four workers over real sockets: customers who leave, backends that fail, an operator who looks at
- * everything and flips the bypass, and a stop while all of that goes on. Then every identified request has its row, and
- * counters and ledger agree to the pico-dollar. Built for the thread sanitizer, true without it. */
+ * everything, flips the bypass, sets levers and has the configuration read again (every fourth time it is bad), and a
+ * stop while all of that goes on. Then every identified request has its row, and counters and ledger agree to the
+ * pico-dollar. Built for the thread sanitizer, true without it. */
 /* labels: threads */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 #include "config/config.h"
 #include "gateway/admin.h"
 #include "gateway/discovery.h"
+#include "gateway/reload.h"
 #include "ledger_fixture.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
@@ -42,6 +44,9 @@ struct house {
     struct customers *customers[CROWDS];
     atomic_bool over; /* for operator and uploader */
     atomic_uint pages, rows_read, lists;
+    struct reloader *reloader;
+    unsigned loads; /* one thread at a time */
+    atomic_uint reloads, refused, levers_set;
 };
 
 /* libuv closes the pipes of commands by bare system calls, which the thread sanitizer does not see: to it a descriptor
@@ -114,17 +119,19 @@ start_twin(struct house *house)
 
 /* The gateway */
 
-static void
-load_config(struct house *house)
+/* The number tells one from the next: prices change, and every other one has beta at other terms and so anew. */
+static struct config *
+load_config(struct house *house, const struct config *before, unsigned number)
 {
     unsigned port = live_port(house->twin_live, 0);
     struct buffer text = {0};
     struct problems problems;
+    struct config *config = NULL;
 
     buffer_printf(&text,
                   "backends:\n"
                   "  alpha:  { url: \"http://127.0.0.1:%u\", engine: twin }\n"
-                  "  beta:   { url: \"http://127.0.0.1:%u\", engine: twin }\n"
+                  "  beta:   { url: \"http://127.0.0.1:%u\", engine: twin, timeouts: { idle: %us } }\n"
                   "  claude: { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic,\n"
                   "            auth: { header: x-api-key, command: \"echo secret\", refresh: 1s } }\n"
                   "routes:\n"
@@ -134,13 +141,45 @@ load_config(struct house *house)
                   "  search:    { reference: alpha/twin-embed }\n"
                   "prices:\n  override:\n"
                   "    alpha/*:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
-                  "    beta/*:   { input: $2.50/M, output: $10/M, cache_read: $0.25/M }\n"
+                  "    beta/*:   { input: $2.50/M, output: $1%u/M, cache_read: $0.25/M }\n"
                   "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n",
-                  port, port, port);
+                  port, port, 300 + number % 2, port, number % 10);
+    if (number % 4 == 3)
+        buffer_add_text(&text, "no such key: 1\n");
     problems_init(&problems);
-    assert_int_equal(config_load(NULL, buffer_content(&text), &problems, &house->config), OK);
+    if (config_load_input(&(struct config_input){.text = buffer_content(&text), .before = before}, &problems,
+                          &config) != OK)
+        config = NULL;
     problems_free(&problems);
     buffer_free(&text);
+    return config;
+}
+
+static enum status
+reload_load(void *context, const struct config *present, struct config **out, struct buffer *words)
+{
+    struct house *house = context;
+
+    *out = load_config(house, present, ++house->loads);
+    buffer_add_text(words, *out != NULL ? "changed" : "an error");
+    return *out != NULL ? OK : ERR_INVALID;
+}
+
+static void
+reload_begins(void *context)
+{
+    (void)context;
+}
+
+static void
+reload_over(void *context, enum status status, struct slice words)
+{
+    struct house *house = context;
+
+    assert_int_equal(words.len, status == OK ? 7 : 8);
+    atomic_fetch_add(status == OK ? &house->reloads : &house->refused, 1);
+    discovery_stop(house->discovery);
+    house->discovery = discovery_start(house->gateway.workers[0]);
 }
 
 static void
@@ -173,8 +212,12 @@ gateway_started(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    house->admin =
-        admin_new(world, &(struct admin_options){.gateway = &house->gateway, .context = house, .row_json = row_json});
+    house->reloader = reloader_new(
+        &house->gateway, world,
+        &(struct reload_options){.context = house, .load = reload_load, .begins = reload_begins, .over = reload_over});
+    house->admin = admin_new(
+        world, &(struct admin_options){
+                   .gateway = &house->gateway, .context = house, .row_json = row_json, .reloader = house->reloader});
     house->discovery = discovery_start(house->gateway.workers[0]);
 }
 
@@ -210,7 +253,8 @@ start_gateway(struct house *house)
                                                      {.address = "127.0.0.1", .first_worker_only = true}};
     struct problems problems;
 
-    load_config(house);
+    house->config = load_config(house, NULL, 0);
+    assert_non_null(house->config);
     gateway_init(&house->gateway, house->config, &house->log.log, 1);
     house->live = live_of(&(struct live_options){.workers = WORKERS,
                                                  .listeners = listeners,
@@ -343,6 +387,9 @@ ask(unsigned port, const char *request, char *out, size_t size)
 static void *
 operate(void *argument)
 {
+    static const char *const orders[] = {"{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"off\"}",
+                                         "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"on\"}",
+                                         "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"file\"}"};
     struct house *house = argument;
     unsigned port = live_port(house->live, LISTENER_ADMIN);
     char answer[64 * 1024], request[256];
@@ -361,6 +408,14 @@ operate(void *argument)
                  PAGE("POST /bypass") "Content-Type: application/json\r\nContent-Length: %u\r\n\r\n{\"on\":%s}",
                  round % 2 == 0 ? 11 : 12, round % 2 == 0 ? "true" : "false");
         ask(port, request, answer, sizeof(answer));
+        if (round % 4 == 0)
+            ask(port, PAGE("POST /reload") "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", answer,
+                round % 5 == 0 ? 2 : sizeof(answer));
+        snprintf(request, sizeof(request),
+                 PAGE("POST /levers") "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                 strlen(orders[round % 3]), orders[round % 3]);
+        ask(port, request, answer, sizeof(answer));
+        atomic_fetch_add(&house->levers_set, strstr(answer, "\"levers\":[") != NULL);
     }
     return NULL;
 }
@@ -428,6 +483,7 @@ stop_gateway(struct house *house)
 static void
 free_house(struct house *house)
 {
+    reloader_free(house->reloader);
     for (unsigned i = 0; i < WORKERS; i++)
         gateway_worker_free(house->gateway.workers[i]);
     house->gateway.worker_count = 0;
@@ -477,6 +533,8 @@ every_request_has_its_row(void **state)
         gateway_count(&house.gateway, COUNT_ENDED_FAILED) > 0 && gateway_count(&house.gateway, COUNT_ENDED_CUT) > 0);
     assert_int_equal(writer.mismatches, 0);
     assert_true(atomic_load(&house.pages) > 0 && atomic_load(&house.lists) > 0);
+    assert_true(atomic_load(&house.reloads) > 0 && atomic_load(&house.refused) > 0);
+    assert_true(atomic_load(&house.levers_set) > 0);
     check_ledger(&house, &counted);
     free_house(&house);
 }

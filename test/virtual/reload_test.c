@@ -2,6 +2,7 @@
  * routing and to the pico-dollar; what begins afterwards goes by the new one. */
 #include "scene.h"
 
+#include "gateway/reload.h"
 #include "virtual/vcommand.h"
 
 /* As the usual one, with another price for alpha and no alternative. */
@@ -214,6 +215,140 @@ the_held_out_stay_held_out(void **state)
     scene_passed(s);
 }
 
+/* Reading again, with a file that the test holds */
+
+struct file {
+    struct scene *scene;
+    const char *text; /* NULL: it cannot be read */
+    unsigned loads, begun, over;
+    enum status status; /* of the last */
+    unsigned told, refused;
+};
+
+static enum status
+read_file(void *context, const struct config *present, struct config **out, struct buffer *words)
+{
+    struct file *file = context;
+    struct problems problems;
+    enum status status;
+
+    file->loads++;
+    if (file->text == NULL)
+        return ERR_NOT_FOUND;
+    problems_init(&problems);
+    status = config_load_input(&(struct config_input){.text = slice_of(file->text), .before = present}, &problems, out);
+    problems_print(&problems, SLICE_NONE, false, words);
+    problems_free(&problems);
+    return status;
+}
+
+static void
+file_begins(void *context)
+{
+    ((struct file *)context)->begun++;
+}
+
+static void
+file_over(void *context, enum status status, struct slice words)
+{
+    struct file *file = context;
+
+    (void)words;
+    file->over++;
+    file->status = status;
+}
+
+struct asker {
+    struct reload_waiter waiter;
+    struct file *file;
+    unsigned loads; /* when it was told */
+};
+
+static void
+asker_told(struct reload_waiter *waiter, enum status status, struct slice words)
+{
+    struct asker *asker = CONTAINER_OF(waiter, struct asker, waiter);
+
+    asker->loads = asker->file->loads;
+    asker->file->told += status == OK;
+    asker->file->refused += status != OK;
+    if (status == ERR_INVALID)
+        assert_contains(words, "unknown key");
+}
+
+static struct reloader *
+reads(struct scene *s, struct file *file)
+{
+    *file = (struct file){.scene = s};
+    return reloader_new(
+        &s->gateway, history_world(s->history, 0),
+        &(struct reload_options){.context = file, .load = read_file, .begins = file_begins, .over = file_over});
+}
+
+#define TWO_ROUTES                                                                                                     \
+    "backends: { alpha: { url: \"http://alpha.example\" } }\n"                                                         \
+    "routes: { assistant: { reference: alpha/big }, second: { reference: alpha/big } }\n"                              \
+    "keys: { web: { sha256: \"31f9aff6ef06b3a3a2a1b4a3a0bd4dfd9bd46dcb6a6b0bd7ff8ad4f13b21a03e\" } }\n"
+
+static void
+a_bad_file_changes_nothing(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 8, .workers = 2});
+    const struct config *before = s->gateway.snapshot->config;
+    const struct view *views[] = {s->gateway.workers[0]->view, s->gateway.workers[1]->view};
+    struct file file;
+    struct reloader *reloader = reads(s, &file);
+    struct asker asker = {.waiter.told = asker_told, .file = &file};
+    struct vclient *c = scene_asks(s, (struct ask){.stream = true});
+
+    history_run_until(s->history, vclient_body(c).len > 0);
+    file.text = TWO_ROUTES "rutes: {}\n";
+    reloader_ask(reloader, &asker.waiter);
+    scene_rest(s);
+    assert_int_equal(file.refused, 1);
+    file.text = NULL;
+    reloader_ask(reloader, &asker.waiter);
+    scene_rest(s);
+    assert_int_equal(file.refused, 2);
+    assert_int_equal(file.begun, 2);
+    assert_int_equal(file.over, 2);
+    assert_ptr_equal(s->gateway.snapshot->config, before);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_ptr_equal(s->gateway.workers[i]->view, views[i]);
+        assert_int_equal(s->gateway.workers[i]->views, 1);
+    }
+    assert_true(vclient_done(c));
+    reloader_free(reloader);
+    scene_passed(s);
+}
+
+/* Whoever asks is told by a reading that began after it asked, and when all workers have what it found. */
+static void
+who_asks_is_told_of_a_reading_of_its_own(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 9, .workers = 3});
+    struct file file;
+    struct reloader *reloader = reads(s, &file);
+    struct asker askers[4];
+
+    file.text = TWO_ROUTES;
+    for (unsigned i = 0; i < 4; i++) {
+        askers[i] = (struct asker){.waiter.told = asker_told, .file = &file};
+        reloader_ask(reloader, &askers[i].waiter);
+    }
+    reloader_ask(reloader, NULL); /* a signal */
+    history_run_until(s->history, file.told == 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(config_route(s->gateway.workers[i]->view->config, SLICE_LITERAL("second")));
+    scene_rest(s);
+    assert_int_equal(file.told, 4);
+    assert_int_equal(file.loads, 2);
+    assert_int_equal(askers[0].loads, 1);
+    assert_int_equal(askers[3].loads, 2);
+    reloader_free(reloader);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -226,6 +361,8 @@ main(void)
         cmocka_unit_test_teardown(credentials_live_through_reloads, scene_teardown),
         cmocka_unit_test_teardown(a_command_outlives_whoever_waited, scene_teardown),
         cmocka_unit_test_teardown(the_held_out_stay_held_out, scene_teardown),
+        cmocka_unit_test_teardown(a_bad_file_changes_nothing, scene_teardown),
+        cmocka_unit_test_teardown(who_asks_is_told_of_a_reading_of_its_own, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
