@@ -30,18 +30,58 @@ keep_session(struct tls_session_keeper *keeper, SSL_SESSION *session)
     pool->session = session;
 }
 
+static void
+pool_free(struct pool *pool)
+{
+    ENSURE(!pool->looking_up && list_empty(&pool->idle) && list_empty(&pool->waiting));
+    SSL_SESSION_free(pool->session);
+    free(pool);
+}
+
+/* Without connections, nobody points to it; one that was refused a connection did so long ago. */
+static bool
+is_forgotten(const struct pool *pool, usec now_us)
+{
+    return pool->connections == 0 && !pool->looking_up && list_empty(&pool->waiting) &&
+           now_us - pool->used_us >= POOL_STALE_US;
+}
+
+static void
+sweep(struct live_world *world)
+{
+    usec now_us = loop_now_us(world);
+    struct map kept;
+    struct slice key;
+    void *value;
+    size_t at = 0;
+
+    map_init(&kept);
+    while (map_next(&world->pools, &at, &key, &value)) {
+        if (is_forgotten(value, now_us))
+            pool_free(value);
+        else
+            map_put(&kept, key, value);
+    }
+    map_free(&world->pools);
+    world->pools = kept;
+}
+
 struct pool *
 pool_get(struct live_world *world, const struct endpoint *endpoint)
 {
     struct slice key = slice_make((const char *)&endpoint->id, sizeof(endpoint->id));
     struct pool *pool = map_get(&world->pools, key);
 
-    if (pool != NULL)
+    if (pool != NULL) {
+        pool->used_us = loop_now_us(world);
         return pool;
+    }
+    sweep(world);
     pool = must_calloc(1, sizeof(*pool));
     pool->keeper.keep = keep_session;
     pool->world = world;
     pool->id = endpoint->id;
+    pool->used_us = loop_now_us(world);
     list_init(&pool->idle);
     list_init(&pool->waiting);
     map_put(&world->pools, key, pool);
@@ -152,10 +192,6 @@ pools_free(struct live_world *world)
     size_t at = 0;
 
     while (map_next(&world->pools, &at, &key, &value)) {
-        struct pool *pool = value;
-
-        ENSURE(!pool->looking_up && list_empty(&pool->idle) && list_empty(&pool->waiting));
-        SSL_SESSION_free(pool->session);
-        free(pool);
+        pool_free(value);
     }
 }

@@ -20,6 +20,7 @@ struct pool {
     struct tls_session_keeper keeper;
     struct live_world *world;
     unsigned id;
+    usec used_us;     /* when a call last asked for it */
     struct list idle; /* the most recently used last */
     struct list waiting;
     unsigned connections;
@@ -33,7 +34,8 @@ struct pool {
     SSL_SESSION *session;      /* to resume; NULL: none */
 };
 
-/* The pool of that endpoint, made on first use. */
+/* The pool of that endpoint, made on first use. Endpoints come and go with configurations: whenever a pool is made, those
+ * that nobody has asked for since POOL_STALE_US, and that hold nothing any more, are let go. */
 struct pool *pool_get(struct live_world *world, const struct endpoint *endpoint);
 
 /* True if connections can be opened at once; refreshes in the background what is stale. False: a lookup is under way, put

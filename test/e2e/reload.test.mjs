@@ -1,0 +1,175 @@
+// The configuration is read again while streams are under way; the service manager and the log of changes hear of it.
+//
+//   STREAMS=1000 RELOADS=100 test/e2e/run.sh reload.test.mjs     the whole of it, for a soak
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:tls";
+import { join } from "node:path";
+import { run, until } from "./harness.mjs";
+import { costOf, pico } from "./speak.mjs";
+import { after, equipoise, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
+
+const STREAMS = Number(process.env.STREAMS ?? 40);
+const RELOADS = Number(process.env.RELOADS ?? 12);
+
+const twin = await Twin.start();
+after(() => twin.stop());
+
+// The output's price tells one configuration from another.
+const priced = (output) => {
+  const config = usualConfig(twin.url);
+  config.backends = { twin: { url: twin.url, engine: "twin" } };
+  config.routes = { assistant: config.routes.assistant };
+  config.prices.override = { "twin/twin-medium": { input: "$2.00/M", output: `$${output}/M` } };
+  return config;
+};
+const PRICES = [8, 16];
+
+const write = (gateway, config) =>
+  writeFileSync(gateway.file, typeof config === "string" ? config : JSON.stringify({ ...JSON.parse(readFileSync(gateway.file)), ...config }));
+
+const heard = (gateway, words) => gateway.program.output.split(words).length - 1;
+
+// One stream, read to its end: what it said, and the id of its row.
+async function stream(gateway) {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${KEY}`, "x-twin-fault": "slow=4ms" },
+    body: JSON.stringify({ model: "assistant", stream: true, messages: [{ role: "user", content: "Tell me a story of 60 words." }] }),
+  });
+  const text = await response.text();
+  return { id: response.headers.get("x-equipoise-id"), status: response.status, text };
+}
+
+test(`${RELOADS} reloads under ${STREAMS} streams: no error, no row twice, each at the price that it began with`, { timeout: 600_000 }, async () => {
+  const gateway = await Gateway.start(priced(PRICES[0]));
+  try {
+    const done = [];
+    let over = false;
+    const reader = async () => {
+      while (!over) done.push(await stream(gateway));
+    };
+    const readers = Array.from({ length: STREAMS }, reader);
+    await until("the streams to run", () => done.length >= STREAMS / 4 || null);
+    const good = JSON.stringify;
+    for (let round = 1; round <= RELOADS; round++) {
+      const config = { ...JSON.parse(readFileSync(gateway.file)), ...priced(PRICES[round % 2]) };
+      if (round % 4 === 0) config.backends.other = { url: "http://127.0.0.1:9" }; // backends come and go
+      const bad = round % 5 === 0;
+      writeFileSync(gateway.file, bad ? `${good(config)}\n}` : good(config));
+      const [taken, refused] = [heard(gateway, "the configuration was read again; "), heard(gateway, "is not taken over")];
+      gateway.program.child.kill("SIGHUP");
+      await until("the reload", () => heard(gateway, "the configuration was read again; ") > taken || heard(gateway, "is not taken over") > refused || null);
+      assert.equal(heard(gateway, "is not taken over") > refused, bad);
+      if (bad) writeFileSync(gateway.file, good(config));
+    }
+    over = true;
+    await Promise.all(readers);
+
+    for (const { status, text } of done) {
+      assert.equal(status, 200, text);
+      assert.ok(text.endsWith("data: [DONE]\n\n"), text.slice(-200));
+      assert.ok(!text.includes('"error"'), text);
+    }
+    const ids = new Set(done.map(({ id }) => id));
+    assert.equal(ids.size, done.length);
+    await until("all rows", async () => (await gateway.ended("ok")) === done.length || null);
+    const costs = PRICES.map(() => 0);
+    for (const id of ids) {
+      const row = await gateway.row(id);
+      const which = PRICES.findIndex((usd) => pico(row.cost_usd) === costOf(row.input_tokens, 2) + costOf(row.output_tokens, usd));
+      assert.equal(row.state, "ok");
+      assert.notEqual(which, -1, JSON.stringify(row));
+      assert.equal(row.baseline_usd, row.cost_usd);
+      costs[which]++;
+    }
+    assert.ok(costs.every((count) => count > 0), costs.join());
+  } finally {
+    await gateway.stop();
+  }
+});
+
+test("`equipoise reload` waits until it holds, says what changed, and refuses a bad file whole", async () => {
+  const gateway = await Gateway.start(priced(8), { args: ["--observe"] });
+  const reload = () => equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+  try {
+    write(gateway, { ...priced(16), workers: 1 });
+    const good = await reload();
+    assert.equal(good.code, 0, good.stderr);
+    assert.match(good.stdout, /changed: prices\.override\.twin\/twin-medium\.output; only a restart changes: workers/);
+    const { id } = await stream(gateway); // the very next request
+    const row = await gateway.row(id);
+    assert.equal(pico(row.cost_usd), costOf(row.input_tokens, 2) + costOf(row.output_tokens, 16));
+    const levers = await equipoise(["lever", "--admin", gateway.admin.replace("http://", "")]);
+    assert.match(levers.stdout, /The gateway observes/); // the command line stays above the file
+
+    write(gateway, '{ "backends": { "twin": { "url": "nonsense" } }, "rutes": {} }');
+    const bad = await reload();
+    assert.equal(bad.code, 3);
+    assert.match(bad.stderr, /unknown key "rutes"/);
+    assert.match(bad.stderr, /not a URL/);
+    assert.equal((await stream(gateway)).status, 200);
+
+    const { stdout } = await gateway.command("changes", "--since", "1h");
+    assert.match(stdout, /price twin\/twin-medium: input: \$2.00\/M, output: \$8\/M -> input: \$2.00\/M, output: \$16\/M {2}\(file reload\)/);
+    assert.ok(!stdout.includes(KEY));
+  } finally {
+    await gateway.stop();
+  }
+});
+
+test("a key that is taken out of the file is refused, while its stream goes on", async () => {
+  const gateway = await Gateway.start(priced(8));
+  const { keys, ...without } = JSON.parse(readFileSync(gateway.file));
+  assert.ok(keys.web);
+  try {
+    const under_way = fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${KEY}`, "x-twin-fault": "slow=20ms" },
+      body: JSON.stringify({ model: "assistant", stream: true, messages: [{ role: "user", content: "Tell me a story of 60 words." }] }),
+    });
+    const response = await under_way;
+    writeFileSync(gateway.file, JSON.stringify({ ...without, keys: { other: { ...keys.web, sha256: keys.web.sha256.replace(/^./, (c) => (c === "0" ? "1" : "0")) } } }));
+    const { code, stderr } = await equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+    assert.equal(code, 0, stderr);
+    assert.equal((await stream(gateway)).status, 401);
+    assert.ok((await response.text()).endsWith("data: [DONE]\n\n"));
+    assert.equal((await gateway.row(response.headers.get("x-equipoise-id"))).state, "ok");
+  } finally {
+    await gateway.stop();
+  }
+});
+
+test("a certificate that was renewed is used after a reload; a broken one changes nothing", async () => {
+  const folder = scratch();
+  const certificate = async (name) => {
+    const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", `/CN=${name}`, "-keyout", "server.key", "-out", "server.pem"];
+    const { code, stderr } = await run("openssl", args, { cwd: folder });
+    assert.equal(code, 0, stderr);
+  };
+  await certificate("first");
+  const tls = { cert: join(folder, "server.pem"), key: join(folder, "server.key") };
+  const gateway = await Gateway.start({ ...priced(8), tls }, { scheme: "https" });
+  const reload = () => equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+  const shown = () =>
+    new Promise((done, fail) => {
+      const socket = connect({ port: Number(new URL(gateway.url).port), host: "127.0.0.1", rejectUnauthorized: false }, () => {
+        done(socket.getPeerCertificate().subject.CN);
+        socket.destroy();
+      });
+      socket.on("error", fail);
+    });
+  try {
+    assert.equal(await shown(), "first");
+    await certificate("second");
+    assert.equal((await reload()).code, 0);
+    assert.equal(await shown(), "second");
+    writeFileSync(tls.cert, "no certificate");
+    const { code, stderr } = await reload();
+    assert.equal(code, 3);
+    assert.match(stderr, /the certificate cannot be used/);
+    assert.equal(await shown(), "second");
+  } finally {
+    await gateway.stop();
+  }
+});
