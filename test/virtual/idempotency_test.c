@@ -185,6 +185,28 @@ what_failed_may_be_asked_again(void **state)
     scene_passed(s);
 }
 
+/* An error within a stream of status 200 is no success, though the stream ends as it should. */
+static void
+an_error_event_frees_the_key(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 11});
+    struct vclient *c;
+
+    vbackend_decides(scene_backend(s, "claude"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "claude"), play_head(200, "content-type: text/event-stream"),
+                   play_text("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+                             "\"message\":\"Overloaded\"}}\n\n"),
+                   play_end());
+    for (unsigned i = 0; i < 2; i++) {
+        c = answer_with(s, ONE, (struct ask){.api = API_MESSAGES, .stream = true});
+        assert_contains(vclient_body(c), "overloaded_error");
+        assert_int_equal(vclient_header(c, "idempotent-replayed").len, 0);
+        assert_row_is(s, i, state, "upstream failed");
+    }
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "claude")), 2);
+    scene_passed(s);
+}
+
 static void
 answers_are_kept_for_a_while(void **state)
 {
@@ -337,6 +359,7 @@ main(void)
         cmocka_unit_test_teardown(a_key_stands_for_one_request, scene_teardown),
         cmocka_unit_test_teardown(keys_are_their_owners_own, scene_teardown),
         cmocka_unit_test_teardown(what_failed_may_be_asked_again, scene_teardown),
+        cmocka_unit_test_teardown(an_error_event_frees_the_key, scene_teardown),
         cmocka_unit_test_teardown(answers_are_kept_for_a_while, scene_teardown),
         cmocka_unit_test_teardown(memory_is_bounded, scene_teardown),
         cmocka_unit_test_teardown(long_answers_are_not_kept, scene_teardown),
