@@ -134,7 +134,8 @@ draw_grid(const struct picture *picture, const struct panel *panel, double top, 
     struct buffer *out = picture->out;
     char label[32];
 
-    for (double value = 0; value <= most + step / 2; value += step) {
+    for (unsigned i = 0; i * step <= most + step / 2; i++) {
+        double value = i * step;
         double y = bottom - value / most * PANEL;
 
         buffer_printf(out, "<line class=\"%s\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
@@ -142,13 +143,13 @@ draw_grid(const struct picture *picture, const struct panel *panel, double top, 
         buffer_printf(out, "<text class=\"small\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, y + 4,
                       panel->label(value, step, label));
     }
-    for (double s = 0; s <= picture->span_s * (1 + 1e-9); s += tick_s) {
-        double x = x_of(picture, s);
+    for (unsigned i = 0; i * tick_s <= picture->span_s * (1 + 1e-9); i++) {
+        double x = x_of(picture, i * tick_s);
 
         buffer_printf(out, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x, bottom,
                       bottom + 4);
         buffer_printf(out, "<text class=\"small\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", x,
-                      bottom + 18, label_time(s, label));
+                      bottom + 18, label_time(i * tick_s, label));
     }
 }
 

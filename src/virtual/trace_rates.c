@@ -38,19 +38,20 @@ list_pools(const struct pools *pools, char *out, size_t size)
 static enum status
 add_rate(struct trace *trace, usec start_us, double per_s)
 {
-    struct rate *last = trace->rate_count != 0 ? &trace->rates[trace->rate_count - 1] : NULL;
+    size_t count = trace->rate_count;
 
-    if (last != NULL && start_us <= last->start_us)
+    if (count > 0 && start_us <= trace->rates[count - 1].start_us)
         return trace_bad(trace, NULL, "expected a start_s above the %.6f of the same pool's line before",
-                         (double)last->start_us / USEC_PER_S);
-    if (trace->rate_count == TRACE_RATES_MOST)
+                         (double)trace->rates[count - 1].start_us / USEC_PER_S);
+    if (count == TRACE_RATES_MOST)
         return trace_bad(trace, "Choose a --pool, or split the file.", "more than %d lines of rates", TRACE_RATES_MOST);
-    if (trace->rate_count == trace->rates_size) {
+    if (count == trace->rates_size) {
         trace->rates_size = trace->rates_size != 0 ? 2 * trace->rates_size : 256;
         trace->rates = must_realloc(trace->rates, trace->rates_size * sizeof(struct rate));
     }
-    if (last != NULL)
-        trace->rates[trace->rate_count - 1].end_us = start_us;
+    if (count > 0)
+        trace->rates[count - 1].end_us = start_us;
+    ENSURE(trace->rates != NULL);
     trace->rates[trace->rate_count++] = (struct rate){start_us, 0, per_s};
     return OK;
 }

@@ -385,6 +385,7 @@ running() {
     expect_eq 0 'requests' report --config good.yaml
     expect_eq 0 'BilledCost' export --focus
     expect_full report
+    expect_eq 1 'holds no request .*that asked for tokens of a model' replay equipoise-data
     expect_eq 1 "in use by another equipoise \(process $gateway\)" serve --config good.yaml \
         --listen $another --admin $other_admin
     expect_eq 1 "port $port: Address already in use" serve --config good.yaml --data other \
