@@ -95,11 +95,10 @@ add_head(const struct replay_result *result, struct buffer *out)
     buffer_printf(out, "Replay of %s (%s): %s requests in %s from %s on.\n", result->name,
                   trace_format_name(trace_format(world->trace)), number((int64_t)world->stats.count, count),
                   duration((double)result->fine.span_us, span), when);
-    buffer_add_text(
-        out, "All figures are modelled: engines and APIs by formulas; real are the trace's arrivals and lengths, "
-             "and the gateway.\n");
-    if (trace_format(world->trace) == TRACE_RATES)
-        buffer_add_text(out, "Of this trace only the rates are real: arrivals and lengths are drawn.\n");
+    buffer_add_text(out, "All figures are modelled: engines and APIs by formulas. Real are the gateway and ");
+    buffer_add_text(out, trace_format(world->trace) == TRACE_RATES
+                             ? "the trace's rates; arrivals and lengths are drawn.\n"
+                             : "the trace's arrivals and lengths.\n");
     if (result->interrupted)
         buffer_add_text(out, "Interrupted: this is what had ended by then.\n");
 }
