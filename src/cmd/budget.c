@@ -212,7 +212,7 @@ static enum status
 recall(struct budgets *budgets, const char *data, usec wall_us)
 {
     struct problems problems = {0};
-    enum status status = recall_into(budgets, data, wall_us, &problems);
+    enum status status = recall_budgets(budgets, data, wall_us, &problems);
 
     cmd_print_problems(&problems, SLICE_NONE);
     problems_free(&problems);

@@ -1,5 +1,7 @@
 #include "cmd/recall.h"
 
+#include <stdlib.h>
+
 #include "cmd/ledger_view.h"
 #include "money/ledger_spent.h"
 
@@ -32,71 +34,88 @@ amount_of(const struct ledger_spent *spent, enum budget_unit unit)
     return unit == BUDGET_USD ? spent->cost : unit == BUDGET_TOKENS ? spent->tokens : spent->requests;
 }
 
-static size_t
-list_budgets(struct budgets *budgets, usec wall_us, struct arena *arena, struct recalled **out)
-{
-    struct budget_info info;
-    size_t count = 0, most = 0;
-
-    for (size_t at = 0; budgets_next(budgets, &at, wall_us, &info);)
-        most++;
-    *out = arena_alloc(arena, most * sizeof(**out));
-    for (size_t at = 0; count < most && budgets_next(budgets, &at, wall_us, &info);)
-        (*out)[count++] = (struct recalled){.info = info};
-    return count;
-}
-
-/* In one walk over the ledger for all of them. */
+/* Of all rules, in one walk over the ledger. */
 static enum status
-read_spent(const struct ledger_view *view, struct recalled *all, size_t count)
+read_spent(const char *data, const struct budget_rule *rules, size_t count, usec wall_us, int64_t *out,
+           struct problems *problems)
 {
-    struct ledger_spent *asked = must_calloc(count + 1, sizeof(*asked));
-    enum status status = OK;
+    struct ledger_spent *asked = must_calloc(count, sizeof(*asked));
+    struct ledger_view view;
+    enum status status = ledger_view_open(data, problems, &view);
 
     for (size_t i = 0; i < count; i++)
-        asked[i] = (struct ledger_spent){.of = dimension_of(all[i].info.rule.scope),
-                                         .name = all[i].info.rule.name,
-                                         .from_wall_us = all[i].info.start_wall_us,
-                                         .until_wall_us = all[i].info.end_wall_us};
-    for (size_t i = 0; i < view->count && status == OK; i++)
-        status = ledger_spent(view->stores[i], asked, count);
-    for (size_t i = 0; i < count && status == OK; i++)
-        all[i].spent = amount_of(&asked[i], all[i].info.rule.unit);
+        asked[i] = (struct ledger_spent){.of = dimension_of(rules[i].scope),
+                                         .name = rules[i].name,
+                                         .from_wall_us = budget_window_start(rules[i].window, wall_us),
+                                         .until_wall_us = budget_window_end(rules[i].window, wall_us)};
+    for (size_t i = 0; status == OK && i < view.count; i++)
+        status = ledger_spent(view.stores[i], asked, count);
+    for (size_t i = 0; i < count; i++) {
+        wide_int spent = amount_of(&asked[i], rules[i].unit);
+
+        out[i] = spent < 0 ? 0 : spent < INT64_MAX ? (int64_t)spent : INT64_MAX;
+    }
+    ledger_view_close(&view);
     free(asked);
     return status;
 }
 
-enum status
-recall_budgets(const char *data, struct budgets *budgets, usec wall_us, struct arena *arena, struct recalled **out,
-               size_t *count, struct problems *problems)
+/* The rules of the configured budgets; the caller's to free. */
+static struct budget_rule *
+list_rules(struct budgets *budgets, usec wall_us, size_t *count)
 {
-    struct ledger_view view;
-    enum status status;
+    struct budget_rule *rules;
+    struct budget_info info;
+    size_t most = 1;
 
-    *count = list_budgets(budgets, wall_us, arena, out);
-    if (*count == 0)
-        return OK;
-    status = ledger_view_open(data, problems, &view);
-    if (status == OK)
-        status = read_spent(&view, *out, *count);
-    ledger_view_close(&view);
+    for (size_t at = 0; budgets_next(budgets, &at, wall_us, &info);)
+        most++;
+    rules = must_calloc(most, sizeof(*rules));
+    *count = 0;
+    for (size_t at = 0; *count < most && budgets_next(budgets, &at, wall_us, &info);)
+        rules[(*count)++] = info.rule;
+    return rules;
+}
+
+static struct budget_rule *
+list_new_rules(struct budgets *budgets, const struct config *config, size_t *count)
+{
+    struct budget_rule *rules = must_calloc(config->all_budgets.count + 1, sizeof(*rules));
+
+    *count = 0;
+    for (size_t i = 0; i < config->all_budgets.count; i++)
+        if (!budgets_counts(budgets, config->all_budgets.all[i].identity))
+            rules[(*count)++] = config->all_budgets.all[i];
+    return rules;
+}
+
+enum status
+recall_budgets(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems)
+{
+    size_t count;
+    struct budget_rule *rules = list_rules(budgets, wall_us, &count);
+    int64_t *spent = must_calloc(count + 1, sizeof(*spent));
+    enum status status = count > 0 ? read_spent(data, rules, count, wall_us, spent, problems) : OK;
+
+    for (size_t i = 0; i < count && status == OK; i++)
+        budgets_restore(budgets, rules[i].identity, wall_us, spent[i]);
+    free(rules);
+    free(spent);
     return status;
 }
 
 enum status
-recall_into(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems)
+recall_new_budgets(struct budgets *budgets, const struct config *config, usec wall_us, struct problems *problems)
 {
-    struct arena arena = {0};
-    struct recalled *all;
     size_t count;
-    enum status status = recall_budgets(data, budgets, wall_us, &arena, &all, &count, problems);
+    struct budget_rule *rules = list_new_rules(budgets, config, &count);
+    int64_t *spent = must_calloc(count + 1, sizeof(*spent));
+    enum status status = count > 0 ? read_spent(config->data, rules, count, wall_us, spent, problems) : OK;
 
-    for (size_t i = 0; i < count && status == OK; i++) {
-        wide_int spent = all[i].spent > 0 ? all[i].spent : 0;
-
-        budgets_restore(budgets, all[i].info.rule.identity, wall_us, spent < INT64_MAX ? (int64_t)spent : INT64_MAX);
-    }
-    arena_reset(&arena);
+    for (size_t i = 0; i < count && status == OK; i++)
+        budgets_foresee(budgets, &rules[i], wall_us, spent[i]);
+    free(rules);
+    free(spent);
     return status;
 }
 
@@ -122,7 +141,7 @@ restore_keys(struct gateway *gateway, const char *data, usec wall_us, struct pro
 enum status
 recall_all(struct gateway *gateway, const char *data, usec wall_us, struct problems *problems)
 {
-    enum status status = recall_into(&gateway->budgets, data, wall_us, problems);
+    enum status status = recall_budgets(&gateway->budgets, data, wall_us, problems);
 
     if (status == OK)
         status = restore_keys(gateway, data, wall_us, problems);

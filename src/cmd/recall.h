@@ -6,20 +6,16 @@
 #include "base/problem.h"
 #include "gateway/gateway.h"
 
-/* A budget as the ledger has it. */
-struct recalled {
-    struct budget_info info; /* its bucket; what is spent is from the ledger */
-    wide_int spent;
-};
+/* Fills in what the budgets' present buckets have spent. What cannot be read is told. */
+enum status recall_budgets(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems)
+    MUST_CHECK;
 
-/* Of the buckets of `wall_us`; the array is the arena's. `budgets` says which there are. */
-enum status recall_budgets(const char *data, struct budgets *budgets, usec wall_us, struct arena *arena,
-                           struct recalled **out, size_t *count, struct problems *problems) MUST_CHECK;
+/* The same for those of a new configuration that are not counted yet, before it is taken over. What is settled between
+ * this and the taking over is not in it. Any thread. */
+enum status recall_new_budgets(struct budgets *budgets, const struct config *config, usec wall_us,
+                               struct problems *problems) MUST_CHECK;
 
-/* The same, put into the budgets. */
-enum status recall_into(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems) MUST_CHECK;
-
-/* Before anything is served. What cannot be read is told. */
+/* All, before anything is served. */
 enum status recall_all(struct gateway *gateway, const char *data, usec wall_us, struct problems *problems) MUST_CHECK;
 
 #endif

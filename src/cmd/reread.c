@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
+#include "cmd/recall.h"
 #include "config/compare.h"
 #include "live/renewal.h"
 
@@ -81,6 +82,18 @@ write_down(const struct reread *reread, const struct config *config)
                  strerror(errno));
 }
 
+/* What was spent of budgets that are new. */
+static enum status
+recall(const struct reread *reread, const struct config *config, struct buffer *said)
+{
+    struct problems problems = {0};
+    enum status status = recall_new_budgets(&reread->options.gateway->budgets, config, clock_wall_us(), &problems);
+
+    problems_print(&problems, SLICE_NONE, false, said);
+    problems_free(&problems);
+    return status;
+}
+
 static enum status
 load(void *context, const struct config *present, struct config **out, struct buffer *words)
 {
@@ -95,6 +108,8 @@ load(void *context, const struct config *present, struct config **out, struct bu
         if (status != OK)
             buffer_printf(&said, "%s\n", problem);
     }
+    if (status == OK)
+        status = recall(reread, *out, &said);
     if (status == OK) {
         put_summary(present, *out, words);
         write_down(reread, *out);

@@ -259,21 +259,56 @@ budgets_take_events(struct budgets *budgets, struct budget_event *out, size_t mo
     return count;
 }
 
+/* Shares that were reached before are no news. */
+static void
+set_spent(const struct budgets *budgets, struct budget_account *account, usec wall_us, int64_t spent)
+{
+    struct budget_bucket *bucket = bucket_at(account, wall_us);
+
+    ENSURE(spent >= 0);
+    bucket->spent = spent;
+    while (bucket->shares_told < budgets->share_count &&
+           reached(account, bucket, budgets->shares_ppm[bucket->shares_told]))
+        bucket->shares_told++;
+}
+
 void
 budgets_restore(struct budgets *budgets, struct slice identity, usec wall_us, int64_t spent)
 {
     struct budget_account *account;
-    struct budget_bucket *bucket;
 
-    ENSURE(spent >= 0);
     lock_take(&budgets->lock);
     account = map_get(&budgets->by_identity, identity);
-    if (account != NULL && account->configured) {
-        bucket = bucket_at(account, wall_us);
-        bucket->spent = spent;
-        while (bucket->shares_told < budgets->share_count &&
-               reached(account, bucket, budgets->shares_ppm[bucket->shares_told]))
-            bucket->shares_told++;
+    if (account != NULL && account->configured)
+        set_spent(budgets, account, wall_us, spent);
+    lock_drop(&budgets->lock);
+}
+
+bool
+budgets_counts(struct budgets *budgets, struct slice identity)
+{
+    const struct budget_account *account;
+    bool counts;
+
+    lock_take(&budgets->lock);
+    account = map_get(&budgets->by_identity, identity);
+    counts = account != NULL && account->configured;
+    lock_drop(&budgets->lock);
+    return counts;
+}
+
+void
+budgets_foresee(struct budgets *budgets, const struct budget_rule *rule, usec wall_us, int64_t spent)
+{
+    struct budget_account *account;
+
+    lock_take(&budgets->lock);
+    account = map_get(&budgets->by_identity, rule->identity);
+    if (account == NULL)
+        account = add_account(budgets, rule);
+    if (!account->configured) {
+        account->rule.limit = rule->limit;
+        set_spent(budgets, account, wall_us, spent);
     }
     lock_drop(&budgets->lock);
 }

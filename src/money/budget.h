@@ -105,6 +105,12 @@ void budgets_set_shares(struct budgets *budgets, const unsigned *shares_ppm, siz
  * event for shares that were reached before. An account that is not configured is left alone. */
 void budgets_restore(struct budgets *budgets, struct slice identity, usec wall_us, int64_t spent);
 
+/* Whether requests are counted for it now. */
+bool budgets_counts(struct budgets *budgets, struct slice identity);
+
+/* Before budgets_configure with a rule that is not counted yet: what the ledger says was spent in its present bucket. */
+void budgets_foresee(struct budgets *budgets, const struct budget_rule *rule, usec wall_us, int64_t spent);
+
 /* Every configured account, as of the bucket of `wall_us`: start with *at = 0; false at the end. */
 bool budgets_next(struct budgets *budgets, size_t *at, usec wall_us, struct budget_info *out);
 

@@ -149,6 +149,25 @@ test("`equipoise budget` shows the running gateway's budgets, and without one wh
   }
 });
 
+test("a budget that comes with a reload knows what was spent before it", async () => {
+  const gateway = await start({ budget: "$1000/month" });
+  try {
+    for (let i = 0; i < 4; i++) await ask(gateway, 10 + i);
+    const spent = (await budget(gateway, "everything usd/month")).spent;
+    const file = JSON.parse(readFileSync(gateway.file, "utf8"));
+    file.keys.web.budget = ["$500/month", "5 requests/month"];
+    writeFileSync(gateway.file, JSON.stringify(file));
+    const reload = await equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+    assert.equal(reload.code, 0, reload.stderr);
+    assert.equal((await budget(gateway, "key web usd/month")).spent, spent);
+    assert.equal((await budget(gateway, "key web requests/month")).spent, 4);
+    assert.equal((await ask(gateway)).status, 200);
+    assert.equal((await ask(gateway)).status, 429);
+  } finally {
+    await gateway.stop();
+  }
+});
+
 // The ledger's own rows are held against the budgets to the pico-dollar.
 test("what budgets count is what the ledger's rows add up to", async () => {
   const gateway = await start({ budget: "$1000/month" });
