@@ -31,7 +31,7 @@ step() {
     printf '%-70s' "$2"
     if "step_$1" >"$logs/$1.log" 2>&1; then outcome=ok; else outcome=FAILED; failed="$failed $1"; fi
     seconds=$(($(date +%s) - started))
-    words=$(sed -n 's/^.*result: //p; s/^# [0-9]* kills, /kills: /p' "$logs/$1.log" | tail -1)
+    words=$(sed -n 's/^.*result: //p; s/^[^0-9]*\([0-9][0-9]* kills, .*\)$/\1/p' "$logs/$1.log" | sort -u | grep -v '^[0-9]* tests$' | tail -1)
     printf '%-7s %5d s  %s\n' "$outcome" "$seconds" "$words"
     [ "$outcome" = ok ] || tail -40 "$logs/$1.log" | sed 's/^/    /'
     printf -- '- %s: **%s**, %d s. %s\n' "$2" "$outcome" "$seconds" "$words" >>"$results"
