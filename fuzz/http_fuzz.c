@@ -68,7 +68,7 @@ run(bool requests, struct slice bytes, size_t piece)
 
         free(copy);
         ENSURE(taken <= next.len);
-        ENSURE(taken == next.len || outcome.reader.state == READER_COMPLETE);
+        ENSURE(taken == next.len || outcome.reader.state == READER_COMPLETE || outcome.reader.refusal.status != 0);
         bytes = slice_from(bytes, taken);
         if (outcome.reader.state != READER_COMPLETE || outcome.reader.refusal.status != 0)
             continue;
