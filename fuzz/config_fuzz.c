@@ -2,7 +2,9 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "config/compare.h"
 #include "config/config.h"
+#include "config/facts.h"
 #include "config/insert.h"
 #include "config/outside.h"
 
@@ -40,10 +42,35 @@ check_problems(const struct problems *problems, struct slice text)
     buffer_free(&shown);
 }
 
+static void
+no_difference(void *context, struct slice path, enum config_difference how, bool restart)
+{
+    (void)context;
+    (void)path;
+    (void)how;
+    (void)restart;
+    ENSURE(!"a configuration differs from itself");
+}
+
+/* What the log of changes would say of it. */
+static void
+check_facts(const struct config *config)
+{
+    struct arena arena = {0};
+    struct config_fact *facts;
+    size_t count = config_facts(config, 1, &arena, &facts);
+
+    for (size_t i = 0; i < count; i++)
+        ENSURE(facts[i].what[0] != '\0' && facts[i].value != NULL);
+    arena_reset(&arena);
+    config_compare(config, config, no_difference, NULL);
+}
+
 /* What comes out is held to the promises of config.h. */
 static void
 check_config(const struct config *config)
 {
+    check_facts(config);
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct backend_config *backend = &config->backends[i];
 

@@ -11,6 +11,7 @@ import { after, equipoise, Gateway, KEY, scratch, test, Twin, usualConfig } from
 
 const STREAMS = Number(process.env.STREAMS ?? 40);
 const RELOADS = Number(process.env.RELOADS ?? 12);
+const PACE = STREAMS > 100 ? "slow=50ms" : "slow=4ms"; // so that many streams are many at a time, and not many in a row
 
 const twin = await Twin.start();
 after(() => twin.stop());
@@ -34,7 +35,7 @@ const heard = (gateway, words) => gateway.program.output.split(words).length - 1
 async function stream(gateway) {
   const response = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${KEY}`, "x-twin-fault": "slow=4ms" },
+    headers: { "content-type": "application/json", authorization: `Bearer ${KEY}`, "x-twin-fault": PACE },
     body: JSON.stringify({ model: "assistant", stream: true, messages: [{ role: "user", content: "Tell me a story of 60 words." }] }),
   });
   const text = await response.text();
@@ -62,6 +63,8 @@ test(`${RELOADS} reloads under ${STREAMS} streams: no error, no row twice, each 
       await until("the reload", () => heard(gateway, "the configuration was read again; ") > taken || heard(gateway, "is not taken over") > refused || null);
       assert.equal(heard(gateway, "is not taken over") > refused, bad);
       if (bad) writeFileSync(gateway.file, good(config));
+      const enough = done.length + Math.ceil(STREAMS / RELOADS); // so that some begin under this one
+      await until("streams to end", () => done.length >= enough || null);
     }
     over = true;
     await Promise.all(readers);
