@@ -53,7 +53,7 @@ it_lives_while_its_workers_do(void **state)
     supervision_start(&supervision, history_world(s->history, 0));
     history_run_for(s->history, 95 * USEC_PER_S);
     assert_int_equal(count_heard(fd, "WATCHDOG=1"), 10);
-    history_run_for(s->history, 5 * USEC_PER_S); /* and now a message is about to go round */
+    history_run_until(s->history, supervision.going_round); /* it comes home to one who stops */
     count_heard(fd, "WATCHDOG=1");
     supervision_stop(&supervision);
     scene_rest(s);
