@@ -130,6 +130,111 @@ only_the_spans_change(void **state)
     }
 }
 
+/* A cap is set where none is, lowered where it is higher, and never raised. */
+static void
+caps_are_lowered(void **state)
+{
+    static const struct {
+        enum api api;
+        const char *body, *wanted;
+    } cases[] = {
+        {API_CHAT, "{\"model\":\"m\"}", "{\"max_tokens\":50,\"model\":\"m\"}"},
+        {API_CHAT, "{\"model\":\"m\", \"max_tokens\" : 51 }", "{\"model\":\"m\", \"max_tokens\" : 50 }"},
+        {API_CHAT, "{\"model\":\"m\",\"max_tokens\":50}", "{\"model\":\"m\",\"max_tokens\":50}"},
+        {API_CHAT, "{\"max_tokens\":null,\"model\":\"m\"}", "{\"max_tokens\":50,\"model\":\"m\"}"},
+        {API_CHAT, "{\"max_tok\\u0065ns\":99,\"model\":\"m\"}", "{\"max_tok\\u0065ns\":50,\"model\":\"m\"}"},
+        {API_CHAT, "{\"max_tokens\":7,\"model\":\"m\",\"max_completion_tokens\":70}",
+         "{\"max_tokens\":7,\"model\":\"m\",\"max_completion_tokens\":50}"},
+        {API_CHAT, "{\"stream\":true,\"model\":\"m\",\"max_completion_tokens\":1e3}",
+         "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"m\",\"max_completion_tokens\":50}"},
+        {API_COMPLETIONS, "{\"model\":\"m\",\"max_completion_tokens\":9}",
+         "{\"max_tokens\":50,\"model\":\"m\",\"max_completion_tokens\":9}"},
+        {API_RESPONSES, "{\"model\":\"m\",\"max_tokens\":9}",
+         "{\"max_output_tokens\":50,\"model\":\"m\",\"max_tokens\":9}"},
+        {API_EMBEDDINGS, "{\"model\":\"m\"}", "{\"model\":\"m\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct parsed p = parse(cases[i].api, cases[i].body);
+        struct request_change change = {.cap = 50, .cap_name = request_cap_name(cases[i].api, 0)};
+        struct splice splices[REQUEST_SPLICES_MOST];
+        struct buffer sent = {0};
+        size_t count;
+
+        assert_int_equal(p.status, OK);
+        count = request_splices(&p.facts, slice_of(cases[i].body), &change, &p.arena, splices);
+        splice_into(cases[i].body, splices, count, &sent);
+        buffer_add_byte(&sent, '\0');
+        assert_string_equal(sent.data, cases[i].wanted);
+        buffer_free(&sent);
+        arena_reset(&p.arena);
+    }
+}
+
+/* What bounds a request's cost, and what nothing bounds. */
+static void
+bounds_are_read(void **state)
+{
+    static const struct {
+        enum api api;
+        const char *more, *unbounded;
+        int64_t answers, images, cap_least;
+        bool thinks, writes_cache;
+    } cases[] = {
+        {API_CHAT, "\"n\":3", NULL, 3, 0, 1, false, false},
+        {API_COMPLETIONS, "\"n\":2,\"best_of\":5,\"prompt\":[\"a\",\"b\"]", NULL, 10, 0, 1, false, false},
+        {API_COMPLETIONS, "\"prompt\":[1,2,3]", NULL, 1, 0, 1, false, false},
+        {API_COMPLETIONS, "\"prompt\":[[1,2],[3]]", NULL, 2, 0, 1, false, false},
+        {API_CHAT, "\"tools\":[{\"type\":\"function\"},{\"type\":\"custom\"}]", NULL, 1, 0, 1, false, false},
+        {API_CHAT, "\"max_tokens\":\"9\"", "a cap on output that is no number", 1, 0, 1, false, false},
+        {API_CHAT, "\"modalities\":[\"text\",\"audio\"]", "an answer that is not text", 1, 0, 1, false, false},
+        {API_CHAT, "\"prediction\":{}", "a predicted output", 1, 0, 1, false, false},
+        {API_CHAT, "\"reasoning_effort\":\"low\"", NULL, 1, 0, 1, true, false},
+        {API_CHAT, "\"messages\":[{\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:x\"}}]}]", NULL,
+         1, 1, 1, false, false},
+        {API_CHAT, "\"messages\":[{\"content\":[{\"type\":\"file\"}]}]", "a file", 1, 0, 1, false, false},
+        {API_RESPONSES, "\"tools\":[{\"type\":\"file_search\"}]", "a tool that runs", 1, 0, 16, false, false},
+        {API_RESPONSES, "\"reasoning\":{\"effort\":\"high\"}", NULL, 1, 0, 16, true, false},
+        {API_RESPONSES, "\"input\":[{\"content\":[{\"type\":\"input_image\",\"image_url\":\"https://x\"}]}]",
+         "an image that the provider fetches", 1, 1, 16, false, false},
+        {API_MESSAGES, "\"tools\":[{\"name\":\"f\"},{\"type\":\"bash_20250124\"}]", NULL, 1, 0, 1, false, false},
+        {API_MESSAGES, "\"tools\":[{\"type\":\"code_execution_20250522\"}]", "a tool that runs", 1, 0, 1, false, false},
+        {API_MESSAGES, "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}", NULL, 1, 0, 1025, true, false},
+        {API_MESSAGES, "\"thinking\":{\"type\":\"disabled\"}", NULL, 1, 0, 1, false, false},
+        {API_MESSAGES, "\"system\":[{\"type\":\"text\",\"cache_control\":{\"type\":\"ephemeral\"}}]", NULL, 1, 0, 1,
+         false, true},
+        {API_MESSAGES,
+         "\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+         "\"url\"}}]}]}]",
+         "an image that the provider fetches", 1, 1, 1, false, false},
+        {API_MESSAGES, "\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"base64\"}}]}]",
+         "a document", 1, 0, 1, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer body = {0};
+        struct parsed p;
+
+        buffer_printf(&body, "{\"model\":\"m\",%s}", cases[i].more);
+        buffer_add_byte(&body, '\0');
+        p = parse(cases[i].api, body.data);
+        assert_int_equal(p.status, OK);
+        if (cases[i].unbounded == NULL
+                ? p.facts.bound.unbounded != NULL
+                : p.facts.bound.unbounded == NULL || strstr(p.facts.bound.unbounded, cases[i].unbounded) == NULL)
+            fail_msg("%s: %s", cases[i].more, p.facts.bound.unbounded);
+        assert_int_equal(p.facts.choices, cases[i].answers);
+        assert_int_equal(p.facts.bound.images, cases[i].images);
+        assert_int_equal(p.facts.bound.cap_least, cases[i].cap_least);
+        assert_int_equal(p.facts.bound.thinks, cases[i].thinks);
+        assert_int_equal(p.facts.bound.writes_cache, cases[i].writes_cache);
+        arena_reset(&p.arena);
+        buffer_free(&body);
+    }
+}
+
 /* A conversation keeps its mark while it grows, whatever stands in its later turns. */
 static void
 the_first_turn_stays(void **state)
@@ -164,6 +269,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_facts),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(caps_are_lowered),
+        cmocka_unit_test(bounds_are_read),
         cmocka_unit_test(only_the_spans_change),
         cmocka_unit_test(the_first_turn_stays),
         cmocka_unit_test(embeddings_are_counted),
