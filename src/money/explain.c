@@ -181,6 +181,24 @@ or_dash(struct slice text)
     return text.len != 0 ? text : SLICE_LITERAL("-");
 }
 
+/* How request or answer differ from what was asked for. */
+static void
+text_transforms(const struct row *row, struct buffer *out)
+{
+    static const struct {
+        enum transform bit;
+        const char *words;
+    } words[] = {
+        {TRANSFORM_CAPPED, "a cap on output was sent, for it named none"},
+        {TRANSFORM_CLIPPED, "its output was capped at what a budget had left"},
+        {TRANSFORM_ENDED, "its stream was ended at a budget's ceiling"},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if ((row->transforms & (int64_t)words[i].bit) != 0)
+            buffer_printf(out, "  %-16s %s\n", "changed", words[i].words);
+}
+
 static void
 text_head(const struct row *row, bool colour, struct buffer *out)
 {
@@ -200,6 +218,7 @@ text_head(const struct row *row, bool colour, struct buffer *out)
     buffer_printf(out, "  %-16s key %.*s, tenant %.*s, route %.*s, tags %.*s\n", "for",
                   SLICE_ARGS(or_dash(row->key_name)), SLICE_ARGS(or_dash(row->tenant)), SLICE_ARGS(or_dash(row->route)),
                   SLICE_ARGS(or_dash(row->tags)));
+    text_transforms(row, out);
 }
 
 static void

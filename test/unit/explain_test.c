@@ -84,6 +84,23 @@ assert_text(struct slice text, const char *expected)
 }
 
 static void
+changes_are_told(void **state)
+{
+    struct buffer buffer = {0};
+    struct row row;
+
+    (void)state;
+    row_init(&row);
+    row.transforms = TRANSFORM_CAPPED | TRANSFORM_ENDED;
+    explain_write_text(&row, false, &buffer);
+    buffer_add_byte(&buffer, '\0');
+    assert_non_null(strstr(buffer.data, "a cap on output was sent"));
+    assert_non_null(strstr(buffer.data, "ended at a budget's ceiling"));
+    assert_null(strstr(buffer.data, "what a budget had left"));
+    buffer_free(&buffer);
+}
+
+static void
 plans_are_a_table(void **state)
 {
     struct arena arena = {0};
@@ -124,6 +141,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costs_add_up),
+        cmocka_unit_test(changes_are_told),
         cmocka_unit_test(plans_are_a_table),
         cmocka_unit_test(plans_that_are_no_list_are_shown_as_they_are),
     };
