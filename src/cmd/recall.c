@@ -34,29 +34,39 @@ amount_of(const struct ledger_spent *spent, enum budget_unit unit)
     return unit == BUDGET_USD ? spent->cost : unit == BUDGET_TOKENS ? spent->tokens : spent->requests;
 }
 
-/* Of all rules, in one walk over the ledger. */
-static enum status
-read_spent(const char *data, const struct budget_rule *rules, size_t count, usec wall_us, int64_t *out,
-           struct problems *problems)
+enum status
+recall_spent(struct ledger_store *const *stores, size_t store_count, const struct budget_rule *rules, size_t count,
+             usec wall_us, int64_t *out)
 {
     struct ledger_spent *asked = must_calloc(count, sizeof(*asked));
-    struct ledger_view view;
-    enum status status = ledger_view_open(data, problems, &view);
+    enum status status = OK;
 
     for (size_t i = 0; i < count; i++)
         asked[i] = (struct ledger_spent){.of = dimension_of(rules[i].scope),
                                          .name = rules[i].name,
                                          .from_wall_us = budget_window_start(rules[i].window, wall_us),
                                          .until_wall_us = budget_window_end(rules[i].window, wall_us)};
-    for (size_t i = 0; status == OK && i < view.count; i++)
-        status = ledger_spent(view.stores[i], asked, count);
+    for (size_t i = 0; status == OK && i < store_count; i++)
+        status = ledger_spent(stores[i], asked, count);
     for (size_t i = 0; i < count; i++) {
         wide_int spent = amount_of(&asked[i], rules[i].unit);
 
         out[i] = spent < 0 ? 0 : spent < INT64_MAX ? (int64_t)spent : INT64_MAX;
     }
-    ledger_view_close(&view);
     free(asked);
+    return status;
+}
+
+static enum status
+read_spent(const char *data, const struct budget_rule *rules, size_t count, usec wall_us, int64_t *out,
+           struct problems *problems)
+{
+    struct ledger_view view;
+    enum status status = ledger_view_open(data, problems, &view);
+
+    if (status == OK)
+        status = recall_spent(view.stores, view.count, rules, count, wall_us, out);
+    ledger_view_close(&view);
     return status;
 }
 

@@ -5,6 +5,11 @@
 
 #include "base/problem.h"
 #include "gateway/gateway.h"
+#include "money/ledger_store.h"
+
+/* What stores together say was counted by each rule in its bucket of `wall_us`, in one walk over each. */
+enum status recall_spent(struct ledger_store *const *stores, size_t store_count, const struct budget_rule *rules,
+                         size_t count, usec wall_us, int64_t *out) MUST_CHECK;
 
 /* Fills in what the budgets' present buckets have spent. What cannot be read is told. */
 enum status recall_budgets(struct budgets *budgets, const char *data, usec wall_us, struct problems *problems)

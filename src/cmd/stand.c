@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "cmd/changes_log.h"
 #include "cmd/cmd.h"
+#include "cmd/conserve.h"
 #include "cmd/files.h"
 #include "cmd/ledger_view.h"
 #include "cmd/recall.h"
@@ -44,6 +45,8 @@ struct stand {
     struct discovery *discovery; /* on the first worker */
     struct alert_sender *alerts; /* too */
     struct watch *watch;
+    struct conserve conserve;       /* the ledger's thread's */
+    _Atomic(usec) reloaded_wall_us; /* when budgets may last have changed; INT64_MIN: never */
     struct application *admin, *health;
     char url[128], admin_url[128];
 };
@@ -60,6 +63,23 @@ gateway_totals(void *user, struct ledger_totals *out)
                                   .saved = gateway_count(gateway, COUNT_SAVED_PICO)};
     for (unsigned which = COUNT_ENDED_OK; which <= COUNT_ENDED_INVALID; which++)
         out->rows += gateway_count(gateway, (enum counter)which);
+}
+
+static void
+before_check(void *user)
+{
+    conserve_before(&((struct stand *)user)->conserve, clock_wall_us());
+}
+
+/* Rows that were lost are known to be missing. */
+static size_t
+after_check(void *user, struct ledger_store *store)
+{
+    struct stand *stand = user;
+
+    if (gateway_count(&stand->gateway, COUNT_ROWS_LOST) > 0)
+        return 0;
+    return conserve_after(&stand->conserve, store, atomic_load(&stand->reloaded_wall_us), &stand->log);
 }
 
 static void
@@ -236,6 +256,8 @@ reread_over(void *context, enum status status)
 {
     struct stand *stand = context;
 
+    if (status == OK)
+        atomic_store(&stand->reloaded_wall_us, clock_wall_us());
     if (status == OK && stand->discovery != NULL) {
         discovery_stop(stand->discovery);
         stand->discovery = discovery_start(stand->gateway.workers[0]);
@@ -306,6 +328,8 @@ open_ledger(struct stand *stand)
                                      .sync_us = stand->config->journal_sync_us,
                                      .log = &stand->log,
                                      .totals = gateway_totals,
+                                     .before_check = before_check,
+                                     .after_check = after_check,
                                      .totals_user = stand};
     struct problems problems;
     enum status status;
@@ -314,6 +338,8 @@ open_ledger(struct stand *stand)
     status = ledger_writer_start(&options, &problems, &stand->ledger);
     if (status == OK)
         status = recall_all(&stand->gateway, stand->config->data, clock_wall_us(), &problems);
+    if (status == OK)
+        atomic_store(&stand->reloaded_wall_us, INT64_MIN);
     cmd_print_problems(&problems, SLICE_NONE);
     problems_free(&problems);
     if (status == OK)
@@ -340,6 +366,7 @@ stand_free(struct stand *stand)
     }
     if (stand->ledger != NULL)
         ledger_writer_stop(stand->ledger);
+    conserve_free(&stand->conserve);
     /* The ledger's last check still reads the workers' counters. */
     for (unsigned i = 0; i < stand->gateway.worker_count; i++)
         gateway_worker_free(stand->gateway.workers[i]);
@@ -409,6 +436,8 @@ stand_new(struct config *config, const struct config_source *source, struct stan
     stand->config = config_hold(config);
     stand->log = log_to_stderr(LOG_INFO);
     gateway_init(&stand->gateway, config, &stand->log, 0);
+    conserve_init(&stand->conserve, &stand->gateway.budgets);
+    atomic_init(&stand->reloaded_wall_us, INT64_MAX); /* nothing is compared before it was recalled */
     supervision_init(&stand->supervision, &stand->gateway);
     exit_status = open_listeners(stand);
     if (exit_status == CMD_FINE) {

@@ -134,12 +134,17 @@ check_gateway(struct ledger_writer *writer)
     if (writer->options.totals == NULL)
         return;
     writer->options.totals(writer->options.totals_user, &before);
+    if (writer->options.before_check != NULL)
+        writer->options.before_check(writer->options.totals_user);
     agree = ledger_catches_up(writer, &before, &ledger, &known);
     if (!known)
         return;
     count_check(writer, agree);
     if (!agree)
         say_mismatch(writer, "the gateway's counters and the ledger", &before, &ledger);
+    if (writer->options.after_check != NULL)
+        count_check(writer,
+                    writer->options.after_check(writer->options.totals_user, ledger_store(writer->ledger)) == 0);
 }
 
 /* Rows of the hours since the last check, one by one, against their sums. */

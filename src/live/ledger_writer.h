@@ -25,6 +25,10 @@ struct ledger_options {
     /* What the gateway has settled since it started; NULL: not compared. Called on the writer's thread. The gateway adds
      * a row to its totals before it appends the row, and not at all if the append fails. */
     void (*totals)(void *user, struct ledger_totals *out);
+    /* More to be compared, both on the writer's thread: before what was appended is taken over, and after; returns how
+     * much does not agree, which it has said. NULL: nothing. */
+    void (*before_check)(void *user);
+    size_t (*after_check)(void *user, struct ledger_store *store);
     void *totals_user;
 };
 

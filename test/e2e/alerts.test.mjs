@@ -37,6 +37,12 @@ async function ask(gateway, words = 12) {
   return response;
 }
 
+// At its end the gateway compares rows, sums, counters and budgets: all must come out even.
+async function stopEven(gateway) {
+  assert.equal((await gateway.stop()).code, 0);
+  assert.doesNotMatch(gateway.program.stderr, /do not agree/);
+}
+
 const budgets = async (gateway) => (await (await fetch(`${gateway.admin}/budgets`)).json()).budgets;
 const budget = async (gateway, name) => (await budgets(gateway)).find((one) => one.budget === name);
 
@@ -118,6 +124,7 @@ test("after kill -9 and a restart a budget's count is what it was, and what is s
     assert.ok(now.every(({ reserved }) => Number(reserved) === 0));
     assert.equal((await ask(gateway)).status, 429);
     assert.equal((await budget(gateway, "key web requests/month")).refusals, 1);
+    await stopEven(gateway);
   } finally {
     await gateway.stop();
   }
@@ -176,6 +183,7 @@ test("what budgets count is what the ledger's rows add up to", async () => {
     for (let i = 0; i < 10; i++) costs.push((await ask(gateway, 5 + i)).headers.get("x-equipoise-cost-usd"));
     const pico = (text) => BigInt(text.split(".")[0] + (text.split(".")[1] ?? "").padEnd(12, "0"));
     assert.equal(pico((await budget(gateway, "everything usd/month")).spent), costs.reduce((sum, cost) => sum + pico(cost), 0n));
+    await stopEven(gateway);
   } finally {
     await gateway.stop();
   }
