@@ -70,6 +70,7 @@ static const struct page pages[] = {
     {.path = "/requests/", .has_rest = true, .get = page_row},
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
     {.path = "/budgets", .get = page_budgets},
+    {.path = "/alert", .post = page_alert},
     {.path = "/levers", .get = page_levers, .post = page_set_lever},
     {.path = "/reload", .post = page_reload},
 };

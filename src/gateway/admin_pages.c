@@ -54,6 +54,28 @@ page_budgets(struct visit *visit, struct slice rest)
     visit_reply_json(visit, 200, buffer_content(&visit->text));
 }
 
+/* Told every time. */
+void
+page_alert(struct visit *visit, struct slice json)
+{
+    struct gateway_worker *worker = visit->options->gateway->workers[visit->world->worker];
+    const struct alert_config *config = &worker->view->config->alerts;
+    struct alert alert;
+
+    (void)json;
+    alert_init(&alert, ALERT_TEST, "test");
+    alert.quiet_us = 1;
+    alert_words(&alert, "A test: alerts of this gateway arrive here.");
+    alert_raise(worker, &alert);
+    buffer_add_text(&visit->text, config->endpoint != NULL ? "{\"webhook\":\"" : "{\"webhook\":null");
+    if (config->endpoint != NULL) {
+        buffer_add_json(&visit->text, slice_of(config->endpoint->authority));
+        buffer_add_byte(&visit->text, '"');
+    }
+    buffer_printf(&visit->text, ",\"command\":%s}", config->command != NULL ? "true" : "false");
+    visit_reply_json(visit, 200, buffer_content(&visit->text));
+}
+
 /* Live requests: every worker in turn writes down its own. */
 
 static void

@@ -101,6 +101,9 @@ usage() {
     expect_eq 2 'HOST:PORT' bypass --admin nowhere
     expect_eq 2 'HOST:PORT' reload --admin nowhere
     expect_eq 2 'HOST:PORT' budget --admin nowhere
+    expect_eq 2 "say 'test'" alert
+    expect_eq 2 "say 'test'" alert now
+    expect_eq 2 'HOST:PORT' alert test --admin nowhere
     expect_eq 3 'none.yaml' budget --config none.yaml
     expect_eq 2 'since' changes --since yesterdayish
     expect_eq 2 'a lever and its mode' lever assistant
@@ -369,6 +372,8 @@ running() {
     expect_json lever --json --admin $admin
     expect_eq 0 'There are no budgets' budget --admin $admin
     expect_json budget --json --admin $admin
+    expect_eq 1 'neither a webhook nor a command' alert test --admin $admin
+    says 'alert, test: '
     expect_eq 0 '^r +alternatives +off +file +off' lever all alternatives file --admin $admin
     expect_eq 1 "did you mean 'r'" lever rr alternatives on --admin $admin
     expect_eq 1 'known are alternatives' lever r alternative on --admin $admin
