@@ -36,7 +36,13 @@ struct http_head {
 };
 
 /* The first header of that name, trimmed; SLICE_NONE if there is none. */
-struct slice http_head_get(const struct http_head *head, const char *name);
+struct slice http_head_find(const struct http_head *head, struct slice name);
+
+static inline struct slice
+http_head_get(const struct http_head *head, const char *name)
+{
+    return http_head_find(head, slice_of(name));
+}
 
 /* Clients: one client's request and its answer */
 

@@ -44,12 +44,18 @@ slice_is(struct slice a, const char *text)
 
 /* Equal but for the case of ASCII letters, as header names are compared (RFC 9110, 5.1). */
 static inline bool
+slice_equal_nocase(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool
 slice_is_nocase(struct slice a, const char *text)
 {
     /* Most names differ in their first letter already: the lengths are not even looked at. */
     if (a.len > 0 && ((a.data[0] ^ text[0]) & ~0x20) != 0)
         return false;
-    return a.len == strlen(text) && (a.len == 0 || strncasecmp(a.data, text, a.len) == 0);
+    return slice_equal_nocase(a, slice_of(text));
 }
 
 static inline bool

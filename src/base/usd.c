@@ -158,8 +158,10 @@ wide_divide_half_even(wide_int value, wide_int by)
     wide_int whole, rest;
 
     ENSURE(by > 0);
+    if (value == 0)
+        return 0; /* divisions of 128 bits take long, and many sums are 0 */
     whole = value / by;
-    rest = value % by;
+    rest = value - whole * by;
     if (rest < 0)
         rest = -rest;
     if (rest > by - rest || (rest == by - rest && whole % 2 != 0))

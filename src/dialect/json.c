@@ -25,6 +25,19 @@ json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scra
     return parse(text, only_first ? flags | YYJSON_READ_STOP_WHEN_DONE : flags, scratch, NULL);
 }
 
+void
+json_copy_word(yyjson_val *value, char *out, size_t size)
+{
+    size_t len = yyjson_get_len(value);
+
+    if (!yyjson_is_str(value))
+        return;
+    if (len >= size)
+        len = size - 1;
+    memcpy(out, yyjson_get_str(value), len);
+    out[len] = '\0';
+}
+
 static struct slice
 skip_blank(struct slice text)
 {

@@ -16,7 +16,7 @@ struct json_member {
 
 /* Parses a text (yyjson, strict). Small ones need no memory but `scratch`, which must stay as long as the document; free
  * it by yyjson_doc_free in any case. NULL: not valid, and *error (if not NULL) says why. */
-enum { JSON_SCRATCH_BYTES = 24 * 1024 };
+enum { JSON_SCRATCH_BYTES = 64 * 1024 };
 struct json_scratch {
     _Alignas(16) char bytes[JSON_SCRATCH_BYTES];
 };
@@ -25,6 +25,9 @@ yyjson_doc *json_parse(struct slice text, struct json_scratch *scratch, yyjson_r
 /* The same for answers, which are not ours to judge: servers write NaN into logprobs and cut letters in two, and the
  * usage beside them counts all the same. `only_first`: something else may stand behind the value. */
 yyjson_doc *json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scratch);
+
+/* Copies a short text, as much of it as fits with its NUL. Leaves `out` as it is where the value is no text. */
+void json_copy_word(yyjson_val *value, char *out, size_t size);
 
 /* Walks an object: start with *rest = the object's text ('{' first); each call yields the next member and moves *rest.
  * False at the end. The text must be valid JSON. */

@@ -79,10 +79,10 @@ turns_name(enum api api)
     return NULL;
 }
 
-static bool
+static inline bool
 key_is(yyjson_val *key, const char *name)
 {
-    return slice_is(slice_make(yyjson_get_str(key), yyjson_get_len(key)), name); /* a key may hold a zero byte */
+    return yyjson_equals_strn(key, name, strlen(name)); /* a key may hold a zero byte */
 }
 
 /* The raw value of the parsed object's member of that name, however its key is escaped. *twice: there are several, of

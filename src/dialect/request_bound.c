@@ -1,7 +1,6 @@
 #include "dialect/request_bound.h"
 
-#include <stdio.h>
-
+#include "dialect/json.h"
 #include "dialect/usage.h"
 
 const char *
@@ -18,10 +17,11 @@ request_cap_name(enum api api, unsigned which)
     return names[api][which];
 }
 
-static bool
+/* Inline, so that the length of what it is compared with is a constant. */
+static inline bool
 is_text(yyjson_val *value, const char *text)
 {
-    return yyjson_equals_str(value, text);
+    return yyjson_equals_strn(value, text, strlen(text));
 }
 
 static bool
@@ -33,10 +33,8 @@ starts(yyjson_val *value, const char *prefix)
 }
 
 static bool
-is_given(yyjson_val *root, const char *name)
+is_given(yyjson_val *value)
 {
-    yyjson_val *value = yyjson_obj_get(root, name);
-
     return value != NULL && !yyjson_is_null(value);
 }
 
@@ -90,9 +88,12 @@ take_image(yyjson_val *data, bool is_inline, struct request_bound *out)
 static void
 read_part(yyjson_val *part, struct request_bound *out)
 {
-    yyjson_val *type = yyjson_obj_get(part, "type"), *source = yyjson_obj_get(part, "source");
-    yyjson_val *url = yyjson_obj_get(part, "image_url");
+    yyjson_val *type = yyjson_obj_get(part, "type"), *source, *url;
 
+    if (type == NULL)
+        return; /* as most turns are */
+    source = yyjson_obj_get(part, "source");
+    url = yyjson_obj_get(part, "image_url");
     if (yyjson_is_obj(url))
         url = yyjson_obj_get(url, "url");
     if (is_text(type, "image_url") || is_text(type, "input_image"))
@@ -162,7 +163,7 @@ read_members(enum api api, yyjson_val *root, struct request_bound *out)
     };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        if (members[i].api == api && is_given(root, members[i].name))
+        if (members[i].api == api && is_given(yyjson_obj_get(root, members[i].name)))
             refuse_to_bound(out, members[i].why);
     if (api == API_RESPONSES && yyjson_is_true(yyjson_obj_get(root, "background")))
         refuse_to_bound(out, "an answer that is made in the background");
@@ -189,6 +190,12 @@ read_thinking(enum api api, yyjson_val *root, struct request_bound *out)
     out->thinks |= yyjson_is_str(effort) && !is_text(effort, "none");
 }
 
+static bool
+holds_marks(yyjson_val *key)
+{
+    return is_text(key, "content") || is_text(key, "system") || is_text(key, "tools") || is_text(key, "messages");
+}
+
 /* Does any part of the request ask for being kept in the provider's cache? The marks may stand deep within. */
 static bool
 marks_cache(yyjson_val *value, unsigned depth)
@@ -206,13 +213,9 @@ marks_cache(yyjson_val *value, unsigned depth)
                 return true;
         }
     } else if (yyjson_is_obj(value)) {
-        if (is_given(value, "cache_control"))
-            return true;
         yyjson_obj_foreach(value, i, most, key, inner)
         {
-            if ((is_text(key, "content") || is_text(key, "system") || is_text(key, "tools") ||
-                 is_text(key, "messages")) &&
-                marks_cache(inner, depth + 1))
+            if (is_text(key, "cache_control") ? is_given(inner) : holds_marks(key) && marks_cache(inner, depth + 1))
                 return true;
         }
     }
@@ -235,22 +238,13 @@ read_caps(enum api api, yyjson_val *root, struct request_bound *out)
     }
 }
 
-static void
-copy_word(yyjson_val *root, const char *name, char *out, size_t size)
-{
-    const char *word = yyjson_get_str(yyjson_obj_get(root, name));
-
-    if (word != NULL)
-        snprintf(out, size, "%.*s", (int)size - 1, word);
-}
-
 void
 request_bound_read(enum api api, yyjson_val *root, struct request_bound *out)
 {
     *out = (struct request_bound){0};
-    copy_word(root, "service_tier", out->service_tier, sizeof(out->service_tier));
-    copy_word(root, "speed", out->speed, sizeof(out->speed));
-    copy_word(root, "inference_geo", out->geo, sizeof(out->geo));
+    json_copy_word(yyjson_obj_get(root, "service_tier"), out->service_tier, sizeof(out->service_tier));
+    json_copy_word(yyjson_obj_get(root, "speed"), out->speed, sizeof(out->speed));
+    json_copy_word(yyjson_obj_get(root, "inference_geo"), out->geo, sizeof(out->geo));
     read_caps(api, root, out);
     read_thinking(api, root, out);
     read_members(api, root, out);

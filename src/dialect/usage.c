@@ -22,14 +22,33 @@ enum type {
 };
 enum lifetime { FOR_5M = 1, FOR_1H };
 
-enum { DIMENSIONS = USAGE_DEPTH_MOST };
+/* A kind's dimensions, four bits each, so that kinds are compared by all of them at once. */
+enum { FAMILY_AT = 0, DIRECTION_AT = 4, MODALITY_AT = 8, TYPE_AT = 12, LIFETIME_AT = 16, DIMENSION_MASK = 0xf };
 
-static const unsigned char dimensions[USAGE_KIND_COUNT][DIMENSIONS] = {
+struct shape {
+    uint32_t is;
+    uint32_t says; /* all bits of the dimensions that are not ANY */
+    unsigned depth;
+};
+
+#define IS(dimension, at) ((uint32_t)(dimension) << (at))
+#define IS_SAID(dimension) ((uint32_t)(dimension) != (uint32_t)ANY)
+#define SAYS(dimension, at) (IS_SAID(dimension) ? (uint32_t)DIMENSION_MASK << (at) : 0u)
+
+static const struct shape shapes[USAGE_KIND_COUNT] = {
 #define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words)                 \
-    {family, direction, modality, type, lifetime},
+    {.is = IS(family, FAMILY_AT) | IS(direction, DIRECTION_AT) | IS(modality, MODALITY_AT) | IS(type, TYPE_AT) |       \
+           IS(lifetime, LIFETIME_AT),                                                                                  \
+     .says = SAYS(family, FAMILY_AT) | SAYS(direction, DIRECTION_AT) | SAYS(modality, MODALITY_AT) |                   \
+             SAYS(type, TYPE_AT) | SAYS(lifetime, LIFETIME_AT),                                                        \
+     .depth = IS_SAID(family) + IS_SAID(direction) + IS_SAID(modality) + IS_SAID(type) + IS_SAID(lifetime)},
 #include "dialect/usage_kinds.def"
 #undef USAGE_KIND
 };
+
+#undef IS
+#undef IS_SAID
+#undef SAYS
 
 static const char *const names[USAGE_KIND_COUNT] = {
 #define USAGE_KIND(field, name, price, per, scale, family, direction, modality, type, lifetime, words) name,
@@ -49,8 +68,6 @@ static const struct kind_price kind_prices[USAGE_KIND_COUNT] = {
 #include "dialect/usage_kinds.def"
 #undef USAGE_KIND
 };
-
-enum { FAMILY, DIRECTION };
 
 _Static_assert(USAGE_KIND_COUNT <= 64, "struct usage keeps one bit per kind");
 
@@ -113,7 +130,7 @@ usage_kind_scale(enum usage_kind kind)
 enum usage_side
 usage_kind_side(enum usage_kind kind)
 {
-    unsigned direction = dimensions[kind][DIRECTION];
+    unsigned direction = shapes[kind].is >> DIRECTION_AT & DIMENSION_MASK;
 
     return direction == INPUT ? USAGE_INPUT : direction == OUTPUT ? USAGE_OUTPUT : USAGE_OTHER;
 }
@@ -121,46 +138,31 @@ usage_kind_side(enum usage_kind kind)
 bool
 usage_kind_is_tokens(enum usage_kind kind)
 {
-    return dimensions[kind][FAMILY] == TOKENS;
+    return (shapes[kind].is >> FAMILY_AT & DIMENSION_MASK) == TOKENS;
 }
 
 unsigned
 usage_kind_depth(enum usage_kind kind)
 {
-    unsigned depth = 0;
-
-    for (unsigned i = 0; i < DIMENSIONS; i++)
-        depth += dimensions[kind][i] != ANY;
-    return depth;
+    return shapes[kind].depth;
 }
 
 bool
 usage_kind_joins(enum usage_kind both, enum usage_kind a, enum usage_kind b)
 {
-    if (!usage_kinds_overlap(a, b))
-        return false;
-    for (unsigned i = 0; i < DIMENSIONS; i++)
-        if (dimensions[both][i] != (dimensions[a][i] != ANY ? dimensions[a][i] : dimensions[b][i]))
-            return false;
-    return true;
+    return usage_kinds_overlap(a, b) && shapes[both].is == (shapes[a].is | shapes[b].is);
 }
 
 bool
 usage_kind_within(enum usage_kind part, enum usage_kind whole)
 {
-    for (unsigned i = 0; i < DIMENSIONS; i++)
-        if (dimensions[whole][i] != ANY && dimensions[whole][i] != dimensions[part][i])
-            return false;
-    return true;
+    return (shapes[part].is & shapes[whole].says) == shapes[whole].is;
 }
 
 bool
 usage_kinds_overlap(enum usage_kind a, enum usage_kind b)
 {
-    for (unsigned i = 0; i < DIMENSIONS; i++)
-        if (dimensions[a][i] != ANY && dimensions[b][i] != ANY && dimensions[a][i] != dimensions[b][i])
-            return false;
-    return true;
+    return ((shapes[a].is ^ shapes[b].is) & shapes[a].says & shapes[b].says) == 0;
 }
 
 void

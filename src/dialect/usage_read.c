@@ -1,7 +1,7 @@
 /* How the reports of the known APIs are read into struct usage. */
 #include "dialect/usage.h"
 
-#include <stdio.h>
+#include "dialect/json.h"
 
 /* Reads one count of `object` into the report: absent or null is fine. */
 static enum status
@@ -67,10 +67,7 @@ take_fields(yyjson_val *report, const struct field *fields, size_t count, struct
 static void
 take_word(yyjson_val *object, const char *name, char *out)
 {
-    const char *word = yyjson_get_str(yyjson_obj_get(object, name));
-
-    if (word != NULL)
-        snprintf(out, USAGE_WORD_SIZE, "%s", word);
+    json_copy_word(yyjson_obj_get(object, name), out, USAGE_WORD_SIZE);
 }
 
 static enum status

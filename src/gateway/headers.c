@@ -12,12 +12,6 @@ hop_names_of(const struct http_header *headers, size_t count)
 }
 
 static bool
-is_same_nocase(struct slice a, struct slice b)
-{
-    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
-}
-
-static bool
 is_declared(const struct hop_names *hops, struct slice name)
 {
     for (size_t i = 0; i < hops->count; i++) {
@@ -26,7 +20,7 @@ is_declared(const struct hop_names *hops, struct slice name)
         while (list.data != NULL) {
             struct slice part = slice_trim(slice_split(&list, ','));
 
-            if (part.len > 0 && is_same_nocase(part, name))
+            if (part.len > 0 && slice_equal_nocase(part, name))
                 return true;
         }
     }

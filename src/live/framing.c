@@ -160,12 +160,6 @@ check_host(const struct fields *found, unsigned minor)
     return FRAMING_FINE;
 }
 
-static bool
-is_same_nocase(struct slice a, struct slice b)
-{
-    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
-}
-
 /* RFC 9112, 3.2.2: a server must accept the absolute form. It must not say another host than Host does. */
 static struct framing_refusal
 strip_authority(struct http_head *head, const struct fields *found)
@@ -179,20 +173,28 @@ strip_authority(struct http_head *head, const struct fields *found)
 
     if (scheme == 0)
         return refuse(400, "the request's target must be a path, starting with '/'");
-    if (found->hosts != 1 || !is_same_nocase(authority, found->host))
+    if (found->hosts != 1 || !slice_equal_nocase(authority, found->host))
         return refuse(400, "the request's target names another host than the Host header");
     head->target = slash < rest.len ? slice_from(rest, slash) : SLICE_LITERAL("/");
     return FRAMING_FINE;
 }
 
-/* RFC 9112, 3.2; RFC 3986, 2 and 3.5: visible ASCII but for what must stand escaped, and no fragment. */
+/* Visible ASCII but for what must stand escaped, and no fragment (RFC 3986, 2 and 3.5). */
+static bool
+may_stand_in_url(unsigned char c)
+{
+    static const bool may_not[0x80] = {['#'] = true, ['"'] = true, ['<'] = true, ['>'] = true, ['\\'] = true,
+                                       ['^'] = true, ['`'] = true, ['{'] = true, ['|'] = true, ['}'] = true};
+
+    return c > ' ' && c < 0x7f && !may_not[c];
+}
+
+/* RFC 9112, 3.2. */
 static struct framing_refusal
 check_target(struct http_head *head, const struct fields *found)
 {
     for (size_t i = 0; i < head->target.len; i++) {
-        char c = head->target.data[i];
-
-        if (c <= ' ' || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
+        if (!may_stand_in_url((unsigned char)head->target.data[i]))
             return refuse(400, "the request's target holds a byte that may not stand in a URL");
     }
     if (head->target.len != 0 && head->target.data[0] == '/')
@@ -263,7 +265,7 @@ static bool
 is_among(struct slice name, const struct slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (names[i].len == name.len && strncasecmp(names[i].data, name.data, name.len) == 0)
+        if (slice_equal_nocase(names[i], name))
             return true;
     return false;
 }

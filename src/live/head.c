@@ -2,19 +2,30 @@
 
 #include "live/framing.h"
 
-/* True if some byte may be below 14, as CR, LF and NUL are; eight bytes at a time, as every header passes here. */
+/* Not 0 if one of the eight bytes may be below 14, as CR, LF and NUL are. */
+static uint64_t
+low_bytes(const char *eight)
+{
+    static const uint64_t each = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t word;
+
+    memcpy(&word, eight, sizeof(word));
+    return (word - each * 14) & ~word & high;
+}
+
+/* True if some byte may break a line; eight at a time, as every header passes here. The last eight may overlap. */
 static bool
 may_break_lines(const char *text, size_t len)
 {
-    static const uint64_t each = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t low = 0, word;
+    uint64_t low = 0;
 
-    for (; len >= sizeof(word); len -= sizeof(word), text += sizeof(word)) {
-        memcpy(&word, text, sizeof(word));
-        low |= (word - each * 14) & ~word & high;
+    if (len >= 8) {
+        for (size_t at = 0; at + 8 < len; at += 8)
+            low |= low_bytes(text + at);
+        return (low | low_bytes(text + len - 8)) != 0;
     }
-    for (; len > 0; len--, text++)
-        low |= (unsigned char)*text < 14;
+    for (size_t at = 0; at < len; at++)
+        low |= (unsigned char)text[at] < 14;
     return low != 0;
 }
 

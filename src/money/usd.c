@@ -56,7 +56,7 @@ usd_sum_add(struct usd_sum *sum, usd_rate rate, int64_t count, int64_t per)
 enum status
 usd_sum_total(const struct usd_sum *sum, usd *out)
 {
-    wide_int total = wide_divide_half_even(sum->scaled, USD_SUM_PER * (USD_RATE_ONE / USD_ONE));
+    wide_int total = wide_divide_half_even(sum->scaled, (USD_RATE_ONE / USD_ONE) * USD_SUM_PER);
 
     *out = USD_UNKNOWN;
     if (total > INT64_MAX)

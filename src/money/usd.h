@@ -26,7 +26,7 @@ struct usd_sum {
 };
 
 /* Every `per` divides this: per million (tokens), thousand (requests), 10^9 (pixels), an hour in microseconds. */
-#define USD_SUM_PER ((wide_int)18000000000)
+#define USD_SUM_PER ((int64_t)18000000000)
 
 /* Adds rate * count / per. ERR_LIMIT: does not fit; the sum is unchanged. */
 enum status usd_sum_add(struct usd_sum *sum, usd_rate rate, int64_t count, int64_t per) MUST_CHECK;
