@@ -178,12 +178,20 @@ static const char next_steps[] =
     "#   assistant:\n"
     "#     reference: openai/gpt-4o-mini\n"
     "#     acceptable: { first_token: 2s, total: 60s }\n"
+    "#     attempts: 3                          # retries and failover together\n"
+    "#     output_max: 4000                     # tokens, for requests that name no limit\n"
     "\n"
     "# Keys say who asks, for the report; without them listening is limited to this machine.\n"
     "# `equipoise keys add NAME` makes one and prints the line to put here.\n"
     "#\n"
     "# keys:\n"
-    "#   web: { sha256: ..., tenant: acme, tags: { feature: search } }\n";
+    "#   web: { sha256: ..., tenant: acme, tags: { feature: search }, budget: [ $50/day, 200k tokens/minute ] }\n"
+    "\n"
+    "# Budgets are ceilings: what a request may come to cost is reserved before it is sent. `equipoise budget` shows\n"
+    "# them, and alerts tell of them; `equipoise alert test` tries where alerts go.\n"
+    "#\n"
+    "# budget: $2000/month      # everything together\n"
+    "# alerts: { webhook: $ALERTS_URL }\n";
 
 static const char example_backends[] =
     "# Nothing was found on this machine: no provider's key in the environment, no engine on its usual port.\n"

@@ -1,5 +1,6 @@
 /* Where alerts go. A webhook's address is often a secret in itself: no message holds its path. */
 #include "config/build.h"
+#include "config/outside.h"
 #include "config/value.h"
 
 static const usec CONNECT_US = 5 * USEC_PER_S, ANSWER_US = 10 * USEC_PER_S;
@@ -124,7 +125,7 @@ build_alerts(struct build *build)
     build->config->alerts.repeat_us = draft->repeat_us;
     build->config->alerts.runaway_times = draft->runaway_times;
     build->config->alerts.runaway_at_least = draft->runaway_at_least;
-    if (draft->webhook != NULL)
+    if (draft->webhook != NULL && !build->reader.outside->no_secrets)
         make_endpoint(build, yaml_get(at, "webhook"));
     read_shares(build, draft->shares);
 }

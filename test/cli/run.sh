@@ -170,6 +170,10 @@ configurations() {
     printf 'backends: { a: { url: "http://127.0.0.1:9" } }\nroutes: { r: { reference: a/m } }\n' >good.yaml
     printf 'listen: 127.0.0.1:8080\n' >empty.yaml
     printf 'data: [ 1 ]\n' >list.yaml
+    # Whoever only looks need not have the secrets at hand.
+    printf 'backends: { a: { url: "http://127.0.0.1:9", key: $NOT_SET } }\nbudget: $5/day\nalerts: { webhook: $NOT_SET }\n' >secrets.yaml
+    expect_eq 3 'NOT_SET is not set' check secrets.yaml
+    expect_eq 1 'there is no ledger in equipoise-data yet' budget --config secrets.yaml
     expect_eq 3 'no configuration none.yaml.*equipoise init -o none.yaml' serve --config none.yaml
     expect_eq 3 'no configuration none.yaml' check none.yaml
     expect_eq 3 'no configuration none.yaml' report --config none.yaml
