@@ -130,7 +130,7 @@ plain_len(struct slice text)
 
     while (at < text.len) {
         unsigned char c = (unsigned char)text.data[at];
-        size_t len = c < 0x20 || c == '"' || c == '\\' ? 0 : text_utf8_len(slice_from(text, at));
+        size_t len = c < 0x20 || c == '"' || c == '\\' ? 0 : c < 0x80 ? 1 : text_utf8_len(slice_from(text, at));
 
         if (len == 0)
             break;

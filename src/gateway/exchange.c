@@ -30,32 +30,30 @@ static void release(struct exchange *exchange);
 /* The allowed moves; only exchange_move changes the state. Every way ends in EXCHANGE_SETTLED, which becomes
  * EXCHANGE_RELEASED when the last hold is dropped. */
 static const struct move {
-    enum exchange_state from;
-    enum exchange_event on;
     enum exchange_state to;
-    void (*does)(struct exchange *);
-} moves[] = {
-    {EXCHANGE_READING, BODY_READ, EXCHANGE_PARSING, parse},
-    {EXCHANGE_READING, BODY_INVALID, EXCHANGE_SETTLED, refuse},
-    {EXCHANGE_READING, BODY_PARSED, EXCHANGE_WEIGHING, weigh}, /* pass-through has nothing to parse */
-    {EXCHANGE_PARSING, BODY_PARSED, EXCHANGE_WEIGHING, weigh},
-    {EXCHANGE_PARSING, BODY_INVALID, EXCHANGE_SETTLED, refuse},
-    {EXCHANGE_WEIGHING, PLAN_CHOSEN, EXCHANGE_SERVING, serve},
-    {EXCHANGE_WEIGHING, PLANS_REST, EXCHANGE_WEIGHING, attempt_wait},
-    {EXCHANGE_WEIGHING, REST_OVER, EXCHANGE_WEIGHING, choose_again},
-    {EXCHANGE_WEIGHING, NOTHING_FITS, EXCHANGE_SETTLED, refuse},
-    {EXCHANGE_WEIGHING, ANSWER_KEPT, EXCHANGE_ANSWERING, open_answer}, /* it was made before, for the same request */
-    {EXCHANGE_SERVING, FIRST_BYTE, EXCHANGE_ANSWERING, open_answer},
-    {EXCHANGE_SERVING, ATTEMPT_FAILED, EXCHANGE_WEIGHING, choose_again},
-    {EXCHANGE_SERVING, ATTEMPTS_SPENT, EXCHANGE_SETTLED, refuse},
-    {EXCHANGE_ANSWERING, ANSWER_COMPLETE, EXCHANGE_SETTLED, finish},
-    {EXCHANGE_ANSWERING, ANSWER_CUT, EXCHANGE_SETTLED, cut_off},
-    {EXCHANGE_READING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
-    {EXCHANGE_PARSING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
-    {EXCHANGE_WEIGHING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
-    {EXCHANGE_SERVING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
-    {EXCHANGE_ANSWERING, CLIENT_GONE, EXCHANGE_SETTLED, abandon},
-    {EXCHANGE_SETTLED, LAST_HOLD_DROPPED, EXCHANGE_RELEASED, release},
+    void (*does)(struct exchange *); /* NULL: not allowed */
+} moves[EXCHANGE_RELEASED][LAST_HOLD_DROPPED + 1] = {
+    [EXCHANGE_READING][BODY_READ] = {EXCHANGE_PARSING, parse},
+    [EXCHANGE_READING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
+    [EXCHANGE_READING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh}, /* pass-through has nothing to parse */
+    [EXCHANGE_PARSING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh},
+    [EXCHANGE_PARSING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
+    [EXCHANGE_WEIGHING][PLAN_CHOSEN] = {EXCHANGE_SERVING, serve},
+    [EXCHANGE_WEIGHING][PLANS_REST] = {EXCHANGE_WEIGHING, attempt_wait},
+    [EXCHANGE_WEIGHING][REST_OVER] = {EXCHANGE_WEIGHING, choose_again},
+    [EXCHANGE_WEIGHING][NOTHING_FITS] = {EXCHANGE_SETTLED, refuse},
+    [EXCHANGE_WEIGHING][ANSWER_KEPT] = {EXCHANGE_ANSWERING, open_answer}, /* it was made before, for the same request */
+    [EXCHANGE_SERVING][FIRST_BYTE] = {EXCHANGE_ANSWERING, open_answer},
+    [EXCHANGE_SERVING][ATTEMPT_FAILED] = {EXCHANGE_WEIGHING, choose_again},
+    [EXCHANGE_SERVING][ATTEMPTS_SPENT] = {EXCHANGE_SETTLED, refuse},
+    [EXCHANGE_ANSWERING][ANSWER_COMPLETE] = {EXCHANGE_SETTLED, finish},
+    [EXCHANGE_ANSWERING][ANSWER_CUT] = {EXCHANGE_SETTLED, cut_off},
+    [EXCHANGE_READING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_PARSING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_WEIGHING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_SERVING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_ANSWERING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_SETTLED][LAST_HOLD_DROPPED] = {EXCHANGE_RELEASED, release},
 };
 
 const char *
@@ -78,14 +76,14 @@ ending_name(enum ending ending)
 void
 exchange_move(struct exchange *exchange, enum exchange_event event)
 {
-    for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
-        if (moves[i].from != exchange->state || moves[i].on != event)
-            continue;
-        exchange->state = moves[i].to;
-        moves[i].does(exchange);
-        return;
-    }
-    ensure_failed("an exchange moves only where the table allows", __FILE__, __LINE__);
+    const struct move *move;
+
+    ENSURE(exchange->state < EXCHANGE_RELEASED);
+    move = &moves[exchange->state][event];
+    if (move->does == NULL)
+        ensure_failed("an exchange moves only where the table allows", __FILE__, __LINE__);
+    exchange->state = move->to;
+    move->does(exchange);
 }
 
 void

@@ -29,33 +29,38 @@ may_break_lines(const char *text, size_t len)
     return low != 0;
 }
 
-/* What an application got from elsewhere must not end a line of ours. */
-static void
-add_safely(struct buffer *out, struct slice text)
+/* What an application got from elsewhere must not end a line of ours. Returns the end of what was written. */
+static char *
+put_safely(char *to, struct slice text)
 {
-    char *to = buffer_reserve(out, text.len);
-
     if (text.len == 0)
-        return;
+        return to;
     memcpy(to, text.data, text.len);
-    out->end += text.len;
     if (!may_break_lines(to, text.len))
-        return;
+        return to + text.len;
     for (size_t i = 0; i < text.len; i++)
         if (to[i] == '\r' || to[i] == '\n' || to[i] == '\0')
             to[i] = ' ';
+    return to + text.len;
 }
 
 void
 head_add_headers(struct buffer *out, const struct http_header *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (framing_owns(headers[i].name))
+        struct slice name = headers[i].name, value = headers[i].value;
+        char *to;
+
+        if (framing_owns(name))
             continue;
-        add_safely(out, headers[i].name);
-        buffer_add(out, SLICE_LITERAL(": "));
-        add_safely(out, headers[i].value);
-        buffer_add(out, SLICE_LITERAL("\r\n"));
+        to = buffer_reserve(out, name.len + value.len + 4);
+        to = put_safely(to, name);
+        *to++ = ':';
+        *to++ = ' ';
+        to = put_safely(to, value);
+        *to++ = '\r';
+        *to++ = '\n';
+        out->end += name.len + value.len + 4;
     }
 }
 
