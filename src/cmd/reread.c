@@ -182,6 +182,8 @@ void
 reread_stop(struct reread *reread)
 {
     reread->stopped = true;
+    if (reread->reloader != NULL)
+        reloader_stop(reread->reloader);
 }
 
 static void

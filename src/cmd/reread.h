@@ -37,7 +37,7 @@ void reread_free(struct reread *reread);
 /* On the first worker, when it starts: what the admin's page asks. NULL: there is nothing to read again. */
 struct reloader *reread_start(struct reread *reread, struct world *first);
 
-/* On the first worker: SIGHUP does nothing any more. */
+/* On the first worker, before the workers stop: nothing is read again, whoever asks. */
 void reread_stop(struct reread *reread);
 
 /* From any thread until live_join. */

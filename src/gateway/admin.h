@@ -13,7 +13,7 @@
  *                        "lever": NAME, "to": "off"|"shadow"|"on"|"on 5%"|"file"} sets one until the next start
  *
  *   POST /reload         reads the configuration again and answers when it holds on all workers: 200 with what changed,
- *                        422 with what is wrong (then nothing changes), 409: there is no file
+ *                        422 with what is wrong (then nothing changes), 409: there is no file, 503: it stops
  *
  * What is set is written to the log of changes, with the user that the header x-equipoise-who names; "recorded" tells
  * whether it is. A switch works even where it cannot be recorded.

@@ -6,7 +6,7 @@ struct reloader {
     struct reload_options options;
     struct gateway *gateway;
     struct world *first;
-    bool running, again;
+    bool running, again, stopped;
     struct list waiting, later; /* for the one under way; for the one after it */
     struct job job;
     struct adoption adoption;
@@ -117,12 +117,33 @@ start(struct reloader *reloader)
     reloader->first->ops->work(reloader->first, &reloader->job);
 }
 
+static void
+tell_stopped(struct list *waiting)
+{
+    while (!list_empty(waiting)) {
+        struct reload_waiter *waiter = CONTAINER_OF(list_first(waiting), struct reload_waiter, link);
+
+        list_remove(&waiter->link);
+        waiter->told(waiter, ERR_STOPPING, SLICE_LITERAL("the gateway is stopping, so nothing is read again\n"));
+    }
+}
+
+void
+reloader_stop(struct reloader *reloader)
+{
+    reloader->stopped = true;
+    reloader->again = false;
+    tell_stopped(&reloader->later);
+}
+
 void
 reloader_ask(struct reloader *reloader, struct reload_waiter *waiter)
 {
     if (waiter != NULL)
-        list_append(reloader->running ? &reloader->later : &reloader->waiting, &waiter->link);
-    if (reloader->running)
+        list_append(reloader->running || reloader->stopped ? &reloader->later : &reloader->waiting, &waiter->link);
+    if (reloader->stopped)
+        tell_stopped(&reloader->later);
+    else if (reloader->running)
         reloader->again = true;
     else
         start(reloader);

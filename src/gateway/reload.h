@@ -27,6 +27,10 @@ struct reload_waiter {
 struct reloader *reloader_new(struct gateway *gateway, struct world *first, const struct reload_options *options);
 void reloader_free(struct reloader *reloader); /* none is under way */
 
+/* Before the workers stop: what is under way comes to its end, and nothing is read after it. Who has asked for more, or
+ * does from now on, is told ERR_STOPPING. */
+void reloader_stop(struct reloader *reloader);
+
 /* `waiter` may be NULL. */
 void reloader_ask(struct reloader *reloader, struct reload_waiter *waiter);
 

@@ -349,6 +349,34 @@ who_asks_is_told_of_a_reading_of_its_own(void **state)
     scene_passed(s);
 }
 
+/* What stops reads nothing again, also for those who had asked before: the loops would end under it. */
+static void
+who_asks_a_gateway_that_stops_is_told_so(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 10, .workers = 3});
+    struct file file;
+    struct reloader *reloader = reads(s, &file);
+    struct asker askers[3];
+
+    file.text = TWO_ROUTES;
+    for (unsigned i = 0; i < 3; i++)
+        askers[i] = (struct asker){.waiter.told = asker_told, .file = &file};
+    reloader_ask(reloader, &askers[0].waiter);
+    reloader_ask(reloader, &askers[1].waiter);
+    reloader_ask(reloader, NULL);
+    reloader_stop(reloader);
+    assert_int_equal(file.refused, 1);
+    reloader_ask(reloader, &askers[2].waiter);
+    reloader_ask(reloader, NULL);
+    assert_int_equal(file.refused, 2);
+    scene_rest(s);
+    assert_int_equal(file.told, 1); /* what had begun is brought to its end */
+    assert_int_equal(file.loads, 1);
+    assert_int_equal(file.over, 1);
+    reloader_free(reloader);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -363,6 +391,7 @@ main(void)
         cmocka_unit_test_teardown(the_held_out_stay_held_out, scene_teardown),
         cmocka_unit_test_teardown(a_bad_file_changes_nothing, scene_teardown),
         cmocka_unit_test_teardown(who_asks_is_told_of_a_reading_of_its_own, scene_teardown),
+        cmocka_unit_test_teardown(who_asks_a_gateway_that_stops_is_told_so, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
