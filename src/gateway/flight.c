@@ -68,19 +68,37 @@ wake_all(struct flight *flight)
 }
 
 /* Some backends repeat in their errors the key that they refuse. It is ours, and no client's. */
+static bool
+may_tell_secret(const struct flight *flight)
+{
+    return flight->status >= 400 && flight->secret.len >= SECRET_BYTES_LEAST;
+}
+
 static void
 hide_secret(const struct flight *flight, char *bytes, size_t len)
 {
     const struct slice *secret = &flight->secret;
     char *at;
 
-    if (flight->status < 400 || secret->len < SECRET_BYTES_LEAST)
+    if (!may_tell_secret(flight))
         return;
     while ((at = memmem(bytes, len, secret->data, secret->len)) != NULL) {
         memset(at, '*', secret->len);
         len -= (size_t)(at - bytes) + secret->len;
         bytes = at + secret->len;
     }
+}
+
+/* So many bytes at the end may be the start of the secret, which the next piece goes on with. */
+static size_t
+secret_begun(const struct flight *flight, struct slice bytes)
+{
+    struct slice secret = flight->secret;
+    size_t len = secret.len <= bytes.len ? secret.len - 1 : bytes.len;
+
+    while (len > 0 && memcmp(bytes.data + bytes.len - len, secret.data, len) != 0)
+        len--;
+    return len;
 }
 
 static void
@@ -274,6 +292,30 @@ flight_answer_bytes(const struct flight *flight)
 }
 
 static void
+take_piece(struct flight *flight, struct slice piece)
+{
+    meter_unmetered(flight);
+    append(flight, piece, METER_PLAIN, true);
+    flight->unmetered = chunk_hold(CONTAINER_OF(flight->chunks.prev, struct flight_chunk, link)->bytes);
+}
+
+/* What may be the start of the secret waits for what follows; a whole one goes first, for it may end as it starts. */
+static void
+take_error(struct flight *flight, struct slice piece)
+{
+    struct buffer *withheld = &flight->withheld;
+    struct slice whole;
+
+    buffer_add(withheld, piece);
+    hide_secret(flight, withheld->data + withheld->start, buffer_len(withheld));
+    whole = buffer_content(withheld);
+    whole = slice_first(whole, whole.len - secret_begun(flight, whole));
+    if (whole.len > 0)
+        take_piece(flight, whole);
+    buffer_consume(withheld, whole.len);
+}
+
+static void
 on_body(struct call *call, struct slice piece)
 {
     struct flight *flight = flight_of(call);
@@ -282,10 +324,10 @@ on_body(struct call *call, struct slice piece)
         flight->first_byte_us = world_now_us(flight->world);
     if (flight->is_stream) {
         take_stream(flight, piece);
+    } else if (may_tell_secret(flight)) {
+        take_error(flight, piece);
     } else {
-        meter_unmetered(flight);
-        append(flight, piece, METER_PLAIN, true);
-        flight->unmetered = chunk_hold(CONTAINER_OF(flight->chunks.prev, struct flight_chunk, link)->bytes);
+        take_piece(flight, piece);
     }
     balance_pressure(flight);
     wake_all(flight);
@@ -308,6 +350,8 @@ on_end(struct call *call)
 
     call->inside = NULL;
     if (!flight->is_stream) {
+        if (buffer_len(&flight->withheld) > 0)
+            take_piece(flight, buffer_content(&flight->withheld));
         meter_all(flight);
     } else if (rest.len > 0) {
         /* The end of the connection ends the last event too. */
@@ -455,6 +499,7 @@ flight_release(struct flight *flight)
     drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
     chunk_release(flight->unmetered);
     kept_release(flight->keep);
+    buffer_free(&flight->withheld);
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);

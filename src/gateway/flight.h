@@ -53,6 +53,7 @@ struct flight {
     bool unread;      /* some event was too long to be read */
     struct sse_framer framer;
     struct meter meter;
+    struct buffer withheld;  /* the end of an error's answer so far, if it may be the start of the secret */
     struct chunk *unmetered; /* the newest piece of a buffered answer; NULL: all is metered */
     struct list chunks;
     struct list cursors;

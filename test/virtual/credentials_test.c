@@ -102,10 +102,40 @@ nobody_waits_for_a_client_that_left(void **state)
     scene_passed(s);
 }
 
+/* Some backends repeat the key that they refuse, wherever the pieces of their answer end. This one
+ * ends as it begins. */
+static void
+a_key_that_an_error_repeats_is_starred_out_however_it_is_cut(void **state)
+{
+    static const char whole[] = "{\"error\":{\"message\":\"Bad keys: sk-of-us-sk-of-us-sk-of, sk-of-us-sk-on.\"}}";
+    static const char starred[] = "{\"error\":{\"message\":\"Bad keys: **************-us-sk-of, sk-of-us-sk-on.\"}}";
+
+    for (size_t i = 1; i + 1 < sizeof(whole); i++) {
+        struct scene *s = scene_new(
+            state, (struct scene_options){.seed = i,
+                                          .config = "backends: { alpha: { url: \"http://alpha.example\", key: "
+                                                    "sk-of-us-sk-of } }\n"
+                                                    "routes: { assistant: { reference: alpha/big } }\n"});
+        struct vbackend *alpha = scene_backend(s, "alpha");
+        struct vclient *c;
+
+        vbackend_decides(alpha, NULL, NULL);
+        vbackend_plays(alpha, play_head(401, "content-type: application/json\n"), play_bytes(slice_make(whole, i)),
+                       play_wait(USEC_PER_MS), play_bytes(slice_make(whole + i, sizeof(whole) - 1 - i)), play_end());
+        c = scene_asks(s, (struct ask){.target = i % 2 == 0 ? "/backend/alpha/v1/x" : NULL});
+        scene_rest(s);
+        assert_int_equal(vclient_status(c), 401);
+        assert_slice_is(vclient_body(c), starred);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_key_that_an_error_repeats_is_starred_out_however_it_is_cut, scene_teardown),
         cmocka_unit_test_teardown(the_backend_gets_what_was_printed, scene_teardown),
         cmocka_unit_test_teardown(a_refused_credential_is_printed_anew, scene_teardown),
         cmocka_unit_test_teardown(a_command_that_fails_is_a_clear_502, scene_teardown),
