@@ -230,11 +230,7 @@ reloaded(struct reload_waiter *waiter, enum status status, struct slice words)
     struct visit *visit = CONTAINER_OF(waiter, struct visit, waiter);
 
     if (visit_goes_on(visit))
-        visit_reply(visit,
-                    status == OK             ? 200
-                    : status == ERR_STOPPING ? 503
-                                             : 422,
-                    "text/plain; charset=utf-8", words);
+        visit_reply(visit, status == OK ? 200 : status == ERR_STOPPING ? 503 : 422, "text/plain; charset=utf-8", words);
 }
 
 void
