@@ -20,7 +20,7 @@ write_all(int fd, struct slice content)
             return ERR_IO;
         content = slice_from(content, (size_t)written);
     }
-    return fsync(fd) == 0 ? OK : ERR_IO;
+    return OK;
 }
 
 /* Writes to `fd`, which it closes, and puts `from` in place; on failure nothing stays. */
@@ -28,8 +28,11 @@ static enum status
 write_and_place(int fd, const char *from, const char *path, struct slice content, bool replace)
 {
     enum status status = write_all(fd, content);
-    int why = errno;
+    int why;
 
+    if (status == OK && fsync(fd) != 0)
+        status = ERR_IO;
+    why = errno;
     if (close(fd) != 0 && status == OK) {
         status = ERR_IO;
         why = errno;
@@ -68,9 +71,27 @@ write_beside(const char *path, struct slice content, bool replace)
     return status;
 }
 
+/* A device or a pipe has no old content to keep, and renaming would put a file in its place. */
+static enum status
+write_into(const char *path, struct slice content)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC), why;
+    enum status status = fd >= 0 ? write_all(fd, content) : ERR_IO;
+
+    why = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = why;
+    return status;
+}
+
 enum status
 file_replace(const char *path, struct slice content)
 {
+    struct stat about;
+
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return write_into(path, content);
     return write_beside(path, content, true);
 }
 

@@ -6,7 +6,7 @@
 #include "base/status.h"
 
 /* Writes a file beside it and renames it. An existing file keeps its permissions, a new one gets 0600: configurations
- * may hold secrets. ERR_IO with errno set. */
+ * may hold secrets. What is there and no plain file, a pipe or a device, is written to. ERR_IO with errno set. */
 enum status file_replace(const char *path, struct slice content) MUST_CHECK;
 
 /* The same, but ERR_EXISTS if there is a file. */

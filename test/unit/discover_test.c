@@ -1,4 +1,5 @@
 /* What is found on a machine becomes a configuration that loads, and files are replaced whole. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -173,6 +174,30 @@ files_are_replaced_whole(void **state)
     assert_int_equal(rmdir(folder), 0); /* nothing was left beside it */
 }
 
+/* A pipe, a terminal, /dev/full: what is no plain file is written to, and stays what it is. */
+static void
+what_is_no_file_is_not_replaced(void **state)
+{
+    char folder[] = "/tmp/equipoise-test-XXXXXX", path[64], got[8];
+    struct stat about;
+    int reader;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/f", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(file_replace(path, slice_of("three")), OK);
+    assert_int_equal(stat(path, &about), 0);
+    assert_true(S_ISFIFO(about.st_mode));
+    assert_int_equal(read(reader, got, sizeof(got)), 5);
+    assert_memory_equal(got, "three", 5);
+    close(reader);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int
 main(void)
 {
@@ -180,6 +205,7 @@ main(void)
         cmocka_unit_test(nothing_found_still_loads),
         cmocka_unit_test(what_is_found_is_used),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(what_is_no_file_is_not_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
