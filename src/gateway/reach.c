@@ -159,7 +159,7 @@ reach_pick(struct exchange *exchange)
 /* Learning */
 
 /* What an attempt's end says of its endpoint. */
-enum opinion { OPINION_NONE, OPINION_WORKS, OPINION_FAILS };
+enum lesson { LESSON_NONE, LESSON_WORKS, LESSON_FAILS };
 
 /* Overloaded, broken, or a proxy that cannot reach what is behind it. A method or feature that is not there (501) is the request's affair. */
 static bool
@@ -170,21 +170,21 @@ is_failing(unsigned status)
 
 /* What our side ended, what never left it, and a kept connection that its peer had closed (RFC 9112, 9.3.1) say nothing.
  * Errors that are the request's own show that the server works. */
-static enum opinion
-opinion_of(const struct flight *flight)
+static enum lesson
+lesson_of(const struct flight *flight)
 {
     if (is_failing(flight->status))
-        return OPINION_FAILS;
+        return LESSON_FAILS;
     if (flight->state == FLIGHT_FAILED) {
         bool stale = flight->call.reused && flight_did_nothing(flight);
 
-        return stale || flight->failure == CALL_FULL ? OPINION_NONE : OPINION_FAILS;
+        return stale || flight->failure == CALL_FULL ? LESSON_NONE : LESSON_FAILS;
     }
     if (flight->meter.failed && flight->status < 400)
-        return OPINION_FAILS; /* an error event within the stream */
+        return LESSON_FAILS; /* an error event within the stream */
     if (flight->status >= 400)
-        return OPINION_WORKS;
-    return flight->state == FLIGHT_COMPLETE ? OPINION_WORKS : OPINION_NONE;
+        return LESSON_WORKS;
+    return flight->state == FLIGHT_COMPLETE ? LESSON_WORKS : LESSON_NONE;
 }
 
 static struct slice
@@ -254,13 +254,13 @@ static void
 report_endpoint(struct exchange *exchange, struct health *health, usec now_us)
 {
     const struct flight *flight = exchange->cursor.flight;
-    enum opinion opinion = opinion_of(flight);
+    enum lesson lesson = lesson_of(flight);
     enum health_change change = HEALTH_SAME;
     const char *why = flight->why != NULL ? flight->why : "its answers are errors";
 
-    if (opinion == OPINION_NONE)
+    if (lesson == LESSON_NONE)
         health_unknown(health, now_us);
-    else if (opinion == OPINION_WORKS)
+    else if (lesson == LESSON_WORKS)
         change = health_worked(health, flight->opened_us, now_us);
     else
         change = health_failed(health, flight->opened_us, now_us);

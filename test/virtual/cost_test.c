@@ -27,6 +27,8 @@ cost_of(void **state, uint64_t seed, enum api api, bool stream, const struct pro
     assert_row_is(s, 0, state, "ok");
     assert_row_is(s, 0, exactness, "exact");
     cost = s->rows[0].cost;
+    assert_true(s->rows[0].baseline == cost); /* the reference served: nothing is saved, nor lost */
+    assert_int_equal(s->rows[0].saving_count, 0);
     scene_free(s, state);
     return cost;
 }

@@ -1,4 +1,5 @@
-/* What becomes of probes whose clients leave, and of requests that wait for the same rest. */
+/* What answers say of who gives them, what becomes of probes whose clients leave, and of requests that wait for the same
+ * rest. */
 #include "scene.h"
 
 static const char places[] =
@@ -86,12 +87,43 @@ who_waits_for_a_rest_comes_back_at_a_moment_of_its_own(void **state)
     scene_passed(s);
 }
 
+static void
+ask_thrice(struct scene *s)
+{
+    for (unsigned n = 0; n < HEALTH_FAILURES_IN_A_ROW; n++) {
+        scene_asks(s, (struct ask){.model = "alone", .stream = true});
+        scene_rest(s);
+    }
+}
+
+/* An error event within a stream is a failure, though its status is 200; a feature that is not there (501) is none. An
+ * ejection for a second alerts nobody. */
+static void
+failures_are_told_by_more_than_the_status(void **state)
+{
+    struct scene *s = open_places(state, 4);
+    struct vbackend *cheap = scene_backend(s, "cheap");
+
+    scene_provider(s, "cheap")->status = 501;
+    ask_thrice(s);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_EJECTIONS), 0);
+    vbackend_decides(cheap, NULL, NULL);
+    vbackend_plays(cheap, play_head(200, "content-type: text/event-stream\n"),
+                   play_text("data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"),
+                   play_end());
+    ask_thrice(s);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_EJECTIONS), 1);
+    assert_int_equal(s->gateway.alerts.waiting_count, 0);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_probe_that_its_client_leaves_is_free_again, scene_teardown),
         cmocka_unit_test_teardown(who_waits_for_a_rest_comes_back_at_a_moment_of_its_own, scene_teardown),
+        cmocka_unit_test_teardown(failures_are_told_by_more_than_the_status, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

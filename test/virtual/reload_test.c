@@ -133,6 +133,10 @@ credentials_live_through_reloads(void **state)
         "  alpha: { url: \"http://alpha.example\", auth: { command: print-token, refresh: 5m } }\n"
         "routes: { assistant: { reference: alpha/big } }\n"
         "prices: { override: { alpha/big: { input: $2/M, output: $8/M } } }\n";
+    static const char otherwise[] =
+        "backends:\n"
+        "  alpha: { url: \"http://alpha.example\", auth: { command: print-other, refresh: 5m } }\n"
+        "routes: { assistant: { reference: alpha/big } }\n";
     struct scene *s = scene_new(state, (struct scene_options){.seed = 5, .config = setting});
     struct vclient *first, *second;
 
@@ -152,6 +156,12 @@ credentials_live_through_reloads(void **state)
     scene_rest(s);
     assert_int_equal(vclient_status(second), 200);
     assert_int_equal(vcommand_runs(s->history, "print-token"), 2);
+    scene_reload(s, otherwise); /* what another command would print is another secret */
+    scene_rest(s);
+    vcommand_does(s->history, "print-other", (struct vcommand_script){.output = "other"});
+    second = scene_asks(s, (struct ask){0});
+    scene_rest(s);
+    assert_slice_is(vbackend_seen_header(scene_backend(s, "alpha"), 3, "authorization"), "Bearer other");
     assert_int_equal(s->gateway.workers[0]->views, 1);
     scene_passed(s);
 }
