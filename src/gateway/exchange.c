@@ -285,8 +285,8 @@ choose(struct exchange *exchange)
         exchange_move(exchange, PLAN_CHOSEN);
     } else if (exchange->wait_us > 0) {
         exchange_move(exchange, PLANS_REST);
-    } else if (!reserve_refuses(exchange)) {
-        attempt_none_left(exchange);
+    } else if (exchange->why != NULL || !reserve_refuses(exchange)) {
+        attempt_none_left(exchange); /* what failed before is the reason, not that a detour is over budget */
     }
 }
 

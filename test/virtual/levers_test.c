@@ -283,6 +283,37 @@ settings_as_text(void **state)
 
 #define LEVERS_TEST(test) cmocka_unit_test_teardown(test, scene_teardown)
 
+/* A detour that the budget does not allow leaves the client with what happened: its backend failed, and it may come
+ * again. It is not its budget that stood in its way. */
+static void
+a_detour_beyond_the_budget_refuses_nobody(void **state)
+{
+    static const char detour[] =
+        "backends:\n"
+        "  cheap: { url: \"http://cheap.example\", models: [ big ] }\n"
+        "  dear:  { url: \"http://dear.example\", models: [ big ] }\n"
+        "routes: { either: { reference: cheap/big, candidates: [ dear/big ], levers: { alternatives: on } } }\n"
+        "prices:\n"
+        "  override:\n"
+        "    cheap/big: { input: $0.10/M, output: $0.40/M }\n"
+        "    dear/big:  { input: $2000/M, output: $8000/M }\n";
+    struct scene *s =
+        scene_new(state, (struct scene_options){.seed = 37, .config = detour, .key = "budget: $0.01/day"});
+    struct vclient *c;
+
+    scene_provider(s, "cheap")->status = 503;
+    c = scene_asks(s, (struct ask){.model = "either"});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 502);
+    assert_int_equal(vclient_header(c, "x-should-retry").len, 0);
+    assert_contains(vclient_body(c), "cheap/big answered with status 503");
+    assert_row_is(s, 0, state, "upstream failed");
+    assert_contains(scene_row(s, 0)->plans, "budget");
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "dear")), 0);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_REFUSED_USD), 0);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -295,6 +326,7 @@ main(void)
         LEVERS_TEST(what_cannot_be_set_is_explained),
         LEVERS_TEST(whoever_sets_it_may_leave),
         cmocka_unit_test(settings_as_text),
+        cmocka_unit_test_teardown(a_detour_beyond_the_budget_refuses_nobody, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
