@@ -260,18 +260,28 @@ measure_slices(const struct replay_sample **by_arrival, size_t count, struct rep
     }
 }
 
-/* Samples stand in the order of their ends, so both ways through time are sorted. */
+/* What ended as it arrived, such as a refusal, was never in flight: its end would be counted before it. */
+static bool
+was_in_flight(const struct replay_sample *sample)
+{
+    return ended_at(sample) > sample->arrived_us;
+}
+
 static uint64_t
-most_at_once(const struct replay_stats *stats, const struct replay_sample **by_arrival)
+most_at_once(const struct replay_stats *stats, const struct replay_sample **by_arrival, double *ends)
 {
     uint64_t now = 0, most = 0;
-    size_t ends = 0;
+    size_t count = 0, ended = 0;
 
+    for (size_t i = 0; i < stats->count; i++)
+        if (was_in_flight(&stats->samples[i]))
+            ends[count++] = (double)ended_at(&stats->samples[i]);
+    qsort(ends, count, sizeof(ends[0]), compare_numbers);
     for (size_t i = 0; i < stats->count; i++) {
-        while (ends < stats->count && ended_at(&stats->samples[ends]) <= by_arrival[i]->arrived_us) {
+        if (!was_in_flight(by_arrival[i]))
+            continue;
+        for (; ended < count && ends[ended] <= (double)by_arrival[i]->arrived_us; ended++)
             now--;
-            ends++;
-        }
         most = ++now > most ? now : most;
     }
     return most;
@@ -310,7 +320,7 @@ replay_summarize(const struct replay_stats *stats, unsigned slices_most, struct 
     out->first_token = measure(stats, first_token_of, scratch);
     out->per_token = measure(stats, per_token_of, scratch);
     out->total = measure(stats, total_of, scratch);
-    out->in_flight_most = most_at_once(stats, by_arrival);
+    out->in_flight_most = most_at_once(stats, by_arrival, scratch);
     add_to_slices(stats, out);
     measure_slices(by_arrival, stats->count, out, scratch);
     free(by_arrival);

@@ -20,6 +20,20 @@ trace_format_name(enum trace_format format)
 
 /* What readers share */
 
+/* A trace may hold anything; what is quoted of it must not steer the terminal. */
+static void
+quote_harmlessly(char *text)
+{
+    bool utf8 = text_is_utf8(slice_of(text));
+
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+
+        if (byte < ' ' || byte == 0x7f || (byte >= 0x80 && !utf8))
+            *text = '?';
+    }
+}
+
 enum status
 trace_bad(struct trace *trace, const char *hint, const char *format, ...)
 {
@@ -30,6 +44,7 @@ trace_bad(struct trace *trace, const char *hint, const char *format, ...)
     va_start(args, format);
     vsnprintf(said, sizeof(said), format, args);
     va_end(args);
+    quote_harmlessly(said);
     problems_add(trace->problems, where, "%s", said);
     return ERR_INVALID;
 }
@@ -203,11 +218,18 @@ check_order(struct trace *trace, usec at_us)
                      (double)(at_us - trace->first_us) / USEC_PER_S, (double)trace->last_us / USEC_PER_S);
 }
 
-static usec
-compressed_us(const struct trace *trace, usec at_us)
+/* From the trace's time to the time at which it plays. */
+static enum status
+place_in_time(struct trace *trace, usec at_us, usec *out)
 {
+    double speed = trace->options.speed > 0 ? trace->options.speed : 1;
+
     at_us -= trace->options.from_us;
-    return trace->options.speed > 0 ? (usec)((double)at_us / trace->options.speed) : at_us;
+    if ((double)at_us / speed > (double)SPAN_MOST_US)
+        return trace_bad(trace, "Look at its time, and at --speed.",
+                         "this request comes more than 100 years after the start");
+    *out = trace->options.speed > 0 ? (usec)((double)at_us / speed) : at_us;
+    return OK;
 }
 
 enum status
@@ -231,9 +253,9 @@ trace_next(struct trace *trace, struct trace_request *out)
             return ERR_NOT_FOUND;
         if (trace->last_us < options->from_us)
             continue;
-        out->at_us = compressed_us(trace, trace->last_us);
-        trace->given++;
-        return OK;
+        status = place_in_time(trace, trace->last_us, &out->at_us);
+        trace->given += status == OK ? 1 : 0;
+        return status;
     }
 }
 

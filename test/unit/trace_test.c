@@ -332,6 +332,11 @@ bad_lines_are_named(void **state)
         {RATES "a,0,x\n", 2, "expected rate_req_s, requests a second such as 25.5, found 'x'"},
         {RATES "a,0,1000001\n", 2, "expected rate_req_s"},
         {RATES ",0,1\n", 2, "expected a pool's name"},
+        {"\x1b]0;t\a\xff\n", 1, "known here: ?]0;t??"},
+        {"\x1b \xc3\xa9\n", 1, "known here: ? \xc3\xa9"},
+        {"{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1}\n"
+         "{\"timestamp\": 9223372036854775, \"input_length\": 1, \"output_length\": 1}\n",
+         2, "comes more than 100 years after the start"},
     };
 
     (void)state;
@@ -339,6 +344,8 @@ bad_lines_are_named(void **state)
         assert_refused(slice_of(cases[i].text), (struct trace_options){0}, cases[i].line, cases[i].words);
     assert_refused(slice_of(RATES "a,0,1\nb,0,1\n"), (struct trace_options){.pool = "c"}, 3,
                    "there is no pool 'c'; there are: a, b");
+    assert_refused(slice_of(HEAD "0,1,1\n3000000000,1,1\n"), (struct trace_options){.speed = 1e-6}, 3,
+                   "comes more than 100 years after the start");
     assert_refused(slice_of(three), (struct trace_options){.format = TRACE_MOONCAKE}, 1,
                    "not that of a trace in the format mooncake");
     assert_refused(slice_of(three), (struct trace_options){.format = TRACE_LEDGER}, 1, "this is not a ledger");

@@ -348,6 +348,49 @@ the_summary_is_exact(void **state)
     free(summary);
 }
 
+static void
+add_span(struct replay_stats *stats, usec arrived_us, usec total_us)
+{
+    struct row row;
+
+    row_init(&row);
+    row.arrived_wall_us = 1000 + arrived_us;
+    row.total_us = total_us;
+    row.state = SLICE_LITERAL("ok");
+    replay_stats_row(stats, &row);
+}
+
+/* What is refused at once was never in flight; rows may be booked in another order than they ended in. */
+static void
+most_in_flight_is_counted(void **state)
+{
+    static const char text[] = "backends: { a: { url: \"http://a.example\" } }\nroutes: { r: { reference: a/m } }\n";
+    struct replay_summary *summary = must_calloc(1, sizeof(*summary));
+    struct problems problems = {0};
+    struct replay_stats stats;
+    struct config *config;
+
+    (void)state;
+    assert_int_equal(config_load("c", SLICE_LITERAL(text), &problems, &config), OK);
+    problems_free(&problems);
+    replay_stats_init(&stats, config, 1000);
+    for (unsigned i = 0; i < 4; i++)
+        add_span(&stats, 5, 0);
+    replay_summarize(&stats, REPLAY_LINES_MOST, summary);
+    assert_int_equal(summary->in_flight_most, 0);
+    add_span(&stats, 10, 90);
+    add_span(&stats, 10, 10);
+    add_span(&stats, 20, 5); /* comes as one ends */
+    replay_summarize(&stats, REPLAY_LINES_MOST, summary);
+    assert_int_equal(summary->in_flight_most, 2);
+    add_span(&stats, 24, 1);
+    replay_summarize(&stats, REPLAY_LINES_MOST, summary);
+    assert_int_equal(summary->in_flight_most, 3);
+    replay_stats_free(&stats);
+    config_release(config);
+    free(summary);
+}
+
 /* Through a configuration with keys, a secret that is not there, a route with a cheaper alternative and limits. */
 static void
 through_a_configuration(void **state)
@@ -404,6 +447,7 @@ main(void)
         cmocka_unit_test(stopped_early),
         cmocka_unit_test(the_picture_is_xml),
         cmocka_unit_test(the_summary_is_exact),
+        cmocka_unit_test(most_in_flight_is_counted),
         cmocka_unit_test(through_a_configuration),
     };
 
