@@ -129,6 +129,13 @@ stream_so_far_event(struct stream_so_far *so_far, enum api api, yyjson_val *root
         take_choices(so_far, root);
 }
 
+bool
+stream_so_far_over(const struct stream_so_far *so_far, int64_t choices)
+{
+    ENSURE(choices >= 1);
+    return choices <= 64 && so_far->ended == ~(uint64_t)0 >> (64 - choices);
+}
+
 /* Ending: chat and completions */
 
 static void

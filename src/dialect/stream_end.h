@@ -30,6 +30,9 @@ void stream_so_far_free(struct stream_so_far *so_far);
 /* An event of the stream, parsed. */
 void stream_so_far_event(struct stream_so_far *so_far, enum api api, yyjson_val *root);
 
+/* Chat, completions: whether all of so many choices (at least 1) have told why they ended; of more than 64: never. */
+bool stream_so_far_over(const struct stream_so_far *so_far, int64_t choices);
+
 /* The events that end it. `tell_usage`: chat and completions tell the usage in a chunk of its own. */
 void stream_end(const struct stream_so_far *so_far, enum api api, const struct usage *usage, bool tell_usage,
                 struct buffer *out);

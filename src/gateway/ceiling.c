@@ -35,6 +35,15 @@ reserve_more(struct exchange *exchange, int64_t needed)
     return needed < r->output_tokens;
 }
 
+/* One of several answers may end long before the others. */
+static bool
+all_said(const struct exchange *exchange, const struct flight *flight)
+{
+    int64_t answers = exchange->facts.choices;
+
+    return flight->meter.finished && (answers == 1 || stream_so_far_over(&flight->meter.so_far, answers));
+}
+
 bool
 ceiling_reached(struct exchange *exchange)
 {
@@ -42,7 +51,7 @@ ceiling_reached(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     int64_t needed;
 
-    if (r == NULL || !r->metered || !flight->is_stream || flight_over(flight) || flight->meter.finished)
+    if (r == NULL || !r->metered || !flight->is_stream || flight_over(flight) || all_said(exchange, flight))
         return false;
     if (r->output_tokens >= r->output_most) /* all that it may say is reserved: does it keep to that? */
         return tokens_of(flight, r->surely_per_byte) > r->output_most;

@@ -214,6 +214,11 @@ make_chat_stream(struct asked *asked, struct buffer *data)
 {
     const struct provider *provider = asked->provider;
 
+    if (provider->second_ends) {
+        buffer_printf(data, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":1,\"delta\":{},", asked->model);
+        buffer_add_text(data, "\"finish_reason\":\"stop\"}]}");
+        event_add(asked, NULL, data);
+    }
     for (unsigned i = 0; i < provider->words; i++) {
         if (asked->api == API_COMPLETIONS)
             buffer_printf(data, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"text\":\"w%u \"}]}",

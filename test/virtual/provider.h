@@ -32,6 +32,7 @@ struct provider {
     unsigned cut_after;   /* cuts the stream after that many words; 0: does not */
     unsigned stuck_after; /* says nothing more after that many words; 0: goes on */
     unsigned status;      /* other than 0 or 200: answers an error */
+    bool second_ends;     /* chat: a second choice has nothing to say, and ends before the first begins */
     bool byte_by_byte;    /* every byte of a stream is a piece of its own */
 };
 
