@@ -82,9 +82,9 @@ learn_bounds(struct experience *experience, const struct answer_seen *seen)
 
     if (!seen->clipped && seen->output_tokens > 0)
         latency_add(&experience->outputs, seen->output_tokens * USEC_PER_MS);
-    if (seen->request_bytes > 0 && !seen->has_images)
+    if (seen->request_bytes > 0 && !seen->more_than_text)
         latency_add(&experience->input_density, seen->input_tokens * 1000 / seen->request_bytes * USEC_PER_MS);
-    if (excess > experience->input_excess && !seen->has_images)
+    if (excess > experience->input_excess && !seen->more_than_text)
         experience->input_excess = excess;
     if (seen->reasoning_tokens > 0 || seen->output_tokens > seen->text_bytes + MARKS_MOST)
         experience->output_hidden = true;

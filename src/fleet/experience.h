@@ -62,8 +62,9 @@ struct answer_seen {
     usec first_token_us, total_us;
     int64_t request_bytes, text_bytes, input_tokens, output_tokens, reasoning_tokens;
     bool exact;
-    bool clipped;    /* the answer ended at a cap of ours: its length tells nothing */
-    bool has_images; /* the request's bytes are not only text */
+    bool clipped; /* the answer ended at a cap of ours: its length tells nothing */
+    bool
+        more_than_text; /* tokens went in that no text shows: images, files, what is kept at or found by the provider */
 };
 void experience_learn(struct experience *experience, const struct answer_seen *seen);
 

@@ -453,7 +453,8 @@ learn(const struct exchange *exchange)
                          .input_tokens = exchange->usage.input_tokens,
                          .output_tokens = exchange->usage.output_tokens,
                          .reasoning_tokens = exchange->usage.output_reasoning_tokens,
-                         .has_images = exchange->facts.images > 0,
+                         .more_than_text = exchange->facts.bound.images > 0 || exchange->facts.bound.has_audio ||
+                                           exchange->facts.bound.unbounded != NULL,
                          .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
                          .exact = exchange->usage.exactness == USAGE_EXACT,
                      });
