@@ -14,34 +14,6 @@ is_true(yyjson_val *value)
     return value != NULL && yyjson_is_true(value);
 }
 
-static bool
-is_image_type(const char *type)
-{
-    return type != NULL &&
-           (strcmp(type, "image_url") == 0 || strcmp(type, "input_image") == 0 || strcmp(type, "image") == 0);
-}
-
-static unsigned
-count_images(yyjson_val *turns)
-{
-    unsigned images = 0;
-    size_t i, most, j, parts;
-    yyjson_val *turn, *part;
-
-    if (!yyjson_is_arr(turns))
-        return 0;
-    yyjson_arr_foreach(turns, i, most, turn)
-    {
-        yyjson_val *content = yyjson_obj_get(turn, "content");
-
-        if (!yyjson_is_arr(content))
-            continue;
-        yyjson_arr_foreach(content, j, parts, part) images +=
-            is_image_type(yyjson_get_str(yyjson_obj_get(part, "type")));
-    }
-    return images;
-}
-
 /* The raw turns up to and including the first that is the user's: they stay the same while a conversation grows. */
 static struct slice
 first_turn_of(struct slice turns)
@@ -232,7 +204,6 @@ static void
 read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, const struct spans *spans)
 {
     yyjson_val *temperature = yyjson_obj_get(root, "temperature");
-    const char *turns = turns_name(out->api);
 
     out->model = read_text(root, "model", arena);
     out->model_span = spans->model;
@@ -241,7 +212,6 @@ read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, con
     out->choices = request_bound_answers(out->api, root);
     out->inputs = count_inputs(out->api, root);
     out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
-    out->images = turns != NULL ? count_images(yyjson_obj_get(root, turns)) : 0;
     out->deterministic = (yyjson_is_num(temperature) && yyjson_get_num(temperature) == 0.0) ||
                          yyjson_is_int(yyjson_obj_get(root, "seed"));
     out->first_turn = first_turn_of(spans->turns);

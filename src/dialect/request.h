@@ -26,7 +26,6 @@ struct request_facts {
     int64_t choices;    /* answers that are made: `n`, `best_of`, several prompts; 1 by default */
     int64_t inputs;     /* embeddings: texts in the batch; else 1 */
     bool has_tools;
-    unsigned images;
     struct slice first_turn;   /* raw: what identifies the conversation; may be empty */
     struct slice conversation; /* stated by the API (responses: conversation, previous_response_id); may be empty */
     /* What must change for the usage to be told in the stream; at most one. */

@@ -129,6 +129,18 @@ makes_output(const struct exchange *exchange)
     return exchange->identity.api != API_EMBEDDINGS && exchange->identity.api != API_PASSTHROUGH;
 }
 
+/* Tiers that cost no more than the standard one, by which they may be served all the same. */
+static bool
+may_be_dearer(const char *service_tier)
+{
+    static const char *const names[] = {"", "flex", "batch", "standard_only"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(service_tier, names[i]) == 0)
+            return false;
+    return true;
+}
+
 /* The dearest of the ways in which these tokens may be billed, if `worst`; else the plain one. */
 static usd
 money_for(const struct exchange *exchange, const struct plan *plan, int64_t input, int64_t output, bool worst)
@@ -145,8 +157,8 @@ money_for(const struct exchange *exchange, const struct plan *plan, int64_t inpu
     usage.exactness = USAGE_ESTIMATED;
     memcpy(usage.speed, bound->speed, sizeof(bound->speed));
     memcpy(usage.inference_geo, bound->geo, sizeof(bound->geo));
-    if (worst && strcmp(bound->service_tier, "priority") == 0)
-        terms.service_tier = SLICE_LITERAL("priority");
+    if (worst && may_be_dearer(bound->service_tier))
+        terms.service_tier = slice_of(bound->service_tier);
     usage_set(&usage, USAGE_input_tokens, input);
     usage_set(&usage, USAGE_output_tokens, output);
     most = prices_cost(plan->facts->price, &terms, &usage).total;

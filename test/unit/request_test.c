@@ -37,7 +37,7 @@ reads_facts(void **state)
     assert_true(p.facts.stream && p.facts.deterministic && p.facts.has_tools);
     assert_int_equal(p.facts.choices, 3);
     assert_int_equal(p.facts.output_cap, 7);
-    assert_int_equal(p.facts.images, 1);
+    assert_int_equal(p.facts.bound.images, 1);
     assert_true(slice_ends(p.facts.first_turn, "\"text\":\"]}\"}]}"));
     arena_reset(&p.arena);
 }
@@ -210,6 +210,59 @@ bounds_are_read(void **state)
          "an image that the provider fetches", 1, 1, 1, false, false},
         {API_MESSAGES, "\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"base64\"}}]}]",
          "a document", 1, 0, 1, false, false},
+        /* Numbers that are written otherwise: backends read them all the same. */
+        {API_CHAT, "\"n\":3.0", NULL, 3, 0, 1, false, false},
+        {API_CHAT, "\"n\":\"3\"", "how many answers", 1, 0, 1, false, false},
+        {API_COMPLETIONS, "\"best_of\":true", "how many answers", 1, 0, 1, false, false},
+        {API_CHAT, "\"max_tokens\":0", "a cap on output of nothing", 1, 0, 1, false, false},
+        {API_COMPLETIONS, "\"max_tokens\":0", NULL, 1, 0, 1, false, false},
+        {API_CHAT, "\"max_tokens\":9,\"n_predict\":-1", "a cap of another kind", 1, 0, 1, false, false},
+        /* What parts hide. */
+        {API_CHAT, "\"messages\":[{\"content\":[{\"type\":\"video_url\",\"video_url\":{\"url\":\"https://x\"}}]}]",
+         "of a kind", 1, 0, 1, false, false},
+        {API_CHAT, "\"messages\":[{\"content\":[{\"image_url\":\"https://x\"}]}]", "of a kind", 1, 0, 1, false, false},
+        {API_CHAT,
+         "\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"a\",\"type\":\"image_url\",\"image_url\":"
+         "\"https://x\"}]}]",
+         "two members of one name", 1, 0, 1, false, false},
+        {API_CHAT, "\"tools\":[{\"type\":\"function\",\"type\":\"web_search\"}]", "two members of one name", 1, 0, 1,
+         false, false},
+        {API_CHAT, "\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"a\"}}]", "kept at the provider", 1, 0, 1,
+         false, false},
+        {API_CHAT, "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},\"b\"]}]", NULL, 1,
+         0, 1, false, false},
+        {API_CHAT, "\"search_parameters\":{}", "a search at the provider", 1, 0, 1, false, false},
+        {API_MESSAGES, "\"models\":[\"m\"]", "further models", 1, 0, 1, false, false},
+        {API_CHAT, "\"reasoning\":{\"exclude\":true}", NULL, 1, 0, 1, true, false},
+        {API_RESPONSES, "\"reasoning\":{\"summary\":\"auto\"}", NULL, 1, 0, 16, true, false},
+        {API_RESPONSES, "\"input\":[{\"id\":\"msg_1\"}]", "kept at the provider", 1, 0, 16, false, false},
+        {API_RESPONSES, "\"input\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}]", "kept at the provider",
+         1, 0, 16, false, false},
+        {API_RESPONSES, "\"input\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"encrypted_content\":\"x\"}]", NULL, 1, 0,
+         16, false, false},
+        {API_RESPONSES, "\"input\":[{\"type\":\"image_generation_call\",\"id\":\"ig_1\"}]", "of a kind", 1, 0, 16,
+         false, false},
+        {API_RESPONSES,
+         "\"input\":[{\"type\":\"computer_call_output\",\"output\":{\"type\":\"computer_screenshot\",\"image_url\":"
+         "\"https://x\"}}]",
+         "an image that the provider fetches", 1, 1, 16, false, false},
+        {API_RESPONSES, "\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"cache_control\":{}}]}]",
+         NULL, 1, 0, 16, false, true},
+        {API_RESPONSES, "\"context_management\":[{\"type\":\"compaction\"}]", "compact", 1, 0, 16, false, false},
+        {API_MESSAGES, "\"context_management\":{\"edits\":[{\"type\":\"compact_20260112\"}]}", "compact", 1, 0, 1,
+         false, false},
+        {API_MESSAGES, "\"context_management\":{\"edits\":[{\"type\":\"clear_tool_uses_20250919\"}]}", NULL, 1, 0, 1,
+         false, false},
+        {API_MESSAGES,
+         "\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":"
+         "\"image\",\"source\":{\"type\":\"url\"}}]}}]}]",
+         "an image that the provider fetches", 1, 1, 1, false, false},
+        {API_MESSAGES,
+         "\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":[{\"type\":\"tool_result\",\"content\":[{"
+         "\"type\":\"tool_result\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":\"url\"}}]}]}]}]}]",
+         "nested", 1, 0, 1, false, true},
+        {API_EMBEDDINGS, "\"input\":[{\"image\":\"https://x\"}]", "not text", 1, 0, 1, false, false},
+        {API_EMBEDDINGS, "\"input\":[\"a\",\"b\"]", NULL, 1, 0, 1, false, false},
     };
 
     (void)state;
