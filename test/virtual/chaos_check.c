@@ -96,6 +96,20 @@ is_price(const struct chaos *chaos, usd cost, usd list)
     return false;
 }
 
+/* What the row itself says, where there was only this one attempt: not only its lines must be what was billed. */
+static void
+check_usage(const struct chaos_bill *bill, const struct row *row)
+{
+    if (row->try_count != 1)
+        return;
+    assert_int_equal(row->input_tokens, billed_input(bill));
+    assert_int_equal(row->cache_read_tokens, bill->cached);
+    assert_int_equal(row->cache_write_tokens, bill->cache_write);
+    assert_int_equal(row->output_tokens, bill->output);
+    if (usd_known(row->cost))
+        assert_true(row->input_cost + row->cache_read_cost + row->cache_write_cost + row->output_cost == row->cost);
+}
+
 /* An answer that came whole and told what it cost is booked at exactly that, once. */
 static void
 check_bill(struct chaos *chaos, const struct chaos_bill *bill)
@@ -120,6 +134,7 @@ check_bill(struct chaos *chaos, const struct chaos_bill *bill)
             assert_true(is_price(chaos, line->cost, cost));
     }
     assert_int_equal(booked, 1);
+    check_usage(bill, row);
 }
 
 /* What was not told is estimated, within what the bytes can be worth. */
