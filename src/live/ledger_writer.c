@@ -6,6 +6,7 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -36,6 +37,8 @@ struct ledger_writer {
     struct appended *appended; /* by worker */
     struct ledger_totals at_start;
     uint64_t last_id; /* at start */
+    char *path;       /* of ledger.db, and which file that is */
+    ino_t file;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake, drained;
@@ -227,10 +230,19 @@ say_health(struct ledger_writer *writer, enum status now)
         log_line(writer->options.log, LOG_INFO, "ledger: it can be written again");
 }
 
+/* SQLite would go on writing to a file that nobody finds any more. What the journal has waits for the next start. */
+static bool
+ledger_is_there(const struct ledger_writer *writer)
+{
+    struct stat about;
+
+    return stat(writer->path, &about) == 0 && about.st_ino == writer->file;
+}
+
 static void
 turn(struct ledger_writer *writer)
 {
-    enum status status = take_all(writer);
+    enum status status = ledger_is_there(writer) ? take_all(writer) : ERR_NOT_FOUND;
     bool clean;
 
     if (status == OK && clock_now_us() - writer->released_us >= RELEASE_EVERY_US) {
@@ -289,18 +301,19 @@ static enum status
 open_ledger(struct ledger_writer *writer, struct problems *problems)
 {
     struct ledger_store *store = NULL;
-    char *path = NULL;
+    struct stat about;
     enum status status;
 
-    if (asprintf(&path, "%s/ledger.db", writer->options.dir) < 0)
+    if (asprintf(&writer->path, "%s/ledger.db", writer->options.dir) < 0)
         return ERR_NO_MEMORY;
-    status = ledger_sqlite_open(path, LEDGER_WRITE, problems, &store);
+    status = ledger_sqlite_open(writer->path, LEDGER_WRITE, problems, &store);
+    if (status == OK && stat(writer->path, &about) == 0)
+        writer->file = about.st_ino;
     if (status == OK) {
         status = ledger_open(store, &writer->ledger);
         if (status != OK)
-            problems_add(problems, (struct problem){.file = path}, "cannot be read: %s", status_text(status));
+            problems_add(problems, (struct problem){.file = writer->path}, "cannot be read: %s", status_text(status));
     }
-    free(path);
     return status;
 }
 
@@ -345,6 +358,7 @@ free_writer(struct ledger_writer *writer, bool taken_over)
     pthread_cond_destroy(&writer->wake);
     pthread_cond_destroy(&writer->drained);
     free((char *)(uintptr_t)writer->options.dir);
+    free(writer->path);
     free(writer->appended);
     free(writer);
 }
@@ -484,8 +498,8 @@ taken_over(struct ledger_writer *writer)
     struct ledger_store *store = ledger_store(writer->ledger);
     bool complete = false, more = true;
 
-    return ledger_tail_step(writer->tail, &more) == OK && !more && store->ops->checkpoint(store, &complete) == OK &&
-           complete;
+    return ledger_is_there(writer) && ledger_tail_step(writer->tail, &more) == OK && !more &&
+           store->ops->checkpoint(store, &complete) == OK && complete;
 }
 
 void

@@ -340,6 +340,97 @@ a_full_disk_loses_nothing_and_goes_on(void **state)
     fixture_remove_dir(dir);
 }
 
+/* A writer with one record in its ledger. */
+static struct ledger_writer *
+start_with_one(const char *dir, struct fixture_log *log, struct rng *rng)
+{
+    struct ledger_options options = {.dir = dir, .workers = 1, .segment_bytes = 65536, .apply_us = USEC_PER_MS};
+    struct buffer record = {0};
+    struct problems problems;
+    struct ledger_writer *writer;
+
+    fixture_log_init(log);
+    problems_init(&problems);
+    options.log = &log->log;
+    assert_int_equal(ledger_writer_start(&options, &problems, &writer), OK);
+    settle_one(rng, 1, &record);
+    assert_int_equal(ledger_writer_append(writer, 0, buffer_content(&record)), OK);
+    assert_int_equal(ledger_writer_drain(writer), OK);
+    buffer_free(&record);
+    problems_free(&problems);
+    return writer;
+}
+
+static void
+append_second(struct ledger_writer *writer, struct rng *rng)
+{
+    struct buffer record = {0};
+
+    settle_one(rng, 2, &record);
+    assert_int_equal(ledger_writer_append(writer, 0, buffer_content(&record)), OK);
+    while (ledger_writer_health(writer) == OK)
+        usleep(1000);
+    buffer_free(&record);
+}
+
+/* It is said, and what the journal has goes into the next ledger. */
+static void
+a_ledger_that_is_deleted_is_missed(void **state)
+{
+    char *dir = fixture_dir();
+    struct arena arena = {0};
+    const char *path = fixture_path(&arena, dir, "ledger.db");
+    struct fixture_log log;
+    struct ledger_totals totals;
+    struct ledger *ledger;
+    struct rng rng;
+    struct ledger_writer *writer;
+
+    (void)state;
+    rng_seed(&rng, 9);
+    writer = start_with_one(dir, &log, &rng);
+    assert_int_equal(unlink(path), 0);
+    append_second(writer, &rng);
+    assert_non_null(strstr(log.last, "cannot be written"));
+    ledger_writer_stop(writer);
+    unlink(fixture_path(&arena, dir, "ledger.db-wal"));
+    unlink(fixture_path(&arena, dir, "ledger.db-shm"));
+    ledger_writer_stop(start_with_one(dir, &log, &rng));
+    ledger = open_ledger(path);
+    assert_int_equal(ledger_totals(ledger, &totals), OK);
+    assert_int_equal(totals.rows, 2);
+    ledger_close(ledger);
+    arena_reset(&arena);
+    fixture_remove_dir(dir);
+}
+
+/* By somebody who has begun to write to it and forgot to end. */
+static void
+a_locked_ledger_is_waited_for(void **state)
+{
+    char *dir = fixture_dir();
+    struct arena arena = {0};
+    struct fixture_log log;
+    sqlite3 *other;
+    struct rng rng;
+    struct ledger_writer *writer;
+
+    (void)state;
+    rng_seed(&rng, 10);
+    writer = start_with_one(dir, &log, &rng);
+    assert_int_equal(sqlite3_open(fixture_path(&arena, dir, "ledger.db"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    append_second(writer, &rng);
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    while (ledger_writer_drain(writer) != OK)
+        usleep(1000);
+    assert_int_equal(ledger_writer_counters(writer).tail.records, 2);
+    ledger_writer_stop(writer);
+    arena_reset(&arena);
+    fixture_remove_dir(dir);
+}
+
 static void
 nobody_else_may_read(void **state)
 {
@@ -368,6 +459,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_batch_is_kept_whole_or_not_at_all, take_disk, give_disk_back),
         cmocka_unit_test(a_full_disk_loses_nothing_and_goes_on),
+        cmocka_unit_test(a_ledger_that_is_deleted_is_missed),
+        cmocka_unit_test(a_locked_ledger_is_waited_for),
         cmocka_unit_test(nobody_else_may_read),
     };
 
