@@ -133,7 +133,7 @@ show_progress(const struct replay_world *world, const struct replay_trace *trace
 
     if (trace->size > 0 && total == 0) { /* reading is ahead of playing by one request only */
         total = trace->size;
-        done = trace_bytes_read(trace->trace);
+        done = trace_bytes_taken(trace->trace);
     }
     filled = total > 0 ? (size_t)(done * BAR / total) : 0;
     for (size_t i = 0; i < BAR; i++)

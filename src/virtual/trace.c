@@ -272,9 +272,9 @@ trace_start_wall_us(const struct trace *trace)
 }
 
 uint64_t
-trace_bytes_read(const struct trace *trace)
+trace_bytes_taken(const struct trace *trace)
 {
-    return trace->lines.bytes;
+    return trace_lines_taken(&trace->lines);
 }
 
 uint64_t

@@ -78,8 +78,8 @@ void trace_close(struct trace *trace);
 enum status trace_next(struct trace *trace, struct trace_request *out) MUST_CHECK;
 
 enum trace_format trace_format(const struct trace *trace);
-usec trace_start_wall_us(const struct trace *trace);  /* when it began, since the Unix epoch; 0: not told (yet) */
-uint64_t trace_bytes_read(const struct trace *trace); /* of the file, before decompression */
-uint64_t trace_left_out(const struct trace *trace);   /* ledger: requests that asked for no tokens of a model */
+usec trace_start_wall_us(const struct trace *trace);   /* when it began, since the Unix epoch; 0: not told (yet) */
+uint64_t trace_bytes_taken(const struct trace *trace); /* of the file, by what was read so far; about, if compressed */
+uint64_t trace_left_out(const struct trace *trace);    /* ledger: requests that asked for no tokens of a model */
 
 #endif

@@ -81,6 +81,7 @@ inflate_some(struct trace_lines *lines)
     code = inflate(inflater, Z_NO_FLUSH);
     buffer_consume(&lines->in, in.len - inflater->avail_in);
     lines->text.end += READ_BYTES - inflater->avail_out;
+    lines->inflated += READ_BYTES - inflater->avail_out;
     if (code == Z_STREAM_END) {
         lines->in_member = false;
         return inflateReset(inflater) == Z_OK ? OK : ERR_CORRUPT;
@@ -152,4 +153,14 @@ trace_lines_next(struct trace_lines *lines, struct slice *line)
         if (status != OK)
             return status;
     }
+}
+
+uint64_t
+trace_lines_taken(const struct trace_lines *lines)
+{
+    uint64_t begun = lines->bytes - buffer_len(&lines->in), waiting = buffer_len(&lines->text);
+
+    if (!lines->compressed)
+        return begun - waiting;
+    return lines->inflated != 0 ? begun - (uint64_t)((double)begun * (double)waiting / (double)lines->inflated) : 0;
 }

@@ -9,10 +9,11 @@
 
 struct trace_lines {
     FILE *file;
-    size_t most;      /* bytes of a line */
-    unsigned number;  /* of the line read last, from 1 */
-    uint64_t bytes;   /* read from the file */
-    struct buffer in; /* as read: compressed bytes */
+    size_t most;       /* bytes of a line */
+    unsigned number;   /* of the line read last, from 1 */
+    uint64_t bytes;    /* read from the file */
+    uint64_t inflated; /* bytes of text that came of them, if compressed */
+    struct buffer in;  /* as read: compressed bytes */
     struct buffer text;
     size_t searched; /* of `text`: no line end stands in these bytes */
     z_stream inflater;
@@ -26,5 +27,8 @@ void trace_lines_free(struct trace_lines *lines);
  * ERR_IO: the file cannot be read. ERR_CORRUPT: what is compressed is damaged or cut off. ERR_LIMIT: a line is longer
  * than `most`. */
 enum status trace_lines_next(struct trace_lines *lines, struct slice *line) MUST_CHECK;
+
+/* About how many bytes of the file the lines given out so far took; exact at its end. */
+uint64_t trace_lines_taken(const struct trace_lines *lines);
 
 #endif

@@ -91,7 +91,7 @@ azure_by_seconds(void **state)
     assert_request(&r, 5000000, 1, 0);
     assert_int_equal(trace_format(r.trace), TRACE_AZURE);
     assert_int_equal(trace_start_wall_us(r.trace), 0);
-    assert_int_equal(trace_bytes_read(r.trace), sizeof(three) - 1);
+    assert_int_equal(trace_bytes_taken(r.trace), sizeof(three) - 1);
     assert_end(&r);
 }
 
@@ -270,8 +270,12 @@ compressed_and_long(void **state)
         buffer_printf(&text, "%u,%u,%u\n", i, i * 7919 % 10007, i % 1000);
     bytes = packed(buffer_content(&text));
     r = read_bytes(buffer_content(&bytes), (struct trace_options){0});
-    for (unsigned i = 0; i < 50000; i++)
+    for (unsigned i = 0; i < 50000; i++) {
         assert_request(&r, i * USEC_PER_S, i * 7919 % 10007, i % 1000);
+        if (i == 25000) /* within a tenth of half of it */
+            assert_in_range(trace_bytes_taken(r.trace), buffer_len(&bytes) * 4 / 10, buffer_len(&bytes) * 6 / 10);
+    }
+    assert_int_equal(trace_bytes_taken(r.trace), buffer_len(&bytes));
     assert_end(&r);
     buffer_free(&text);
     buffer_free(&bytes);
