@@ -55,7 +55,7 @@ def judge(program, shared, runs, name, count, options, folder):
     whole = told["unidentified"] == 0 and (count is None or told["requests"] == count)
     fast = processor < LIMIT_S.get(name, float("inf"))
     print(f"  {name:32}{told['requests']:>9,}{told['output_tokens']:>12,}{wall:>9.2f}{processor:>9.2f}"
-          f"{told['first_token_s'].get('p95', 0) * 1e3:>11.0f}{float(told['cost_usd']):>9.4f}"
+          f"{told['first_token_s'].get('p95', 0) * 1e3:>13.0f}{float(told['cost_usd']):>9.4f}"
           f"  {'same bytes' if same else 'BYTES DIFFER'}{'' if whole else ', REQUESTS LOST'}"
           f"{'' if fast else ', TOO SLOW'}")
     return same and whole and fast
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--shared", required=True)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
-    print(f"  {'trace':32}{'requests':>9}{'tokens out':>12}{'wall s':>9}{'cpu s':>9}{'ttft p95 ms':>11}{'cost $':>9}"
+    print(f"  {'trace':32}{'requests':>9}{'tokens out':>12}{'wall s':>9}{'cpu s':>9}{'ttft p95 ms':>13}{'cost $':>9}"
           f"  (times: best of {args.runs}; the rest is modelled)")
     with tempfile.TemporaryDirectory() as folder:
         fine = [judge(args.program, args.shared, args.runs, *trace, folder) for trace in TRACES]
