@@ -534,6 +534,7 @@ release(struct exchange *exchange)
 
     ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping) &&
            !timer_running(&exchange->rest));
+    ENSURE(exchange->reservation == NULL || exchange->reservation->claim.count == 0);
     list_remove(&exchange->link);
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);

@@ -142,8 +142,9 @@ load_config(struct house *house, const struct config *before, unsigned number)
                   "prices:\n  override:\n"
                   "    alpha/*:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
                   "    beta/*:   { input: $2.50/M, output: $1%u/M, cache_read: $0.25/M }\n"
-                  "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n",
-                  port, port, 300 + number % 2, port, number % 10);
+                  "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
+                  "budget: [ $1000/day, 1G tokens/month%s ]\n",
+                  port, port, 300 + number % 2, port, number % 10, number % 2 == 0 ? "" : ", 1M requests/hour");
     if (number % 4 == 3)
         buffer_add_text(&text, "no such key: 1\n");
     problems_init(&problems);
@@ -478,6 +479,8 @@ stop_gateway(struct house *house)
     live_stop(house->live, false);
     live_join(house->live);
     atomic_store(&house->over, true);
+    assert_int_equal(budgets_reserved(&house->gateway.budgets), 0);
+    budgets_check(&house->gateway.budgets);
 }
 
 static void
