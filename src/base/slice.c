@@ -16,6 +16,15 @@ slice_find(struct slice a, struct slice needle)
     return at != NULL ? (size_t)(at - a.data) : a.len;
 }
 
+bool
+slice_is_among_nocase(struct slice a, const struct slice *some, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal_nocase(a, some[i]))
+            return true;
+    return false;
+}
+
 static bool
 is_blank(char c)
 {

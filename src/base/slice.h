@@ -18,6 +18,12 @@ struct slice {
 #define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
 #define SLICE_NONE ((struct slice){NULL, 0})
 
+/* In the initialiser of a static table. */
+#define SLICE_CONSTANT(text)                                                                                           \
+    {                                                                                                                  \
+        (text), sizeof(text) - 1                                                                                       \
+    }
+
 static inline struct slice
 slice_of(const char *text)
 {
@@ -57,6 +63,9 @@ slice_is_nocase(struct slice a, const char *text)
         return false;
     return slice_equal_nocase(a, slice_of(text));
 }
+
+/* Is it one of these, but for the case of letters? */
+bool slice_is_among_nocase(struct slice a, const struct slice *some, size_t count);
 
 static inline bool
 slice_starts(struct slice a, const char *prefix)

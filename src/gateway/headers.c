@@ -31,14 +31,12 @@ is_declared(const struct hop_names *hops, struct slice name)
 static bool
 is_of_hop(const struct hop_names *hops, struct slice name)
 {
-    static const char *const names[] = {"connection",         "keep-alive", "proxy-connection",
-                                        "proxy-authenticate", "te",         "trailer",
-                                        "transfer-encoding",  "upgrade",    "content-length"};
+    static const struct slice names[] = {
+        SLICE_CONSTANT("connection"),         SLICE_CONSTANT("keep-alive"), SLICE_CONSTANT("proxy-connection"),
+        SLICE_CONSTANT("proxy-authenticate"), SLICE_CONSTANT("te"),         SLICE_CONSTANT("trailer"),
+        SLICE_CONSTANT("transfer-encoding"),  SLICE_CONSTANT("upgrade"),    SLICE_CONSTANT("content-length")};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_is_nocase(name, names[i]))
-            return true;
-    return is_declared(hops, name);
+    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) || is_declared(hops, name);
 }
 
 /* Servers that hand headers on as variables (CGI, RFC 3875, 4.1.18) make no difference between '-' and '_'. */
@@ -61,43 +59,34 @@ is_ours(struct slice name)
 bool
 header_goes_up(const struct hop_names *hops, struct slice name)
 {
-    static const char *const stay[] = {"host",
-                                       "expect",
-                                       "authorization",
-                                       "proxy-authorization",
-                                       "x-api-key",
-                                       "api-key",
-                                       "x-goog-api-key",
-                                       "cookie",
-                                       "forwarded",
-                                       "accept-encoding",
-                                       "idempotency-key",
-                                       "x-forwarded-for",
-                                       "x-forwarded-host",
-                                       "x-forwarded-proto",
-                                       "x-real-ip",
-                                       "via"};
+    static const struct slice stay[] = {SLICE_CONSTANT("host"),
+                                        SLICE_CONSTANT("expect"),
+                                        SLICE_CONSTANT("authorization"),
+                                        SLICE_CONSTANT("proxy-authorization"),
+                                        SLICE_CONSTANT("x-api-key"),
+                                        SLICE_CONSTANT("api-key"),
+                                        SLICE_CONSTANT("x-goog-api-key"),
+                                        SLICE_CONSTANT("cookie"),
+                                        SLICE_CONSTANT("forwarded"),
+                                        SLICE_CONSTANT("accept-encoding"),
+                                        SLICE_CONSTANT("idempotency-key"),
+                                        SLICE_CONSTANT("x-forwarded-for"),
+                                        SLICE_CONSTANT("x-forwarded-host"),
+                                        SLICE_CONSTANT("x-forwarded-proto"),
+                                        SLICE_CONSTANT("x-real-ip"),
+                                        SLICE_CONSTANT("via")};
     char room[32];
 
     name = with_dashes(name, room, sizeof(room));
-    if (is_ours(name) || is_of_hop(hops, name))
-        return false;
-    for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
-        if (slice_is_nocase(name, stay[i]))
-            return false;
-    return true;
+    return !is_ours(name) && !is_of_hop(hops, name) && !slice_is_among_nocase(name, stay, sizeof(stay) / sizeof(*stay));
 }
 
 bool
 header_goes_down(const struct hop_names *hops, struct slice name)
 {
-    static const char *const stay[] = {"date",        "server",  "set-cookie",
-                                       "set-cookie2", "alt-svc", "strict-transport-security"};
+    static const struct slice stay[] = {SLICE_CONSTANT("date"),       SLICE_CONSTANT("server"),
+                                        SLICE_CONSTANT("set-cookie"), SLICE_CONSTANT("set-cookie2"),
+                                        SLICE_CONSTANT("alt-svc"),    SLICE_CONSTANT("strict-transport-security")};
 
-    if (is_ours(name) || is_of_hop(hops, name))
-        return false;
-    for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
-        if (slice_is_nocase(name, stay[i]))
-            return false;
-    return true;
+    return !is_ours(name) && !is_of_hop(hops, name) && !slice_is_among_nocase(name, stay, sizeof(stay) / sizeof(*stay));
 }

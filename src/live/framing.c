@@ -261,55 +261,48 @@ framing_check_answer(struct http_head *head, unsigned minor, bool bodyless, stru
     return refusal;
 }
 
-static bool
-is_among(struct slice name, const struct slice *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (slice_equal_nocase(names[i], name))
-            return true;
-    return false;
-}
-
-#define NAME(text)                                                                                                     \
-    {                                                                                                                  \
-        text, sizeof(text) - 1                                                                                         \
-    }
-
 bool
 framing_trailer_allowed(struct slice name)
 {
-    static const struct slice forbidden[] = {NAME("Authorization"),
-                                             NAME("Cache-Control"),
-                                             NAME("Connection"),
-                                             NAME("Content-Encoding"),
-                                             NAME("Content-Length"),
-                                             NAME("Content-Range"),
-                                             NAME("Content-Type"),
-                                             NAME("Cookie"),
-                                             NAME("Expect"),
-                                             NAME("Host"),
-                                             NAME("Keep-Alive"),
-                                             NAME("Max-Forwards"),
-                                             NAME("Proxy-Authorization"),
-                                             NAME("Range"),
-                                             NAME("Set-Cookie"),
-                                             NAME("TE"),
-                                             NAME("Trailer"),
-                                             NAME("Transfer-Encoding"),
-                                             NAME("Upgrade"),
-                                             NAME("X-Api-Key"),
-                                             NAME("Api-Key")};
+    static const struct slice forbidden[] = {SLICE_CONSTANT("Authorization"),
+                                             SLICE_CONSTANT("Cache-Control"),
+                                             SLICE_CONSTANT("Connection"),
+                                             SLICE_CONSTANT("Content-Encoding"),
+                                             SLICE_CONSTANT("Content-Length"),
+                                             SLICE_CONSTANT("Content-Range"),
+                                             SLICE_CONSTANT("Content-Type"),
+                                             SLICE_CONSTANT("Cookie"),
+                                             SLICE_CONSTANT("Expect"),
+                                             SLICE_CONSTANT("Host"),
+                                             SLICE_CONSTANT("Keep-Alive"),
+                                             SLICE_CONSTANT("Max-Forwards"),
+                                             SLICE_CONSTANT("Proxy-Authorization"),
+                                             SLICE_CONSTANT("Range"),
+                                             SLICE_CONSTANT("Set-Cookie"),
+                                             SLICE_CONSTANT("TE"),
+                                             SLICE_CONSTANT("Trailer"),
+                                             SLICE_CONSTANT("Transfer-Encoding"),
+                                             SLICE_CONSTANT("Upgrade"),
+                                             SLICE_CONSTANT("X-Api-Key"),
+                                             SLICE_CONSTANT("Api-Key")};
 
-    return !is_among(name, forbidden, sizeof(forbidden) / sizeof(*forbidden));
+    return !slice_is_among_nocase(name, forbidden, sizeof(forbidden) / sizeof(*forbidden));
 }
 
 bool
 framing_owns(struct slice name)
 {
-    static const struct slice ours[] = {
-        NAME("Connection"), NAME("Content-Length"),   NAME("Date"), NAME("Expect"),  NAME("Host"),
-        NAME("Keep-Alive"), NAME("Proxy-Connection"), NAME("TE"),   NAME("Trailer"), NAME("Transfer-Encoding"),
-        NAME("Upgrade")};
+    static const struct slice ours[] = {SLICE_CONSTANT("Connection"),
+                                        SLICE_CONSTANT("Content-Length"),
+                                        SLICE_CONSTANT("Date"),
+                                        SLICE_CONSTANT("Expect"),
+                                        SLICE_CONSTANT("Host"),
+                                        SLICE_CONSTANT("Keep-Alive"),
+                                        SLICE_CONSTANT("Proxy-Connection"),
+                                        SLICE_CONSTANT("TE"),
+                                        SLICE_CONSTANT("Trailer"),
+                                        SLICE_CONSTANT("Transfer-Encoding"),
+                                        SLICE_CONSTANT("Upgrade")};
 
-    return is_among(name, ours, sizeof(ours) / sizeof(*ours));
+    return slice_is_among_nocase(name, ours, sizeof(ours) / sizeof(*ours));
 }
