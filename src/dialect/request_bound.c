@@ -52,7 +52,7 @@ static bool
 has_twice(yyjson_val *object)
 {
     enum { MEMBERS_MOST = 64 }; /* more of them hide something */
-    const char *names[MEMBERS_MOST];
+    yyjson_val *keys[MEMBERS_MOST];
     size_t i, most, count = 0;
     yyjson_val *key, *value;
 
@@ -61,9 +61,9 @@ has_twice(yyjson_val *object)
     yyjson_obj_foreach(object, i, most, key, value)
     {
         for (size_t j = 0; j < count; j++)
-            if (yyjson_equals_str(key, names[j]))
+            if (yyjson_equals(key, keys[j]))
                 return true;
-        names[count++] = yyjson_get_str(key);
+        keys[count++] = key;
     }
     return false;
 }

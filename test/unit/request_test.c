@@ -225,6 +225,8 @@ bounds_are_read(void **state)
          "\"messages\":[{\"content\":[{\"type\":\"text\",\"text\":\"a\",\"type\":\"image_url\",\"image_url\":"
          "\"https://x\"}]}]",
          "two members of one name", 1, 0, 1, false, false},
+        {API_CHAT, "\"messages\":[{\"role\":\"user\",\"a\\u0000b\":1,\"a\\u0000b\":2}]", "two members of one name", 1,
+         0, 1, false, false},
         {API_CHAT, "\"tools\":[{\"type\":\"function\",\"type\":\"web_search\"}]", "two members of one name", 1, 0, 1,
          false, false},
         {API_CHAT, "\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"a\"}}]", "kept at the provider", 1, 0, 1,
