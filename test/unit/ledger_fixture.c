@@ -345,12 +345,15 @@ keep_line(struct log *log, enum log_level level, struct slice line)
     struct fixture_log *kept = (struct fixture_log *)log;
 
     (void)level;
+    lock_take(&kept->lock);
     kept->lines++;
     snprintf(kept->last, sizeof(kept->last), "%.*s", SLICE_ARGS(line));
+    lock_drop(&kept->lock);
 }
 
 void
 fixture_log_init(struct fixture_log *log)
 {
     *log = (struct fixture_log){.log = {.least = LOG_WARN, .write = keep_line}};
+    lock_init(&log->lock);
 }

@@ -3,6 +3,7 @@
 #define TEST_LEDGER_FIXTURE_H
 
 #include "base/arena.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "money/journal.h"
@@ -27,6 +28,7 @@ size_t fixture_count_files(const char *dir);
 /* A log that counts its lines and keeps the last. */
 struct fixture_log {
     struct log log;
+    struct lock lock; /* workers, the journal's thread and the ledger's may all have something to say */
     size_t lines;
     char last[512];
 };
