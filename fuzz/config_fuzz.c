@@ -49,7 +49,7 @@ no_difference(void *context, struct slice path, enum config_difference how, bool
     (void)path;
     (void)how;
     (void)restart;
-    ENSURE(!"a configuration differs from itself");
+    ENSURE(false); /* a configuration differs from itself */
 }
 
 /* What the log of changes would say of it. */
