@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <yyjson.h>
 
+#include "admin/budget_page.h"
 #include "base/clock.h"
 #include "cmd/admin_call.h"
 #include "cmd/cmd.h"
@@ -9,7 +10,6 @@
 #include "cmd/recall.h"
 #include "config/outside.h"
 #include "config/yaml.h"
-#include "gateway/budget_page.h"
 #include "money/amount.h"
 
 enum { COLUMNS = 10, CELL_SIZE = 112 };

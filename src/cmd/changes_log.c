@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "admin/change.h"
 #include "base/map.h"
 #include "config/facts.h"
-#include "gateway/change.h"
 
 /* One thing's newest state. */
 struct known {

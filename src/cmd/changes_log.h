@@ -1,4 +1,4 @@
-/* The log of changes: changes.log in the data folder, one line of JSON (gateway/change.h) for each change of a lever, key
+/* The log of changes: changes.log in the data folder, one line of JSON (admin/change.h) for each change of a lever, key
  * or price, only ever added to. What is known of each is what its newest line says, so at a start and at each reload the
  * configuration is compared with the log itself. From any thread but a worker's loop. */
 #ifndef CMD_CHANGES_LOG_H

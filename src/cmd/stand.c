@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "base/clock.h"
 #include "cmd/changes_log.h"
 #include "cmd/cmd.h"
@@ -16,7 +17,6 @@
 #include "cmd/recall.h"
 #include "cmd/reread.h"
 #include "cmd/supervision.h"
-#include "gateway/admin.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
 #include "gateway/watch.h"

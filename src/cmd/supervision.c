@@ -14,7 +14,7 @@ home_again(struct round *round)
 }
 
 static void
-visit(struct round *round, struct gateway_worker *worker)
+look_in(struct round *round, struct gateway_worker *worker)
 {
     (void)round;
     (void)worker;
@@ -34,7 +34,7 @@ supervision_init(struct supervision *supervision, struct gateway *gateway)
 {
     *supervision = (struct supervision){.notify = notify_open(), .gateway = gateway};
     supervision->timer.fire = go_round;
-    supervision->round.visit = visit;
+    supervision->round.at_worker = look_in;
     supervision->round.home_again = home_again;
 }
 

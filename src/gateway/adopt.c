@@ -31,7 +31,7 @@ adoption_start(struct adoption *adoption, struct gateway *gateway, struct world 
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     adoption->snapshot = snapshot_hold(gateway->snapshot);
     snapshot_release(before);
-    adoption->round.visit = adopt;
+    adoption->round.at_worker = adopt;
     adoption->round.home_again = all_have_it;
     round_start(&adoption->round, gateway, first);
 }

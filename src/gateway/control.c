@@ -27,7 +27,7 @@ control_models(struct gateway_worker *worker, struct client *client, const struc
 
 /* Feedback under way. */
 struct control {
-    struct visitor visitor; /* first */
+    struct asker asker; /* first */
     struct gateway_worker *worker;
     struct view *view; /* whose the tenant is; held */
     struct client *client;
@@ -113,9 +113,9 @@ answer_feedback(struct control *control, const char *why, bool kept)
 }
 
 static void
-take_request(struct visitor *visitor, struct chunk *body)
+take_request(struct asker *asker, struct chunk *body)
 {
-    struct control *control = (struct control *)visitor;
+    struct control *control = (struct control *)asker;
     struct gateway_worker *worker = control->worker;
     yyjson_doc *doc = yyjson_read(body->data, body->len, YYJSON_READ_NOFLAG);
     struct feedback feedback;
@@ -134,9 +134,9 @@ take_request(struct visitor *visitor, struct chunk *body)
 }
 
 static void
-take_bad_body(struct visitor *visitor, unsigned status)
+take_bad_body(struct asker *asker, unsigned status)
 {
-    struct control *control = (struct control *)visitor;
+    struct control *control = (struct control *)asker;
 
     answer_refusal(control->worker, control->client, DIALECT_OPENAI,
                    status == 413   ? ERROR_TOO_LARGE
@@ -147,18 +147,18 @@ take_bad_body(struct visitor *visitor, unsigned status)
 }
 
 static void
-take_drained(struct visitor *visitor)
+take_drained(struct asker *asker)
 {
-    (void)visitor;
+    (void)asker;
 }
 
 static void
-take_gone(struct visitor *visitor)
+take_gone(struct asker *asker)
 {
-    control_end((struct control *)visitor);
+    control_end((struct control *)asker);
 }
 
-static const struct visitor_ops control_visitor = {
+static const struct asker_ops control_asker = {
     .request = take_request,
     .bad_body = take_bad_body,
     .drained = take_drained,
@@ -170,7 +170,7 @@ control_feedback(struct gateway_worker *worker, struct client *client, const str
 {
     struct control *control = must_calloc(1, sizeof(*control));
 
-    control->visitor.ops = &control_visitor;
+    control->asker.ops = &control_asker;
     control->worker = worker;
     control->view = view_hold(worker->view);
     control->client = client;

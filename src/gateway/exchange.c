@@ -103,7 +103,7 @@ exchange_drop(struct exchange *exchange)
 
 /* Accept: the client is the first hold. */
 
-static const struct visitor_ops exchange_visitor;
+static const struct asker_ops exchange_asker;
 
 static void on_ping(struct timer *timer);
 static void on_rest_over(struct timer *timer);
@@ -117,7 +117,7 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     memset(exchange, 0, offsetof(struct exchange, plans));
     exchange->plans.count = 0;
 
-    exchange->visitor.ops = &exchange_visitor;
+    exchange->asker.ops = &exchange_asker;
     exchange->worker = worker;
     exchange->view = view_hold(worker->view);
     exchange->client = client;
@@ -212,9 +212,9 @@ parse(struct exchange *exchange)
 }
 
 static void
-take_request(struct visitor *visitor, struct chunk *body)
+take_request(struct asker *asker, struct chunk *body)
 {
-    struct exchange *exchange = (struct exchange *)visitor;
+    struct exchange *exchange = (struct exchange *)asker;
 
     exchange->body = chunk_hold(body);
     exchange->request_bytes = (int64_t)body->len;
@@ -222,9 +222,9 @@ take_request(struct visitor *visitor, struct chunk *body)
 }
 
 static void
-take_bad_body(struct visitor *visitor, unsigned status)
+take_bad_body(struct asker *asker, unsigned status)
 {
-    struct exchange *exchange = (struct exchange *)visitor;
+    struct exchange *exchange = (struct exchange *)asker;
 
     if (exchange->state != EXCHANGE_READING) {
         exchange->why = "the request's body broke off"; /* a pass-through that is under way already */
@@ -428,9 +428,9 @@ on_ping(struct timer *timer)
 }
 
 static void
-take_drained(struct visitor *visitor)
+take_drained(struct asker *asker)
 {
-    struct exchange *exchange = (struct exchange *)visitor;
+    struct exchange *exchange = (struct exchange *)asker;
 
     exchange_hold(exchange);
     if (exchange->state == EXCHANGE_ANSWERING)
@@ -517,9 +517,9 @@ abandon(struct exchange *exchange)
 }
 
 static void
-take_gone(struct visitor *visitor)
+take_gone(struct asker *asker)
 {
-    struct exchange *exchange = (struct exchange *)visitor;
+    struct exchange *exchange = (struct exchange *)asker;
 
     exchange->client = NULL;
     if (exchange->state != EXCHANGE_PARSING) /* then another thread has the exchange: parse_done sees to it */
@@ -554,9 +554,9 @@ start_passthrough(struct exchange *exchange)
 }
 
 static void
-take_body(struct visitor *visitor, struct slice piece, bool last)
+take_body(struct asker *asker, struct slice piece, bool last)
 {
-    struct exchange *exchange = (struct exchange *)visitor;
+    struct exchange *exchange = (struct exchange *)asker;
 
     exchange_hold(exchange);
     buffer_add(&exchange->upload, piece);
@@ -569,7 +569,7 @@ take_body(struct visitor *visitor, struct slice piece, bool last)
     exchange_drop(exchange);
 }
 
-static const struct visitor_ops exchange_visitor = {
+static const struct asker_ops exchange_asker = {
     .request = take_request,
     .body = take_body,
     .bad_body = take_bad_body,

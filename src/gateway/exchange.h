@@ -31,16 +31,16 @@ const char *ending_name(enum ending ending);
 
 /* Whom a client's callbacks go to: an exchange, or one of the few requests that are answered here (control.c). First
  * member of both; client->user points to it. */
-struct visitor {
-    const struct visitor_ops *ops;
+struct asker {
+    const struct asker_ops *ops;
 };
 
-struct visitor_ops {
-    void (*request)(struct visitor *, struct chunk *body);
-    void (*body)(struct visitor *, struct slice piece, bool last);
-    void (*bad_body)(struct visitor *, unsigned status);
-    void (*drained)(struct visitor *);
-    void (*gone)(struct visitor *);
+struct asker_ops {
+    void (*request)(struct asker *, struct chunk *body);
+    void (*body)(struct asker *, struct slice piece, bool last);
+    void (*bad_body)(struct asker *, unsigned status);
+    void (*drained)(struct asker *);
+    void (*gone)(struct asker *);
 };
 
 /* What a head asks for. */
@@ -66,8 +66,8 @@ struct claim;
 struct reservation;
 
 struct exchange {
-    struct visitor visitor; /* first */
-    struct list link;       /* worker->exchanges */
+    struct asker asker; /* first */
+    struct list link;   /* worker->exchanges */
     struct gateway_worker *worker;
     struct view *view;     /* the configuration by which it was identified, and all that follows is done; held */
     struct client *client; /* NULL: gone, or answered to the end */

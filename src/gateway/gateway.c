@@ -124,46 +124,46 @@ on_head(struct application *app, struct client *client, const struct http_head *
 static void
 on_request(struct application *app, struct client *client, struct chunk *body)
 {
-    struct visitor *visitor = client->user;
+    struct asker *asker = client->user;
 
     (void)app;
-    visitor->ops->request(visitor, body);
+    asker->ops->request(asker, body);
 }
 
 static void
 on_body(struct application *app, struct client *client, struct slice piece, bool last)
 {
-    struct visitor *visitor = client->user;
+    struct asker *asker = client->user;
 
     (void)app;
-    visitor->ops->body(visitor, piece, last);
+    asker->ops->body(asker, piece, last);
 }
 
 static void
 on_bad_body(struct application *app, struct client *client, unsigned status)
 {
-    struct visitor *visitor = client->user;
+    struct asker *asker = client->user;
 
     (void)app;
-    visitor->ops->bad_body(visitor, status);
+    asker->ops->bad_body(asker, status);
 }
 
 static void
 on_drained(struct application *app, struct client *client)
 {
-    struct visitor *visitor = client->user;
+    struct asker *asker = client->user;
 
     (void)app;
-    visitor->ops->drained(visitor);
+    asker->ops->drained(asker);
 }
 
 static void
 on_gone(struct application *app, struct client *client)
 {
-    struct visitor *visitor = client->user;
+    struct asker *asker = client->user;
 
     (void)app;
-    visitor->ops->gone(visitor);
+    asker->ops->gone(asker);
 }
 
 static const struct application_ops gateway_ops = {

@@ -13,7 +13,7 @@ deliver(struct message *message, struct world *to)
         round->home_again(round);
         return;
     }
-    round->visit(round, round->gateway->workers[to->worker]);
+    round->at_worker(round, round->gateway->workers[to->worker]);
     next = ++round->next; /* once posted, the round belongs to the next worker */
     if (next == round->gateway->worker_count) {
         round->next = AT_HOME;

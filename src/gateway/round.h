@@ -11,11 +11,11 @@ struct round {
     struct gateway *gateway;
     struct world *home;
     unsigned next; /* who is visited next */
-    void (*visit)(struct round *, struct gateway_worker *);
+    void (*at_worker)(struct round *, struct gateway_worker *);
     void (*home_again)(struct round *); /* on the worker that sent it; may free it */
 };
 
-/* `visit` and `home_again` are set; neither is called before this returns. On any worker. */
+/* `at_worker` and `home_again` are set; neither is called before this returns. On any worker. */
 void round_start(struct round *round, struct gateway *gateway, struct world *home);
 
 #endif

@@ -163,7 +163,7 @@ switching_start(struct switching *switching, struct gateway *gateway, struct wor
     switches_release(gateway->switches);
     gateway->switches = switches_hold(switches);
     switching->switches = switches_hold(switches);
-    switching->round.visit = take_over;
+    switching->round.at_worker = take_over;
     switching->round.home_again = all_have_it;
     round_start(&switching->round, gateway, home);
 }

@@ -10,6 +10,7 @@ export const FLOORS = [
   ["quality", "fleet"],
   ["levers"],
   ["gateway", "twin"],
+  ["admin"],
   ["live", "virtual"],
   ["cmd"],
 ];

@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "config/config.h"
-#include "gateway/admin.h"
 #include "gateway/discovery.h"
 #include "gateway/reload.h"
 #include "ledger_fixture.h"

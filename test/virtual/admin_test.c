@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "gateway/admin.h"
+#include "admin/admin.h"
 #include "gateway/discovery.h"
 
 /* Worker 0 serves the gateway's clients, worker 1 the admin's. */

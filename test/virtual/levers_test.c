@@ -1,8 +1,8 @@
 /* Levers that are set while the gateway runs, through the admin's pages. */
 #include "scene.h"
 
+#include "admin/admin.h"
 #include "config/lever_setting.h"
-#include "gateway/admin.h"
 
 /* The dearer of two is the reference. */
 static const char setting[] = "backends:\n"

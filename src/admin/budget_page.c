@@ -1,4 +1,4 @@
-#include "gateway/budget_page.h"
+#include "admin/budget_page.h"
 
 #include <inttypes.h>
 

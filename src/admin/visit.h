@@ -1,10 +1,10 @@
 /* One request at the admin's pages, from its head to the end of its answer. What the files of the pages share: admin.c
- * (who may enter, which page), admin_pages.c (what is), admin_switches.c (what is changed). */
-#ifndef GATEWAY_VISIT_H
-#define GATEWAY_VISIT_H
+ * (who may enter, which page), show_pages.c (what is), set_pages.c (what is changed). */
+#ifndef ADMIN_VISIT_H
+#define ADMIN_VISIT_H
 
-#include "gateway/admin.h"
-#include "gateway/change.h"
+#include "admin/admin.h"
+#include "admin/change.h"
 #include "gateway/reload.h"
 #include "gateway/round.h"
 
@@ -41,7 +41,7 @@ struct page {
     void (*post)(struct visit *visit, struct slice json);
 };
 
-/* admin_pages.c and admin_switches.c */
+/* show_pages.c and set_pages.c */
 void page_metrics(struct visit *visit, struct slice rest);
 void page_live(struct visit *visit, struct slice rest);
 void page_row(struct visit *visit, struct slice id);

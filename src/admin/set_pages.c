@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
+#include "admin/visit.h"
 #include "base/text.h"
 #include "config/lever_setting.h"
 #include "gateway/switches.h"
-#include "gateway/visit.h"
 
 /* Bypass */
 

@@ -1,10 +1,10 @@
 /* The admin's pages that show what is. */
 #include <inttypes.h>
 
+#include "admin/budget_page.h"
+#include "admin/visit.h"
 #include "base/text.h"
-#include "gateway/budget_page.h"
 #include "gateway/exchange.h"
-#include "gateway/visit.h"
 #include "money/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
@@ -122,7 +122,7 @@ page_live(struct visit *visit, struct slice rest)
     (void)rest;
     buffer_add_text(&visit->text, "{\"requests\":[");
     visit->busy = true;
-    visit->round.visit = put_live;
+    visit->round.at_worker = put_live;
     visit->round.home_again = live_done;
     round_start(&visit->round, visit->options->gateway, visit->world);
 }

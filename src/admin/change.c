@@ -1,4 +1,4 @@
-#include "gateway/change.h"
+#include "admin/change.h"
 
 #include "base/clock.h"
 

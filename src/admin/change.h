@@ -4,8 +4,8 @@
  *    "before":"shadow","after":"on 5%"}
  *
  * `before` and `after` are text for a person, null where there was or is nothing. Never a secret, nor a hash of one. */
-#ifndef GATEWAY_CHANGE_H
-#define GATEWAY_CHANGE_H
+#ifndef ADMIN_CHANGE_H
+#define ADMIN_CHANGE_H
 
 #include "base/buffer.h"
 #include "base/timers.h"

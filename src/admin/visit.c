@@ -1,4 +1,4 @@
-#include "gateway/visit.h"
+#include "admin/visit.h"
 
 #include <stdlib.h>
 

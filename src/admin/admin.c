@@ -1,11 +1,11 @@
-#include "gateway/admin.h"
+#include "admin/admin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/visit.h"
 #include "base/hash.h"
 #include "gateway/origin.h"
-#include "gateway/visit.h"
 
 enum { BODY_BYTES_MOST = 4096 };
 

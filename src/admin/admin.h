@@ -21,8 +21,8 @@
  * A Host header that names anything but this machine's loopback is answered with 403.
  *
  * With `health_only` it is the application of the health listener: /healthz, /readyz and /metrics, behind a token, under any Host. */
-#ifndef GATEWAY_ADMIN_H
-#define GATEWAY_ADMIN_H
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
 
 #include "gateway/gateway.h"
 

@@ -6,8 +6,8 @@
  *      "exposed":"0.1","unbounded":0,"exposure_words":"..."}]}
  *
  * Dollars are exact decimal texts, tokens and requests are numbers. */
-#ifndef GATEWAY_BUDGET_PAGE_H
-#define GATEWAY_BUDGET_PAGE_H
+#ifndef ADMIN_BUDGET_PAGE_H
+#define ADMIN_BUDGET_PAGE_H
 
 #include "config/config.h"
 #include "money/budget.h"
