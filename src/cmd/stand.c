@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "alerts/sender.h"
+#include "alerts/watch.h"
 #include "base/clock.h"
 #include "cmd/changes_log.h"
 #include "cmd/cmd.h"
@@ -19,7 +21,6 @@
 #include "cmd/supervision.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
-#include "gateway/watch.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
 #include "money/explain.h"

@@ -165,8 +165,8 @@ deliver_wake(struct message *message, struct world *to)
     lock_take(&alerts->lock);
     alerts->woken = false;
     lock_drop(&alerts->lock);
-    if (alerts->sender != NULL)
-        alert_sender_look(alerts->sender);
+    if (alerts->outlet != NULL)
+        alerts->outlet->look(alerts->outlet);
 }
 
 void

@@ -4,7 +4,7 @@
  *     {"kind":"budget_share","at":"2026-01-31T12:00:00Z","text":"words for a person","count":1, facts of the kind ...}
  *
  * Alerts hold names and numbers: no prompt, no answer, no secret. Raising one never waits: a bounded queue, from which
- * the first worker sends (alert_send.c). An alert on a subject that has been told is counted, and the count told with
+ * the first worker sends (alerts/sender.h). An alert on a subject that has been told is counted, and the count told with
  * the next one. Every alert is a line in the log too, so that something is seen without any configuration. */
 #ifndef GATEWAY_ALERT_H
 #define GATEWAY_ALERT_H
@@ -63,6 +63,11 @@ struct letter {
     struct buffer json;
 };
 
+/* Where letters go out: a part of whoever sends them. */
+struct alert_outlet {
+    void (*look)(struct alert_outlet *); /* on the first worker, when letters wait */
+};
+
 struct alerts {
     struct lock lock; /* of all that follows */
     struct list waiting;
@@ -75,28 +80,13 @@ struct alerts {
     } kinds[ALERT_KINDS]; /* for kinds with a bound */
     bool woken;           /* the message is under way to the first worker */
     struct message wake;
-    struct alert_sender *sender; /* on the first worker; NULL: letters wait */
+    struct alert_outlet *outlet; /* on the first worker; NULL: letters wait */
 };
 
 void alerts_init(struct alerts *alerts);
 void alerts_free(struct alerts *alerts); /* what waits is dropped */
 
-/* The first worker's part, see alert_send.c. */
-struct alert_sender;
-
-/* Starts sending from this worker, which must be the first. */
-struct alert_sender *alert_sender_start(struct gateway_worker *worker);
-
-/* When the program stops: what waits is still sent, once each and for a few seconds at most, and nothing is tried again. */
-void alert_sender_finish(struct alert_sender *sender);
-
-/* When the worker's world has ended its calls and commands. */
-void alert_sender_free(struct alert_sender *sender);
-
-/* Sends what waits, as far as it is its turn. */
-void alert_sender_look(struct alert_sender *sender);
-
-/* Takes the letter that has waited longest; NULL if none does. For the sender. */
+/* Takes the letter that has waited longest; NULL if none does. For the outlet. */
 struct letter *alerts_take(struct alerts *alerts);
 void letter_free(struct letter *letter);
 

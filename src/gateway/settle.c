@@ -6,9 +6,9 @@
 
 #include "base/text.h"
 #include "gateway/credentials.h"
+#include "gateway/notice.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
-#include "gateway/watch.h"
 
 /* No answer, or an error's: nothing is billed. */
 static bool
@@ -489,6 +489,6 @@ settle_row(struct exchange *exchange)
         count_row(worker, exchange, &worker->row, -1);
         count(&worker->counters, COUNT_ROWS_LOST, 1);
     }
-    watch_row(worker, &worker->row);
+    notice_row(worker, &worker->row);
     learn(exchange);
 }

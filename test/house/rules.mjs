@@ -10,7 +10,7 @@ export const FLOORS = [
   ["quality", "fleet"],
   ["levers"],
   ["gateway", "twin"],
-  ["admin"],
+  ["admin", "alerts"],
   ["live", "virtual"],
   ["cmd"],
 ];
@@ -135,7 +135,7 @@ export function* namesNoMachine(path, text) {
 export const CALL_OPENERS = {
   "gateway/flight.c": "requests, on the plan that the balance chose",
   "gateway/outcome.c": "answers, to the validator of the route, if the tenant's rules let them",
-  "gateway/alert_send.c": "alerts, to the user's webhook: names and numbers, no text of any request",
+  "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
   "gateway/discovery.c": "asks a backend for its list of models: nothing of any user",
   "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
   "twin/customers.c": "the demo's modelled customers call the gateway itself",

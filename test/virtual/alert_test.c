@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "gateway/alert.h"
+#include "alerts/sender.h"
 #include "virtual/vcommand.h"
 
 /* A scene that alerts are sent from. */

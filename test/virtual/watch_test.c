@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
-#include "gateway/watch.h"
+#include "alerts/sender.h"
+#include "alerts/watch.h"
+#include "gateway/notice.h"
 #include "virtual/vcommand.h"
 
 static const char setting[] = "backends:\n"
@@ -206,13 +208,13 @@ a_key_that_runs_away_is_told_of(void **state)
     row.key_name = slice_of("web");
     row.tenant = slice_of("acme");
     for (unsigned hour = 0; hour < 30; hour++) {
-        watch_row(worker, &row);
+        notice_row(worker, &row);
         history_run_for(w->s->history, 3600 * USEC_PER_S);
     }
     assert_int_equal(buffer_len(&w->told), 0);
     row.cost = row.counted_cost = 200 * USD_ONE;
-    watch_row(worker, &row);
-    watch_row(worker, &row);
+    notice_row(worker, &row);
+    notice_row(worker, &row);
     history_run_for(w->s->history, USEC_PER_S);
     assert_int_equal(alerts_of(w, "\"kind\":\"runaway_spend\""), 1);
     assert_contains(buffer_content(&w->told),

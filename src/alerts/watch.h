@@ -1,7 +1,7 @@
-/* Keeps an eye on what a person should hear of soon, and raises alerts (alert.h): once a second, on the first worker, what
- * budgets tell and how journal and ledger do; with every row, whether its key runs away and its model has a price. */
-#ifndef GATEWAY_WATCH_H
-#define GATEWAY_WATCH_H
+/* Keeps an eye on what a person should hear of soon, and raises alerts (gateway/alert.h): once a second, on the first
+ * worker, what budgets tell and how journal and ledger do. What single rows tell: gateway/notice.h. */
+#ifndef ALERTS_WATCH_H
+#define ALERTS_WATCH_H
 
 #include "gateway/gateway.h"
 
@@ -23,8 +23,5 @@ struct watch *watch_start(struct gateway_worker *worker, const struct watch_opti
 
 /* What budgets had to tell by now is still raised. */
 void watch_stop(struct watch *watch);
-
-/* By whoever settles, on any worker. */
-void watch_row(struct gateway_worker *worker, const struct row *row);
 
 #endif

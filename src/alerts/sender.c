@@ -1,10 +1,9 @@
-/* Sends alerts, from the first worker: to the webhook, again with growing pauses if that fails, and to the command,
- * once. */
+#include "alerts/sender.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "gateway/alert.h"
-#include "gateway/gateway.h"
 #include "version.h"
 
 /* At a time; the others wait in line. */
@@ -35,6 +34,7 @@ struct delivery {
 };
 
 struct alert_sender {
+    struct alert_outlet outlet;
     struct gateway_worker *worker;
     struct list deliveries;
     size_t delivery_count;
@@ -48,6 +48,8 @@ world_of(const struct delivery *delivery)
 {
     return worker_world(delivery->sender->worker);
 }
+
+static void send_waiting(struct alert_sender *sender);
 
 static void
 free_delivery(struct delivery *delivery)
@@ -68,7 +70,7 @@ end_if_done(struct delivery *delivery)
     if (delivery->posting || delivery->running)
         return;
     free_delivery(delivery);
-    alert_sender_look(sender);
+    send_waiting(sender);
 }
 
 /* The webhook */
@@ -278,8 +280,8 @@ send_letter(struct alert_sender *sender, struct letter *letter)
         free_delivery(delivery);
 }
 
-void
-alert_sender_look(struct alert_sender *sender)
+static void
+send_waiting(struct alert_sender *sender)
 {
     struct letter *letter;
 
@@ -288,16 +290,23 @@ alert_sender_look(struct alert_sender *sender)
         send_letter(sender, letter);
 }
 
+static void
+on_waiting(struct alert_outlet *outlet)
+{
+    send_waiting(CONTAINER_OF(outlet, struct alert_sender, outlet));
+}
+
 struct alert_sender *
 alert_sender_start(struct gateway_worker *worker)
 {
     struct alert_sender *sender = must_calloc(1, sizeof(*sender));
 
-    ENSURE(worker_world(worker)->worker == 0 && worker->gateway->alerts.sender == NULL);
+    ENSURE(worker_world(worker)->worker == 0 && worker->gateway->alerts.outlet == NULL);
     sender->worker = worker;
     list_init(&sender->deliveries);
-    worker->gateway->alerts.sender = sender;
-    alert_sender_look(sender);
+    sender->outlet.look = on_waiting;
+    worker->gateway->alerts.outlet = &sender->outlet;
+    send_waiting(sender);
     return sender;
 }
 
@@ -351,6 +360,6 @@ alert_sender_free(struct alert_sender *sender)
     if (gateway->alerts.waiting_count > 0)
         log_line(gateway->log, LOG_ERROR, "alerts: %zu were not sent before the program stopped",
                  gateway->alerts.waiting_count);
-    gateway->alerts.sender = NULL;
+    gateway->alerts.outlet = NULL;
     free(sender);
 }
