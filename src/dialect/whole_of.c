@@ -264,18 +264,33 @@ take_choice(struct whole_of *whole, yyjson_val *choice)
 }
 
 static void
+take_choices(struct whole_of *whole, yyjson_val *choices)
+{
+    size_t i, most;
+    yyjson_val *choice;
+
+    yyjson_arr_foreach(choices, i, most, choice)
+    {
+        if (!whole->broken)
+            take_choice(whole, choice);
+    }
+}
+
+static void
 take_chunk(struct whole_of *whole, yyjson_val *root)
 {
-    size_t i, j, most, count;
-    yyjson_val *key, *value, *choice;
+    size_t i, most;
+    yyjson_val *key, *value;
 
     yyjson_obj_foreach(root, i, most, key, value)
     {
+        if (whole->broken)
+            return;
         if (yyjson_equals_str(key, "choices"))
-            yyjson_arr_foreach(value, j, count, choice) if (!whole->broken) take_choice(whole, choice);
+            take_choices(whole, value);
         else if (yyjson_equals_str(key, "object"))
             put_text(whole, root_of(whole), "object", whole->api == API_CHAT ? "chat.completion" : "text_completion");
-        else if (!whole->broken)
+        else
             put_member(whole, root_of(whole), text_of_value(key), value);
     }
 }
