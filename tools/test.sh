@@ -40,6 +40,11 @@ build() { # PRESET [ARGUMENT...]
 
 step_release() { build release && { [ ! -f src/main.c ] || build/release/equipoise --version; }; }
 
+# What is built only when asked for is compiled here too.
+step_clang() {
+    build clang && cmake --build --preset clang --target bench_load bench_upstream eval_engine_fit chaos
+}
+
 step_asan() {
     build asan && ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
         $steady ctest --preset asan --parallel "$jobs" --no-tests=error
@@ -52,6 +57,7 @@ step_house() { node --test --test-reporter=tap test/house/ && node test/house/ch
 step_e2e() { EQUIPOISE=$PWD/build/asan/equipoise $steady test/e2e/run.sh; }
 
 step release 'The release build, without a warning'
+step clang 'The program, tests and fuzzers by clang, without a warning'
 step asan 'Unit, virtual and fuzz-corpus tests under ASan and UBSan'
 step tsan 'Tests of threads under TSan'
 step house 'The rules of the house'

@@ -26,7 +26,7 @@ struct arguments {
     const char *path, *header, *body_file, *expect_file;
 };
 
-static void
+static _Noreturn void
 die(const char *what, const char *which)
 {
     fprintf(stderr, "bench_load: %s%s\n%s", what, which, usage);

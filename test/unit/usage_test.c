@@ -86,8 +86,8 @@ other_servers_name_cached_tokens_otherwise(void **state)
         "{\"prompt_tokens\":90,\"completion_tokens\":1,\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":26}",
         "{\"prompt_tokens\":90,\"completion_tokens\":1,\"cached_tokens\":64}",
         "{\"prompt_tokens\":90,\"completion_tokens\":1,\"num_cached_tokens\":64}",
-        "{\"prompt_tokens\":90,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":64},"
-        "\"prompt_cache_hit_tokens\":64}",
+        ("{\"prompt_tokens\":90,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":64},"
+         "\"prompt_cache_hit_tokens\":64}"),
     };
 
     (void)state;

@@ -99,7 +99,7 @@ next_record(struct slice *rest)
 static struct segment *
 new_segment(struct remains *remains, unsigned worker)
 {
-    size_t size = SEGMENT_BYTES_LEAST << rng_below(&remains->rng, 4);
+    size_t size = (size_t)SEGMENT_BYTES_LEAST << rng_below(&remains->rng, 4);
     struct segment *segment = NULL;
 
     assert_int_equal(segment_create(remains->folder, worker, remains->next_sequence++, size, &segment), OK);
