@@ -1,4 +1,4 @@
-/* One line of the log of changes: who changed which lever, key or price, from where, and from what to what. JSON:
+/* One line of the log of changes: who changed which lever, key, price or budget, from where, and from what to what. JSON:
  *
  *   {"time":"2026-01-31T12:00:00Z","who":"anna","from":"127.0.0.1:40112","what":"lever","name":"assistant alternatives",
  *    "before":"shadow","after":"on 5%"}

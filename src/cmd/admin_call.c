@@ -9,10 +9,20 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cmd/cmd.h"
 #include "config/value.h"
 
 enum { WAIT_S = 60, PIECE_BYTES = 16 * 1024, ANSWER_BYTES_MOST = 16 * 1024 * 1024 };
+
+/* What getaddrinfo makes of other numbers is another port. */
+static bool
+is_port(const char *text)
+{
+    uint64_t port;
+
+    return text_parse_u64(slice_of(text), &port) == OK && port >= 1 && port <= UINT16_MAX;
+}
 
 /* "host:port", the host perhaps in brackets. */
 static enum status
@@ -21,7 +31,7 @@ split_address(const char *address, char *host, size_t host_size, const char **po
     const char *colon = strrchr(address, ':');
     size_t len = colon != NULL ? (size_t)(colon - address) : 0;
 
-    if (colon == NULL || colon[1] == '\0' || len >= host_size)
+    if (colon == NULL || !is_port(colon + 1) || len >= host_size)
         return ERR_INVALID;
     if (len > 2 && address[0] == '[' && address[len - 1] == ']') {
         address++;
@@ -135,7 +145,8 @@ admin_call(const char *address, const char *method, const char *path, struct sli
     int fd, exit_status = CMD_FAILED;
 
     if (split_address(address, host, sizeof(host), &port) != OK) {
-        cmd_complain("'%s' is not an address; expected HOST:PORT, as %s", address, ADMIN_DEFAULT);
+        cmd_complain("'%s' is not an address; expected HOST:PORT, the port from 1 to 65535, as %s", address,
+                     ADMIN_DEFAULT);
         return CMD_USAGE;
     }
     buffer_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, address);

@@ -1,5 +1,6 @@
-/* `equipoise changes`: who changed which lever, key or price. */
+/* `equipoise changes`: who changed which lever, key, price or budget. */
 #include <errno.h>
+#include <unistd.h>
 #include <yyjson.h>
 
 #include "base/clock.h"
@@ -64,7 +65,11 @@ show(const char *data, usec since_us, bool as_json)
     const char *path = changes_log_path(&arena, data);
     int exit_status = CMD_FAILED;
 
-    if (cmd_read_file(path, LOG_BYTES_MOST, &lines) == OK) {
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        cmd_complain("there is no %s, and so no log of changes: the gateway begins one in its data folder when it "
+                     "starts. If that is another, name it with --data or --config.",
+                     path);
+    } else if (cmd_read_file(path, LOG_BYTES_MOST, &lines) == OK) {
         put_lines(buffer_content(&lines), since_us, as_json, &out);
         if (buffer_len(&out) == 0 && !as_json)
             buffer_add_text(&out, "Nothing was changed in that time.\n");
@@ -94,7 +99,7 @@ cmd_changes(int argc, char **argv)
     };
     const struct options options = {
         .command = "changes",
-        .summary = "Shows who changed which lever, key or price, and when.",
+        .summary = "Shows who changed which lever, key, price or budget, and when.",
         .operands = "",
         .examples = examples,
         .example_count = sizeof(examples) / sizeof(examples[0]),

@@ -200,6 +200,8 @@ add_work(const struct replay_engine *engine, struct replay_work *work, usec *bus
         work->preemptions += metrics.preemptions;
         work->prefix_asked += metrics.prefix_asked;
         work->prefix_found += metrics.prefix_found;
+        work->too_long += metrics.too_long;
+        work->context_most = metrics.context_most;
         requests += metrics.requests;
         *busy_us += metrics.busy_us;
     }

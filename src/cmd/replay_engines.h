@@ -25,6 +25,7 @@ struct replay_cast {
 /* In all of its engines together. */
 struct replay_work {
     int64_t steps, preemptions, prefix_asked, prefix_found;
+    int64_t too_long, context_most;        /* refused: longer than that, prompt and answer together */
     int64_t requests_least, requests_most; /* of one engine: how evenly work was shared out */
     double busy;                           /* share of `span_us` in which an engine was at work, the mean of all */
 };

@@ -42,8 +42,26 @@ add_trace(const struct replay_result *result, struct buffer *out)
     buffer_printf(out, ",\"format\":\"%s\",\"seed\":%llu,\"starts\":\"%s\",\"interrupted\":%s,",
                   trace_format_name(trace_format(world->trace)), (unsigned long long)world->settings->seed, when,
                   result->interrupted ? "true" : "false");
-    buffer_printf(out, "\"left_out\":%llu,\"rerouted\":%llu,", (unsigned long long)trace_left_out(world->trace),
+    buffer_printf(out, "\"left_out\":%llu,\"rounded\":%llu,\"rerouted\":%llu,",
+                  (unsigned long long)trace_left_out(world->trace), (unsigned long long)world->writer.rounded,
                   (unsigned long long)world->writer.rerouted);
+}
+
+/* The first that the gateway said of each state. */
+static void
+add_reasons(const struct replay_stats *stats, struct buffer *out)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < stats->state_count; i++) {
+        const struct replay_state *state = &stats->states[i];
+
+        if (strcmp(state->name, "ok") == 0 || state->why[0] == '\0')
+            continue;
+        buffer_add_text(out, first ? "" : ",");
+        add_text(out, state->name, state->why);
+        first = false;
+    }
 }
 
 static void
@@ -56,6 +74,8 @@ add_requests(const struct replay_result *result, struct buffer *out)
     for (size_t i = 0; i < stats->state_count; i++)
         buffer_printf(out, "%s\"%s\":%llu", i > 0 ? "," : "", stats->states[i].name,
                       (unsigned long long)stats->states[i].count);
+    buffer_add_text(out, "},\"reasons\":{");
+    add_reasons(stats, out);
     buffer_printf(out, "},\"limited\":%llu,\"within_limits\":%llu,", (unsigned long long)stats->limited,
                   (unsigned long long)stats->within);
 }
@@ -107,11 +127,13 @@ add_backend(const struct replay_result *result, size_t index, struct buffer *out
     buffer_printf(out,
                   ",\"replicas\":%zu,\"calls\":%llu,\"working_s\":%.6f,\"input_tokens\":%lld,\"output_tokens\":%lld,"
                   "\"busy\":%.6f,\"steps\":%lld,\"preemptions\":%lld,\"prefix_asked\":%lld,\"prefix_found\":%lld,"
-                  "\"replica_requests_least\":%lld,\"replica_requests_most\":%lld}",
+                  "\"replica_requests_least\":%lld,\"replica_requests_most\":%lld,"
+                  "\"too_long\":%lld,\"context_most\":%lld}",
                   cast->engine_count, (unsigned long long)seen->calls, (double)seen->working_us / 1e6,
                   (long long)seen->input_tokens, (long long)seen->output_tokens, work.busy, (long long)work.steps,
                   (long long)work.preemptions, (long long)work.prefix_asked, (long long)work.prefix_found,
-                  (long long)work.requests_least, (long long)work.requests_most);
+                  (long long)work.requests_least, (long long)work.requests_most, (long long)work.too_long,
+                  (long long)work.context_most);
 }
 
 static void

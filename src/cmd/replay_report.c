@@ -103,6 +103,28 @@ add_head(const struct replay_result *result, struct buffer *out)
         buffer_add_text(out, "Interrupted: this is what had ended by then.\n");
 }
 
+/* Why requests did not end well: the first that the gateway said of each state, and what engines refused. */
+static void
+add_reasons(const struct replay_result *result, struct buffer *out)
+{
+    const struct replay_world *world = result->world;
+    char count[TEXT_MOST], most[TEXT_MOST];
+
+    for (size_t i = 0; i < world->stats.state_count; i++) {
+        const struct replay_state *state = &world->stats.states[i];
+
+        if (strcmp(state->name, "ok") != 0 && state->why[0] != '\0')
+            buffer_printf(out, "  %-22s as the gateway said first: %s\n", state->name, state->why);
+    }
+    for (size_t i = 0; i < world->engines.count; i++) {
+        struct replay_work work = replay_engines_work(&world->engines.casts[i], result->fine.span_us);
+
+        if (work.too_long > 0)
+            fact(out, "too long", "%s for %s: prompt and answer together may have %s tokens there",
+                 number(work.too_long, count), world->config->backends[i].name, number(work.context_most, most));
+    }
+}
+
 static void
 add_requests(const struct replay_result *result, struct buffer *out)
 {
@@ -115,6 +137,7 @@ add_requests(const struct replay_result *result, struct buffer *out)
     for (size_t i = 0; i < stats->state_count; i++)
         fact(out, stats->states[i].name, "%s (%.2f%%)", number((int64_t)stats->states[i].count, count),
              percent((double)stats->states[i].count, (double)stats->count));
+    add_reasons(result, out);
     if (world->unidentified > 0)
         fact(out, "key not accepted", "%s, without a row", number((int64_t)world->unidentified, count));
     for (size_t i = 0; i < fine->slice_count; i++)
@@ -128,6 +151,9 @@ add_requests(const struct replay_result *result, struct buffer *out)
     if (trace_left_out(world->trace) > 0)
         fact(out, "left out", "%s of the ledger that asked for no tokens of a model",
              number((int64_t)trace_left_out(world->trace), count));
+    if (world->writer.rounded > 0)
+        fact(out, "of no tokens", "%s asked for no token of input or of output, and were played with one",
+             number((int64_t)world->writer.rounded, count));
     if (world->writer.rerouted > 0)
         fact(out, "other routes", "%s asked for what the configuration has no route for, and went to %s",
              number((int64_t)world->writer.rerouted, count), world->writer.route->name);

@@ -185,6 +185,7 @@ replay_write(struct replay_writer *writer, const struct trace_request *request, 
     enum api api = find_api(route, request->api);
 
     add_body(request, api, route->name, &writer->body);
+    writer->rounded += request->input_tokens <= 0 || request->output_tokens <= 0 ? 1 : 0;
     out->at_us = request->at_us;
     out->body = buffer_content(&writer->body);
     out->head = (struct http_head){

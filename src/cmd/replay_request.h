@@ -17,6 +17,7 @@ struct replay_writer {
     uint64_t rerouted;                /* how many named a route that the configuration does not have */
     struct http_header headers[REPLAY_HEADERS_MOST];
     char authorization[80], input[24], output[24], block[24];
+    uint64_t rounded; /* asked for no token of input or of output, which was made one */
     struct buffer body, blocks;
 };
 

@@ -19,8 +19,9 @@ replay_stats_free(struct replay_stats *stats)
 }
 
 static uint8_t
-state_of(struct replay_stats *stats, struct slice name)
+state_of(struct replay_stats *stats, const struct row *row)
 {
+    struct slice name = row->state;
     size_t i = 0;
 
     while (i < stats->state_count && !slice_is(name, stats->states[i].name))
@@ -30,6 +31,8 @@ state_of(struct replay_stats *stats, struct slice name)
         snprintf(stats->states[i].name, sizeof(stats->states[i].name), "%.*s", SLICE_ARGS(name));
         stats->state_count++;
     }
+    if (stats->states[i].why[0] == '\0')
+        snprintf(stats->states[i].why, sizeof(stats->states[i].why), "%.*s", SLICE_ARGS(row->why));
     stats->states[i].count++;
     return (uint8_t)i;
 }
@@ -85,7 +88,7 @@ replay_stats_row(struct replay_stats *stats, const struct row *row)
         .output_tokens = row->output_tokens,
         .cost = row->cost,
         .baseline = row->baseline,
-        .state = state_of(stats, row->state),
+        .state = state_of(stats, row),
         .ok = slice_is(row->state, "ok"),
         .streamed = row->streamed != 0,
     };

@@ -23,6 +23,7 @@ struct replay_sample {
 
 struct replay_state {
     char name[32];
+    char why[160]; /* the first thing that the gateway said of one; "": nothing */
     uint64_t count;
 };
 

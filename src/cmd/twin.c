@@ -7,7 +7,13 @@
 #include "live/live.h"
 #include "twin/twin.h"
 
-enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000 };
+enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000, SLOTS = 32 };
+
+static const usec FIRST_TOKEN_US = 300 * USEC_PER_MS, PER_TOKEN_US = 20 * USEC_PER_MS;
+static const double JITTER = 0.1;
+
+/* No --concurrency on the command line. */
+static const uint64_t NOT_SAID = UINT64_MAX;
 
 /* As given on the command line. */
 struct arguments {
@@ -37,7 +43,7 @@ static const char notes[] =
     "Engines (--engine): a100-llama-3-8b, a100-llama-3-70b-tp4, h100-llama-3.1-8b,\n"
     "h100-llama-3-70b-tp4, h100-llama-3-70b-tp8.\n"
     "Every model but those that embed gets an engine of its own, which decides when its tokens come; --first-token,\n"
-    "--per-token, --jitter and --concurrency are not for it, and there is one worker. By the headers\n"
+    "--per-token, --jitter, --instant and --concurrency are not for it, and there is one worker. By the headers\n"
     "x-twin-prompt-tokens, x-twin-output-tokens and x-twin-blocks a request says how long it and its answer are to "
     "be.\n"
     "\n"
@@ -93,8 +99,11 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 /* From text to settings; each says itself what is wrong. */
 
 static bool
-read_time(const char *option, const char *text, usec *out)
+read_time(const char *option, const char *text, usec otherwise, usec *out)
 {
+    *out = otherwise;
+    if (text == NULL)
+        return true;
     if (twin_fault_parse_time(slice_of(text), out) == OK)
         return true;
     cmd_complain("--%s %s: expected a time like 300ms, 2s or 150us.", option, text);
@@ -106,6 +115,9 @@ read_jitter(const char *text, double *out)
 {
     char *end = NULL;
 
+    *out = JITTER;
+    if (text == NULL)
+        return true;
     *out = strtod(text, &end) / 100;
     if (end != text && strcmp(end, "%") == 0 && *out >= 0 && *out < 1)
         return true;
@@ -210,6 +222,12 @@ read_engine(const struct arguments *arguments, struct twin_settings *settings)
             (unsigned long long)arguments->workers);
         return false;
     }
+    if (arguments->concurrency != NOT_SAID || arguments->first_token != NULL || arguments->per_token != NULL ||
+        arguments->jitter != NULL || arguments->instant) {
+        cmd_complain("--concurrency, --first-token, --per-token, --jitter and --instant are not for --engine: it has "
+                     "times of its own, and runs as many at a time as --max-num-seqs says.");
+        return false;
+    }
     if (most > INT32_MAX) {
         cmd_complain("--max-num-seqs, --kv-tokens, --token-budget and --stream-interval are at most 2147483647.");
         return false;
@@ -246,17 +264,18 @@ read_settings(const struct arguments *arguments, struct twin_settings *settings,
     double jitter = 0;
 
     if (arguments->port > PORT_MOST || arguments->workers < 1 || arguments->workers > WORKERS_MOST ||
-        arguments->concurrency > INT32_MAX) {
-        cmd_complain("a port is at most 65535; workers are 1 to %d.", WORKERS_MOST);
+        (arguments->concurrency > INT32_MAX && arguments->concurrency != NOT_SAID)) {
+        cmd_complain("a port is at most 65535, --concurrency at most 2147483647; workers are 1 to %d.", WORKERS_MOST);
         return false;
     }
     if (!arguments->instant &&
-        (!read_time("first-token", arguments->first_token, &pace.first_token_us) ||
-         !read_time("per-token", arguments->per_token, &pace.per_token_us) || !read_jitter(arguments->jitter, &jitter)))
+        (!read_time("first-token", arguments->first_token, FIRST_TOKEN_US, &pace.first_token_us) ||
+         !read_time("per-token", arguments->per_token, PER_TOKEN_US, &pace.per_token_us) ||
+         !read_jitter(arguments->jitter, &jitter)))
         return false;
     twin_settings_default(settings, pace);
     settings->jitter = jitter;
-    settings->slots = (unsigned)arguments->concurrency;
+    settings->slots = (unsigned)(arguments->concurrency != NOT_SAID ? arguments->concurrency : SLOTS);
     settings->seed = arguments->seed;
     settings->key = arguments->key;
     settings->prefix_cache = !arguments->no_prefix_cache;
@@ -351,10 +370,7 @@ cmd_twin(int argc, char **argv)
     struct arguments arguments = {
         .listen = "127.0.0.1",
         .port = PORT,
-        .first_token = "300ms",
-        .per_token = "20ms",
-        .jitter = "10%",
-        .concurrency = 32,
+        .concurrency = NOT_SAID,
         .seed = 1,
         .workers = 1,
     };

@@ -38,9 +38,6 @@ bool build_may_be_private(struct build *build, const struct yaml_node *at, const
 /* The place of a key within an entry, or else of its name. */
 const struct yaml_node *build_place(const struct entry *entry, const char *key);
 
-/* The draft at an index of entries. */
-#define ENTRY_AT(entries, type, index) (&((struct type *)(entries).items)[index])
-
 /* Splits "backend/model". Reports what is wrong with it at `at`; then false. The backend may be NULL for a name that is
  * not known, which is reported too. */
 bool build_target(struct build *build, const struct yaml_node *at, struct slice text, struct target *out);

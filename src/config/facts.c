@@ -117,18 +117,59 @@ add_prices(struct collection *facts, const struct config *config)
     }
 }
 
+static void
+add_policy(struct collection *facts, const char *whose, const char *name, const struct budget_draft *draft)
+{
+    static const char *const exceeded[] = {"", "refuse", "degrade"}, *const exposures[] = {"", "expected", "strict"};
+
+    if (draft->on_exceed != ON_EXCEED_UNSET)
+        buffer_printf(&facts->text, "on_exceed %s", exceeded[draft->on_exceed]);
+    if (draft->exposure != EXPOSURE_UNSET)
+        buffer_printf(&facts->text, "%sexposure %s", buffer_len(&facts->text) > 0 ? ", " : "",
+                      exposures[draft->exposure]);
+    if (buffer_len(&facts->text) > 0)
+        add(facts, "budget policy", arena_printf(facts->arena, "%s%s%s", whose, *name != '\0' ? " " : "", name),
+            take_text(facts));
+}
+
+/* Limits by their accounts: another limit is a change, another window a budget gone and one come. */
+static void
+add_budgets(struct collection *facts, const struct config *config)
+{
+    const struct root_draft *draft = config->draft;
+
+    for (size_t i = 0; i < config->all_budgets.count; i++) {
+        const struct budget_rule *rule = &config->all_budgets.all[i];
+
+        add(facts, "budget", arena_slice_text(facts->arena, rule->identity),
+            arena_slice_text(facts->arena, rule->text));
+    }
+    add_policy(facts, budget_scope_name(BUDGET_EVERYTHING), "", &draft->budget);
+    for (size_t i = 0; i < draft->tenants.count; i++)
+        add_policy(facts, budget_scope_name(BUDGET_TENANT), config->tenants[i].name,
+                   &ENTRY_AT(draft->tenants, tenant_draft, i)->budget);
+    for (size_t i = 0; i < draft->keys.count; i++)
+        add_policy(facts, budget_scope_name(BUDGET_KEY), config->keys[i].name,
+                   &ENTRY_AT(draft->keys, key_draft, i)->budget);
+    for (size_t i = 0; i < draft->routes.count; i++)
+        add_policy(facts, budget_scope_name(BUDGET_ROUTE), config->routes[i].name,
+                   &ENTRY_AT(draft->routes, route_draft, i)->budget);
+}
+
 size_t
 config_facts(const struct config *config, uint64_t salt, struct arena *arena, struct config_fact **out)
 {
     const struct root_draft *draft = config->draft;
     size_t most = config->route_count * LEVER_COUNT + config->key_count + draft->prices.count + 1 +
-                  (draft->discounts != NULL ? draft->discounts->count : 0);
+                  (draft->discounts != NULL ? draft->discounts->count : 0) + config->all_budgets.count + 1 +
+                  draft->tenants.count + draft->keys.count + draft->routes.count;
     struct collection facts = {.arena = arena, .all = arena_alloc(arena, most * sizeof(struct config_fact))};
 
     add_levers(&facts, config);
     for (size_t i = 0; i < config->key_count; i++)
         add_key(&facts, &config->keys[i], salt);
     add_prices(&facts, config);
+    add_budgets(&facts, config);
     ENSURE(facts.count <= most);
     buffer_free(&facts.text);
     *out = facts.all;

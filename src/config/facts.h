@@ -1,13 +1,13 @@
-/* What a configuration says of levers, keys and prices, as text for a person: what the log of changes keeps. */
+/* What a configuration says of levers, keys, prices and budgets, as text for a person: what the log of changes keeps. */
 #ifndef CONFIG_FACTS_H
 #define CONFIG_FACTS_H
 
 #include "config/config.h"
 
 struct config_fact {
-    const char *what;  /* "lever", "key", "price", "discount", "price file" */
-    const char *name;  /* "assistant alternatives", "web", "openai/gpt-5.5" */
-    const char *value; /* "on 5%"; levers that are off are left out */
+    const char *what;  /* "lever", "key", "price", "discount", "price file", "budget", "budget policy" */
+    const char *name;  /* "assistant alternatives", "web", "openai/gpt-5.5", "key web usd/day", "everything" */
+    const char *value; /* "on 5%", "$50/day"; levers that are off are left out */
 };
 
 /* All of them, in the order of the file; in the arena. A key's value ends with a mark that is another one when the key

@@ -78,6 +78,9 @@ struct entries {
     size_t count;
 };
 
+/* The draft at an index of entries. */
+#define ENTRY_AT(entries, type, index) (&((struct type *)(entries).items)[index])
+
 /* Drafts: what the sections are read into. */
 
 struct backend_draft {

@@ -547,8 +547,10 @@ engine_submit(struct engine_model *engine, struct engine_request *request, usec 
 
     ENSURE(request->state == ENGINE_OUTSIDE && request->prompt_tokens >= 1 && request->output_tokens >= 1);
     if (request->prompt_tokens > engine_context_most(engine) ||
-        request->output_tokens > engine_context_most(engine) - request->prompt_tokens)
+        request->output_tokens > engine_context_most(engine) - request->prompt_tokens) {
+        engine->seen.too_long++;
         return ERR_LIMIT;
+    }
     if (request->block_count != 0)
         request->held = must_alloc(request->block_count * sizeof *request->held);
     request->engine = engine;
@@ -596,6 +598,7 @@ engine_metrics(struct engine_model *engine, usec now_us, struct engine_metrics *
     *out = engine->seen;
     out->running = engine->running_count;
     out->waiting = engine->waiting_count + engine->arriving;
+    out->context_most = engine_context_most(engine);
     out->kv_blocks = engine->kv.blocks;
     out->kv_used = engine->kv.blocks - kv_cache_room(&engine->kv);
 }

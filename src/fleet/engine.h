@@ -87,6 +87,7 @@ struct engine_metrics {
     int64_t prefix_asked, prefix_found;      /* tokens of prompts looked up in the cache and found there */
     int64_t prompt_tokens, generated_tokens; /* of prompts completed; of all outputs */
     int64_t steps, preemptions, requests;    /* requests: told to their last token */
+    int64_t too_long, context_most;          /* refused, as longer than engine_context_most */
     usec busy_us;
 };
 

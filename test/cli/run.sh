@@ -104,6 +104,10 @@ usage() {
     expect_eq 2 "say 'test'" alert
     expect_eq 2 "say 'test'" alert now
     expect_eq 2 'HOST:PORT' alert test --admin nowhere
+    expect_eq 2 'port from 1 to 65535' reload --admin 127.0.0.1:99999
+    expect_eq 2 'port from 1 to 65535' budget --admin 127.0.0.1:0
+    expect_eq 2 'port from 1 to 65535' bypass --admin 127.0.0.1:http
+    expect_eq 2 'wants an address' serve --admin 127.0.0.1:99999
     expect_eq 3 'none.yaml' budget --config none.yaml
     expect_eq 2 'since' changes --since yesterdayish
     expect_eq 2 'a lever and its mode' lever assistant
@@ -118,6 +122,8 @@ usage() {
     expect_eq 2 'known are a100-llama-3-8b' twin --engine abacus
     expect_eq 2 'name it, as in --engine' twin --kv-tokens 100
     expect_eq 2 'one worker' twin --engine a100-llama-3-8b --workers 2
+    expect_eq 2 'as many at a time as --max-num-seqs' twin --engine a100-llama-3-8b --concurrency 4
+    expect_eq 2 'not for --engine' twin --engine a100-llama-3-8b --first-token 1ms
     expect_eq 2 'at least as many as the sequences' twin --engine a100-llama-3-8b --token-budget 100
     expect_eq 2 'name' keys add 'a b'
     expect_eq 2 'which trace' replay
@@ -314,7 +320,7 @@ no_ledger() {
     done
     expect_eq 1 'no gateway answers' bypass --admin 127.0.0.1:1
     expect_eq 1 'no gateway answers' reload --admin 127.0.0.1:1
-    expect_eq 1 'cannot read nothing yet/changes.log' changes --data 'nothing yet'
+    expect_eq 1 'there is no nothing yet/changes.log, and so no log of changes.*--data' changes --data 'nothing yet'
     touch file
     find_port && another=127.0.0.1:$free
     find_port && other_admin=127.0.0.1:$free

@@ -202,6 +202,50 @@ it_is_for_its_owner_alone(void **state)
     arena_reset(&arena);
 }
 
+static void
+assert_holds(struct scene *scene, const char *text)
+{
+    struct slice lines = file_text(scene);
+
+    if (slice_find(lines, slice_of(text)) == lines.len)
+        fail_msg("\"%.*s\" does not hold \"%s\"", SLICE_ARGS(lines), text);
+}
+
+/* Their limits, their windows, and what becomes of what exceeds them. */
+static void
+budgets_are_in_it(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_int_equal(compare(scene, BACKEND "budget: $50/day", "start", true), OK);
+    assert_last(scene, "\"what\":\"budget\",\"name\":\"everything usd/day\",\"before\":null,\"after\":\"$50/day\"}\n");
+    assert_int_equal(line_count(scene), 1);
+    assert_int_equal(compare(scene, BACKEND "budget: $60/day\nexposure: strict", "file reload", false), OK);
+    assert_int_equal(line_count(scene), 3);
+    assert_holds(scene, "\"name\":\"everything usd/day\",\"before\":\"$50/day\",\"after\":\"$60/day\"}\n");
+    assert_last(scene, "\"what\":\"budget policy\",\"name\":\"everything\",\"before\":null,\"after\":\"exposure "
+                       "strict\"}\n");
+    assert_int_equal(compare(scene, BACKEND "budget: $60/week\nexposure: strict", "file reload", false), OK);
+    assert_int_equal(line_count(scene), 5);
+    assert_holds(scene, "\"name\":\"everything usd/day\",\"before\":\"$60/day\",\"after\":null}\n");
+    assert_holds(scene, "\"name\":\"everything usd/week\",\"before\":null,\"after\":\"$60/week\"}\n");
+    assert_int_equal(compare(scene,
+                             BACKEND
+                             "keys: { web: { sha256: " HASH_A
+                             ", tenant: acme, budget: 5 requests/hour, on_exceed: degrade, exposure: strict } }\n"
+                             "tenants: { acme: { exposure: expected } }\n"
+                             "routes: { r: { reference: a/m, on_exceed: refuse } }\n"
+                             "tag_budgets: { feature=search: $1/day }\n",
+                             "file reload", false),
+                     OK);
+    assert_holds(scene, "\"name\":\"key web requests/hour\",\"before\":null,\"after\":\"5 requests/hour\"}\n");
+    assert_holds(scene, "\"name\":\"key web\",\"before\":null,\"after\":\"on_exceed degrade, exposure strict\"}\n");
+    assert_holds(scene, "\"name\":\"tenant acme\",\"before\":null,\"after\":\"exposure expected\"}\n");
+    assert_holds(scene, "\"name\":\"route r\",\"before\":null,\"after\":\"on_exceed refuse\"}\n");
+    assert_holds(scene, "\"name\":\"tag feature=search usd/day\",\"before\":null,\"after\":\"$1/day\"}\n");
+    assert_holds(scene, "\"name\":\"everything\",\"before\":\"exposure strict\",\"after\":null}\n");
+}
+
 #define LOG_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -210,7 +254,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         LOG_TEST(only_what_differs_is_added),  LOG_TEST(what_was_set_at_run_time_ends_with_a_start),
         LOG_TEST(a_torn_line_spoils_no_other), LOG_TEST(a_full_disk_is_told_and_made_good),
-        LOG_TEST(it_is_for_its_owner_alone),
+        LOG_TEST(it_is_for_its_owner_alone),   LOG_TEST(budgets_are_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

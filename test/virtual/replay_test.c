@@ -435,6 +435,40 @@ through_a_configuration(void **state)
     unlink(path);
 }
 
+/* Why a request was not answered is told, and so is what was played otherwise than the trace has it. */
+static void
+what_did_not_fit_is_told(void **state)
+{
+    static const char text[] = "arrival_s,input_tokens,output_tokens\n"
+                               "0,10,10\n1,900000,10\n2,10,900000\n3,0,10\n4,10,0\n5,16777216,1\n";
+    struct played_trace *played = play(SLICE_LITERAL(text), (struct trace_options){0}, usual());
+    struct replay_result *result = must_calloc(1, sizeof(*result));
+    struct replay_work work = replay_engines_work(&played->world.engines.casts[0], USEC_PER_S);
+    struct buffer out = {0};
+
+    (void)state;
+    assert_int_equal(work.too_long, 2);
+    assert_true(work.context_most > 100000 && work.context_most < 900000);
+    assert_int_equal(played->world.writer.rounded, 2);
+    *result = (struct replay_result){.world = &played->world, .name = "t"};
+    replay_summarize(&played->world.stats, REPLAY_LINES_MOST, &result->coarse);
+    replay_summarize(&played->world.stats, REPLAY_DOTS_MOST, &result->fine);
+    replay_write_text(result, false, &out);
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("as the gateway said first: ")) < buffer_len(&out));
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("too long               2 for engines: prompt and "
+                                                               "answer together may have ")) < buffer_len(&out));
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("of no tokens           2 asked for no token of input "
+                                                               "or of output")) < buffer_len(&out));
+    buffer_clear(&out);
+    replay_write_json(result, &out);
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("\"reasons\":{\"invalid\":\"")) < buffer_len(&out));
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("\"too_long\":2,")) < buffer_len(&out));
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("\"rounded\":2,")) < buffer_len(&out));
+    buffer_free(&out);
+    free(result);
+    end(played);
+}
+
 int
 main(void)
 {
@@ -449,6 +483,7 @@ main(void)
         cmocka_unit_test(the_summary_is_exact),
         cmocka_unit_test(most_in_flight_is_counted),
         cmocka_unit_test(through_a_configuration),
+        cmocka_unit_test(what_did_not_fit_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
