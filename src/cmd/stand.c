@@ -259,8 +259,8 @@ reread_over(void *context, enum status status)
         discovery_stop(stand->discovery);
         stand->discovery = discovery_start(stand->gateway.workers[0]);
     }
-    notify_tell(stand->supervision.notify, "READY=1\nSTATUS=%s",
-                status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");
+    supervision_ready(&stand->supervision,
+                      status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");
 }
 
 static unsigned

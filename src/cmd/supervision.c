@@ -60,3 +60,10 @@ supervision_stop(struct supervision *supervision)
     world_timer_stop(supervision->first, &supervision->timer);
     notify_stopping(supervision->notify);
 }
+
+void
+supervision_ready(struct supervision *supervision, const char *how)
+{
+    if (!supervision->over)
+        (void)notify_tell(supervision->notify, "READY=1\nSTATUS=%s", how);
+}

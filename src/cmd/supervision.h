@@ -23,4 +23,7 @@ void supervision_free(struct supervision *supervision);
 void supervision_start(struct supervision *supervision, struct world *first);
 void supervision_stop(struct supervision *supervision);
 
+/* On the first worker: a reload is over, and how. A gateway that is stopping says no more that it is ready. */
+void supervision_ready(struct supervision *supervision, const char *how);
+
 #endif

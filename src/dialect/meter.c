@@ -59,6 +59,15 @@ tool_calls_len(yyjson_val *calls)
     return len;
 }
 
+/* A choice's place among several, as a bit; 0: it has no place that a bit stands for. */
+static uint64_t
+choice_bit(yyjson_val *choice)
+{
+    int64_t index = yyjson_get_sint(yyjson_obj_get(choice, "index"));
+
+    return index >= 0 && index < 64 ? (uint64_t)1 << index : 0;
+}
+
 /* Chat and completions: choices[] with delta, message or text. */
 static void
 read_choices(struct meter *meter, yyjson_val *choices)
@@ -76,9 +85,14 @@ read_choices(struct meter *meter, yyjson_val *choices)
             text_len(yyjson_obj_get(choice, "text")) + text_len(yyjson_obj_get(message, "content")) +
             text_len(yyjson_obj_get(message, "reasoning_content")) + text_len(yyjson_obj_get(message, "reasoning")) +
             text_len(yyjson_obj_get(message, "refusal")) + tool_calls_len(yyjson_obj_get(message, "tool_calls"));
-        if (yyjson_is_str(yyjson_obj_get(choice, "finish_reason")))
-            meter->finished = true;
+        meter->begun |= choice_bit(choice);
+        if (!yyjson_is_str(yyjson_obj_get(choice, "finish_reason")))
+            continue;
+        meter->ended |= choice_bit(choice);
+        meter->finished = true;
     }
+    if (meter->ended != meter->begun)
+        meter->finished = false;
 }
 
 /* What a tool is called with, which a stream spells out and a buffered answer of messages holds as an object. */

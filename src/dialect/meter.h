@@ -18,7 +18,8 @@ struct meter {
     struct usage usage;
     bool usage_seen;              /* the answer told its usage */
     bool usage_partial;           /* so far only the input (message_start): the output still counts by its text */
-    bool finished;                /* the answer said that it is complete */
+    bool finished;                /* the answer said that it is complete: all of its choices that began */
+    uint64_t begun, ended;        /* bit i: choice i of a chat did so; those beyond 63 are not known */
     bool failed;                  /* the answer said that it failed */
     int64_t text_bytes;           /* output text, reasoning and tool arguments, as UTF-8 */
     int64_t answer_bytes;         /* everything */

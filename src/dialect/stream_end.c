@@ -73,6 +73,32 @@ take_block(struct stream_so_far *so_far, yyjson_val *root)
     }
 }
 
+/* What a tool is called with comes in pieces, outside of any part. */
+struct item_text {
+    const char *delta, *done, *member; /* events, and where the item has it */
+};
+
+static const struct item_text item_texts[] = {
+    {"response.function_call_arguments.delta", "response.function_call_arguments.done", "arguments"},
+    {"response.mcp_call_arguments.delta", "response.mcp_call_arguments.done", "arguments"},
+    {"response.custom_tool_call_input.delta", "response.custom_tool_call_input.done", "input"},
+};
+
+static void
+take_written(struct stream_so_far *so_far, yyjson_val *root)
+{
+    yyjson_val *delta = yyjson_obj_get(root, "delta");
+
+    for (size_t i = 0; i < sizeof(item_texts) / sizeof(item_texts[0]); i++) {
+        if (is_type(root, item_texts[i].done))
+            so_far->written_told = true;
+        if (!is_type(root, item_texts[i].delta) || !yyjson_is_str(delta))
+            continue;
+        so_far->written = &item_texts[i];
+        buffer_add(&so_far->text, slice_make(yyjson_get_str(delta), yyjson_get_len(delta)));
+    }
+}
+
 static void
 begin_item(struct stream_so_far *so_far, yyjson_val *root)
 {
@@ -80,6 +106,8 @@ begin_item(struct stream_so_far *so_far, yyjson_val *root)
     add_json(&so_far->item, yyjson_obj_get(root, "item"));
     so_far->item_index = number(root, "output_index");
     so_far->part_open = false;
+    so_far->written = NULL;
+    so_far->written_told = false;
     buffer_clear(&so_far->text);
 }
 
@@ -91,6 +119,7 @@ end_item(struct stream_so_far *so_far, yyjson_val *root)
     add_json(&so_far->items, yyjson_obj_get(root, "item"));
     buffer_clear(&so_far->item);
     so_far->part_open = false;
+    so_far->written = NULL;
 }
 
 static void
@@ -113,6 +142,8 @@ take_item(struct stream_so_far *so_far, yyjson_val *root)
         buffer_clear(&so_far->text);
     } else if (is_type(root, "response.output_text.delta") && yyjson_is_str(delta)) {
         buffer_add(&so_far->text, slice_make(yyjson_get_str(delta), yyjson_get_len(delta)));
+    } else {
+        take_written(so_far, root);
     }
 }
 
@@ -268,6 +299,14 @@ text_part(yyjson_mut_doc *doc, struct slice text)
     return part;
 }
 
+static yyjson_mut_val *
+text_so_far(const struct stream_so_far *so_far, yyjson_mut_doc *doc)
+{
+    struct slice text = buffer_content(&so_far->text);
+
+    return yyjson_mut_strncpy(doc, text.data != NULL ? text.data : "", text.len);
+}
+
 /* The open item with the text that it has, as a value of `doc`. */
 static yyjson_mut_val *
 open_item(const struct stream_so_far *so_far, yyjson_mut_doc *doc)
@@ -275,12 +314,14 @@ open_item(const struct stream_so_far *so_far, yyjson_mut_doc *doc)
     yyjson_mut_doc *copy = copy_of(&so_far->item);
     yyjson_mut_val *item = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(copy)), *content;
 
-    set(doc, item, "status", yyjson_mut_str(doc, "incomplete"));
     if (so_far->part_open) {
         content = yyjson_mut_arr(doc);
         yyjson_mut_arr_append(content, text_part(doc, buffer_content(&so_far->text)));
         set(doc, item, "content", content);
+    } else if (so_far->written != NULL) {
+        set(doc, item, so_far->written->member, text_so_far(so_far, doc));
     }
+    set(doc, item, "status", yyjson_mut_str(doc, "incomplete"));
     yyjson_mut_doc_free(copy);
     return item;
 }
@@ -294,7 +335,8 @@ put_place(const struct stream_so_far *so_far, yyjson_mut_doc *doc)
 
     set(doc, root, "item_id", yyjson_mut_strcpy(doc, id != NULL ? id : ""));
     yyjson_mut_obj_add_sint(doc, root, "output_index", so_far->item_index);
-    yyjson_mut_obj_add_sint(doc, root, "content_index", so_far->part_index);
+    if (so_far->part_open)
+        yyjson_mut_obj_add_sint(doc, root, "content_index", so_far->part_index);
     yyjson_mut_doc_free(item);
 }
 
@@ -305,8 +347,7 @@ close_part(const struct stream_so_far *so_far, int64_t *sequence, struct buffer 
     yyjson_mut_doc *doc = response_event("response.output_text.done", sequence);
 
     put_place(so_far, doc);
-    set(doc, yyjson_mut_doc_get_root(doc), "text",
-        yyjson_mut_strncpy(doc, text.data != NULL ? text.data : "", text.len));
+    set(doc, yyjson_mut_doc_get_root(doc), "text", text_so_far(so_far, doc));
     set(doc, yyjson_mut_doc_get_root(doc), "logprobs", yyjson_mut_arr(doc));
     send(out, "response.output_text.done", doc);
     doc = response_event("response.content_part.done", sequence);
@@ -316,12 +357,24 @@ close_part(const struct stream_so_far *so_far, int64_t *sequence, struct buffer 
 }
 
 static void
+close_written(const struct stream_so_far *so_far, int64_t *sequence, struct buffer *out)
+{
+    yyjson_mut_doc *doc = response_event(so_far->written->done, sequence);
+
+    put_place(so_far, doc);
+    set(doc, yyjson_mut_doc_get_root(doc), so_far->written->member, text_so_far(so_far, doc));
+    send(out, so_far->written->done, doc);
+}
+
+static void
 close_item(const struct stream_so_far *so_far, int64_t *sequence, struct buffer *out)
 {
     yyjson_mut_doc *doc;
 
     if (so_far->part_open)
         close_part(so_far, sequence, out);
+    else if (so_far->written != NULL && !so_far->written_told)
+        close_written(so_far, sequence, out);
     doc = response_event("response.output_item.done", sequence);
     yyjson_mut_obj_add_sint(doc, yyjson_mut_doc_get_root(doc), "output_index", so_far->item_index);
     set(doc, yyjson_mut_doc_get_root(doc), "item", open_item(so_far, doc));

@@ -23,6 +23,8 @@ struct stream_so_far {
     int64_t item_index, part_index;
     bool part_open; /* it has a part of text under way: */
     struct buffer text;
+    const struct item_text *written; /* or it is a tool's call, whose arguments are the text; NULL: it is none */
+    bool written_told;               /* whole, by an event of their own */
 };
 
 void stream_so_far_free(struct stream_so_far *so_far);

@@ -74,6 +74,7 @@ put_out(struct health *health, usec now_us)
     health->all = health->failed = 0;
     health->ejections++;
     health->ejected_us = now_us;
+    health->probe_us = 0; /* what one under way would say is said */
     write_time(&health->due_us, until_us);
     write_time(&health->out_until_us, until_us);
 }
@@ -81,6 +82,7 @@ put_out(struct health *health, usec now_us)
 static void
 let_in(struct health *health, usec now_us)
 {
+    health->probe_us = 0;
     write_time(&health->out_until_us, 0);
     write_time(&health->due_us, now_us);
 }
@@ -104,16 +106,19 @@ fails_too_often(const struct health *health)
 }
 
 bool
-health_claim(struct health *health, usec now_us)
+health_claim(struct health *health, usec now_us, usec *probe_us)
 {
     bool claimed;
 
+    *probe_us = 0;
     if (health_state(health, now_us) == HEALTH_IN)
         return true;
     lock_take(&health->lock);
     claimed = health_state(health, now_us) != HEALTH_OUT;
-    if (claimed && read_time(&health->out_until_us) != 0)
+    if (claimed && read_time(&health->out_until_us) != 0) {
         write_time(&health->due_us, now_us + back_off_us(health->level));
+        *probe_us = health->probe_us = now_us;
+    }
     lock_drop(&health->lock);
     return claimed;
 }
@@ -172,13 +177,15 @@ health_eject(struct health *health, usec now_us)
 }
 
 void
-health_unknown(struct health *health, usec now_us)
+health_unknown(struct health *health, usec probe_us, usec now_us)
 {
-    if (read_time(&health->out_until_us) == 0)
+    if (probe_us == 0)
         return;
     lock_take(&health->lock);
-    if (read_time(&health->out_until_us) != 0 && now_us >= read_time(&health->out_until_us))
+    if (health->probe_us == probe_us) {
+        health->probe_us = 0;
         write_time(&health->due_us, now_us);
+    }
     lock_drop(&health->lock);
 }
 

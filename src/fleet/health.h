@@ -48,6 +48,7 @@ struct health {
     bool is_endpoint;          /* else an account */
     _Atomic usec out_until_us; /* 0: it is in */
     _Atomic usec due_us;       /* when the next probe may go */
+    usec probe_us;             /* when the newest was taken; 0: none is under way that anybody may free */
     usec ejected_us;           /* when it was last */
     unsigned in_a_row;         /* failures since the last success */
     double all, failed;        /* of late, fading */
@@ -70,14 +71,16 @@ enum health_state health_state(const struct health *health, usec now_us);
 /* When it is due, for places that are out. */
 usec health_due_us(const struct health *health);
 
-/* May a request go there now? For a place that is due this takes the probe: whoever got it tells how it went by one of
- * the following. Another may be taken after a back-off, whatever became of the first. */
-bool health_claim(struct health *health, usec now_us);
+/* May a request go there now? For a place that is due this takes the probe, and sets *probe_us to stand for it (else 0):
+ * whoever got it tells how it went by one of the following. Another may be taken after a back-off, whatever became of the
+ * first. */
+bool health_claim(struct health *health, usec now_us, usec *probe_us);
 
 /* `sent_us`: when the request went out; what was sent before an ejection says nothing of the time after it. */
 enum health_change health_worked(struct health *health, usec sent_us, usec now_us);
 enum health_change health_failed(struct health *health, usec sent_us, usec now_us);
-void health_unknown(struct health *health, usec now_us); /* ended by our side: a probe is free again */
+/* Ended by our side: if it was the newest probe (probe_us as health_claim set it), the probe is free again. */
+void health_unknown(struct health *health, usec probe_us, usec now_us);
 
 /* At once, for what one answer is enough to know. */
 enum health_change health_eject(struct health *health, usec now_us);

@@ -36,24 +36,41 @@ exchange_secret_here(struct exchange *exchange, const char *secret, const char *
     }
 }
 
-/* The shortest rest among the plans that only a rest keeps away, if the route's limit and our patience allow for it. */
+/* How long this plan may be waited for: the route's limit and our patience. */
 static usec
-wait_for_rest(const struct exchange *exchange, const struct plans *plans)
+patience_us(const struct exchange *exchange, const struct plan *plan, usec now_us)
 {
-    usec now_us = world_now_us(worker_world(exchange->worker)), shortest_us = 0;
+    usec most_us = WAITS_MOST_US - exchange->waited_us, limit_us = exchange->request.route->total_us;
+
+    if (limit_us != USEC_NEVER && limit_us - (now_us - exchange->arrived_us) - plan->total_us < most_us)
+        most_us = limit_us - (now_us - exchange->arrived_us) - plan->total_us;
+    return most_us;
+}
+
+/* The plan with the shortest rest among those that only a rest keeps away and that may be waited for. NULL: none. */
+static const struct plan *
+soonest_rested(const struct exchange *exchange, const struct plans *plans)
+{
+    usec now_us = world_now_us(worker_world(exchange->worker));
+    const struct plan *soonest = NULL;
 
     for (size_t i = 0; i < plans->count; i++) {
         const struct plan *plan = &plans->all[i];
-        usec wait_us = plan->away_until_us - now_us, limit_us = exchange->request.route->total_us;
 
-        if (plan->verdict != VERDICT_RESTING || exchange->waited_us + wait_us > WAITS_MOST_US)
+        if (plan->verdict != VERDICT_RESTING || plan->away_until_us - now_us > patience_us(exchange, plan, now_us))
             continue;
-        if (limit_us != USEC_NEVER && now_us - exchange->arrived_us + wait_us + plan->total_us > limit_us)
-            continue;
-        if (shortest_us == 0 || wait_us < shortest_us)
-            shortest_us = wait_us;
+        if (soonest == NULL || plan->away_until_us < soonest->away_until_us)
+            soonest = plan;
     }
-    return shortest_us;
+    return soonest;
+}
+
+static usec
+wait_for_rest(const struct exchange *exchange, const struct plans *plans)
+{
+    const struct plan *plan = soonest_rested(exchange, plans);
+
+    return plan != NULL ? plan->away_until_us - world_now_us(worker_world(exchange->worker)) : 0;
 }
 
 struct plan *
@@ -67,14 +84,21 @@ attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us
     return plan != NULL || *wait_us > 0 ? plan : balance_last_resort(plans);
 }
 
-/* Those who wait for the same rest would come back at the same moment: each a little later than it must, up to a quarter. */
+/* Those who wait for the same rest would come back at the same moment: each a little later than it must, up to a quarter,
+ * and not beyond what it may wait. */
 void
 attempt_wait(struct exchange *exchange)
 {
     struct world *world = worker_world(exchange->worker);
+    const struct plan *plan = soonest_rested(exchange, &exchange->plans);
+    usec spare_us;
 
-    ENSURE(exchange->wait_us > 0);
-    exchange->wait_us += (usec)(world_random(world) % (uint64_t)(exchange->wait_us / 4 + 1));
+    ENSURE(exchange->wait_us > 0 && plan != NULL);
+    spare_us = patience_us(exchange, plan, world_now_us(world)) - exchange->wait_us;
+    if (spare_us > exchange->wait_us / 4)
+        spare_us = exchange->wait_us / 4;
+    ENSURE(spare_us >= 0);
+    exchange->wait_us += (usec)(world_random(world) % (uint64_t)(spare_us + 1));
     exchange->waited_us += exchange->wait_us;
     count(&exchange->worker->counters, COUNT_RETRY_WAITS, 1);
     world_timer_start(world, &exchange->rest, exchange->wait_us);

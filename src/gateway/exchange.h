@@ -93,7 +93,9 @@ struct exchange {
     struct target passthrough; /* API_PASSTHROUGH: the target */
     uint64_t conversation;
     struct plan *plan;               /* the one that serves; NULL before */
+    struct plan *called;             /* the one of the last booked attempt; NULL: there was none */
     size_t seat;                     /* the endpoint of its backend that the present attempt is at */
+    usec probe_us, account_probe_us; /* as what that attempt probes its endpoint, its account (health_claim) */
     bool reported;                   /* what that attempt says of the endpoint is known to the others */
     struct refusal said;             /* and what its answer says, if it is an error */
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */

@@ -91,15 +91,17 @@ kept_init(struct kept_answers *all)
         list_init(&all->buckets[i]);
 }
 
-/* What it takes, about: the chunks stand for their own headers, the key for its name. */
+/* What it takes, about. */
 static size_t
 size_of(const struct kept_key *key)
 {
     const struct kept_answer *answer = key->answer;
+    size_t size = sizeof(*key) + key->name_len + sizeof(*answer) + answer->len +
+                  answer->count * (sizeof(struct kept_chunk) + sizeof(struct chunk));
 
-    return sizeof(*key) + key->name_len + sizeof(*answer) + answer->len +
-           answer->count * (sizeof(struct kept_chunk) + sizeof(struct chunk)) +
-           answer->header_count * sizeof(struct http_header);
+    for (size_t i = 0; i < answer->header_count; i++)
+        size += sizeof(struct http_header) + answer->headers[i].name.len + answer->headers[i].value.len;
+    return size;
 }
 
 /* Takes it out of everything; free_key follows, outside of the lock. */

@@ -113,7 +113,7 @@ take_open_seat(struct exchange *exchange, usec now_us)
         const struct seat *seat = &standing->seats[at];
 
         if (exchange->plan->tried_seats & seat_bit(at) || rest_over_us(seat->rest) > now_us ||
-            !health_claim(seat->health, now_us))
+            !health_claim(seat->health, now_us, &exchange->probe_us))
             continue;
         exchange->seat = at;
         return true;
@@ -121,22 +121,39 @@ take_open_seat(struct exchange *exchange, usec now_us)
     return false;
 }
 
-/* Nobody is left: the one due soonest, tried ones behind the others, and so those at rest. */
+/* How bad a last resort it is: at rest, tried, due late, in that order of weight. */
+struct resort {
+    bool resting, tried;
+    usec due_us;
+};
+
+static bool
+is_better(struct resort a, struct resort b)
+{
+    if (a.resting != b.resting)
+        return b.resting;
+    if (a.tried != b.tried)
+        return b.tried;
+    return a.due_us < b.due_us;
+}
+
+/* Nobody is left: the one due soonest, tried ones behind the others, and those at rest behind all. */
 static void
 take_last_resort(struct exchange *exchange, usec now_us)
 {
     const struct standing *standing = standing_of(exchange->plan);
-    usec soonest_us = USEC_NEVER;
+    struct resort best = {0};
 
-    exchange->seat = seat_in_turn(exchange, 0);
     for (size_t turn = 0; turn < standing->count; turn++) {
         size_t at = seat_in_turn(exchange, turn);
         const struct seat *seat = &standing->seats[at];
+        bool resting = rest_over_us(seat->rest) > now_us;
+        struct resort resort = {resting, (exchange->plan->tried_seats & seat_bit(at)) != 0,
+                                resting ? rest_over_us(seat->rest) : health_due_us(seat->health)};
 
-        if (exchange->plan->tried_seats & seat_bit(at) || rest_over_us(seat->rest) > now_us ||
-            health_due_us(seat->health) >= soonest_us)
+        if (turn > 0 && !is_better(resort, best))
             continue;
-        soonest_us = health_due_us(seat->health);
+        best = resort;
         exchange->seat = at;
     }
 }
@@ -148,9 +165,10 @@ reach_pick(struct exchange *exchange)
     usec now_us = world_now_us(worker_world(exchange->worker));
 
     ENSURE(backend->endpoint_count > 0 && backend->endpoint_count == standing_of(exchange->plan)->count);
+    exchange->probe_us = exchange->account_probe_us = 0;
     if (!take_open_seat(exchange, now_us))
         take_last_resort(exchange, now_us);
-    health_claim(standing_of(exchange->plan)->account, now_us);
+    health_claim(standing_of(exchange->plan)->account, now_us, &exchange->account_probe_us);
     exchange->reported = false;
     exchange->said = (struct refusal){0};
     return &backend->endpoints[exchange->seat];
@@ -259,7 +277,7 @@ report_endpoint(struct exchange *exchange, struct health *health, usec now_us)
     const char *why = flight->why != NULL ? flight->why : "its answers are errors";
 
     if (lesson == LESSON_NONE)
-        health_unknown(health, now_us);
+        health_unknown(health, exchange->probe_us, now_us);
     else if (lesson == LESSON_WORKS)
         change = health_worked(health, flight->opened_us, now_us);
     else
@@ -282,7 +300,7 @@ report_account(struct exchange *exchange, struct health *account, usec now_us)
     } else if (flight->state == FLIGHT_COMPLETE && flight->status < 300) {
         change = health_worked(account, flight->opened_us, now_us);
     } else {
-        health_unknown(account, now_us);
+        health_unknown(account, exchange->account_probe_us, now_us);
     }
     tell_change(exchange, account, change, "its account's spend limit is reached");
 }

@@ -125,6 +125,7 @@ settle_attempt(struct exchange *exchange)
     if (flight == NULL || exchange->booked)
         return;
     exchange->booked = true;
+    exchange->called = exchange->plan;
     reach_report(exchange);
     ENSURE(exchange->try_count < ROW_ATTEMPTS_MOST);
     exchange->usage = flight_usage(exchange);
@@ -219,12 +220,20 @@ put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
     row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
 }
 
+/* Whom the row names: who was called last, if anybody was. A plan may have been chosen after it, and then had no
+ * credential to be called with. */
+static const struct plan *
+named_plan(const struct exchange *exchange)
+{
+    return exchange->called != NULL ? exchange->called : exchange->plan;
+}
+
 /* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
  * reference took the baseline's place, a lever took the reference's, further attempts came on top. */
 static void
 put_savings(const struct exchange *exchange, struct row *row)
 {
-    const struct plan *plan = exchange->plan;
+    const struct plan *plan = named_plan(exchange);
     usd reference, served;
 
     if (plan == NULL || exchange->try_count == 0 || !usd_known(row->baseline) || !usd_known(row->cost) ||
@@ -318,7 +327,7 @@ put_conversation(struct exchange *exchange, struct row *row)
 static void
 put_server(const struct exchange *exchange, struct row *row)
 {
-    const struct plan *plan = exchange->plan;
+    const struct plan *plan = named_plan(exchange);
     const struct flight *flight = exchange->cursor.flight;
 
     if (plan == NULL && flight != NULL) {
@@ -398,7 +407,7 @@ fill_row(struct exchange *exchange, struct row *row)
     row->transforms = reserve_transforms(exchange);
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
-    row->reserved_estimate = exchange->plan != NULL ? exchange->plan->cost : 0;
+    row->reserved_estimate = exchange->plan != NULL ? named_plan(exchange)->cost : 0;
     put_counted(exchange, row);
     row->queue_us = exchange->queue_us != 0 ? exchange->queue_us : ROW_UNKNOWN;
     row->first_token_us = exchange->first_byte_us != 0 ? exchange->first_byte_us : ROW_UNKNOWN;

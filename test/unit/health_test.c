@@ -13,6 +13,7 @@ struct ward {
     struct target target;
     struct standing standing;
     struct health *health; /* of the first endpoint */
+    usec probe_us;
 };
 
 static void
@@ -58,7 +59,7 @@ failures_in_a_row_eject(void **state)
     assert_int_equal(fail_until_out(w.health, 7), HEALTH_FAILURES_IN_A_ROW);
     assert_int_equal(health_state(w.health, 7), HEALTH_OUT);
     assert_int_equal(health_state(w.standing.seats[1].health, 7), HEALTH_IN);
-    assert_false(health_claim(w.health, 7 + HEALTH_BACK_OFF_US - 1));
+    assert_false(health_claim(w.health, 7 + HEALTH_BACK_OFF_US - 1, &w.probe_us));
     close_ward(&w);
 }
 
@@ -121,12 +122,12 @@ one_probe_at_a_time_readmits_or_ejects_for_longer(void **state)
         assert_int_equal(health_due_us(w.health), now_us + back_off_us);
         now_us += back_off_us;
         assert_int_equal(health_state(w.health, now_us), HEALTH_DUE);
-        assert_true(health_claim(w.health, now_us));
-        assert_false(health_claim(w.health, now_us)); /* it is out there */
+        assert_true(health_claim(w.health, now_us, &w.probe_us));
+        assert_false(health_claim(w.health, now_us, &w.probe_us)); /* it is out there */
         assert_int_equal(health_failed(w.health, now_us, now_us), HEALTH_EJECTED);
     }
     now_us = health_due_us(w.health);
-    assert_true(health_claim(w.health, now_us));
+    assert_true(health_claim(w.health, now_us, &w.probe_us));
     assert_int_equal(health_worked(w.health, now_us, now_us + 1), HEALTH_READMITTED);
     assert_int_equal(health_state(w.health, now_us + 1), HEALTH_IN);
     close_ward(&w);
@@ -147,7 +148,7 @@ no_mark_stays(void **state)
 
         assert_true(due_us - now_us <= HEALTH_BACK_OFF_MOST_US);
         now_us = due_us;
-        assert_true(health_claim(w.health, now_us));
+        assert_true(health_claim(w.health, now_us, &w.probe_us));
         if (i % 2 == 0) /* else nobody ever hears of the probe again */
             health_failed(w.health, now_us, now_us);
     }
@@ -208,11 +209,37 @@ a_probe_that_our_side_ended_is_free_again(void **state)
     open_ward(&w);
     fail_until_out(w.health, 0);
     due_us = health_due_us(w.health);
-    assert_true(health_claim(w.health, due_us));
-    health_unknown(w.health, due_us + 5);
-    assert_true(health_claim(w.health, due_us + 5));
-    health_unknown(w.standing.seats[1].health, 0);
+    assert_true(health_claim(w.health, due_us, &w.probe_us));
+    health_unknown(w.health, w.probe_us, due_us + 5);
+    assert_true(health_claim(w.health, due_us + 5, &w.probe_us));
+    health_unknown(w.standing.seats[1].health, 0, 0);
     assert_int_equal(health_state(w.standing.seats[1].health, 0), HEALTH_IN);
+    close_ward(&w);
+}
+
+/* One probe at a time, whoever else ends meanwhile: a straggler, a last resort, a probe that was given up. */
+static void
+a_probe_is_freed_by_its_holder_alone(void **state)
+{
+    struct ward w;
+    usec due_us, first_us, second_us, probe_us;
+
+    (void)state;
+    open_ward(&w);
+    fail_until_out(w.health, 0);
+    due_us = health_due_us(w.health);
+    assert_true(health_claim(w.health, due_us, &first_us));
+    assert_false(health_claim(w.health, due_us + 1, &probe_us)); /* a last resort goes all the same */
+    assert_int_equal(probe_us, 0);
+    health_unknown(w.health, probe_us, due_us + 2);
+    assert_false(health_claim(w.health, due_us + 3, &probe_us));
+
+    due_us = health_due_us(w.health); /* nothing was heard of the first */
+    assert_true(health_claim(w.health, due_us, &second_us));
+    health_unknown(w.health, first_us, due_us + 1);
+    assert_false(health_claim(w.health, due_us + 2, &probe_us));
+    health_unknown(w.health, second_us, due_us + 3);
+    assert_true(health_claim(w.health, due_us + 4, &probe_us));
     close_ward(&w);
 }
 
@@ -290,13 +317,13 @@ ask_many_times(void *context)
     struct asker *asker = context;
 
     for (usec round = 1; round <= ROUNDS; round++) {
-        usec now_us = round * 1000 * HEALTH_FADE_US;
+        usec now_us = round * 1000 * HEALTH_FADE_US, probe_us;
 
         pthread_barrier_wait(asker->barrier);
         for (unsigned i = 0; i < HEALTH_FAILURES_IN_A_ROW; i++)
             health_failed(asker->health, now_us, now_us);
         pthread_barrier_wait(asker->barrier);
-        if (health_claim(asker->health, now_us + HEALTH_BACK_OFF_MOST_US))
+        if (health_claim(asker->health, now_us + HEALTH_BACK_OFF_MOST_US, &probe_us))
             asker->probes++;
         pthread_barrier_wait(asker->barrier);
         health_worked(asker->health, now_us + HEALTH_BACK_OFF_MOST_US, now_us + HEALTH_BACK_OFF_MOST_US);
@@ -342,6 +369,7 @@ main(void)
         cmocka_unit_test(back_offs_shrink_in_good_times),
         cmocka_unit_test(stragglers_do_not_count),
         cmocka_unit_test(a_probe_that_our_side_ended_is_free_again),
+        cmocka_unit_test(a_probe_is_freed_by_its_holder_alone),
         cmocka_unit_test(one_word_is_enough_to_eject),
         cmocka_unit_test(rests_are_of_a_model_at_a_place_and_only_grow),
         cmocka_unit_test(metrics_tell_who_is_out),

@@ -107,12 +107,43 @@ a_too_long_answer_holds_nothing(void **state)
     chunk_release(chunk);
 }
 
+/* A head may be as large as a body: it counts too. */
+static void
+heads_take_room(void **state)
+{
+    static char value[1000];
+    struct kept_answers *all = must_calloc(1, sizeof(*all));
+
+    (void)state;
+    memset(value, 'x', sizeof(value));
+    kept_init(all);
+    for (unsigned i = 0; i < 10; i++) {
+        struct http_header header = {SLICE_LITERAL("x-note"), {value, sizeof(value)}};
+        struct kept_answer *answer = answer_of(1);
+        struct http_header *headers = arena_alloc(&answer->arena, sizeof(*headers));
+        struct kept_key *mine = NULL;
+        struct kept_answer *none = NULL;
+        char name = (char)('a' + i);
+
+        *headers = header;
+        answer->headers = headers;
+        answer->header_count = 1;
+        assert_int_equal(kept_take(all, slice_make(&name, 1), 0, 0, &mine, &none), KEPT_NONE);
+        kept_end(all, mine, answer, 0, KEEP_US, 5000);
+        assert_true(all->len >= (i < 3 ? i + 1 : 3) * sizeof(value));
+        assert_true(all->len <= 5000);
+    }
+    kept_free(all);
+    free(all);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_thread_at_a_time_makes_an_answer),
         cmocka_unit_test(a_too_long_answer_holds_nothing),
+        cmocka_unit_test(heads_take_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

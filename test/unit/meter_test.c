@@ -381,6 +381,13 @@ how_streams_end(void **state)
         {"data:   [DONE] \r\n\r\n", "l", true},
         {"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", "p", true}, /* no [DONE] */
         {"data: {\"choices\":[{\"delta\":{},\"finish_reason\":null}]}\n\n", "p", false},
+        {"data: {\"choices\":[{\"index\":1,\"delta\":{}}]}\n\n"
+         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+         "pp", false}, /* the other goes on */
+        {"data: {\"choices\":[{\"index\":1,\"delta\":{}},{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n"
+         "data: {\"choices\":[{\"index\":1,\"finish_reason\":\"stop\"}]}\n\n",
+         "pp", true},
+        {"data: {\"choices\":[{\"index\":0,\"delta\":{}}]}\n\ndata: [DONE]\n\n", "pl", true},
         {"data: \"[DONE]\"\n\n", "p", false},
         {": [DONE]\n\n", "p", false},
     };

@@ -116,6 +116,44 @@ a_response_is_incomplete(void **state)
         "\"reasoning_tokens\":0},\"total_tokens\":18}}}\n\n");
 }
 
+/* Arguments come in pieces, which the item in the end repeats as far as they came. */
+static void
+a_tool_call_keeps_its_arguments(void **state)
+{
+    static const char *const events[] = {
+        "{\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"r\"}}",
+        "{\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"f\","
+        "\"type\":\"function_call\",\"name\":\"look\",\"arguments\":\"\"}}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":2,\"delta\":\"{\\\"at\\\":\"}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":3,\"delta\":\"\\\"ho\"}", NULL};
+    static const char *const custom[] = {
+        "{\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"f\","
+        "\"type\":\"custom_tool_call\",\"input\":\"\"}}",
+        "{\"type\":\"response.custom_tool_call_input.delta\",\"sequence_number\":2,\"delta\":\"ls\"}", NULL};
+    static const char *const over[] = {
+        "{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"id\":\"f\",\"arguments\":\"\"}}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"{}\"}",
+        "{\"type\":\"response.function_call_arguments.done\",\"arguments\":\"{}\"}", NULL};
+    struct buffer out = ended(API_RESPONSES, events, false);
+
+    (void)state;
+    assert_non_null(strstr(out.data, "event: response.function_call_arguments.done\ndata: "
+                                     "{\"type\":\"response.function_call_arguments.done\",\"sequence_number\":4,"
+                                     "\"item_id\":\"f\",\"output_index\":0,\"arguments\":\"{\\\"at\\\":\\\"ho\"}\n\n"
+                                     "event: response.output_item.done\n"));
+    assert_non_null(strstr(out.data, "\"output\":[{\"id\":\"f\",\"type\":\"function_call\",\"name\":\"look\","
+                                     "\"arguments\":\"{\\\"at\\\":\\\"ho\",\"status\":\"incomplete\"}]"));
+    buffer_free(&out);
+    out = ended(API_RESPONSES, custom, false);
+    assert_non_null(strstr(out.data, "\"type\":\"response.custom_tool_call_input.done\""));
+    assert_non_null(strstr(out.data, "\"output\":[{\"id\":\"f\",\"type\":\"custom_tool_call\",\"input\":\"ls\","));
+    buffer_free(&out);
+    out = ended(API_RESPONSES, over, false);
+    assert_null(strstr(out.data, "arguments.done")); /* it was said */
+    assert_non_null(strstr(out.data, "\"arguments\":\"{}\""));
+    buffer_free(&out);
+}
+
 /* What a hostile backend may say is nothing that hurts. */
 static void
 nonsense_is_survived(void **state)
@@ -131,6 +169,8 @@ nonsense_is_survived(void **state)
         "{\"type\":\"response.output_item.added\",\"item\":[1]}",
         "{\"type\":\"response.content_part.added\",\"part\":{\"type\":\"output_text\"}}",
         "{\"type\":\"response.output_text.delta\",\"delta\":{}}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"delta\":7}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"x\"}",
         NULL};
 
     (void)state;
@@ -146,9 +186,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices_that_go_on_are_ended),
-        cmocka_unit_test(an_open_block_is_closed),
-        cmocka_unit_test(a_response_is_incomplete),
+        cmocka_unit_test(choices_that_go_on_are_ended), cmocka_unit_test(an_open_block_is_closed),
+        cmocka_unit_test(a_response_is_incomplete),     cmocka_unit_test(a_tool_call_keeps_its_arguments),
         cmocka_unit_test(nonsense_is_survived),
     };
 

@@ -410,6 +410,31 @@ nobody_waits_beyond_the_routes_limit(void **state)
     scene_passed(s);
 }
 
+/* That those who wait do not all come back at once makes no wait longer than it may be. */
+static void
+no_lot_makes_a_wait_too_long(void **state)
+{
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct scene *s = open_fleet(state, seed);
+        struct vclient *c;
+
+        plays(scene_backend(s, "spare"), REFUSES(429, "retry-after-ms: 4900\n", TOO_MANY));
+        plays(scene_backend(s, "spare"), ANSWERS);
+        c = answer_of(s, "alone");
+        assert_int_equal(vclient_status(c), 200);
+        assert_true(vbackend_seen(scene_backend(s, "spare"), 1).arrived_us - vclient_started_us(c) <
+                    5050 * USEC_PER_MS);
+        plays(scene_backend(s, "spare"), REFUSES(429, "retry-after-ms: 1900\n", TOO_MANY));
+        plays(scene_backend(s, "spare"), ANSWERS);
+        c = answer_of(s, "hasty"); /* total: 2s */
+        if (vclient_status(c) == 200)
+            assert_true(vbackend_seen(scene_backend(s, "spare"), 3).arrived_us - vclient_started_us(c) <=
+                        2010 * USEC_PER_MS);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* Waits have a sum, attempts have a number: whatever a backend says, it ends. */
 static void
 waits_do_not_go_on_for_ever(void **state)
@@ -441,6 +466,27 @@ rests_do_not_refuse_while_observing(void **state)
     assert_int_equal(vclient_status(answer_of(s, "alone")), 429);
     assert_int_equal(vbackend_seen_count(scene_backend(s, "spare")), 2);
     scene_passed(s);
+}
+
+/* One of the three asked for rest; the others fail, and are asked again before it. */
+static void
+who_rests_is_asked_after_all_others(void **state)
+{
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct scene *s =
+            scene_new(state, (struct scene_options){.seed = seed, .config = fleet, .more = "observe: yes\n"});
+
+        for (size_t i = 0; i < 3; i++)
+            plays(scene_replica(s, "gpus", i), REFUSES(503, "", "{}"));
+        plays(scene_replica(s, "gpus", 1), REFUSES(429, "retry-after: 40\n", TOO_MANY));
+        while (vbackend_seen_count(scene_replica(s, "gpus", 1)) < 2) /* its second answer asks for the rest */
+            answer_of(s, "pool");
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(vclient_status(answer_of(s, "pool")), 503);
+        assert_int_equal(vbackend_seen_count(scene_replica(s, "gpus", 1)), 2);
+        scene_passed(s);
+        scene_free(s, state);
+    }
 }
 
 /* Ejection */
@@ -610,8 +656,10 @@ main(void)
         cmocka_unit_test_teardown(a_rest_is_of_its_model_and_has_an_end, scene_teardown),
         cmocka_unit_test_teardown(a_wait_ends_with_its_client, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_beyond_the_routes_limit, scene_teardown),
+        cmocka_unit_test_teardown(no_lot_makes_a_wait_too_long, scene_teardown),
         cmocka_unit_test_teardown(waits_do_not_go_on_for_ever, scene_teardown),
         cmocka_unit_test_teardown(rests_do_not_refuse_while_observing, scene_teardown),
+        cmocka_unit_test_teardown(who_rests_is_asked_after_all_others, scene_teardown),
         cmocka_unit_test_teardown(no_mark_is_for_ever, scene_teardown),
         cmocka_unit_test_teardown(the_last_one_is_never_ejected, scene_teardown),
         cmocka_unit_test_teardown(a_dead_endpoint_is_left_out_of_the_turn, scene_teardown),

@@ -89,6 +89,42 @@ a_command_that_fails_is_a_clear_502(void **state)
     }
 }
 
+/* The row names who was called, not who would have been next. */
+static void
+the_row_names_who_was_called(void **state)
+{
+    struct scene *s = scene_new(
+        state,
+        (struct scene_options){
+            .seed = 11,
+            .config = "backends:\n"
+                      "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+                      "  beta: { url: \"http://beta.example\", models: [ big ], auth: { command: print-token } }\n"
+                      "prices:\n"
+                      "  override:\n"
+                      "    alpha/big: { input: $1/M, output: $4/M }\n"
+                      "    beta/big: { input: $2/M, output: $8/M }\n"
+                      "routes: { assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { "
+                      "alternatives: on } } }\n"});
+    struct vbackend *alpha = scene_backend(s, "alpha");
+
+    vcommand_does(s->history, "print-token", (struct vcommand_script){.exit_status = 1});
+    vbackend_decides(alpha, NULL, NULL);
+    vbackend_plays(alpha, play_head(200, "content-type: application/json\ncontent-length: 500\n"),
+                   play_text("{\"choices\":[{"), play_cut());
+    scene_asks(s, (struct ask){0});
+    scene_rest(s);
+    assert_int_equal(scene_row(s, 0)->attempts, 1);
+    assert_slice_is(scene_row(s, 0)->tries[0].target, "alpha/big");
+    assert_row_is(s, 0, backend, "alpha");
+    assert_row_is(s, 0, source, "reference");
+    assert_row_is(s, 0, model_served, "big");
+    assert_contains(scene_row(s, 0)->why, "credential");
+    for (size_t i = 0; i < scene_row(s, 0)->saving_count; i++)
+        assert_true(!slice_is(scene_row(s, 0)->savings[i].lever, "alternatives"));
+    scene_passed(s);
+}
+
 /* A client may leave while the command runs. */
 static void
 nobody_waits_for_a_client_that_left(void **state)
@@ -139,6 +175,7 @@ main(void)
         cmocka_unit_test_teardown(the_backend_gets_what_was_printed, scene_teardown),
         cmocka_unit_test_teardown(a_refused_credential_is_printed_anew, scene_teardown),
         cmocka_unit_test_teardown(a_command_that_fails_is_a_clear_502, scene_teardown),
+        cmocka_unit_test_teardown(the_row_names_who_was_called, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_for_a_client_that_left, scene_teardown),
     };
 

@@ -114,6 +114,27 @@ an_end_before_the_answers_end_is_a_cut(void **state)
     scene_passed(s);
 }
 
+/* So was one of several answers of which only some were told to the end. */
+static void
+an_end_within_one_of_several_answers_is_a_cut(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 36});
+    struct vclient *c;
+
+    vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "alpha"), play_head(200, "content-type: text/event-stream"),
+                   play_text("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"whole\"}}]}\n\n"
+                             "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"half\"}}]}\n\n"
+                             "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"),
+                   play_end());
+    c = scene_asks(s, (struct ask){.stream = true, .more = "\"n\":2"});
+    scene_rest(s);
+    assert_contains(vclient_body(c), "half");
+    assert_contains(vclient_body(c), "\"error\"");
+    assert_row_is(s, 0, state, "cut");
+    scene_passed(s);
+}
+
 /* Scenario 30: without a [DONE], but with a finish_reason, the answer is complete; none is made up. */
 static void
 a_stream_without_done_is_passed_on_as_it_is(void **state)
@@ -382,6 +403,7 @@ main(void)
         cmocka_unit_test_teardown(the_client_leaves_right_after_the_usage, scene_teardown),
         cmocka_unit_test_teardown(the_upstream_is_cut_at_token_40_of_60, scene_teardown),
         cmocka_unit_test_teardown(an_end_before_the_answers_end_is_a_cut, scene_teardown),
+        cmocka_unit_test_teardown(an_end_within_one_of_several_answers_is_a_cut, scene_teardown),
         cmocka_unit_test_teardown(a_stream_without_done_is_passed_on_as_it_is, scene_teardown),
         cmocka_unit_test_teardown(a_stream_goes_through_unchanged, scene_teardown),
         cmocka_unit_test_teardown(who_asks_for_usage_gets_it, scene_teardown),

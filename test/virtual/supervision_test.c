@@ -58,6 +58,7 @@ it_lives_while_its_workers_do(void **state)
     supervision_stop(&supervision);
     scene_rest(s);
     history_run_for(s->history, 60 * USEC_PER_S);
+    supervision_ready(&supervision, "Serves."); /* a reload that is over only now */
     assert_int_equal(count_heard(fd, "STOPPING=1"), 1);
     supervision_free(&supervision);
     unsetenv("NOTIFY_SOCKET");
