@@ -6,8 +6,10 @@
 
 enum { EARLY_PART = 20 };
 
-int64_t
-budget_forecast(const struct budget_info *info, usec wall_us)
+/* What is spent by the window's end if it goes on as it did since the window's start; -1 in its first twentieth, when
+ * that says nothing. */
+static int64_t
+forecast_of(const struct budget_info *info, usec wall_us)
 {
     usec length = info->end_wall_us - info->start_wall_us, gone = wall_us - info->start_wall_us;
     wide_int forecast;
@@ -92,7 +94,7 @@ put_budget(struct buffer *out, const struct budget_info *info, const struct conf
     put_amount(out, "spent", unit, info->spent);
     put_amount(out, "reserved", unit, info->reserved);
     put_amount(out, "left", unit, left > 0 ? (int64_t)left : 0);
-    put_amount(out, "forecast", unit, budget_forecast(info, wall_us));
+    put_amount(out, "forecast", unit, forecast_of(info, wall_us));
     put_amount(out, "exposed", unit, info->exposed);
     clock_format_utc(info->end_wall_us, resets);
     put_text(out, "resets_at", slice_of(resets));

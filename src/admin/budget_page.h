@@ -14,8 +14,4 @@
 
 void budget_page_write(struct budgets *budgets, const struct config *config, usec wall_us, struct buffer *out);
 
-/* What is spent by the window's end if it goes on as it did since the window's start; -1 in its first twentieth, when
- * that says nothing. */
-int64_t budget_forecast(const struct budget_info *info, usec wall_us);
-
 #endif

@@ -6,6 +6,12 @@
 
 #define ADMIN_DEFAULT "127.0.0.1:9090"
 
+/* The option of all commands that ask a running gateway (cmd/options.h); `target`: const char **. */
+#define ADMIN_OPTION(target)                                                                                           \
+    {                                                                                                                  \
+        "admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default " ADMIN_DEFAULT ")", target         \
+    }
+
 /* One request, in the name of the user who runs this; `json` of length 0: no body. Appends the body of a 200 to `answer`
  * and returns CMD_FINE, that of a 422 and returns CMD_CONFIG; else it has said what is wrong and returns CMD_FAILED or,
  * if `address` is none, CMD_USAGE. */

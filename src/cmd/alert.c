@@ -35,7 +35,7 @@ cmd_alert(int argc, char **argv)
     const char *admin = ADMIN_DEFAULT;
     struct buffer answer = {0};
     const struct option table[] = {
-        {"admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default 127.0.0.1:9090)", &admin},
+        ADMIN_OPTION(&admin),
     };
     static const struct example examples[] = {
         {"equipoise alert test", "one that says it is a test"},

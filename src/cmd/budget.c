@@ -259,7 +259,7 @@ cmd_budget(int argc, char **argv)
     struct offline offline = {0};
     bool json = false;
     const struct option table[] = {
-        {"admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default 127.0.0.1:9090)", &admin},
+        ADMIN_OPTION(&admin),
         {"config", 'c', OPTION_TEXT, "FILE", "ask no gateway: the budgets of this configuration, and its ledger",
          &offline.config_file},
         {"data", 'd', OPTION_TEXT, "DIR", "ask no gateway: the ledger in this data directory", &offline.data},

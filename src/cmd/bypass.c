@@ -21,7 +21,7 @@ cmd_bypass(int argc, char **argv)
     const char *admin = ADMIN_DEFAULT;
     struct buffer answer = {0};
     const struct option table[] = {
-        {"admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default 127.0.0.1:9090)", &admin},
+        ADMIN_OPTION(&admin),
     };
     static const struct example examples[] = {
         {"equipoise bypass on", "everything goes to the reference, at once, still booked"},

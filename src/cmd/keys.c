@@ -38,13 +38,13 @@ read_options(struct add_options *given, int argc, char **argv)
         {"tenant", 't', OPTION_TEXT, "TENANT", "whose key it is", &given->tenant},
         {"expires", 'e', OPTION_TEXT, "WHEN", "after a time (90d) or on a date (2030-12-31); without it, never",
          &given->expires},
-        {"file", 'f', OPTION_TEXT, "CONFIG", "the configuration (equipoise.yaml)", &given->file},
+        {"config", 'c', OPTION_TEXT, "FILE", "the configuration (equipoise.yaml)", &given->file},
         {"write", 'w', OPTION_FLAG, NULL, "put the line into that file", &given->write},
         {"json", 0, OPTION_FLAG, NULL, "print JSON", &given->json},
     };
     static const struct example examples[] = {
         {"equipoise keys add web --tenant acme --expires 90d", "make a key, print it and the line to add"},
-        {"equipoise keys add web --write --file equipoise.yaml", "the same, and add the line"},
+        {"equipoise keys add web --write --config equipoise.yaml", "the same, and add the line"},
     };
     const struct options table = {
         .command = "keys add",

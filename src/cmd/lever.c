@@ -105,7 +105,7 @@ cmd_lever(int argc, char **argv)
     const char *admin = ADMIN_DEFAULT;
     bool json = false;
     const struct option table[] = {
-        {"admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default 127.0.0.1:9090)", &admin},
+        ADMIN_OPTION(&admin),
         {"json", 0, OPTION_FLAG, NULL, "as JSON", &json},
     };
     static const struct example examples[] = {

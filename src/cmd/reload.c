@@ -9,7 +9,7 @@ cmd_reload(int argc, char **argv)
     const char *admin = ADMIN_DEFAULT;
     struct buffer answer = {0};
     const struct option table[] = {
-        {"admin", 0, OPTION_TEXT, "ADDRESS", "the gateway's admin listener (default 127.0.0.1:9090)", &admin},
+        ADMIN_OPTION(&admin),
     };
     static const struct example examples[] = {
         {"equipoise reload", "the file that the gateway was started with holds from now on"},

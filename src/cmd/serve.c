@@ -35,7 +35,7 @@ read_options(int *argc, char **argv, struct serve_options *out)
         {"observe", 0, OPTION_FLAG, NULL, "forward and book, never alter or refuse", &out->observe},
         {"listen", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `listen`", &out->listen},
         {"admin", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `admin`", &out->admin},
-        {"data", 0, OPTION_TEXT, "DIR", "instead of the configuration's `data`", &out->data},
+        {"data", 'd', OPTION_TEXT, "DIR", "instead of the configuration's `data`", &out->data},
         {"workers", 0, OPTION_NUMBER, "N", "instead of the configuration's `workers`", &out->workers},
         {"core-dumps", 0, OPTION_FLAG, NULL, "let a crash leave its memory behind, keys and prompts in it",
          &out->core_dumps},

@@ -146,7 +146,7 @@ exchange_give_up(struct exchange *exchange, enum exchange_event event, enum endi
                  const char *why)
 {
     exchange->ending = ending;
-    exchange->refusal = kind;
+    exchange->refused_as = kind;
     exchange->why = why;
     exchange_move(exchange, event);
 }
@@ -500,9 +500,9 @@ cut_off(struct exchange *exchange)
 static void
 refuse(struct exchange *exchange)
 {
-    exchange->status = error_status(exchange->refusal);
+    exchange->status = error_status(exchange->refused_as);
     settle(exchange);
-    answer_error(exchange, exchange->refusal, exchange->why);
+    answer_error(exchange, exchange->refused_as, exchange->why);
     exchange_drop(exchange); /* the client's hold */
 }
 

@@ -127,8 +127,8 @@ struct exchange {
     unsigned status;              /* that the client got */
     usec first_byte_us, queue_us; /* since arrival; 0: not yet */
     enum ending ending;
-    enum error_kind refusal; /* how the client is told, when it is refused */
-    const char *why;         /* for a person; NULL: all went well */
+    enum error_kind refused_as; /* how the client is told, when it is refused */
+    const char *why;            /* for a person; NULL: all went well */
     /* Not cleared at first but for their counts. */
     struct plans plans;
     struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */

@@ -42,8 +42,14 @@ flight_over(const struct flight *flight)
     return flight->state >= FLIGHT_COMPLETE;
 }
 
-void
-flight_check(const struct flight *flight)
+static void
+hold(struct flight *flight)
+{
+    flight->holders++;
+}
+
+static void
+check_flight(const struct flight *flight)
 {
     size_t kept = 0;
 
@@ -57,7 +63,7 @@ flight_check(const struct flight *flight)
 static void
 wake_all(struct flight *flight)
 {
-    flight_hold(flight);
+    hold(flight);
     LIST_EACH(&flight->cursors, node, after)
     {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
@@ -459,12 +465,6 @@ flight_keep_head(const struct flight *flight, struct kept_answer *answer)
     answer->header_count = flight->header_count;
 }
 
-void
-flight_hold(struct flight *flight)
-{
-    flight->holders++;
-}
-
 static void
 close_call(struct flight *flight)
 {
@@ -514,7 +514,7 @@ cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cu
     *cursor = (struct cursor){.flight = flight, .wake = wake};
     cursor->at = first != NULL ? CONTAINER_OF(first, struct flight_chunk, link) : NULL;
     list_append(&flight->cursors, &cursor->link);
-    flight_hold(flight);
+    hold(flight);
 }
 
 void
@@ -524,7 +524,7 @@ cursor_leave(struct cursor *cursor)
 
     if (flight == NULL)
         return;
-    flight_check(flight);
+    check_flight(flight);
     list_remove(&cursor->link);
     cursor->flight = NULL;
     cursor->at = NULL;

@@ -4,7 +4,7 @@
  *
  * Streams are cut at the ends of their events: a chunk of a stream holds whole events, but for events too long to keep.
  *
- * Invariant (flight_check): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the sum of the
+ * Invariant (check_flight in flight.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the sum of the
  * chunks' lengths. */
 #ifndef GATEWAY_FLIGHT_H
 #define GATEWAY_FLIGHT_H
@@ -87,7 +87,6 @@ struct flight *flight_of_kept(struct world *world, enum api api, const struct ke
 /* Copies the head of the flight's answer to what is kept of it. */
 void flight_keep_head(const struct flight *flight, struct kept_answer *answer);
 
-void flight_hold(struct flight *flight);
 void flight_release(struct flight *flight);
 
 void cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cursor *));
@@ -113,7 +112,5 @@ bool flight_over(const struct flight *flight);
 /* True if the backend surely never looked at the request: no connection could be made, or the backend closed a
  * connection that it had kept open just when we used it, and any other connection will do (RFC 9112, 9.3.1). */
 bool flight_did_nothing(const struct flight *flight);
-
-void flight_check(const struct flight *flight);
 
 #endif

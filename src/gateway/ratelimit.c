@@ -4,8 +4,9 @@
 
 #include "gateway/reserve.h"
 
-struct slice
-ratelimit_span(struct arena *arena, usec span_us)
+/* A span as OpenAI writes it: "1s", "6m0s", "23h59m59s"; rounded up. In the arena. */
+static struct slice
+print_span(struct arena *arena, usec span_us)
 {
     int64_t seconds = span_us > 0 ? (span_us + USEC_PER_S - 1) / USEC_PER_S : 0;
     int64_t minutes = seconds / 60, hours = minutes / 60;
@@ -33,7 +34,7 @@ put_unit(struct exchange *exchange, enum budget_unit unit, struct http_header *o
     out[1].name = slice_of(arena_printf(arena, "x-ratelimit-remaining-%s", name));
     out[1].value = slice_of(arena_printf(arena, "%" PRId64, left));
     out[2].name = slice_of(arena_printf(arena, "x-ratelimit-reset-%s", name));
-    out[2].value = ratelimit_span(arena, info.end_wall_us - world_wall_us(worker_world(exchange->worker)));
+    out[2].value = print_span(arena, info.end_wall_us - world_wall_us(worker_world(exchange->worker)));
     return 3;
 }
 

@@ -13,7 +13,4 @@ size_t ratelimit_headers(struct exchange *exchange, struct http_header *out);
 /* Is this header of a backend's answer replaced by one of ours? */
 bool ratelimit_replaces(const struct exchange *exchange, struct slice name);
 
-/* A span as OpenAI writes it: "1s", "6m0s", "23h59m59s"; rounded up. In the arena. */
-struct slice ratelimit_span(struct arena *arena, usec span_us);
-
 #endif

@@ -2,19 +2,8 @@
 
 #include "base/clock.h"
 #include "gateway/attempt.h"
+#include "gateway/sizing.h"
 #include "money/row.h"
-
-/* Sent where a strict budget needs a cap and neither request nor route names one: every model in use takes it. */
-static const int64_t CAP_IF_NONE = 4096;
-
-/* A long stream reserves so much output at a time, and in strict keeps a quarter of it for what is on its way. */
-static const int64_t TRANCHE_TOKENS = 2048;
-
-/* One event of a stream seldom brings more. */
-static const int64_t EVENT_TOKENS = 16;
-
-/* What an image usually comes to. */
-static const int64_t IMAGE_TOKENS_EXPECTED = 1500;
 
 /* Others reserve at the same time: what a budget has left may have changed when it is asked for. */
 enum { CLIP_TRIES = 4 };
@@ -121,224 +110,15 @@ reserve_begin(struct exchange *exchange)
     exchange->reservation = r;
 }
 
-/* What an attempt may come to */
-
-static bool
-makes_output(const struct exchange *exchange)
-{
-    return exchange->identity.api != API_EMBEDDINGS && exchange->identity.api != API_PASSTHROUGH;
-}
-
-/* Tiers that cost no more than the standard one, by which they may be served all the same. */
-static bool
-may_be_dearer(const char *service_tier)
-{
-    static const char *const names[] = {"", "flex", "batch", "standard_only"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(service_tier, names[i]) == 0)
-            return false;
-    return true;
-}
-
-/* The dearest of the ways in which these tokens may be billed, if `worst`; else the plain one. */
-static usd
-money_for(const struct exchange *exchange, const struct plan *plan, int64_t input, int64_t output, bool worst)
-{
-    const struct request_bound *bound = &exchange->facts.bound;
-    const enum usage_kind parts[] = {USAGE_cache_write_tokens, USAGE_cache_write_1h_tokens, USAGE_input_audio_tokens,
-                                     USAGE_output_reasoning_tokens};
-    const bool may_be[] = {bound->writes_cache, bound->writes_cache, bound->has_audio, output > 0};
-    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    struct usage usage;
-    usd most;
-
-    usage_init(&usage);
-    usage.exactness = USAGE_ESTIMATED;
-    memcpy(usage.speed, bound->speed, sizeof(bound->speed));
-    memcpy(usage.inference_geo, bound->geo, sizeof(bound->geo));
-    if (worst && may_be_dearer(bound->service_tier))
-        terms.service_tier = slice_of(bound->service_tier);
-    usage_set(&usage, USAGE_input_tokens, input);
-    usage_set(&usage, USAGE_output_tokens, output);
-    most = prices_cost(plan->facts->price, &terms, &usage).total;
-    for (size_t i = 0; worst && usd_known(most) && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        usd cost;
-
-        if (!may_be[i])
-            continue;
-        usage_set(&usage, parts[i], usage_kind_side(parts[i]) == USAGE_OUTPUT ? output : input);
-        cost = prices_cost(plan->facts->price, &terms, &usage).total;
-        most = !usd_known(cost) ? USD_UNKNOWN : cost > most ? cost : most;
-    }
-    return most;
-}
-
-static int64_t
-add_tokens(int64_t a, int64_t b)
-{
-    return a < USAGE_COUNT_MOST - b ? a + b : USAGE_COUNT_MOST;
-}
-
-/* Unknown money is none: in strict it never comes so far, else it is stated as exposure. */
-static struct budget_amounts
-amounts_of(const struct exchange *exchange, const struct plan *plan, int64_t input, int64_t output)
-{
-    const struct reservation *r = exchange->reservation;
-    usd money = r->has_money ? money_for(exchange, plan, input, output, r->strict) : 0;
-
-    return (struct budget_amounts){{money > 0 ? money : 0, add_tokens(input, output), 1}};
-}
-
-static int64_t
-all_answers(const struct exchange *exchange, int64_t each)
-{
-    int64_t answers = exchange->facts.choices;
-
-    return each < USAGE_COUNT_MOST / answers ? each * answers : USAGE_COUNT_MOST;
-}
-
-static int64_t
-least_of(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* No token is less than a byte, so that the text's bytes bound its tokens; what templates add was seen, what images and
- * tools add is known. */
-static int64_t
-input_most(const struct exchange *exchange, const struct size_bounds *sizes)
-{
-    int64_t text = exchange->request_bytes - exchange->facts.bound.image_bytes;
-
-    return add_tokens(add_tokens(text > 0 ? text : 0, sizes->input_excess),
-                      request_bound_hidden_input(&exchange->facts.bound, exchange->identity.api,
-                                                 exchange->identity.api == API_MESSAGES && exchange->facts.has_tools));
-}
-
-static int64_t
-input_expected(const struct exchange *exchange, const struct size_bounds *sizes)
-{
-    double text = (double)(exchange->request_bytes - exchange->facts.bound.image_bytes);
-
-    return (text > 0.0 ? (int64_t)(text * sizes->input_tokens_per_byte) + 1 : 0) +
-           IMAGE_TOKENS_EXPECTED * exchange->facts.bound.images;
-}
-
-/* The cap on each answer, as asked or as the route says; -1: nobody says. */
-static int64_t
-asked_cap(const struct exchange *exchange)
-{
-    const struct reservation *r = exchange->reservation;
-
-    if (exchange->facts.output_cap >= 0)
-        return exchange->facts.output_cap;
-    if (exchange->request.route->output_max > 0)
-        return exchange->request.route->output_max;
-    return r->strict ? CAP_IF_NONE : -1;
-}
-
-/* In strict a stream reserves piece by piece only where its text was seen to bound what is billed, and keeps some of it
- * for what is on its way when it is ended. */
-static void
-plan_metering(const struct exchange *exchange, const struct size_bounds *sizes, struct reservation *r)
-{
-    r->metered = exchange->facts.stream && makes_output(exchange) && !r->observe && (r->has_money || r->has_tokens);
-    r->tranches =
-        !r->strict || (sizes->output_shown && !exchange->facts.bound.thinks && r->output_most > TRANCHE_TOKENS);
-    r->lag_tokens = r->strict ? TRANCHE_TOKENS / 4 : EVENT_TOKENS;
-    r->tokens_per_byte = r->strict ? 1.0 : 1.0 / sizes->bytes_per_output_token;
-    r->surely_per_byte = (sizes->output_shown ? 0.8 : 0.5) / sizes->bytes_per_output_token;
-}
-
-static void
-plan_sizes(const struct exchange *exchange, const struct plan *plan, struct reservation *r)
-{
-    struct size_bounds sizes = experience_bounds(plan->facts->experience);
-    int64_t cap = makes_output(exchange) ? asked_cap(exchange) : -1;
-
-    r->transforms &= (unsigned)TRANSFORM_ENDED;
-    r->cap = -1;
-    r->input_tokens = r->strict ? input_most(exchange, &sizes) : input_expected(exchange, &sizes);
-    r->output_most = !makes_output(exchange) ? 0 : cap >= 0 ? all_answers(exchange, cap) : INT64_MAX;
-    plan_metering(exchange, &sizes, r);
-    if (!r->strict)
-        r->output_tokens = least_of(r->output_most, all_answers(exchange, sizes.output_tokens));
-    else
-        r->output_tokens = r->metered && r->tranches ? TRANCHE_TOKENS : r->output_most;
-    if (exchange->identity.api == API_PASSTHROUGH)
-        r->input_tokens = r->output_tokens = 0;
-    if (cap >= 0 && !r->observe && (r->has_money || r->has_tokens)) {
-        r->cap = cap;
-        r->transforms |= exchange->facts.output_cap < 0 ? (unsigned)TRANSFORM_CAPPED : 0;
-    }
-}
-
-/* What `strict` cannot bound; NULL: it can. */
-static const char *
-objection(struct exchange *exchange, const struct plan *plan)
-{
-    const struct reservation *r = exchange->reservation;
-    const char *what = exchange->facts.bound.unbounded;
-
-    if (!r->strict || (!r->has_money && !r->has_tokens))
-        return NULL;
-    if (exchange->identity.api == API_PASSTHROUGH)
-        what = "pass-through, whose bodies are not read";
-    if (what == NULL && r->has_money && !usd_known(money_for(exchange, plan, 1, 1, true)))
-        what = arena_printf(&exchange->arena, "%s, whose price is not known", plan->target->name);
-    return what;
-}
-
 /* What may come on top of what was reserved, as far as anything bounds it. */
 static void
 state_exposure(struct exchange *exchange, const struct plan *plan)
 {
     struct reservation *r = exchange->reservation;
-    struct size_bounds sizes = experience_bounds(plan->facts->experience);
-    int64_t window = plan->facts->price != NULL ? price_context_window(plan->facts->price) : 0;
-    int64_t input = input_most(exchange, &sizes), output = r->output_most;
-    bool unbounded = exchange->facts.bound.unbounded != NULL || exchange->identity.api == API_PASSTHROUGH;
-    struct budget_amounts more = {{0}};
-    usd money;
+    bool unbounded;
+    struct budget_amounts more = sizing_exposure(exchange, plan, &unbounded);
 
-    if (output == INT64_MAX && window > 0)
-        output = all_answers(exchange, window);
-    if (output == INT64_MAX || unbounded) {
-        budgets_expose(budgets_of(exchange), &r->claim, &more, true);
-        return;
-    }
-    money = r->has_money ? money_for(exchange, plan, input, output, true) : 0;
-    if (usd_known(money) && money > r->claim.reserved.of[BUDGET_USD])
-        more.of[BUDGET_USD] = money - r->claim.reserved.of[BUDGET_USD];
-    if (add_tokens(input, output) > r->claim.reserved.of[BUDGET_TOKENS])
-        more.of[BUDGET_TOKENS] = add_tokens(input, output) - r->claim.reserved.of[BUDGET_TOKENS];
-    budgets_expose(budgets_of(exchange), &r->claim, &more, !usd_known(money));
-}
-
-/* Output tokens that this room buys, at most `most`; -1: not even the input fits. */
-static int64_t
-affordable(const struct exchange *exchange, const struct plan *plan, const struct budget_amounts *room, int64_t most)
-{
-    const struct reservation *r = exchange->reservation;
-    int64_t output = least_of(most, room->of[BUDGET_TOKENS] - r->input_tokens);
-    usd base, full;
-
-    if (output < 0)
-        return -1;
-    if (!r->has_money || output == 0)
-        return output;
-    base = money_for(exchange, plan, r->input_tokens, 0, r->strict);
-    full = money_for(exchange, plan, r->input_tokens, output, r->strict);
-    if (!usd_known(base) || !usd_known(full) || full <= room->of[BUDGET_USD])
-        return output;
-    if (base > room->of[BUDGET_USD])
-        return -1;
-    output = (int64_t)((wide_int)(room->of[BUDGET_USD] - base) * output / (full - base));
-    while (output > 0 &&
-           money_for(exchange, plan, r->input_tokens, output, r->strict) > room->of[BUDGET_USD]) /* rounding */
-        output--;
-    return output;
+    budgets_expose(budgets_of(exchange), &r->claim, &more, unbounded);
 }
 
 /* What there is does not suffice: an answer as long as it buys, if one may be so short. */
@@ -349,14 +129,15 @@ reserve_clipped(struct exchange *exchange, const struct plan *plan)
     int64_t least = exchange->facts.bound.cap_least, answers = exchange->facts.choices;
 
     for (unsigned tries = 0; tries < CLIP_TRIES; tries++) {
-        int64_t output = affordable(exchange, plan, &r->refusal.room, r->output_tokens), cap = output / answers;
+        int64_t output = sizing_affordable(exchange, plan, &r->obstacle.room, r->output_tokens), cap = output / answers;
         struct budget_amounts wanted;
 
-        if (!makes_output(exchange) || r->refusal.info.rule.unit == BUDGET_REQUESTS || output < 0 || cap < least)
+        if (!sizing_makes_output(exchange) || r->obstacle.info.rule.unit == BUDGET_REQUESTS || output < 0 ||
+            cap < least)
             return false;
         output = cap * answers;
-        wanted = amounts_of(exchange, plan, r->input_tokens, output);
-        if (!budgets_reserve(budgets_of(exchange), &r->claim, &wanted, false, &r->refusal))
+        wanted = sizing_amounts(exchange, plan, r->input_tokens, output);
+        if (!budgets_reserve(budgets_of(exchange), &r->claim, &wanted, false, &r->obstacle))
             continue;
         r->cap = cap;
         r->output_tokens = r->output_most = output;
@@ -390,11 +171,11 @@ reserve_plan(struct exchange *exchange, struct plan *plan)
 
     if (r == NULL)
         return true;
-    r->why = objection(exchange, plan);
+    r->why = sizing_objection(exchange, plan);
     r->unbounded = r->why != NULL;
-    plan_sizes(exchange, plan, r);
-    r->wanted = amounts_of(exchange, plan, r->input_tokens, r->output_tokens);
-    if (!r->unbounded && (budgets_reserve(budgets_of(exchange), &r->claim, &r->wanted, r->observe, &r->refusal) ||
+    sizing_plan(exchange, plan, r);
+    r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
+    if (!r->unbounded && (budgets_reserve(budgets_of(exchange), &r->claim, &r->wanted, r->observe, &r->obstacle) ||
                           reserve_clipped(exchange, plan))) {
         r->refused = false;
         if (!r->strict)
@@ -421,7 +202,7 @@ reserve_again(struct exchange *exchange)
 const char *
 reserve_words(struct exchange *exchange)
 {
-    const struct budget_info *info = &exchange->reservation->refusal.info;
+    const struct budget_info *info = &exchange->reservation->obstacle.info;
     const char *scope =
         info->rule.scope == BUDGET_EVERYTHING ? "everything together" : budget_scope_name(info->rule.scope);
 
@@ -433,9 +214,9 @@ static const char *
 say_refused(struct exchange *exchange)
 {
     struct reservation *r = exchange->reservation;
-    const struct budget_info *info = &r->refusal.info;
+    const struct budget_info *info = &r->obstacle.info;
     enum budget_unit unit = info->rule.unit;
-    int64_t left = r->refusal.room.of[unit] > 0 ? r->refusal.room.of[unit] : 0;
+    int64_t left = r->obstacle.room.of[unit] > 0 ? r->obstacle.room.of[unit] : 0;
     char has[BUDGET_AMOUNT_SIZE], wants[BUDGET_AMOUNT_SIZE], again[CLOCK_TEXT_SIZE];
 
     budget_format_amount(unit, left, has);
@@ -451,7 +232,7 @@ refusal_counter(const struct reservation *r)
     static const enum counter counters[BUDGET_UNITS] = {COUNT_REFUSED_USD, COUNT_REFUSED_TOKENS,
                                                         COUNT_REFUSED_REQUESTS};
 
-    return r->unbounded ? COUNT_REFUSED_UNBOUNDED : counters[r->refusal.info.rule.unit];
+    return r->unbounded ? COUNT_REFUSED_UNBOUNDED : counters[r->obstacle.info.rule.unit];
 }
 
 /* Until the budget starts anew; at least a moment, should the wall clock have jumped. */
@@ -478,12 +259,12 @@ reserve_refuses(struct exchange *exchange)
                            "a strict budget applies (exposure: strict), and nothing bounds what this may cost: %s",
                            r->why);
     } else {
-        budgets_count_refusal(budgets_of(exchange), &r->claim, &r->refusal);
+        budgets_count_refusal(budgets_of(exchange), &r->claim, &r->obstacle);
         why = say_refused(exchange);
     }
     if (!r->unbounded)
-        exchange->retry_after_us = time_left(exchange, &r->refusal.info);
-    money = r->unbounded || r->refusal.info.rule.unit == BUDGET_USD;
+        exchange->retry_after_us = time_left(exchange, &r->obstacle.info);
+    money = r->unbounded || r->obstacle.info.rule.unit == BUDGET_USD;
     exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, money ? ERROR_OVER_BUDGET : ERROR_RATE_LIMITED, why);
     return true;
 }
@@ -515,9 +296,9 @@ bool
 reserve_output(struct exchange *exchange, int64_t tokens)
 {
     struct reservation *r = exchange->reservation;
-    struct budget_amounts wanted = amounts_of(exchange, exchange->plan, r->input_tokens, tokens);
+    struct budget_amounts wanted = sizing_amounts(exchange, exchange->plan, r->input_tokens, tokens);
 
-    if (!budgets_reserve(budgets_of(exchange), &r->claim, &wanted, false, &r->refusal))
+    if (!budgets_reserve(budgets_of(exchange), &r->claim, &wanted, false, &r->obstacle))
         return false;
     r->output_tokens = tokens;
     if (!r->strict)
@@ -532,7 +313,7 @@ reserve_output_room(struct exchange *exchange)
     struct budget_amounts room;
 
     budgets_room(budgets_of(exchange), &r->claim, &room);
-    return affordable(exchange, exchange->plan, &room, USAGE_COUNT_MOST / 2);
+    return sizing_affordable(exchange, exchange->plan, &room, USAGE_COUNT_MOST / 2);
 }
 
 /* Settling */
@@ -552,7 +333,7 @@ reserve_tokens(const struct exchange *exchange)
 {
     const struct reservation *r = exchange->reservation;
 
-    return r != NULL ? add_tokens(r->input_tokens, r->output_tokens) : 0;
+    return r != NULL ? sizing_add_tokens(r->input_tokens, r->output_tokens) : 0;
 }
 
 /* An expectation that is not known either counts nothing. */

@@ -35,7 +35,7 @@ struct reservation {
     /* Of the last plan that was refused: */
     bool refused, unbounded;
     struct budget_amounts wanted;
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
     const char *why;
 };
 

@@ -18,8 +18,8 @@ struct switches {
     struct lever_switch all[];
 };
 
-struct switches *
-switches_hold(struct switches *switches)
+static struct switches *
+hold_switches(struct switches *switches)
 {
     if (switches != NULL)
         atomic_fetch_add_explicit(&switches->holders, 1, memory_order_relaxed);
@@ -143,7 +143,7 @@ take_over(struct round *round, struct gateway_worker *worker)
     const struct switching *switching = CONTAINER_OF(round, struct switching, round);
 
     switches_release(worker->switches);
-    worker->switches = switches_hold(switching->switches);
+    worker->switches = hold_switches(switching->switches);
     view_take_switches(worker->view, worker->switches);
 }
 
@@ -161,8 +161,8 @@ void
 switching_start(struct switching *switching, struct gateway *gateway, struct world *home, struct switches *switches)
 {
     switches_release(gateway->switches);
-    gateway->switches = switches_hold(switches);
-    switching->switches = switches_hold(switches);
+    gateway->switches = hold_switches(switches);
+    switching->switches = hold_switches(switches);
     switching->round.at_worker = take_over;
     switching->round.home_again = all_have_it;
     round_start(&switching->round, gateway, home);

@@ -9,7 +9,6 @@
 /* Counted by its holders, any thread. NULL stands for the empty set. */
 struct switches;
 
-struct switches *switches_hold(struct switches *switches);
 void switches_release(struct switches *switches);
 
 /* The set with this one more; the caller is its holder. `route` NULL: all routes, which forgets what was set for single

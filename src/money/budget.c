@@ -407,26 +407,26 @@ hold_amounts(struct budget_claim *claim, const struct budget_amounts *wanted)
 
 bool
 budgets_reserve(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *wanted, bool force,
-                struct budget_refusal *refusal)
+                struct budget_obstacle *obstacle)
 {
     struct budget_amounts amounts = *wanted;
-    const struct budget_line *obstacle;
+    const struct budget_line *tight;
 
     for (unsigned unit = 0; unit < BUDGET_UNITS; unit++)
         ENSURE(amounts.of[unit] >= 0);
     if (claim->request_spent)
         amounts.of[BUDGET_REQUESTS] = 0;
     lock_take(&budgets->lock);
-    obstacle = force ? NULL : find_obstacle(claim, &amounts);
-    if (obstacle == NULL) {
+    tight = force ? NULL : find_obstacle(claim, &amounts);
+    if (tight == NULL) {
         hold_amounts(claim, &amounts);
     } else {
-        refusal->info = info_of(obstacle->account, obstacle->bucket);
-        refusal->line = (size_t)(obstacle - claim->lines);
-        find_room(claim, &refusal->room);
+        obstacle->info = info_of(tight->account, tight->bucket);
+        obstacle->line = (size_t)(tight - claim->lines);
+        find_room(claim, &obstacle->room);
     }
     lock_drop(&budgets->lock);
-    return obstacle == NULL;
+    return tight == NULL;
 }
 
 static void
@@ -461,9 +461,9 @@ budgets_room(struct budgets *budgets, const struct budget_claim *claim, struct b
 }
 
 void
-budgets_count_refusal(struct budgets *budgets, const struct budget_claim *claim, const struct budget_refusal *refusal)
+budgets_count_refusal(struct budgets *budgets, const struct budget_claim *claim, const struct budget_obstacle *obstacle)
 {
-    const struct budget_line *line = &claim->lines[refusal->line];
+    const struct budget_line *line = &claim->lines[obstacle->line];
 
     lock_take(&budgets->lock);
     line->bucket->refusals++;

@@ -83,8 +83,8 @@ struct budget_claim {
     bool request_spent;             /* further attempts count as the same request */
 };
 
-/* Why a reservation was refused: the account with the least room, and how much of each unit there was. */
-struct budget_refusal {
+/* What stands in the way of a reservation: the account with the least room, and how much of each unit there was. */
+struct budget_obstacle {
     struct budget_info info;
     size_t line;                /* of the claim */
     struct budget_amounts room; /* INT64_MAX: no budget of that unit */
@@ -129,7 +129,7 @@ bool budget_claim_has(const struct budget_claim *claim, enum budget_unit unit);
  * looking at limits (--observe, and what is known to be used already). False: it does not fit, nothing changed, and
  * *refusal tells why; no refusal is counted. */
 bool budgets_reserve(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *wanted,
-                     bool force, struct budget_refusal *refusal);
+                     bool force, struct budget_obstacle *obstacle);
 
 /* What may come on top of what is reserved; `unbounded`: nobody can say. Told in budget_info until the next post. */
 void budgets_expose(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *more,
@@ -140,7 +140,7 @@ void budgets_room(struct budgets *budgets, const struct budget_claim *claim, str
 
 /* Counts a request as refused by the account that `refusal` names. */
 void budgets_count_refusal(struct budgets *budgets, const struct budget_claim *claim,
-                           const struct budget_refusal *refusal);
+                           const struct budget_obstacle *obstacle);
 
 /* An attempt ended: `actual` is spent, all that was reserved is free. Returns true if it cost more than was reserved and
  * an account is above its limit now. */

@@ -195,7 +195,7 @@ configurations() {
     expect_eq 0 'Wrote made.yaml' init -f -o made.yaml
     expect_eq 1 'cannot be written' init -o none/made.yaml
     expect_eq 0 'sha256' keys add web
-    expect_eq 1 'cannot read none.yaml' keys add web --write --file none.yaml
+    expect_eq 1 'cannot read none.yaml' keys add web --write --config none.yaml
     expect_json check --json good.yaml
     expect_json check --json bad.yaml
     expect_json keys add web --tenant acme --json

@@ -47,13 +47,13 @@ static bool
 asks(struct budgets *budgets, struct request *request, const char *when, usd money, int64_t tokens)
 {
     struct budget_amounts wanted = amounts(money, tokens, 1);
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     *request = (struct request){0};
     assert_true(budgets_claim(budgets, &request->claim, request->lines, moment(when), &all_rules, 1));
-    if (budgets_reserve(budgets, &request->claim, &wanted, false, &refusal))
+    if (budgets_reserve(budgets, &request->claim, &wanted, false, &obstacle))
         return true;
-    budgets_count_refusal(budgets, &request->claim, &refusal);
+    budgets_count_refusal(budgets, &request->claim, &obstacle);
     budgets_release(budgets, &request->claim);
     return false;
 }
@@ -268,18 +268,18 @@ a_refusal_names_the_account_that_resets_last(void **state)
     struct budgets *budgets = start();
     struct budget_amounts wanted = amounts(200, 2000, 1), room;
     struct request request = {0};
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     (void)state;
     budgets_claim(budgets, &request.claim, request.lines, moment(NOON), &all_rules, 1);
-    assert_false(budgets_reserve(budgets, &request.claim, &wanted, false, &refusal));
-    assert_true(slice_is(refusal.info.rule.identity, "everything usd/month"));
-    assert_int_equal(refusal.info.end_wall_us, moment("2026-12-01"));
-    assert_int_equal(refusal.room.of[BUDGET_USD], 100);
-    assert_int_equal(refusal.room.of[BUDGET_TOKENS], 1000);
+    assert_false(budgets_reserve(budgets, &request.claim, &wanted, false, &obstacle));
+    assert_true(slice_is(obstacle.info.rule.identity, "everything usd/month"));
+    assert_int_equal(obstacle.info.end_wall_us, moment("2026-12-01"));
+    assert_int_equal(obstacle.room.of[BUDGET_USD], 100);
+    assert_int_equal(obstacle.room.of[BUDGET_TOKENS], 1000);
     budgets_room(budgets, &request.claim, &room);
-    assert_memory_equal(&room, &refusal.room, sizeof(room));
-    assert_true(budgets_reserve(budgets, &request.claim, &wanted, true, &refusal)); /* --observe */
+    assert_memory_equal(&room, &obstacle.room, sizeof(room));
+    assert_true(budgets_reserve(budgets, &request.claim, &wanted, true, &obstacle)); /* --observe */
     assert_account(budgets, "key web usd/day", NOON, 0, 200);
     budgets_room(budgets, &request.claim, &room);
     assert_int_equal(room.of[BUDGET_USD], 100); /* what it holds itself it may have again */
@@ -293,16 +293,16 @@ a_claim_grows_and_shrinks(void **state)
 {
     struct budgets *budgets = start();
     struct budget_amounts more = amounts(90, 10, 1), too_much = amounts(101, 10, 1), less = amounts(5, 10, 1);
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
     struct request request;
 
     (void)state;
     assert_true(asks(budgets, &request, NOON, 60, 10));
-    assert_true(budgets_reserve(budgets, &request.claim, &more, false, &refusal));
+    assert_true(budgets_reserve(budgets, &request.claim, &more, false, &obstacle));
     assert_account(budgets, "key web usd/day", NOON, 0, 90);
-    assert_false(budgets_reserve(budgets, &request.claim, &too_much, false, &refusal));
+    assert_false(budgets_reserve(budgets, &request.claim, &too_much, false, &obstacle));
     assert_account(budgets, "key web usd/day", NOON, 0, 90);
-    assert_true(budgets_reserve(budgets, &request.claim, &less, false, &refusal));
+    assert_true(budgets_reserve(budgets, &request.claim, &less, false, &obstacle));
     assert_account(budgets, "key web usd/day", NOON, 0, 5);
     budgets_release(budgets, &request.claim);
     assert_account(budgets, "key web usd/day", NOON, 0, 0);
@@ -314,14 +314,14 @@ attempts_of_a_request_count_as_one(void **state)
 {
     struct budgets *budgets = start();
     struct budget_amounts wanted = amounts(10, 10, 1), actual = amounts(4, 5, 1);
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
     struct request request;
 
     (void)state;
     assert_true(asks(budgets, &request, NOON, 10, 10));
     budgets_post(budgets, &request.claim, &actual);
     assert_account(budgets, "key web requests/minute", NOON, 1, 0);
-    assert_true(budgets_reserve(budgets, &request.claim, &wanted, false, &refusal));
+    assert_true(budgets_reserve(budgets, &request.claim, &wanted, false, &obstacle));
     assert_account(budgets, "key web requests/minute", NOON, 1, 0);
     assert_account(budgets, "key web usd/day", NOON, 4, 10);
     assert_false(ends(budgets, &request, 6, 5));

@@ -33,14 +33,14 @@ ask_at_once(void *argument)
 {
     static const struct budget_amounts wanted = {{7, 0, 1}};
     struct asker *asker = argument;
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
         budgets_claim(asker->budgets, &asker->claims[i], &asker->lines[i], 0, &rules, 1);
-        if (budgets_reserve(asker->budgets, &asker->claims[i], &wanted, false, &refusal))
+        if (budgets_reserve(asker->budgets, &asker->claims[i], &wanted, false, &obstacle))
             asker->passed++;
         else
-            budgets_count_refusal(asker->budgets, &asker->claims[i], &refusal);
+            budgets_count_refusal(asker->budgets, &asker->claims[i], &obstacle);
     }
     return NULL;
 }
@@ -51,7 +51,7 @@ spend(void *argument)
 {
     static const struct budget_amounts wanted = {{2, 0, 1}}, actual = {{1, 0, 1}};
     struct asker *asker = argument;
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct budget_claim *claim = &asker->claims[i];
@@ -60,7 +60,7 @@ spend(void *argument)
 
         budgets_release(asker->budgets, claim);
         budgets_claim(asker->budgets, claim, &asker->lines[i], 0, &rules, 1);
-        if (budgets_reserve(asker->budgets, claim, &wanted, false, &refusal)) {
+        if (budgets_reserve(asker->budgets, claim, &wanted, false, &obstacle)) {
             asker->spent++;
             budgets_post(asker->budgets, claim, &actual);
         }

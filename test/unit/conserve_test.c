@@ -138,11 +138,11 @@ what_is_under_way_is_no_mistake(void **state)
     struct budget_line lines[2];
     struct budget_claim claim = {0};
     struct budget_amounts used = {{70, 0, 1}}, next = {{50, 0, 1}};
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     assert_true(budgets_claim(&scale->budgets, &claim, lines, WALL_US, &both, 1));
     budgets_post(&scale->budgets, &claim, &used);
-    assert_true(budgets_reserve(&scale->budgets, &claim, &next, false, &refusal));
+    assert_true(budgets_reserve(&scale->budgets, &claim, &next, false, &obstacle));
     conserve_before(&scale->conserve, WALL_US);
     spend(scale, 30);
     assert_int_equal(compared(scale), 0);

@@ -109,14 +109,14 @@ spend(struct watching *w, int64_t reserved, int64_t actual)
     struct budget_line lines[2];
     struct budget_claim claim = {0};
     struct budget_amounts wanted = {{reserved, 0, 1}}, used = {{actual, 0, 1}};
-    struct budget_refusal refusal;
+    struct budget_obstacle obstacle;
 
     assert_true(budgets_claim(budgets, &claim, lines, world_wall_us(history_world(w->s->history, 0)),
                               &w->s->config->budgets, 1));
-    if (budgets_reserve(budgets, &claim, &wanted, false, &refusal))
+    if (budgets_reserve(budgets, &claim, &wanted, false, &obstacle))
         budgets_post(budgets, &claim, &used);
     else
-        budgets_count_refusal(budgets, &claim, &refusal);
+        budgets_count_refusal(budgets, &claim, &obstacle);
     budgets_release(budgets, &claim);
 }
 
