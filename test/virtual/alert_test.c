@@ -277,6 +277,68 @@ at_the_end_there_is_a_short_grace(void **state)
     alerting_ends(&a);
 }
 
+/* When the grace is over, what hangs is given up, what waits is not begun any more, and what is posted already is left to
+ * its command. */
+static void
+after_the_grace_nothing_is_begun(void **state)
+{
+    struct alerting a = alerting_new(state, "webhook: \"https://hooks.example.com/x\", command: tell-them", 1);
+    char about[16];
+
+    vbackend_plays(a.hook, play_head(204, NULL), play_end());
+    vbackend_plays(a.hook, play_hang());
+    vcommand_does(a.s->history, "tell-them", (struct vcommand_script){.takes_us = 8 * USEC_PER_S});
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(about, sizeof(about), "%u", i);
+        raise(&a, 0, about);
+    }
+    history_run_for(a.s->history, USEC_PER_S / 2);
+    assert_int_equal(vbackend_seen_count(a.hook), 4);
+    alert_sender_finish(a.sender);
+    history_run_for(a.s->history, 2 * USEC_PER_S);
+    assert_int_equal(counted(&a, COUNT_ALERTS_POST_FAILED), 0);
+    history_run_for(a.s->history, 2 * USEC_PER_S);
+    assert_int_equal(counted(&a, COUNT_ALERTS_POST_FAILED), 3);
+    history_run_to_rest(a.s->history);
+    assert_int_equal(counted(&a, COUNT_ALERTS_POSTED), 1);
+    assert_int_equal(counted(&a, COUNT_ALERTS_COMMANDED), 4);
+    assert_int_equal(vbackend_seen_count(a.hook), 4);
+    assert_int_equal(a.s->gateway.alerts.waiting_count, 2);
+    alerting_ends(&a);
+}
+
+static void
+raise_quietly(struct alerting *a, unsigned number, usec quiet_us)
+{
+    struct alert alert;
+
+    alert_init(&alert, ALERT_EJECTED, "%u", number);
+    alert.quiet_us = quiet_us;
+    alert_raise(a->s->gateway.workers[0], &alert);
+    history_run_to_rest(a->s->history);
+}
+
+/* What has been told is remembered in so many places. */
+static void
+what_is_over_first_makes_room(void **state)
+{
+    struct alerting a = alerting_new(state, "command: tell-them", 1);
+    enum { SOONEST = 700 };
+
+    vcommand_does(a.s->history, "tell-them", (struct vcommand_script){.exit_status = 0});
+    for (unsigned i = 0; i < ALERTS_KNOWN_MOST; i++)
+        raise_quietly(&a, i, (i == SOONEST ? 1 : 2 + i) * 86400 * USEC_PER_S);
+    raise_quietly(&a, ALERTS_KNOWN_MOST, 2 * 86400 * USEC_PER_S);
+    assert_int_equal(vcommand_runs(a.s->history, "tell-them"), ALERTS_KNOWN_MOST + 1);
+    for (unsigned i = 0; i <= ALERTS_KNOWN_MOST; i++)
+        if (i != SOONEST)
+            raise_quietly(&a, i, 0);
+    assert_int_equal(vcommand_runs(a.s->history, "tell-them"), ALERTS_KNOWN_MOST + 1);
+    raise_quietly(&a, SOONEST, 0);
+    assert_int_equal(vcommand_runs(a.s->history, "tell-them"), ALERTS_KNOWN_MOST + 2);
+    alerting_ends(&a);
+}
+
 static void
 what_was_raised_before_the_sender_started_is_sent(void **state)
 {
@@ -308,6 +370,8 @@ main(void)
         cmocka_unit_test_teardown(without_a_way_nothing_piles_up, scene_teardown),
         cmocka_unit_test_teardown(clients_do_not_notice, scene_teardown),
         cmocka_unit_test_teardown(at_the_end_there_is_a_short_grace, scene_teardown),
+        cmocka_unit_test_teardown(after_the_grace_nothing_is_begun, scene_teardown),
+        cmocka_unit_test_teardown(what_is_over_first_makes_room, scene_teardown),
         cmocka_unit_test_teardown(what_was_raised_before_the_sender_started_is_sent, scene_teardown),
     };
 

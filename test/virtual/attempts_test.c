@@ -27,6 +27,11 @@ static const char fleet[] =
     "    sister/small: { input: $1/M, output: $4/M }\n"
     "    twin/big:   { input: $2/M, output: $8/M }\n";
 
+/* Nobody else to ask, and nothing asked twice. */
+static const char single[] = "backends: { spare: { url: \"http://spare.example\" } }\n"
+                             "routes: { alone: { reference: spare/big, attempts: 1 } }\n"
+                             "prices: { override: { spare/big: { input: $1/M, output: $4/M } } }\n";
+
 static struct scene *
 open_fleet(void **state, uint64_t seed)
 {
@@ -294,6 +299,72 @@ an_account_without_money_is_asked_less_often(void **state)
     assert_row_is(s, s->row_count - 1, backend, "sister");
     assert_int_equal(gateway_count(&s->gateway, COUNT_READMISSIONS), 1);
     scene_passed(s);
+}
+
+/* Only an answer that was paid for shows that there is money again. */
+static void
+only_a_paid_answer_clears_an_account(void **state)
+{
+    for (unsigned how = 0; how < 3; how++) {
+        struct scene *s = open_fleet(state, 70 + how);
+        struct vbackend *sister = scene_backend(s, "sister");
+        size_t asked;
+
+        plays(sister, REFUSES(402, "", "{}"));
+        answer_of(s, "account2");
+        asked = vbackend_seen_count(sister);
+        if (how == 0)
+            plays(sister, REFUSES(400, "", "{\"error\":{\"message\":\"no\"}}")); /* read to its end */
+        else if (how == 1)
+            plays(sister, BREAKS_OFF);
+        else
+            plays(sister, REFUSES(402, "", "{}"));
+        history_run_for(s->history, 2 * HEALTH_BACK_OFF_MOST_US);
+        answer_of(s, "account2"); /* the probe */
+        assert_int_equal(vbackend_seen_count(sister), asked + 1);
+        assert_int_equal(gateway_count(&s->gateway, COUNT_READMISSIONS), 0);
+        assert_int_equal(gateway_count(&s->gateway, COUNT_SPEND_LIMITS), how == 2 ? 2 : 1);
+        plays(sister, ANSWERS);
+        if (how == 2)
+            history_run_for(s->history, 2 * HEALTH_BACK_OFF_MOST_US);
+        answer_of(s, "account2"); /* at once, if the probe told nothing */
+        assert_int_equal(vbackend_seen_count(sister), asked + 2);
+        assert_int_equal(gateway_count(&s->gateway, COUNT_READMISSIONS), 1);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* Leaves so many kept connections to it behind. */
+static void
+keep_connections(struct scene *s, size_t count)
+{
+    plays(scene_backend(s, "spare"), play_wait(USEC_PER_S), ANSWERS);
+    for (size_t i = 0; i < count; i++)
+        ask_for(s, "alone");
+    scene_rest(s);
+}
+
+/* A kept connection that its peer has closed says nothing against the server; one that breaks within an answer does. */
+static void
+a_closed_connection_is_no_failure(void **state)
+{
+    for (unsigned how = 0; how < 2; how++) {
+        struct scene *s = scene_new(state, (struct scene_options){.seed = 80 + how, .config = single});
+
+        keep_connections(s, HEALTH_FAILURES_IN_A_ROW);
+        if (how == 0)
+            vbackend_set_stale(scene_backend(s, "spare"), true);
+        else
+            plays(scene_backend(s, "spare"), BREAKS_OFF);
+        for (size_t i = 0; i < HEALTH_FAILURES_IN_A_ROW; i++)
+            answer_of(s, "alone");
+        for (size_t i = HEALTH_FAILURES_IN_A_ROW; i < s->row_count; i++)
+            assert_row_is(s, i, state, "upstream failed");
+        assert_int_equal(gateway_count(&s->gateway, COUNT_EJECTIONS), how);
+        scene_passed(s);
+        scene_free(s, state);
+    }
 }
 
 /* Rests */
@@ -649,6 +720,8 @@ main(void)
         cmocka_unit_test_teardown(a_stream_is_never_begun_twice, scene_teardown),
         cmocka_unit_test_teardown(a_spend_limit_is_not_retried, scene_teardown),
         cmocka_unit_test_teardown(a_spend_limit_holds_for_the_account, scene_teardown),
+        cmocka_unit_test_teardown(only_a_paid_answer_clears_an_account, scene_teardown),
+        cmocka_unit_test_teardown(a_closed_connection_is_no_failure, scene_teardown),
         cmocka_unit_test_teardown(an_account_without_money_is_asked_less_often, scene_teardown),
         cmocka_unit_test_teardown(a_short_rest_is_waited_for, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_where_another_can_serve, scene_teardown),

@@ -153,6 +153,48 @@ shares_refusals_and_overruns_of_budgets_are_told(void **state)
     watching_ends(w);
 }
 
+/* How long the last thing told is quiet for, from now on. */
+static usec
+quiet_for(struct watching *w)
+{
+    const struct alerts *alerts = &w->s->gateway.alerts;
+
+    assert_true(alerts->known_count > 0);
+    return alerts->known[alerts->known_count - 1].quiet_until_us - history_now_us(w->s->history);
+}
+
+/* A budget's alert is not told again before the budget starts anew; one that is told after that is over at once. */
+static void
+a_budgets_alert_holds_for_its_window(void **state)
+{
+    struct watching *w = watching_new(state);
+    struct world *world = history_world(w->s->history, 0);
+    usec wall_us = world_wall_us(world);
+
+    /* From the start of a day on, between two looks. */
+    history_wall_jump(w->s->history, budget_window_end(BUDGET_DAY, wall_us) - wall_us);
+    history_run_for(w->s->history, USEC_PER_S * 3 / 2);
+    spend(w, 5 * USD_ONE, 5 * USD_ONE);
+    history_run_for(w->s->history, USEC_PER_S);
+    assert_int_equal(alerts_of(w, "\"kind\":\"budget_share\""), 1);
+    wall_us = world_wall_us(world);
+    assert_int_equal(quiet_for(w), budget_window_end(BUDGET_DAY, wall_us) - wall_us);
+    spend(w, 9 * USD_ONE, 0);
+    history_run_for(w->s->history, USEC_PER_S);
+    assert_int_equal(alerts_of(w, "\"kind\":\"budget_refused\""), 1);
+    wall_us = world_wall_us(world);
+    assert_int_equal(quiet_for(w), budget_window_end(BUDGET_DAY, wall_us) - wall_us);
+
+    history_wall_jump(w->s->history, budget_window_end(BUDGET_DAY, wall_us) - wall_us);
+    wall_us = world_wall_us(world);
+    history_wall_jump(w->s->history, budget_window_end(BUDGET_DAY, wall_us) - wall_us - USEC_PER_S / 5);
+    spend(w, 5 * USD_ONE, 5 * USD_ONE);
+    history_run_for(w->s->history, USEC_PER_S); /* the next look is half a second from now: on another day */
+    assert_int_equal(alerts_of(w, "\"kind\":\"budget_share\""), 2);
+    assert_true(quiet_for(w) > 0 && quiet_for(w) <= USEC_PER_S);
+    watching_ends(w);
+}
+
 /* A limit for a minute is there to be reached. */
 static void
 rates_are_no_news(void **state)
@@ -231,6 +273,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_model_without_a_price_is_told_of_once_a_day, scene_teardown),
         cmocka_unit_test_teardown(shares_refusals_and_overruns_of_budgets_are_told, scene_teardown),
+        cmocka_unit_test_teardown(a_budgets_alert_holds_for_its_window, scene_teardown),
         cmocka_unit_test_teardown(rates_are_no_news, scene_teardown),
         cmocka_unit_test_teardown(a_ledger_that_fails_is_told_of, scene_teardown),
         cmocka_unit_test_teardown(a_journal_that_loses_records_is_told_of, scene_teardown),
