@@ -1,0 +1,276 @@
+#include "quality/evidence.h"
+
+#include <math.h>
+
+/* The first arm of a walk is to gather this many times what even flawless answers need for alpha. */
+#define START_LABELS_TIMES 3.0
+
+/* More than will ever be: a larger number was not written by us. */
+#define AUDITS_MOST ((uint64_t)1 << 56)
+
+/* A judge is not called failing on fewer audits. */
+enum { JUDGE_AUDITS_LEAST = 100, JUDGE_FAILURES_SHARE = 100 };
+
+static bool
+terms_are_in_range(const struct evidence_terms *terms)
+{
+    return terms->scope == FLOOR_SERVED && terms->floor_ppm > 0 && terms->floor_ppm < PPM && terms->alpha_ppm > 0 &&
+           terms->alpha_ppm < PPM;
+}
+
+bool
+evidence_terms_equal(const struct evidence_terms *a, const struct evidence_terms *b)
+{
+    return a->scope == b->scope && a->floor_ppm == b->floor_ppm && a->alpha_ppm == b->alpha_ppm && a->epoch == b->epoch;
+}
+
+static double
+floor_of(const struct evidence *evidence)
+{
+    return (double)evidence->terms.floor_ppm / PPM;
+}
+
+/* 3 ln(1/alpha) / (1 - floor): about what an arm a third of the way from the floor to flawless needs. */
+static double
+start_labels(const struct evidence_terms *terms)
+{
+    return START_LABELS_TIMES * log((double)PPM / terms->alpha_ppm) / (1 - (double)terms->floor_ppm / PPM);
+}
+
+/* ln(1/alpha_r), with alpha_r = alpha / (r (r + 1)): over all r they sum up to alpha. */
+static double
+log_needed(const struct evidence *evidence)
+{
+    double r = evidence->round;
+
+    return log((double)PPM / evidence->terms.alpha_ppm) + log(r) + log(r + 1);
+}
+
+static struct outcomes
+outcomes_of_arm(const struct evidence *evidence, unsigned arm)
+{
+    struct outcomes sum = evidence->bands[0];
+
+    for (unsigned band = 1; band <= arm; band++)
+        outcomes_add_all(&sum, &evidence->bands[band]);
+    return sum;
+}
+
+/* ARM_NONE if the walk is at its end. */
+static unsigned
+next_arm(const struct evidence *evidence)
+{
+    return evidence->serving == ARM_NONE ? evidence->arms.start : evidence->serving + 1;
+}
+
+static void
+drop_evidence(struct evidence *evidence)
+{
+    memset(evidence->bands, 0, sizeof(evidence->bands));
+    fall_reset(&evidence->fall);
+    evidence->serving = ARM_NONE;
+    evidence->waited = 0;
+    evidence->bound_ppm = 0;
+    evidence->below = false;
+}
+
+enum status
+evidence_begin(struct evidence *evidence, const struct evidence_terms *terms, struct score_sample *sample)
+{
+    if (!terms_are_in_range(terms) || sample->count == 0)
+        return ERR_INVALID;
+    *evidence = (struct evidence){.begun = true, .terms = *terms, .round = 1};
+    arms_freeze(&evidence->arms, sample, start_labels(terms));
+    drop_evidence(evidence);
+    ENSURE(evidence_check(evidence));
+    return OK;
+}
+
+bool
+evidence_is_for(const struct evidence *evidence, const struct evidence_terms *terms)
+{
+    return evidence->begun && evidence_terms_equal(&evidence->terms, terms);
+}
+
+unsigned
+evidence_arm_of(const struct evidence *evidence, double score)
+{
+    return evidence->begun ? arms_of(&evidence->arms, score) : ARM_NONE;
+}
+
+const char *
+evidence_reason_text(enum evidence_reason reason)
+{
+    static const char *const texts[] = {
+        [EVIDENCE_SERVES] = "its bound is over the floor",
+        [EVIDENCE_NO_EPOCH] = "scores are still gathered",
+        [EVIDENCE_FEW_LABELS] = "too few labels yet",
+        [EVIDENCE_BELOW_FLOOR] = "no arm reaches the floor",
+        [EVIDENCE_OUTSIDE] = "its score is below what is earned",
+    };
+
+    return texts[reason];
+}
+
+static enum evidence_reason
+reason_of(const struct evidence *evidence)
+{
+    return !evidence->begun                ? EVIDENCE_NO_EPOCH
+           : evidence->serving != ARM_NONE ? EVIDENCE_SERVES
+           : evidence->below               ? EVIDENCE_BELOW_FLOOR
+                                           : EVIDENCE_FEW_LABELS;
+}
+
+uint32_t
+evidence_may_serve(const struct evidence *evidence, double score, enum evidence_reason *reason)
+{
+    *reason = reason_of(evidence);
+    if (*reason != EVIDENCE_SERVES)
+        return 0;
+    if (!(score >= evidence->arms.threshold[evidence->serving])) {
+        *reason = EVIDENCE_OUTSIDE;
+        return 0;
+    }
+    return evidence->bound_ppm > evidence->terms.floor_ppm ? evidence->bound_ppm : evidence->terms.floor_ppm;
+}
+
+uint32_t
+evidence_audit_ppm(const struct evidence *evidence)
+{
+    if (!evidence->begun || evidence->serving == ARM_NONE)
+        return AUDIT_SHADOW_PPM;
+    if (next_arm(evidence) == ARM_NONE || (double)evidence->waited >= start_labels(&evidence->terms))
+        return AUDIT_STALLED_PPM;
+    return AUDIT_SERVING_PPM;
+}
+
+static unsigned
+suspend(struct evidence *evidence)
+{
+    drop_evidence(evidence);
+    if (evidence->round < UINT32_MAX)
+        evidence->round++;
+    return EVENT_SUSPENDED;
+}
+
+/* The walk goes on for as long as the next arm is earned. */
+static unsigned
+walk(struct evidence *evidence)
+{
+    double needed = log_needed(evidence);
+    unsigned from = evidence->serving;
+
+    while (next_arm(evidence) != ARM_NONE) {
+        struct outcomes counts = outcomes_of_arm(evidence, next_arm(evidence));
+
+        if (betting_log_above(&counts, floor_of(evidence)) < needed)
+            break;
+        evidence->serving = next_arm(evidence);
+        evidence->waited = 0;
+    }
+    return evidence->serving != from ? EVENT_EARNED : 0;
+}
+
+/* The arm that serves, or that would be the first to. */
+static unsigned
+foremost_arm(const struct evidence *evidence)
+{
+    return evidence->serving != ARM_NONE ? evidence->serving : evidence->arms.start;
+}
+
+unsigned
+evidence_restate(struct evidence *evidence)
+{
+    struct outcomes counts = outcomes_of_arm(evidence, foremost_arm(evidence));
+    bool was_below = evidence->below;
+
+    evidence->bound_ppm = evidence->serving != ARM_NONE ? betting_lower_ppm(&counts, log_needed(evidence)) : 0;
+    evidence->below =
+        evidence->serving == ARM_NONE && betting_log_below(&counts, floor_of(evidence)) >= log_needed(evidence);
+    return evidence->below && !was_below ? EVENT_BELOW_FLOOR : 0;
+}
+
+static unsigned
+count_judge(struct evidence *evidence, bool failed)
+{
+    evidence->audits++;
+    evidence->failures += failed;
+    if (evidence->judge_told || evidence->audits < JUDGE_AUDITS_LEAST ||
+        evidence->failures <= evidence->audits / JUDGE_FAILURES_SHARE)
+        return 0;
+    evidence->judge_told = true;
+    return EVENT_JUDGE_FAILS;
+}
+
+unsigned
+evidence_observe(struct evidence *evidence, const struct audit *audit)
+{
+    unsigned band = evidence_arm_of(evidence, audit->score), events;
+
+    if (band == ARM_NONE)
+        return 0;
+    events = count_judge(evidence, audit->judge_failed);
+    if (evidence->serving != ARM_NONE && band <= evidence->serving && !audit->judge_failed &&
+        fall_add(&evidence->fall, floor_of(evidence), audit->outcome, audit->halvings))
+        return events | suspend(evidence);
+    outcomes_add(&evidence->bands[band], audit->judge_failed ? 0 : audit->outcome, audit->halvings);
+    if (next_arm(evidence) != ARM_NONE && band <= next_arm(evidence)) {
+        evidence->waited++;
+        events |= walk(evidence);
+    }
+    return band <= foremost_arm(evidence) ? events | evidence_restate(evidence) : events;
+}
+
+struct arm_standing
+evidence_arm(const struct evidence *evidence, unsigned arm)
+{
+    struct arm_standing standing = {.arm = ARM_NONE};
+    struct outcomes counts;
+    double needed;
+
+    if (!evidence->begun || arm >= ARMS)
+        return standing;
+    counts = outcomes_of_arm(evidence, arm);
+    needed = log_needed(evidence);
+    standing = (struct arm_standing){
+        .arm = arm,
+        .threshold = evidence->arms.threshold[arm],
+        .labels = outcomes_total(&counts),
+        .mean_ppm = outcomes_mean_ppm(&counts),
+        .lower_ppm = betting_lower_ppm(&counts, needed),
+        .upper_ppm = betting_upper_ppm(&counts, needed),
+        .missing_at_best = betting_missing_at_best(&counts, floor_of(evidence), needed),
+        .missing_as_so_far = betting_missing_as_so_far(&counts, floor_of(evidence), needed),
+    };
+    return standing;
+}
+
+struct evidence_verdict
+evidence_verdict(const struct evidence *evidence)
+{
+    return (struct evidence_verdict){
+        .reason = reason_of(evidence),
+        .serving = evidence_arm(evidence, evidence->begun ? evidence->serving : ARM_NONE),
+        .next = evidence_arm(evidence, evidence->begun ? next_arm(evidence) : ARM_NONE),
+        .suspensions = evidence->begun ? evidence->round - 1 : 0,
+        .audit_ppm = evidence_audit_ppm(evidence),
+        .audits = evidence->audits,
+        .failures = evidence->failures,
+    };
+}
+
+bool
+evidence_check(const struct evidence *evidence)
+{
+    if (!evidence->begun)
+        return true;
+    if (!terms_are_in_range(&evidence->terms) || evidence->arms.start >= ARMS || evidence->round == 0 ||
+        evidence->audits > AUDITS_MOST || evidence->failures > evidence->audits || evidence->bound_ppm > PPM ||
+        (evidence->serving != ARM_NONE && (evidence->serving < evidence->arms.start || evidence->serving >= ARMS)))
+        return false;
+    for (unsigned arm = 0; arm < ARMS; arm++)
+        if (!isfinite(evidence->arms.threshold[arm]) ||
+            (arm > 0 && evidence->arms.threshold[arm] > evidence->arms.threshold[arm - 1]))
+            return false;
+    return fall_check(&evidence->fall);
+}

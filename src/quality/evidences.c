@@ -1,0 +1,195 @@
+#include "quality/evidences.h"
+
+#include <stdlib.h>
+
+/* Invariant: what is above the lock never changes; all below is read and written under it. */
+struct shared_evidence {
+    struct shared_evidence *next;
+    char *route, *lever;
+    struct lock lock;
+    struct evidence evidence;
+    struct evidence_terms coming; /* what the sample is for */
+    struct score_sample sample;
+};
+
+void
+evidences_init(struct evidences *all)
+{
+    *all = (struct evidences){.first = NULL};
+    lock_init(&all->lock);
+    map_init(&all->map);
+}
+
+void
+evidences_free(struct evidences *all)
+{
+    while (all->first != NULL) {
+        struct shared_evidence *shared = all->first;
+
+        all->first = shared->next;
+        lock_destroy(&shared->lock);
+        free(shared->route);
+        free(shared->lever);
+        free(shared);
+    }
+    map_free(&all->map);
+    lock_destroy(&all->lock);
+}
+
+static struct shared_evidence *
+make(const char *route, const char *lever)
+{
+    struct shared_evidence *shared = must_calloc(1, sizeof(*shared));
+
+    lock_init(&shared->lock);
+    shared->route = must_strdup(route);
+    shared->lever = must_strdup(lever);
+    return shared;
+}
+
+struct shared_evidence *
+evidences_at(struct evidences *all, const char *route, const char *lever)
+{
+    struct shared_evidence *shared;
+    struct buffer key = {0};
+
+    buffer_add_text(&key, route);
+    buffer_add_byte(&key, '\0');
+    buffer_add_text(&key, lever);
+    lock_take(&all->lock);
+    shared = map_get(&all->map, buffer_content(&key));
+    if (shared == NULL) {
+        shared = make(route, lever);
+        shared->next = all->first;
+        all->first = shared;
+        map_put(&all->map, buffer_content(&key), shared);
+    }
+    lock_drop(&all->lock);
+    buffer_free(&key);
+    return shared;
+}
+
+struct shared_evidence *
+evidences_next(struct evidences *all, struct shared_evidence *shared)
+{
+    struct shared_evidence *next;
+
+    lock_take(&all->lock);
+    next = shared != NULL ? shared->next : all->first;
+    lock_drop(&all->lock);
+    return next;
+}
+
+const char *
+shared_evidence_route(const struct shared_evidence *shared)
+{
+    return shared->route;
+}
+
+const char *
+shared_evidence_lever(const struct shared_evidence *shared)
+{
+    return shared->lever;
+}
+
+/* Under the lock. */
+static bool
+add_to_sample(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
+{
+    bool begun;
+
+    if (!evidence_terms_equal(&shared->coming, terms)) {
+        shared->coming = *terms;
+        shared->sample = (struct score_sample){.count = 0};
+    }
+    if (!score_sample_add(&shared->sample, score))
+        return false;
+    begun = evidence_begin(&shared->evidence, terms, &shared->sample) == OK;
+    shared->sample = (struct score_sample){.count = 0};
+    return begun;
+}
+
+bool
+shared_evidence_sample(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
+{
+    bool begun;
+
+    lock_take(&shared->lock);
+    begun = !evidence_is_for(&shared->evidence, terms) && add_to_sample(shared, terms, score);
+    lock_drop(&shared->lock);
+    return begun;
+}
+
+uint32_t
+shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
+                          enum evidence_reason *reason)
+{
+    uint32_t quality_ppm = 0;
+
+    *reason = EVIDENCE_NO_EPOCH;
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms))
+        quality_ppm = evidence_may_serve(&shared->evidence, score, reason);
+    lock_drop(&shared->lock);
+    return quality_ppm;
+}
+
+uint32_t
+shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms)
+{
+    uint32_t audit_ppm = AUDIT_SHADOW_PPM;
+
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms))
+        audit_ppm = evidence_audit_ppm(&shared->evidence);
+    lock_drop(&shared->lock);
+    return audit_ppm;
+}
+
+unsigned
+shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms, const struct audit *audit)
+{
+    unsigned events = 0;
+
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms))
+        events = evidence_observe(&shared->evidence, audit);
+    lock_drop(&shared->lock);
+    return events;
+}
+
+struct evidence_verdict
+shared_evidence_verdict(struct shared_evidence *shared)
+{
+    struct evidence copy;
+
+    lock_take(&shared->lock);
+    copy = shared->evidence;
+    lock_drop(&shared->lock);
+    return evidence_verdict(&copy); /* a few milliseconds of searching, which nobody need wait for */
+}
+
+void
+shared_evidence_save(struct shared_evidence *shared, struct buffer *out)
+{
+    struct evidence copy;
+
+    lock_take(&shared->lock);
+    copy = shared->evidence;
+    lock_drop(&shared->lock);
+    evidence_save(&copy, out);
+}
+
+enum status
+shared_evidence_restore(struct shared_evidence *shared, struct slice bytes)
+{
+    struct evidence restored = {0};
+    enum status status = evidence_restore(&restored, bytes);
+
+    if (status != OK)
+        return status;
+    lock_take(&shared->lock);
+    shared->evidence = restored;
+    lock_drop(&shared->lock);
+    return OK;
+}

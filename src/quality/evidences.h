@@ -1,0 +1,48 @@
+/* All evidence of the program, by route and lever: shared by all workers, each piece behind its own lock, which is never
+ * held while anybody else is called. What is found once stays where it is until evidences_free. */
+#ifndef QUALITY_EVIDENCES_H
+#define QUALITY_EVIDENCES_H
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "quality/evidence.h"
+
+struct shared_evidence; /* of one lever on one route */
+
+struct evidences {
+    struct lock lock;
+    struct map map;                /* by route, NUL, lever */
+    struct shared_evidence *first; /* the newest */
+};
+
+void evidences_init(struct evidences *all);
+void evidences_free(struct evidences *all);
+
+/* Made if it is not there yet. */
+struct shared_evidence *evidences_at(struct evidences *all, const char *route, const char *lever);
+
+/* Walks all of them, in no particular order: start with NULL; NULL at the end. */
+struct shared_evidence *evidences_next(struct evidences *all, struct shared_evidence *shared);
+
+const char *shared_evidence_route(const struct shared_evidence *shared);
+const char *shared_evidence_lever(const struct shared_evidence *shared);
+
+/* All that follows is evidence.h under the lock. The terms say what the caller's epoch is: evidence of another one serves
+ * nothing and learns nothing. */
+
+/* Counts a request's score (not finite: it had none) for the sample of the epoch to come; begins it when there are enough.
+ * Does nothing once it has begun. Each request calls this once, before the others. True: the epoch begins with it. */
+bool shared_evidence_sample(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
+
+uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
+                                   enum evidence_reason *reason);
+uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms);
+unsigned shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms,
+                                 const struct audit *audit);
+
+/* Whatever epoch it is in. */
+struct evidence_verdict shared_evidence_verdict(struct shared_evidence *shared);
+void shared_evidence_save(struct shared_evidence *shared, struct buffer *out);
+enum status shared_evidence_restore(struct shared_evidence *shared, struct slice bytes) MUST_CHECK;
+
+#endif

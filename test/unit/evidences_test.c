@@ -1,0 +1,132 @@
+/* labels: threads */
+/* The register of all evidence, and what several workers may do with one piece of it at a time. */
+#include "quality/evidences.h"
+
+#include <math.h>
+#include <pthread.h>
+
+#include "cmocka_ready.h"
+
+static const struct evidence_terms usual = {.floor_ppm = 900000, .alpha_ppm = 50000, .epoch = 1};
+
+static void
+fill_sample(struct shared_evidence *shared, const struct evidence_terms *terms)
+{
+    for (unsigned i = 0; i < SAMPLE_SCORES - 1; i++)
+        assert_false(shared_evidence_sample(shared, terms, i));
+    assert_true(shared_evidence_sample(shared, terms, SAMPLE_SCORES));
+    assert_false(shared_evidence_sample(shared, terms, 0));
+}
+
+static void
+each_lever_of_each_route_has_its_own(void **state)
+{
+    struct evidences all;
+    struct shared_evidence *one;
+    unsigned count = 0;
+
+    (void)state;
+    evidences_init(&all);
+    one = evidences_at(&all, "chat", "semantic_cache");
+    assert_ptr_equal(one, evidences_at(&all, "chat", "semantic_cache"));
+    assert_ptr_not_equal(one, evidences_at(&all, "chat", "router"));
+    assert_ptr_not_equal(one, evidences_at(&all, "chatsemantic", "_cache"));
+    assert_string_equal(shared_evidence_route(one), "chat");
+    assert_string_equal(shared_evidence_lever(one), "semantic_cache");
+    for (struct shared_evidence *at = NULL; (at = evidences_next(&all, at)) != NULL; count++) {
+    }
+    assert_int_equal(count, 3);
+    evidences_free(&all);
+}
+
+/* Evidence of one epoch says nothing of another, whose sample starts anew. */
+static void
+an_epoch_begins_with_its_own_sample(void **state)
+{
+    struct evidence_terms later = usual;
+    const struct audit good = {.score = 1e6, .outcome = 1};
+    struct evidences all;
+    struct shared_evidence *shared;
+    enum evidence_reason reason;
+
+    (void)state;
+    later.epoch++;
+    evidences_init(&all);
+    shared = evidences_at(&all, "chat", "semantic_cache");
+    for (unsigned i = 0; i < SAMPLE_SCORES - 1; i++)
+        assert_false(shared_evidence_sample(shared, &later, i));
+    assert_false(shared_evidence_sample(shared, &usual, NAN));
+    fill_sample(shared, &usual);
+    for (unsigned i = 0; i < 100; i++)
+        shared_evidence_observe(shared, &usual, &good);
+    assert_true(shared_evidence_may_serve(shared, &usual, 1e6, &reason) > 0);
+    assert_int_equal(shared_evidence_may_serve(shared, &later, 1e6, &reason), 0);
+    assert_int_equal(reason, EVIDENCE_NO_EPOCH);
+    assert_int_equal(shared_evidence_audit_ppm(shared, &later), PPM);
+    assert_true(shared_evidence_audit_ppm(shared, &usual) < PPM);
+
+    assert_int_equal(shared_evidence_observe(shared, &later, &good), 0);
+    assert_int_equal(shared_evidence_verdict(shared).audits, 100);
+    fill_sample(shared, &later);
+    assert_int_equal(shared_evidence_verdict(shared).audits, 0);
+    assert_int_equal(shared_evidence_may_serve(shared, &usual, 1e6, &reason), 0);
+    evidences_free(&all);
+}
+
+enum { THREADS = 4, ROUNDS = 2000 };
+
+/* Each thread does what a worker does, and saves and restores now and then what another piece of evidence holds. */
+static void *
+work(void *context)
+{
+    struct evidences *all = context;
+    struct shared_evidence *shared = evidences_at(all, "chat", "semantic_cache");
+    struct shared_evidence *copy = evidences_at(all, "chat", "copy");
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        enum evidence_reason reason;
+        struct buffer saved = {0};
+        const double score = i % 100;
+
+        shared_evidence_sample(shared, &usual, score);
+        shared_evidence_observe(shared, &usual, &(struct audit){.score = score, .outcome = 1});
+        assert_in_range(shared_evidence_may_serve(shared, &usual, score, &reason), 0, PPM);
+        assert_in_range(shared_evidence_audit_ppm(shared, &usual), AUDIT_STALLED_PPM, PPM);
+        if (i % 100 == 0) {
+            shared_evidence_save(shared, &saved);
+            assert_int_equal(shared_evidence_restore(copy, buffer_content(&saved)), OK);
+            assert_true(shared_evidence_verdict(copy).audits <= THREADS * ROUNDS);
+            buffer_free(&saved);
+        }
+    }
+    return NULL;
+}
+
+static void
+workers_lose_no_audit(void **state)
+{
+    struct evidences all;
+    pthread_t threads[THREADS];
+
+    (void)state;
+    evidences_init(&all);
+    fill_sample(evidences_at(&all, "chat", "semantic_cache"), &usual);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &all), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(shared_evidence_verdict(evidences_at(&all, "chat", "semantic_cache")).audits, THREADS * ROUNDS);
+    evidences_free(&all);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_lever_of_each_route_has_its_own),
+        cmocka_unit_test(an_epoch_begins_with_its_own_sample),
+        cmocka_unit_test(workers_lose_no_audit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
