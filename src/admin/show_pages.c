@@ -98,7 +98,7 @@ put_live(struct round *round, struct gateway_worker *worker)
         if (exchange->state != EXCHANGE_PARSING) /* then another thread may be writing the facts */
             buffer_add_json(&visit->text, exchange->facts.model);
         buffer_add_text(&visit->text, "\",\"target\":\"");
-        buffer_add_json(&visit->text, slice_of(exchange->plan != NULL ? exchange->plan->target->name : ""));
+        buffer_add_json(&visit->text, slice_of(exchange->plan != NULL ? plan_model(exchange->plan) : ""));
         buffer_printf(&visit->text, "\",\"age_ms\":%" PRId64 ",\"answer_bytes\":%" PRId64 "}",
                       (now_us - exchange->arrived_us) / USEC_PER_MS,
                       exchange->cursor.flight != NULL ? flight_answer_bytes(exchange->cursor.flight) : (int64_t)0);

@@ -39,7 +39,7 @@ put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *
         put_header(headers, count, "x-equipoise-model", arena_copy(&exchange->arena, slice_of(answer->target)));
     } else {
         put_header(headers, count, "x-equipoise-source", slice_of(source_name(exchange->plan->source)));
-        put_header(headers, count, "x-equipoise-model", slice_of(exchange->plan->target->name));
+        put_header(headers, count, "x-equipoise-model", slice_of(plan_model(exchange->plan)));
     }
     if (flight->is_stream || flight->state != FLIGHT_COMPLETE)
         return;

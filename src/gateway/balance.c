@@ -16,6 +16,8 @@ plan_fits(const struct plan *plan, const struct request *request)
         return VERDICT_FAILED;
     if (plan->over_budget)
         return VERDICT_OVER_BUDGET;
+    if (plan->target == NULL)
+        return VERDICT_ACCEPTABLE; /* nothing is sent anywhere */
     if (!destination_allowed(request->tenant, plan->target->backend))
         return VERDICT_NOT_ALLOWED;
     if (plan->target->backend->dialect != api_dialect(request->facts->api) && plan->source != SOURCE_PASSTHROUGH)

@@ -101,16 +101,18 @@ struct exchange {
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
-    bool booked;                   /* the present flight is among them */
-    struct budget_amounts counted; /* what budgets count of them */
-    usd cost;                      /* of all booked attempts together; USD_UNKNOWN once one of them is */
-    struct usage usage;            /* of the last booked attempt */
-    struct cost kinds;             /* and what it cost kind by kind, by the price book */
-    const char *unpriced;          /* why the cost is unknown; NULL: it is not */
-    bool holdout;                  /* no lever touches it, by lot */
-    bool bypass;                   /* as it was when the plans were weighed */
-    bool opened;                   /* the journal knows of it */
-    bool wants_cost;               /* x-equipoise-include: cost */
+    bool booked;                    /* the present flight is among them */
+    struct budget_amounts counted;  /* what budgets count of them */
+    usd cost;                       /* of all booked attempts together; USD_UNKNOWN once one of them is */
+    struct usage usage;             /* of the last booked attempt */
+    const struct usage *stands_for; /* of the call that made the answer, where this request did not pay for all of it;
+                                       NULL: `usage` */
+    struct cost kinds;              /* and what it cost kind by kind, by the price book */
+    const char *unpriced;           /* why the cost is unknown; NULL: it is not */
+    bool holdout;                   /* no lever touches it, by lot */
+    bool bypass;                    /* as it was when the plans were weighed */
+    bool opened;                    /* the journal knows of it */
+    bool wants_cost;                /* x-equipoise-include: cost */
     bool told_cost;
     bool open_event; /* the client has the start of an event whose end it has not */
     struct cursor cursor;

@@ -115,7 +115,7 @@ take_answer(struct exchange *exchange)
         return NULL;
     flight->keep = NULL;
     answer->id = exchange->id;
-    answer->target = arena_strdup(&answer->arena, exchange->plan->target->name);
+    answer->target = arena_strdup(&answer->arena, plan_model(exchange->plan));
     flight_keep_head(flight, answer);
     return answer;
 }

@@ -164,6 +164,26 @@ mark_refused(struct exchange *exchange, struct plan *plan)
     }
 }
 
+/* What makes no call takes nothing but its place among the requests. */
+static void
+want_nothing(struct reservation *r)
+{
+    r->why = NULL;
+    r->metered = false;
+    r->input_tokens = r->output_tokens = r->output_most = 0;
+    r->wanted = (struct budget_amounts){{0, 0, 1}};
+}
+
+static void
+want(struct exchange *exchange, const struct plan *plan)
+{
+    struct reservation *r = exchange->reservation;
+
+    r->why = sizing_objection(exchange, plan);
+    sizing_plan(exchange, plan, r);
+    r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
+}
+
 bool
 reserve_plan(struct exchange *exchange, struct plan *plan)
 {
@@ -171,14 +191,15 @@ reserve_plan(struct exchange *exchange, struct plan *plan)
 
     if (r == NULL)
         return true;
-    r->why = sizing_objection(exchange, plan);
+    if (plan->target != NULL)
+        want(exchange, plan);
+    else
+        want_nothing(r);
     r->unbounded = r->why != NULL;
-    sizing_plan(exchange, plan, r);
-    r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
     if (!r->unbounded && (budgets_reserve(budgets_of(exchange), &r->claim, &r->wanted, r->observe, &r->obstacle) ||
-                          reserve_clipped(exchange, plan))) {
+                          (plan->target != NULL && reserve_clipped(exchange, plan)))) {
         r->refused = false;
-        if (!r->strict)
+        if (!r->strict && plan->target != NULL)
             state_exposure(exchange, plan);
         return true;
     }

@@ -174,12 +174,12 @@ settle_journal_attempt(struct exchange *exchange)
     gateway_append(worker);
 }
 
-/* What this usage would have cost on another target. */
+/* What the answer would have cost on another target. */
 static usd
 price_on(const struct exchange *exchange, const struct target *target)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    struct usage usage = exchange->usage;
+    struct usage usage = exchange->stands_for != NULL ? *exchange->stands_for : exchange->usage;
 
     /* What this provider charges of its own accord says nothing of another one. */
     usage.provider_cost = USD_UNKNOWN;
@@ -192,7 +192,7 @@ counterfactual(const struct exchange *exchange, const struct target *target)
 {
     const struct attempt_line *last = exchange->try_count > 0 ? &exchange->tries[exchange->try_count - 1] : NULL;
 
-    if (last != NULL && slice_is(last->target, target->name))
+    if (last != NULL && exchange->stands_for == NULL && slice_is(last->target, target->name))
         return last->cost;
     return price_on(exchange, target);
 }
@@ -200,7 +200,7 @@ counterfactual(const struct exchange *exchange, const struct target *target)
 usd
 settle_baseline(const struct exchange *exchange)
 {
-    if (exchange->plan == NULL || exchange->try_count == 0)
+    if (exchange->plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL))
         return 0; /* nothing was bought, nor would it have been */
     if (exchange->usage.exactness == USAGE_UNKNOWN)
         return USD_UNKNOWN;
@@ -236,11 +236,11 @@ put_savings(const struct exchange *exchange, struct row *row)
     const struct plan *plan = named_plan(exchange);
     usd reference, served;
 
-    if (plan == NULL || exchange->try_count == 0 || !usd_known(row->baseline) || !usd_known(row->cost) ||
-        exchange->identity.api == API_PASSTHROUGH)
+    if (plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || !usd_known(row->baseline) ||
+        !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
     reference = counterfactual(exchange, &exchange->request.route->reference);
-    served = exchange->tries[exchange->try_count - 1].cost;
+    served = plan->target != NULL ? exchange->tries[exchange->try_count - 1].cost : 0;
     if (!usd_known(reference))
         reference = served;
     put_line(row, "reference", false, row->baseline, reference);
@@ -248,7 +248,9 @@ put_savings(const struct exchange *exchange, struct row *row)
     put_line(row, "attempts", false, served, row->cost);
     for (size_t i = 0; i < exchange->plans.count; i++) {
         const struct plan *shadow = &exchange->plans.all[i];
-        usd would = shadow->verdict == VERDICT_SHADOW ? price_on(exchange, shadow->target) : USD_UNKNOWN;
+        usd would = shadow->verdict != VERDICT_SHADOW ? USD_UNKNOWN
+                    : shadow->target == NULL          ? 0
+                                                      : price_on(exchange, shadow->target);
 
         if (usd_known(would) && would < served)
             put_line(row, lever_name(shadow->lever), true, served, would);
@@ -267,7 +269,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
 
         usd_format(plan->cost, cost);
         buffer_add_text(out, i == 0 ? "[{\"t\":\"" : ",{\"t\":\"");
-        buffer_add_json(out, slice_of(plan->target->name));
+        buffer_add_json(out, slice_of(plan_model(plan)));
         buffer_add_text(out, "\",\"s\":\"");
         buffer_add_text(out, source_name(plan->source));
         buffer_add_text(out, usd_known(plan->cost) ? "\",\"c\":\"" : "\",\"c\":");
@@ -337,14 +339,18 @@ put_server(const struct exchange *exchange, struct row *row)
     if (plan == NULL)
         return;
     row->source = slice_of(source_name(plan->source));
+    if (flight != NULL)
+        row->answer_bytes = flight_answer_bytes(flight);
+    if (plan->target == NULL) { /* nothing was bought from anybody */
+        row->model_served = slice_of(plan->made_by);
+        return;
+    }
     row->backend = slice_of(plan->target->backend->name);
     row->provider = slice_of(plan->target->backend->provider);
     row->modelled = plan->target->backend->modelled;
     row->model_served = slice_of(plan->target->upstream);
     if (flight != NULL && exchange->identity.api == API_PASSTHROUGH)
         row->model_served = slice_of(flight->meter.model);
-    if (flight != NULL)
-        row->answer_bytes = flight_answer_bytes(flight);
 }
 
 static void

@@ -3,7 +3,7 @@
 const char *
 source_name(enum source source)
 {
-    static const char *const names[] = {"reference", "model", "passthrough"};
+    static const char *const names[] = {"reference", "model", "passthrough", "cached"};
 
     return names[source];
 }
@@ -31,6 +31,12 @@ plans_add(struct plans *plans)
     plan = &plans->all[plans->count++];
     *plan = (struct plan){.cost = USD_UNKNOWN, .lever = LEVER_COUNT};
     return plan;
+}
+
+const char *
+plan_model(const struct plan *plan)
+{
+    return plan->target != NULL ? plan->target->name : plan->made_by;
 }
 
 struct plan *

@@ -11,9 +11,10 @@
 
 /* Where an answer comes from. */
 enum source {
-    SOURCE_REFERENCE,  /* the route's reference model */
-    SOURCE_MODEL,      /* another model or backend */
-    SOURCE_PASSTHROUGH /* whatever the client asked a backend for by its own path */
+    SOURCE_REFERENCE,   /* the route's reference model */
+    SOURCE_MODEL,       /* another model or backend */
+    SOURCE_PASSTHROUGH, /* whatever the client asked a backend for by its own path */
+    SOURCE_CACHED       /* an answer that was made before: no call */
 };
 
 const char *source_name(enum source source);
@@ -29,10 +30,11 @@ const char *verdict_words(enum verdict verdict);
 
 struct plan {
     enum source source;
-    enum lever_id lever;  /* who made it; LEVER_COUNT: nobody, it is the reference */
-    enum lever_mode mode; /* of that lever, for this request; the reference is always on */
-    const struct target *target;
+    enum lever_id lever;         /* who made it; LEVER_COUNT: nobody, it is the reference */
+    enum lever_mode mode;        /* of that lever, for this request; the reference is always on */
+    const struct target *target; /* NULL, and so are the facts: it makes no call */
     const struct target_facts *facts;
+    const char *made_by; /* without a target: "backend/model" of whose answer it is */
     usd cost;            /* expected, everything included; USD_UNKNOWN: cannot be priced */
     usec first_token_us; /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
@@ -52,6 +54,9 @@ struct plans {
     struct plan all[PLANS_MOST];
     size_t count;
 };
+
+/* "backend/model" of whose answer it gives. */
+const char *plan_model(const struct plan *plan);
 
 /* A further plan, zeroed; NULL when there are too many: the lever then makes none. */
 struct plan *plans_add(struct plans *plans);
