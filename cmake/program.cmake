@@ -9,6 +9,11 @@ add_custom_target(version_header
   BYPRODUCTS ${generated}/version.h
   COMMENT "Writing version.h")
 
+# The embedder's table becomes part of the program: the assembler reads it, and link-time optimisation leaves it alone.
+set(embed_table "${CMAKE_SOURCE_DIR}/src/embed/static.table")
+set_source_files_properties("${CMAKE_SOURCE_DIR}/src/embed/static_table.c" PROPERTIES
+  OBJECT_DEPENDS "${embed_table}" COMPILE_DEFINITIONS "EMBED_TABLE_FILE=\"${embed_table}\"" COMPILE_OPTIONS -fno-lto)
+
 if(core_sources)
   add_library(equipoise_core STATIC ${core_sources})
   set(core_scope PUBLIC)

@@ -11,6 +11,12 @@ hash_fast(struct slice bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.len, seed);
 }
 
+uint64_t
+hash_xxh64(struct slice bytes, uint64_t seed)
+{
+    return XXH64(bytes.data, bytes.len, seed);
+}
+
 struct digest
 hash_sha256(struct slice bytes)
 {

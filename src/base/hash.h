@@ -7,6 +7,9 @@
 /* xxHash, 64 bits. Not for anything an attacker may profit from. */
 uint64_t hash_fast(struct slice bytes, uint64_t seed);
 
+/* XXH64, as files name it that others write and read, too. */
+uint64_t hash_xxh64(struct slice bytes, uint64_t seed);
+
 struct digest {
     unsigned char bytes[32];
 };

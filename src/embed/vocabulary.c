@@ -114,7 +114,7 @@ vocabulary_init(struct vocabulary *vocabulary, struct slice lines)
     enum status status;
     uint32_t places = 16;
 
-    *vocabulary = (struct vocabulary){.lines = lines, .unknown = PIECE_NONE};
+    *vocabulary = (struct vocabulary){.lines = lines};
     status = find_lines(vocabulary);
     while (places < vocabulary->count * 2)
         places *= 2;
@@ -122,11 +122,8 @@ vocabulary_init(struct vocabulary *vocabulary, struct slice lines)
     vocabulary->index = must_alloc(places * sizeof(vocabulary->index[0]));
     for (uint32_t i = 0; i < places; i++)
         vocabulary->index[i].id = PIECE_NONE;
-    for (uint32_t id = 0; id < vocabulary->count && status == OK; id++) {
+    for (uint32_t id = 0; id < vocabulary->count && status == OK; id++)
         status = insert(vocabulary, id);
-        if (slice_is(vocabulary_text(vocabulary, id), "[UNK]"))
-            vocabulary->unknown = id;
-    }
     if (status != OK)
         vocabulary_free(vocabulary);
     return status;
@@ -137,7 +134,7 @@ vocabulary_free(struct vocabulary *vocabulary)
 {
     free(vocabulary->starts);
     free(vocabulary->index);
-    *vocabulary = (struct vocabulary){.unknown = PIECE_NONE};
+    *vocabulary = (struct vocabulary){0};
 }
 
 uint32_t

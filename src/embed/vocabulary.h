@@ -18,7 +18,6 @@ struct vocabulary {
     struct vocabulary_place *index; /* open addressing by the hash of a piece's text; `mask` + 1 places */
     uint32_t mask;
     uint32_t count;
-    uint32_t unknown;     /* the piece "[UNK]", or PIECE_NONE */
     size_t longest_bytes; /* of any piece, without "##" */
 };
 

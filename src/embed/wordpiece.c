@@ -37,7 +37,7 @@ end_word(struct wordpiece *cutter)
     if (cutter->word_characters == 0)
         return;
     if (cutter->word_characters > WORDPIECE_WORD_MOST || !find_pieces(cutter->vocabulary, word, ids, lens, &count)) {
-        cutter->sink(cutter->user, cutter->vocabulary->unknown, word);
+        cutter->sink(cutter->user, PIECE_NONE, word);
         count = 0;
     }
     for (unsigned i = 0; i < count; i++) {

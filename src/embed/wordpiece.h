@@ -13,8 +13,8 @@
 enum { WORDPIECE_WORD_MOST = 100 };
 
 /* Called for each piece, in order; `text` is what it stands for, in lower case, and lives as long as the call. A word
- * that cannot be made of pieces is one unknown piece: the vocabulary's, which may be PIECE_NONE. Of a word that is too
- * long, `text` is the beginning. */
+ * that is too long, or that pieces cannot make up, is PIECE_NONE, once; `text` is at most its first WORDPIECE_WORD_MOST
+ * characters. */
 typedef void wordpiece_sink(void *user, uint32_t id, struct slice text);
 
 struct wordpiece {
