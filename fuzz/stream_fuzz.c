@@ -1,12 +1,12 @@
 /* Streams from anybody, cut anywhere: the frames put together are the stream, and what is metered does not depend on the
- * cuts. The first byte chooses the API, the second how the stream is cut; the rest is the stream. */
+ * cuts, and a stream that we end early ends in whole events. The first byte chooses the API, the second how the stream is cut; the rest is the stream. */
 #include <stdlib.h>
 
 #include "base/rng.h"
 #include "dialect/meter.h"
 #include "dialect/sse.h"
 
-enum { LONG_ENOUGH = 1 << 20, SHORT = 48 };
+enum { LONG_ENOUGH = 1 << 20, SHORT = 48, TEXT_MOST = 300 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +24,8 @@ hear(struct heard *heard, enum api api, struct slice bytes, size_t most, struct 
 
     *heard = (struct heard){.kinds = 1};
     meter_init(&heard->meter, api, api_dialect(api));
+    heard->meter.text.wanted = heard->meter.so_far.wanted = true;
+    heard->meter.text.most = TEXT_MOST;
     sse_init(&framer, frame_most);
     while (bytes.len > 0) {
         size_t len = 1 + rng_below(rng, most);
@@ -61,7 +63,25 @@ check_same(const struct heard *a, const struct heard *b)
     ENSURE(memcmp(&a->meter.usage, &b->meter.usage, sizeof(a->meter.usage)) == 0);
     ENSURE(a->meter.usage_seen == b->meter.usage_seen && a->meter.usage_partial == b->meter.usage_partial);
     ENSURE(a->meter.finished == b->meter.finished && a->meter.failed == b->meter.failed);
+    ENSURE(slice_equal(buffer_content(&a->meter.text.text), buffer_content(&b->meter.text.text)));
+    ENSURE(a->meter.text.cut == b->meter.text.cut && a->meter.text.called == b->meter.text.called);
+    ENSURE(buffer_len(&a->meter.text.text) <= TEXT_MOST);
     ENSURE(a->meter.text_bytes == b->meter.text_bytes && strcmp(a->meter.model, b->meter.model) == 0);
+}
+
+/* Our own end of what was heard. */
+static void
+check_end(const struct heard *heard, enum api api, struct rng *rng)
+{
+    struct buffer end = {0};
+    struct heard again;
+
+    stream_end(&heard->meter.so_far, api, &heard->meter.usage, true, &end);
+    hear(&again, api, buffer_content(&end), 1 << 20, rng, LONG_ENOUGH);
+    ENSURE(slice_ends(buffer_content(&end), "\n\n"));
+    ENSURE(!again.meter.failed || heard->meter.failed); /* what it repeats may be the error */
+    forget(&again);
+    buffer_free(&end);
 }
 
 int
@@ -85,6 +105,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ENSURE(slice_equal(buffer_content(&small.all), bytes));
     ENSURE(whole.meter.text_bytes <= whole.meter.answer_bytes);
     check_same(&whole, &cut);
+    if (api != API_EMBEDDINGS && api != API_PASSTHROUGH)
+        check_end(&whole, api, &rng);
     forget(&whole);
     forget(&cut);
     forget(&small);

@@ -31,7 +31,7 @@ enum usage_exactness {
 enum { USAGE_WORD_SIZE = 24 };
 
 /* Invariant (usage_fault): every count is 0 to USAGE_COUNT_MOST; the bit of a kind is set in `reported` if its count is
- * not 0; no part exceeds its whole where both are reported. */
+ * not 0; no part exceeds its whole where both are reported, unless a provider reports it so: that has no price. */
 struct usage {
     union {
         int64_t counts[USAGE_KIND_COUNT];
