@@ -13,6 +13,7 @@ struct admin {
     struct application app; /* first */
     struct admin_options options;
     struct list visits; /* under way */
+    struct visit_line line;
 };
 
 /* The application */
@@ -108,6 +109,7 @@ visit_new(struct admin *admin, struct client *client, const struct http_head *he
 
     visit->admin = admin;
     visit->options = &admin->options;
+    visit->line = &admin->line;
     visit->world = admin->app.world;
     visit->client = client;
     visit->from = *visit->world->ops->client_address(visit->world, client);
@@ -181,7 +183,7 @@ on_gone(struct application *app, struct client *client)
 
     (void)app;
     visit->client = NULL;
-    if (!visit->busy)
+    if (visit->busy == 0)
         visit_end(visit);
 }
 
@@ -201,6 +203,7 @@ admin_new(struct world *world, const struct admin_options *options)
     admin->app = (struct application){.ops = &admin_ops, .world = world};
     admin->options = *options;
     list_init(&admin->visits);
+    list_init(&admin->line.waiting);
     return &admin->app;
 }
 

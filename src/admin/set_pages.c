@@ -169,9 +169,11 @@ static void
 lever_set(struct switching *switching)
 {
     struct lever_visit *order = CONTAINER_OF(switching, struct lever_visit, switching);
+    struct visit *visit = order->visit;
 
-    visit_record(order->visit, reply_levers);
     free(order);
+    if (visit_goes_on(visit))
+        reply_levers(visit);
 }
 
 static void
@@ -202,9 +204,10 @@ start_switching(struct visit *visit, const struct lever_order *wanted)
     switches_differ(gateway->switches, switches, tell_switch, visit);
     order->visit = visit;
     order->switching.done = lever_set;
-    visit->busy = true;
+    visit->busy++;
     switching_start(&order->switching, gateway, visit->world, switches);
     switches_release(switches);
+    visit_record(visit, reply_levers); /* while the round is under way: where that ends, no work may begin any more */
 }
 
 void
@@ -242,7 +245,7 @@ page_reload(struct visit *visit, struct slice json)
                          "the gateway was started without a configuration file, so there is none to read again\n");
         return;
     }
-    visit->busy = true;
+    visit->busy++;
     visit->waiter.told = reloaded;
     reloader_ask(visit->options->reloader, &visit->waiter);
 }

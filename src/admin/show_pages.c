@@ -121,7 +121,7 @@ page_live(struct visit *visit, struct slice rest)
 {
     (void)rest;
     buffer_add_text(&visit->text, "{\"requests\":[");
-    visit->busy = true;
+    visit->busy++;
     visit->round.at_worker = put_live;
     visit->round.home_again = live_done;
     round_start(&visit->round, visit->options->gateway, visit->world);
@@ -160,7 +160,7 @@ page_row(struct visit *visit, struct slice id)
         visit_reply_text(visit, 404, "an id has 13 letters and digits, as x-equipoise-id says\n");
         return;
     }
-    visit->busy = true;
+    visit->busy++;
     visit->job.run = run_row;
     visit->job.done = row_done;
     visit->world->ops->work(visit->world, &visit->job);

@@ -51,7 +51,9 @@ visit_reply_json(struct visit *visit, unsigned status, struct slice json)
 bool
 visit_goes_on(struct visit *visit)
 {
-    visit->busy = false;
+    ENSURE(visit->busy > 0);
+    if (--visit->busy > 0)
+        return false;
     if (visit->client == NULL)
         visit_end(visit);
     else
@@ -67,16 +69,35 @@ run_record(struct job *job)
     visit->status = visit->options->keep_change(visit->options->context, buffer_content(&visit->lines));
 }
 
+static void write_next(struct visit_line *line);
+
 static void
 record_done(struct job *job)
 {
     struct visit *visit = CONTAINER_OF(job, struct visit, job);
 
+    visit->line->writing = false;
+    write_next(visit->line);
     if (visit->status != OK)
         log_line(visit->options->gateway->log, LOG_ERROR, "the log of changes did not take a line: %s",
                  status_text(visit->status));
     if (visit_goes_on(visit))
         visit->then(visit);
+}
+
+static void
+write_next(struct visit_line *line)
+{
+    struct visit *visit;
+
+    if (line->writing || list_empty(&line->waiting))
+        return;
+    visit = CONTAINER_OF(list_first(&line->waiting), struct visit, in_line);
+    list_remove(&visit->in_line);
+    line->writing = true;
+    visit->job.run = run_record;
+    visit->job.done = record_done;
+    visit->world->ops->work(visit->world, &visit->job);
 }
 
 void
@@ -93,13 +114,12 @@ visit_record(struct visit *visit, void (*then)(struct visit *))
 {
     visit->then = then;
     visit->status = OK;
+    visit->busy++;
     if (visit->options->keep_change == NULL || buffer_len(&visit->lines) == 0) {
         if (visit_goes_on(visit))
             then(visit);
         return;
     }
-    visit->busy = true;
-    visit->job.run = run_record;
-    visit->job.done = record_done;
-    visit->world->ops->work(visit->world, &visit->job);
+    list_append(&visit->line->waiting, &visit->in_line);
+    write_next(visit->line);
 }

@@ -10,11 +10,19 @@
 
 enum { VISIT_WHO_SIZE = 64 };
 
+/* Visits whose changes are to be written, in the order in which those took effect: one is written at a time. */
+struct visit_line {
+    struct list waiting;
+    bool writing;
+};
+
 /* It waits for a body, for all workers, for work off the loop, or for the client; `client` is NULL once it has left. */
 struct visit {
     struct list link;
     struct admin *admin;
     const struct admin_options *options;
+    struct visit_line *line;
+    struct list in_line;
     struct world *world;
     struct client *client;
     const struct page *page;
@@ -29,7 +37,7 @@ struct visit {
     struct buffer text, unsent;
     struct buffer lines; /* for the log of changes */
     void (*then)(struct visit *);
-    bool busy; /* a round or job is under way: it may not be freed */
+    unsigned busy; /* so many rounds, jobs and writings are under way: it may not be freed */
 };
 
 /* A page: its path, or what its path starts with. NULL: it does not take that method. */
@@ -58,14 +66,15 @@ void visit_reply(struct visit *visit, unsigned status, const char *type, struct 
 void visit_reply_text(struct visit *visit, unsigned status, const char *text);
 void visit_reply_json(struct visit *visit, unsigned status, struct slice json);
 
-/* Round or job are over: true if there is still somebody to answer, else the visit is gone. */
+/* A round or job is over: true if it was the last and there is still somebody to answer. Else others are under way, or
+ * the visit is gone. */
 bool visit_goes_on(struct visit *visit);
 
 /* A line for the log of changes; `what`, `name`, `before` and `after` are set. */
 void visit_changed(struct visit *visit, struct change change);
 
-/* Off the loop, writes those lines to the log; then calls `then` unless the client has left. visit->status tells whether
- * they are kept. */
+/* Writes those lines to the log, off the loop, behind what others changed before. `then` is called when nothing of the
+ * visit is under way any more, unless the client has left. visit->status tells whether the lines are kept. */
 void visit_record(struct visit *visit, void (*then)(struct visit *));
 
 /* Sends what is left; true if all is out and the visit is gone. */

@@ -1,7 +1,6 @@
 #include "levers/estimate.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "money/prices.h"
 
@@ -39,8 +38,10 @@ copy_target(struct arena *arena, const struct target *target)
     return copy;
 }
 
+/* `name` is what others know it by, who keep what they know over reloads. */
 static const struct target_facts *
-add_facts(struct facts_source *source, const struct target *target, struct slice name, const struct price *price)
+add_facts(struct facts_source *source, struct slice key, const struct target *target, struct slice name,
+          const struct price *price)
 {
     struct target_facts *facts = arena_alloc(&source->arena, sizeof(*facts));
 
@@ -48,7 +49,25 @@ add_facts(struct facts_source *source, const struct target *target, struct slice
     facts->experience = experiences_of(source->experiences, name);
     facts->price = price;
     facts->standing = healths_standing(source->healths, target, name, &source->arena);
-    map_put(&source->known, name, facts);
+    map_put(&source->known, key, facts);
+    return facts;
+}
+
+/* One of too many, which shares what is known with all such of its backend and price; what is learned, with all of its
+ * backend. */
+static const struct target_facts *
+shared_facts(struct facts_source *source, const struct target *target, const struct price *price)
+{
+    const struct target_facts *facts;
+    struct buffer key = {0}, name = {0};
+
+    buffer_printf(&key, "%s at %p", target->backend->name, (const void *)price); /* as long as this configuration */
+    buffer_printf(&name, "%s, others", target->backend->name);
+    facts = map_get(&source->known, buffer_content(&key));
+    if (facts == NULL)
+        facts = add_facts(source, buffer_content(&key), target, buffer_content(&name), price);
+    buffer_free(&key);
+    buffer_free(&name);
     return facts;
 }
 
@@ -57,17 +76,14 @@ facts_of(struct facts_source *source, const struct target *target)
 {
     const struct target_facts *facts = map_get(&source->known, slice_of(target->name));
     const struct price *price;
-    char shared[512];
 
     if (facts != NULL)
         return facts;
     price = prices_resolve(source->config->prices, target->backend->name, target->backend->provider,
                            slice_of(target->upstream));
     if (source->known.count < KNOWN_MOST)
-        return add_facts(source, target, slice_of(target->name), price);
-    snprintf(shared, sizeof(shared), "%s at %p", target->backend->name, (const void *)price);
-    facts = map_get(&source->known, slice_of(shared));
-    return facts != NULL ? facts : add_facts(source, target, slice_of(shared), price);
+        return add_facts(source, slice_of(target->name), target, slice_of(target->name), price);
+    return shared_facts(source, target, price);
 }
 
 static int64_t

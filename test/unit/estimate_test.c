@@ -66,10 +66,55 @@ expected_costs(void **state)
     problems_free(&problems);
 }
 
+/* Clients name more models than are kept apart, before and after every reload: what all of them together are known by
+ * does not grow with that. */
+static void
+reloads_make_no_names(void **state)
+{
+    enum { NAMES = 4200, RELOADS = 3 };
+    struct problems problems;
+    struct config *configs[RELOADS];
+    struct experiences experiences;
+    struct healths healths;
+    size_t known = 0;
+
+    (void)state;
+    problems_init(&problems);
+    experiences_init(&experiences);
+    healths_init(&healths);
+    for (unsigned reload = 0; reload < RELOADS; reload++) {
+        struct config *config = NULL;
+        struct facts_source source;
+
+        assert_int_equal(config_load("f.yaml", slice_of(text), &problems, &config), OK);
+        configs[reload] = config; /* kept, so that nothing of the next stands at the same address */
+        facts_source_init(&source, &experiences, &healths, config);
+        for (unsigned i = 0; i < NAMES; i++) {
+            char name[32];
+            struct target target = config->routes[0].reference;
+
+            snprintf(name, sizeof(name), "alpha/m%u", i);
+            target.name = name;
+            target.upstream = i % 2 == 0 ? "big" : "unpriced";
+            assert_int_equal(facts_of(&source, &target)->price != NULL, i % 2 == 0);
+        }
+        if (reload > 0)
+            assert_int_equal(experiences.by_name.count, known);
+        known = experiences.by_name.count;
+        facts_source_free(&source);
+    }
+    for (unsigned reload = 0; reload < RELOADS; reload++)
+        config_release(configs[reload]);
+    assert_true(known <= 4096 + 2);
+    healths_free(&healths);
+    experiences_free(&experiences);
+    problems_free(&problems);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(expected_costs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(expected_costs), cmocka_unit_test(reloads_make_no_names)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,6 +260,60 @@ whoever_sets_it_may_leave(void **state)
     }
 }
 
+/* Several at once, whose lines' writers take what time they like: the log tells them in the order in which they held, so
+ * that each begins with what the one before it left. */
+static void
+the_log_has_the_order_of_things(void **state)
+{
+    static const char *const asks[] = {"on", "off", "shadow", "on:5%"};
+
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct stand stand;
+        char after[64] = "\"before\":null";
+
+        stand_up(&stand, state, seed);
+        for (size_t i = 0; i < 8; i++) {
+            char json[96];
+
+            snprintf(json, sizeof(json), "{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"%s\"}",
+                     asks[i % 4]);
+            posts(&stand, json);
+        }
+        scene_rest(stand.scene);
+        assert_true(stand.line_count >= 4);
+        for (size_t i = 0; i < stand.line_count; i++) {
+            const char *becomes = strstr(stand.lines[i], "\"after\":");
+
+            assert_non_null(strstr(stand.lines[i], after));
+            assert_non_null(becomes);
+            snprintf(after, sizeof(after), "\"before\":%.*s", (int)strcspn(becomes + 8, "}"), becomes + 8);
+        }
+        stand_passed(&stand);
+        scene_free(stand.scene, state);
+    }
+}
+
+/* The line is written while the workers are told: their answer, which may come to a gateway that is stopping, begins no
+ * work. */
+static void
+a_line_does_not_wait_for_the_workers(void **state)
+{
+    struct stand stand = {0};
+
+    stand.scene = scene_new(
+        state, (struct scene_options){.seed = 8, .workers = 3, .config = setting, .hop_most_us = 10 * USEC_PER_S});
+    stand.admin = admin_new(
+        history_world(stand.scene->history, ADMIN),
+        &(struct admin_options){.gateway = &stand.scene->gateway, .context = &stand, .keep_change = keep_change});
+    history_serve(stand.scene->history, ADMIN, stand.admin);
+    posts(&stand, "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"on\"}");
+    history_run_until(stand.scene->history, stand.line_count == 1);
+    assert_null(stand.scene->gateway.workers[ADMIN]->switches);
+    scene_rest(stand.scene);
+    assert_non_null(stand.scene->gateway.workers[ADMIN]->switches);
+    stand_passed(&stand);
+}
+
 static void
 settings_as_text(void **state)
 {
@@ -325,6 +379,8 @@ main(void)
         LEVERS_TEST(who_set_what_is_written_down),
         LEVERS_TEST(what_cannot_be_set_is_explained),
         LEVERS_TEST(whoever_sets_it_may_leave),
+        LEVERS_TEST(the_log_has_the_order_of_things),
+        LEVERS_TEST(a_line_does_not_wait_for_the_workers),
         cmocka_unit_test(settings_as_text),
         cmocka_unit_test_teardown(a_detour_beyond_the_budget_refuses_nobody, scene_teardown),
     };
