@@ -165,6 +165,9 @@ struct slice identify_tags(struct arena *arena, const struct key_config *key, st
 /* The mark that all turns of a conversation share; 0: none can be told. */
 uint64_t identify_conversation(const struct exchange *exchange);
 
+/* Pass-through that only looks (lists, files) or counts costs no tokens; what else it posts may. */
+bool identify_free(const struct exchange *exchange);
+
 /* resolve.c: the route of the asked model. NULL: there is none; *kind and *why say so. */
 const struct route_config *resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why);
 

@@ -269,3 +269,18 @@ identify_conversation(const struct exchange *exchange)
         stated = exchange->facts.first_turn;
     return stated.len > 0 ? hash_fast(stated, salt) | 1 : 0;
 }
+
+bool
+identify_free(const struct exchange *exchange)
+{
+    const struct identity *identity = &exchange->identity;
+    struct slice method = exchange->head.method,
+                 path = slice_first(identity->passthrough_target, slice_find_byte(identity->passthrough_target, '?'));
+
+    if (identity->api != API_PASSTHROUGH)
+        return false;
+    if (identity->passthrough->dialect == DIALECT_ANTHROPIC && slice_is(path, "/v1/messages/count_tokens"))
+        return true;
+    return slice_is(method, "GET") || slice_is(method, "HEAD") || slice_is(method, "DELETE") ||
+           slice_is(method, "OPTIONS");
+}

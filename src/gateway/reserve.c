@@ -357,14 +357,27 @@ reserve_tokens(const struct exchange *exchange)
     return r != NULL ? sizing_add_tokens(r->input_tokens, r->output_tokens) : 0;
 }
 
-/* An expectation that is not known either counts nothing. */
+static int64_t
+most_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* An expectation that is not known either counts nothing. In strict, what nobody told counts as all that was reserved: so
+ * much may be billed. */
 static struct budget_amounts
 counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
 {
+    const struct reservation *r = exchange->reservation;
     usd money = usd_known(cost) ? cost : exchange->plan->cost;
     int64_t tokens = usage->exactness != USAGE_UNKNOWN ? weighted_tokens(exchange, usage) : reserve_tokens(exchange);
+    bool was_told = usage->exactness == USAGE_EXACT && usd_known(cost);
 
-    return (struct budget_amounts){{money > 0 ? money : 0, tokens > 0 ? tokens : 0, 1}};
+    if (r != NULL && r->strict && !was_told) {
+        money = most_of(money, r->claim.reserved.of[BUDGET_USD]);
+        tokens = most_of(tokens, r->claim.reserved.of[BUDGET_TOKENS]);
+    }
+    return (struct budget_amounts){{most_of(money, 0), most_of(tokens, 0), 1}};
 }
 
 static int64_t

@@ -19,15 +19,6 @@ nothing_billed(const struct flight *flight)
     return flight->status >= 400 && !flight->meter.usage_seen;
 }
 
-/* Pass-through that only looks (lists, files) costs no tokens; what it posts may. */
-static bool
-only_looks(const struct exchange *exchange)
-{
-    return exchange->identity.api == API_PASSTHROUGH && !exchange->cursor.flight->meter.usage_seen &&
-           (slice_is(exchange->head.method, "GET") || slice_is(exchange->head.method, "HEAD") ||
-            slice_is(exchange->head.method, "DELETE") || slice_is(exchange->head.method, "OPTIONS"));
-}
-
 /* What the answer did not tell is estimated from its bytes: the input's where none was told, the output's where none
  * was told or only its beginning was. */
 static void
@@ -49,7 +40,7 @@ flight_usage(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     struct usage usage = flight->meter.usage;
 
-    if (nothing_billed(flight) || only_looks(exchange)) {
+    if (nothing_billed(flight) || (identify_free(exchange) && !flight->meter.usage_seen)) {
         usage_init(&usage);
         usage.exactness = USAGE_EXACT;
     } else if (flight->opaque || (exchange->identity.api == API_PASSTHROUGH && !flight->meter.usage_seen)) {

@@ -54,7 +54,7 @@ money_for(const struct exchange *exchange, const struct plan *plan, int64_t inpu
     for (size_t i = 0; worst && usd_known(most) && i < sizeof(parts) / sizeof(parts[0]); i++) {
         usd cost;
 
-        if (!may_be[i])
+        if (!may_be[i] || !price_tells_apart(plan->facts->price, parts[i]))
             continue;
         usage_set(&usage, parts[i], usage_kind_side(parts[i]) == USAGE_OUTPUT ? output : input);
         cost = prices_cost(plan->facts->price, &terms, &usage).total;
@@ -170,7 +170,7 @@ sizing_objection(struct exchange *exchange, const struct plan *plan)
     const struct reservation *r = exchange->reservation;
     const char *what = exchange->facts.bound.unbounded;
 
-    if (!r->strict || (!r->has_money && !r->has_tokens))
+    if (!r->strict || (!r->has_money && !r->has_tokens) || identify_free(exchange))
         return NULL;
     if (exchange->identity.api == API_PASSTHROUGH)
         what = "pass-through, whose bodies are not read";
@@ -189,6 +189,9 @@ sizing_exposure(const struct exchange *exchange, const struct plan *plan, bool *
     struct budget_amounts more = {{0}};
     usd money;
 
+    *unbounded = false;
+    if (identify_free(exchange))
+        return more;
     if (output == INT64_MAX && window > 0)
         output = all_answers(exchange, window);
     *unbounded =

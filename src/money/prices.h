@@ -78,6 +78,10 @@ const char *price_provider(const struct price *price);   /* id, or "" if only th
 const char *price_model(const struct price *price);      /* id in the book */
 int64_t price_context_window(const struct price *price); /* tokens of input at most; 0: not known */
 
+/* Whether it may make a difference that tokens are of this kind, in whatever terms. False: a usage that reports them so
+ * costs as much as one that only reports their whole. */
+bool price_tells_apart(const struct price *price, enum usage_kind kind);
+
 /* Under which terms a request was served. */
 struct price_terms {
     usec wall_us;              /* when */

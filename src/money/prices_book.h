@@ -161,6 +161,7 @@ struct price {
     const struct provider *provider;   /* who was asked; NULL: not in the book */
     const struct contract **contracts; /* those that fit by name, in order */
     size_t contract_count;
+    uint64_t kinds;   /* bit k: some rate of its is for kind k, in whatever terms */
     const char *name; /* of the model, as first asked, if there is no model */
 };
 

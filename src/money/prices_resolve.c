@@ -177,6 +177,30 @@ prices_anything(const struct price *price)
     return price->model != NULL;
 }
 
+static uint64_t
+kinds_of(const struct tariff *tariff)
+{
+    uint64_t kinds = 0;
+
+    for (size_t i = 0; i < tariff->line_count; i++)
+        kinds |= (uint64_t)1 << tariff->lines[i].kind;
+    return kinds;
+}
+
+static uint64_t
+kinds_priced(const struct price *price)
+{
+    uint64_t kinds = 0;
+
+    for (size_t i = 0; price->model != NULL && i < price->model->dated_count; i++)
+        kinds |= kinds_of(&price->model->dated[i].tariff);
+    for (size_t i = 0; price->model != NULL && i < price->model->variant_count; i++)
+        kinds |= kinds_of(&price->model->variants[i].tariff);
+    for (size_t i = 0; i < price->contract_count; i++)
+        kinds |= kinds_of(&price->contracts[i]->tariff);
+    return kinds;
+}
+
 /* The one handle for what `price` is made of. There are as many as combinations of models and contract lines, whatever
  * the number of names that are asked for. */
 static const struct price *
@@ -197,6 +221,7 @@ intern_price(struct price_book *book, const struct price *price, struct slice lo
         handle->contracts = arena_alloc(&book->arena, price->contract_count * sizeof *handle->contracts + 1);
         if (price->contract_count > 0)
             memcpy(handle->contracts, price->contracts, price->contract_count * sizeof *handle->contracts);
+        handle->kinds = kinds_priced(handle);
         handle->name = arena_slice_text(&book->arena, lower);
         map_put(&book->handles, buffer_content(&key), handle);
     }
@@ -300,6 +325,18 @@ const char *
 price_model(const struct price *price)
 {
     return price->model != NULL ? price->model->id : price->name;
+}
+
+bool
+price_tells_apart(const struct price *price, enum usage_kind kind)
+{
+    for (uint64_t left = price->kinds; left != 0; left &= left - 1) {
+        unsigned priced = (unsigned)__builtin_ctzll(left);
+
+        if (priced == (unsigned)kind || usage_kind_within(priced, kind))
+            return true;
+    }
+    return false;
 }
 
 int64_t

@@ -609,11 +609,55 @@ public_rules_for_tiers_hold_where_the_book_has_none(void **state)
     prices_release(book);
 }
 
+/* Where a kind is not told apart, reporting it changes nothing: not alone, nor on top of others. */
+static void
+check_told_apart(const struct price *price, unsigned *apart, unsigned *alike)
+{
+    static const enum usage_kind kinds[] = {USAGE_cache_write_tokens, USAGE_cache_write_1h_tokens,
+                                            USAGE_input_audio_tokens, USAGE_output_reasoning_tokens};
+    static const char *const tiers[] = {"", "priority", "batch"};
+
+    for (size_t i = 0; i < 3 * sizeof(tiers) / sizeof(tiers[0]); i++) {
+        struct price_terms terms = {.wall_us = 1780000000 * USEC_PER_S, .service_tier = slice_of(tiers[i / 3])};
+        struct usage usage = tokens((int64_t)(150 * i * i) + 1, 77);
+
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            struct cost before = prices_cost(price, &terms, &usage), after;
+
+            usage_set(&usage, kinds[k], usage_kind_side(kinds[k]) == USAGE_OUTPUT ? 77 : usage.input_tokens);
+            after = prices_cost(price, &terms, &usage);
+            if (!price_tells_apart(price, kinds[k]))
+                assert_true(before.total == after.total);
+            *(before.total == after.total ? alike : apart) += 1;
+        }
+    }
+}
+
+static void
+what_is_not_told_apart_costs_the_same(void **state)
+{
+    struct price_book *books[] = {book_of(file), prices_builtin()};
+    unsigned apart = 0, alike = 0, spared = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct price *price;
+
+        for (size_t at = 0; (price = prices_next(books[i], &at)) != NULL;) {
+            check_told_apart(price, &apart, &alike);
+            spared += !price_tells_apart(price, USAGE_output_reasoning_tokens);
+        }
+        prices_release(books[i]);
+    }
+    assert_true(apart > 20 && alike > 20 && spared > 20);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_found_as_the_file_says),
+        cmocka_unit_test(what_is_not_told_apart_costs_the_same),
         cmocka_unit_test(a_reseller_has_own_prices_and_falls_back_for_the_rest),
         cmocka_unit_test(providers_are_known_by_name_url_and_model),
         cmocka_unit_test(scenario_3_cache_reads_and_writes_are_paid_at_their_own_rates),

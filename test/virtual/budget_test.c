@@ -177,6 +177,90 @@ strict_refuses_what_nothing_bounds(void **state)
     }
 }
 
+/* What only looks, or counts, costs nothing: that is bound enough. What posts is not known to. */
+static void
+strict_lets_pass_what_is_free(void **state)
+{
+    static const struct {
+        const char *target, *method;
+        bool free;
+    } cases[] = {
+        {"/backend/alpha/v1/files/3", "GET", true},
+        {"/backend/alpha/v1/files/3", "DELETE", true},
+        {"/backend/claude/v1/messages/count_tokens?beta=true", "POST", true},
+        {"/backend/claude/v1/messages/batches", "POST", false},
+        {"/backend/claude/v1/messages?x=/v1/messages/count_tokens", "POST", false},
+        {"/backend/alpha/v1/messages/count_tokens", "POST", false}, /* who knows what that is, at OpenAI's */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scene *s =
+            scene_new(state, (struct scene_options){.seed = i, .key = "budget: $5/day, exposure: strict"});
+        struct vbackend *backend =
+            scene_backend(s, slice_starts(slice_of(cases[i].target), "/backend/alpha") ? "alpha" : "claude");
+        struct vclient *c;
+
+        vbackend_decides(backend, NULL, NULL);
+        vbackend_plays(backend, play_head(200, "content-type: application/json"), play_text("{\"input_tokens\":14}"),
+                       play_end());
+        c = scene_asks(s, (struct ask){.target = cases[i].target, .client = {.method = cases[i].method}});
+        scene_rest(s);
+        assert_int_equal(vclient_status(c), cases[i].free ? 200 : 402);
+        assert_int_equal(scene_row(s, 0)->cost, 0);
+        assert_row_is(s, 0, exactness, "exact");
+        assert_int_equal(account(s, "key web usd/day").spent, 0);
+        scene_free(s, state);
+    }
+}
+
+static void
+what_is_free_exposes_nothing(void **state)
+{
+    for (int posts = 0; posts < 2; posts++) {
+        struct scene *s = scene_new(state, (struct scene_options){.seed = 19, .key = "budget: $5/day"});
+        struct vbackend *alpha = scene_backend(s, "alpha");
+
+        scene_asks(s,
+                   (struct ask){.target = "/backend/alpha/v1/batches", .client = {.method = posts ? "POST" : "GET"}});
+        history_run_until(s->history, vbackend_working(alpha));
+        assert_int_equal(account(s, "key web usd/day").unbounded, posts);
+        scene_rest(s);
+        scene_free(s, state);
+    }
+}
+
+/* An answer that broke off may have been billed up to all that it might take: strict counts that, so that what is let in
+ * afterwards stays within the budget whatever was billed; the row's cost is an estimate as ever. */
+static void
+strict_counts_what_it_reserved_for_a_lost_answer(void **state)
+{
+    for (int strict = 0; strict < 2; strict++) {
+        struct scene *s = scene_new(
+            state, (struct scene_options){.seed = 18,
+                                          .key = strict ? "budget: [ $5/day, 1M tokens/day ], exposure: strict"
+                                                        : "budget: [ $5/day, 1M tokens/day ]"});
+        struct vbackend *alpha = scene_backend(s, "alpha");
+        int64_t money, tokens;
+
+        vbackend_decides(alpha, NULL, NULL);
+        vbackend_plays(alpha, play_head(200, "content-type: application/json\ncontent-length: 500\n"),
+                       play_text("{\"choices\":[{"), play_cut());
+        scene_asks(s, (struct ask){.api = API_CHAT, .model = "alpha/big", .more = "\"max_tokens\":100000"});
+        history_run_until(s->history, vbackend_working(alpha));
+        money = account(s, "key web usd/day").reserved;
+        tokens = account(s, "key web tokens/day").reserved;
+        scene_rest(s);
+        assert_row_is(s, 0, state, "upstream failed");
+        assert_row_is(s, 0, exactness, "estimated");
+        assert_true(scene_row(s, 0)->cost < money);
+        assert_int_equal(account(s, "key web tokens/day").spent == tokens, strict);
+        assert_int_equal(account(s, "key web usd/day").spent == money, strict);
+        assert_int_equal(scene_row(s, 0)->counted_cost, account(s, "key web usd/day").spent);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* Scenario 17: five at once on 100 tokens a minute; whatever they ask for, no minute takes more. */
 static void
 a_hundred_tokens_a_minute_are_a_hundred(void **state)
@@ -598,6 +682,9 @@ main(void)
         cmocka_unit_test_teardown(first_requests_of_whoever_is_new_obey, scene_teardown),
         cmocka_unit_test_teardown(every_api_obeys, scene_teardown),
         cmocka_unit_test_teardown(strict_refuses_what_nothing_bounds, scene_teardown),
+        cmocka_unit_test_teardown(strict_lets_pass_what_is_free, scene_teardown),
+        cmocka_unit_test_teardown(what_is_free_exposes_nothing, scene_teardown),
+        cmocka_unit_test_teardown(strict_counts_what_it_reserved_for_a_lost_answer, scene_teardown),
         cmocka_unit_test_teardown(a_hundred_tokens_a_minute_are_a_hundred, scene_teardown),
         cmocka_unit_test_teardown(cached_tokens_weigh_less, scene_teardown),
         cmocka_unit_test_teardown(what_is_left_caps_the_output, scene_teardown),
