@@ -6,6 +6,8 @@
 #include "cmd/options.h"
 #include "cmd/span.h"
 #include "config/config.h"
+#include "config/outside.h"
+#include "config/yaml.h"
 
 struct wanted {
     struct data_folder folder;
@@ -144,6 +146,31 @@ make_report(const struct wanted *wanted, const struct report_options *options)
     return exit_status;
 }
 
+/* What the configuration allows for a month of everything; without one that holds, the report goes without. */
+static usd
+month_budget(const char *file)
+{
+    struct config_outside outside = config_outside_real;
+    struct problems problems = {0};
+    struct config *config = NULL;
+    struct buffer text = {0};
+    usd limit = 0;
+
+    outside.no_secrets = true;
+    if (cmd_read_config(file, YAML_BYTES_MOST, &text) == OK &&
+        config_load_input(&(struct config_input){.file = file, .text = buffer_content(&text), .outside = &outside},
+                          &problems, &config) != OK)
+        cmd_complain("report: %s has errors, so its budget is not shown: 'equipoise check' tells them.", file);
+    for (size_t i = 0; config != NULL && i < config->budgets.count; i++)
+        if (config->budgets.all[i].unit == BUDGET_USD && config->budgets.all[i].window == BUDGET_MONTH)
+            limit = config->budgets.all[i].limit;
+    if (config != NULL)
+        config_release(config);
+    problems_free(&problems);
+    buffer_free(&text);
+    return limit;
+}
+
 int
 cmd_report(int argc, char **argv)
 {
@@ -176,6 +203,7 @@ cmd_report(int argc, char **argv)
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes = "Times are taken to whole hours, UTC. Works while the gateway runs.\n"
+                 "With --config, the forecast for the month's end stands beside a budget of everything for the month.\n"
                  "Exit status: 0 fine, 1 no ledger that can be read, 2 the command line is wrong, 3 the configuration.",
     };
     int exit_status = options_read(&options, &argc, argv);
@@ -185,6 +213,8 @@ cmd_report(int argc, char **argv)
     if (!parse_wanted(&wanted, &report_options))
         return CMD_USAGE;
     exit_status = data_folder_find(&wanted.folder, &arena);
+    if (exit_status == CMD_FINE && wanted.folder.config != NULL)
+        report_options.month_budget = month_budget(wanted.folder.config);
     if (exit_status == CMD_FINE)
         exit_status = make_report(&wanted, &report_options);
     arena_reset(&arena);

@@ -29,6 +29,7 @@ struct report_options {
     enum report_by by[REPORT_BY_MOST];
     size_t by_count;
     struct slice tag;                        /* with REPORT_BY_TAG: only this one, by its values; empty: all tags */
+    usd month_budget;                        /* for everything, what the forecast is held against; 0: there is none */
     const char *(*risk)(struct slice lever); /* what a lever risks; never NULL */
 };
 

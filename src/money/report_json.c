@@ -185,5 +185,11 @@ report_write_json(const struct report *report, struct buffer *out)
     add_part(out, "week_before", &report->week_before, report->week_before_useful);
     buffer_add_text(out, ",\n ");
     add_interval(out, "month_end_usd", report->month);
+    if (report->options.month_budget > 0) {
+        buffer_add_byte(out, ',');
+        add_amount(out, "month_budget_usd", report->options.month_budget);
+    } else {
+        buffer_add_text(out, ",\"month_budget_usd\":null");
+    }
     buffer_add_text(out, "}\n");
 }

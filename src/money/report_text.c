@@ -398,11 +398,23 @@ write_head(const struct page *page, const struct report *report)
     stop(page);
 }
 
+/* What the month will have cost, and of what. */
+static void
+write_month(const struct page *page, const struct report *report)
+{
+    char month[3 * TEXT_MOST], budget[TEXT_MOST], against[2 * TEXT_MOST] = "";
+
+    if (report->options.month_budget > 0)
+        snprintf(against, sizeof(against), ", of a budget of %s a month", money(report->options.month_budget, budget));
+    fact(page, "month's end", "%s%s",
+         report->month.known ? interval_of_dollars(report->month, month) : "unknown: fewer than three whole days yet",
+         against);
+}
+
 void
 report_write_text(const struct report *report, bool colour, struct buffer *out)
 {
     struct page page = {out, colour};
-    char a[3 * TEXT_MOST];
 
     write_head(&page, report);
     if (report->all.rows == 0) {
@@ -414,8 +426,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
     write_useful(&page, report);
     write_latency(&page, &report->all);
     write_weeks(&page, report);
-    fact(&page, "month's end", "%s",
-         report->month.known ? interval_of_dollars(report->month, a) : "unknown: fewer than three whole days yet");
+    write_month(&page, report);
     write_holdout(&page, report);
     write_levers(&page, report);
     write_movers(&page, report);

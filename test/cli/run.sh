@@ -398,6 +398,11 @@ running() {
     expect_eq 1 'no request 01k2m3n4p5q6r' explain 01k2m3n4p5q6r
     expect_json report --json
     expect_eq 0 'requests' report --config good.yaml
+    expect_eq 0 '"month_budget_usd":null' report --json --config good.yaml
+    { cat good.yaml && echo 'budget: [ $5/day, $1000/month, 9 requests/month ]'; } >budgeted.yaml
+    expect_eq 0 '"month_budget_usd":"1000"' report --json --config budgeted.yaml
+    { cat good.yaml && echo 'budget: $5/fortnight'; } >wrong-budget.yaml
+    expect_eq 0 'wrong-budget.yaml has errors, so its budget is not shown' report --json --config wrong-budget.yaml
     expect_eq 0 'BilledCost' export --focus
     expect_full report
     expect_eq 1 'holds no request .*that asked for tokens of a model' replay equipoise-data

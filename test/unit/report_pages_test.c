@@ -168,13 +168,34 @@ assert_says_not(const struct buffer *text, const char *words)
         fail_msg("'%s' is said in:\n%.*s", words, SLICE_ARGS(buffer_content(text)));
 }
 
+/* A forecast stands beside the month's budget of everything, where there is one. */
+static void
+the_month_is_held_against_its_budget(void **state)
+{
+    struct report report;
+    struct buffer text = {0};
+
+    collect_by(*state, REPORT_BY_KEY, "", &report);
+    report.all.rows = 1;
+    report.month = (struct interval){.known = true, .low = 800, .middle = 900, .high = 1000};
+    write_squeezed(&report, &text);
+    assert_says_not(&text, "of a budget");
+    buffer_clear(&text);
+    report.options.month_budget = 950 * USD_ONE;
+    write_squeezed(&report, &text);
+    assert_says(&text, "month's end $900.00");
+    assert_says(&text, ", of a budget of $950.00 a month\n");
+    buffer_free(&text);
+    report_free(&report);
+}
+
 static void
 a_day_is_told(void **state)
 {
     struct report report;
     struct buffer text = {0};
 
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     write_squeezed(&report, &text);
     assert_says(&text, "requests 3, 3 answered in full");
     assert_says(&text, "cost $14.00");
@@ -196,7 +217,7 @@ levers_stand_against_the_reference(void **state)
 {
     struct report report;
 
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     assert_int_equal(report.lever_count, 2);
     assert_true(slice_is(report.levers[0].lever, "alternatives") && !report.levers[0].shadow);
     assert_int_equal(report.levers[0].sums.rows, 1);
@@ -214,7 +235,7 @@ movers_are_the_furthest_first(void **state)
     struct report report;
     wide_int moved[REPORT_BYS] = {0};
 
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     assert_int_equal(report.before.rows, 2);
     assert_int_equal(report.mover_count, 6);
     assert_true(slice_is(report.movers[0].label, "web") && report.movers[0].by == REPORT_BY_KEY);
@@ -232,7 +253,7 @@ without_a_time_before_nothing_moved(void **state)
     struct buffer text = {0};
 
     book_the_day(*state);
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     write_squeezed(&report, &text);
     assert_int_equal(report.mover_count, 0);
     assert_says_not(&text, "movers");
@@ -300,7 +321,7 @@ csv_is_quoted_where_it_must_be(void **state)
     struct slice rest;
 
     book(*state, &row);
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     report_write_csv(&report, &csv);
     rest = buffer_content(&csv);
     assert_true(slice_is(slice_first(slice_split(&rest, '\r'), 13), "key,rows,ok,r"));
@@ -322,7 +343,7 @@ csv_lines_are_as_long_as_the_header(void **state)
     struct slice rest;
     size_t fields = 0, lines = 0;
 
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     report.options.by_count = report.line_count = 0;
     report_write_csv(&report, &csv);
     for (rest = buffer_content(&csv); rest.len > 0; lines++) {
@@ -347,7 +368,7 @@ json_names_movers_and_unpriced(void **state)
     yyjson_doc *doc;
     yyjson_val *root;
 
-    collect_by(*state, REPORT_BY_KEY, NULL, &report);
+    collect_by(*state, REPORT_BY_KEY, "", &report);
     report_write_json(&report, &text);
     doc = yyjson_read(text.data + text.start, buffer_len(&text), 0);
     assert_non_null(doc);
@@ -384,17 +405,12 @@ main(void)
 #define ON_DAYS(test) cmocka_unit_test_setup_teardown(test, set_up_days, tear_down)
 #define ON_NOTHING(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        ON_DAYS(a_day_is_told),
-        ON_DAYS(levers_stand_against_the_reference),
-        ON_DAYS(movers_are_the_furthest_first),
-        ON_NOTHING(without_a_time_before_nothing_moved),
-        ON_DAYS(one_tag_is_told_by_its_values),
-        ON_DAYS(all_tags_do_not_add_up_and_say_so),
-        ON_NOTHING(one_request_makes_a_report),
-        ON_NOTHING(csv_is_quoted_where_it_must_be),
-        ON_DAYS(csv_lines_are_as_long_as_the_header),
-        ON_DAYS(json_names_movers_and_unpriced),
-        cmocka_unit_test(worth_counts_as_far_as_it_was_useful),
+        ON_DAYS(the_month_is_held_against_its_budget),   ON_DAYS(a_day_is_told),
+        ON_DAYS(levers_stand_against_the_reference),     ON_DAYS(movers_are_the_furthest_first),
+        ON_NOTHING(without_a_time_before_nothing_moved), ON_DAYS(one_tag_is_told_by_its_values),
+        ON_DAYS(all_tags_do_not_add_up_and_say_so),      ON_NOTHING(one_request_makes_a_report),
+        ON_NOTHING(csv_is_quoted_where_it_must_be),      ON_DAYS(csv_lines_are_as_long_as_the_header),
+        ON_DAYS(json_names_movers_and_unpriced),         cmocka_unit_test(worth_counts_as_far_as_it_was_useful),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
