@@ -1,5 +1,6 @@
 #include "config/build.h"
 #include "config/value.h"
+#include "money/group.h"
 
 enum { NAMES_MOST = 512, TAG_VALUE_BYTES_MOST = 256 };
 
@@ -67,6 +68,11 @@ add_tags(struct build *build, struct key_config *key, const struct yaml_node *no
     if (node->kind != YAML_MAP) {
         reader_error(&build->reader, node, "For example tags: { feature: search }.",
                      "tags: expected a map of texts, found %s", yaml_kind_name(node));
+        return;
+    }
+    if (node->count > GROUP_TAGS_MOST) {
+        reader_error(&build->reader, node, "Leave those out that no report and no budget asks for.",
+                     "tags: a request carries at most %d, found %zu", GROUP_TAGS_MOST, node->count);
         return;
     }
     key->tags = arena_alloc(build->reader.arena, node->count * sizeof(struct tag));

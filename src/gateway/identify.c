@@ -6,8 +6,9 @@
 #include "base/text.h"
 #include "gateway/exchange.h"
 #include "gateway/origin.h"
+#include "money/group.h"
 
-enum { TAGS_MOST = 16, TAG_BYTES_MOST = 512 };
+enum { TAGS_MOST = GROUP_TAGS_MOST, TAG_BYTES_MOST = 512 };
 
 /* The client's secret: a bearer token (RFC 6750, 2.1) or one of the two headers that SDKs use. */
 static struct slice

@@ -511,6 +511,10 @@ every_problem_has_its_place(void **state)
         {"keys: { a: { sha256: 12 } }\n", 1, 22, "expected a SHA-256", NULL},
         {"keys: { a: { sha256: " SHA_TEST " },\n        b: { sha256: " SHA_TEST " } }\n", 2, 22, "are the same", NULL},
         {"keys: { a: { sha256: " SHA_TEST ", tags: [ x ] } }\n", 1, 94, "expected a map of texts", NULL},
+        {"keys: { a: { sha256: " SHA_TEST
+         ", tags: { a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, l: 1, "
+         "m: 1, n: 1, o: 1, p: 1, q: 1 } } }\n",
+         1, 94, "carries at most 16, found 17", NULL},
         {"keys: { a: { sha256: " SHA_TEST ", expires: soon } }\n", 1, 97, "expected a date", NULL},
         {"tenants: { t: { allow: { regoin: eu } } }\n", 1, 26, "in tenants.t.allow", "\"region\""},
         {B "prices: { override: { b/m: { input: 0.05 } } }\n", 2, 37, "expected a price per million", NULL},
