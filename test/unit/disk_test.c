@@ -29,8 +29,9 @@
 
 static struct {
     sqlite3_vfs shim, *real;
-    int64_t left; /* operations until the fault strikes; negative: never */
-    bool stays;   /* what failed once goes on failing */
+    int64_t left;   /* operations until the fault strikes; negative: never */
+    bool stays;     /* what failed once goes on failing */
+    bool read_only; /* files are opened for reading alone, as where they may not be written */
     int code;
     uint64_t struck;
 } disk;
@@ -111,9 +112,12 @@ methods_over(const sqlite3_io_methods *real)
 static int
 shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
 {
-    int code = disk.real->xOpen(disk.real, name, file, flags, out_flags);
+    int code;
 
     (void)vfs;
+    if (disk.read_only)
+        flags = (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
+    code = disk.real->xOpen(disk.real, name, file, flags, out_flags);
     if (file->pMethods == NULL)
         return code;
     memcpy((char *)file + disk.real->szOsFile, &file->pMethods, sizeof(file->pMethods));
@@ -259,6 +263,34 @@ a_batch_is_kept_whole_or_not_at_all(void **state)
             after++;
         assert_true(after > 2 * BATCHES); /* every batch writes and syncs */
     }
+}
+
+/* On a disk that is mounted for reading, or somebody else's: said at the start, and not at the first request. */
+static void
+a_ledger_that_may_not_be_written_is_refused(void **state)
+{
+    char *dir = fixture_dir();
+    struct arena arena = {0};
+    const char *path = fixture_path(&arena, dir, "ledger.db");
+    struct problems problems;
+    struct ledger_store *store = NULL;
+    struct ledger *ledger = open_ledger(path);
+
+    (void)state;
+    assert_int_equal(apply_batch(ledger, 0), OK);
+    ledger_close(ledger);
+    disk.read_only = true;
+    problems_init(&problems);
+    assert_int_not_equal(ledger_sqlite_open(path, LEDGER_WRITE, &problems, &store), OK);
+    assert_null(store);
+    assert_int_equal(problems.errors, 1);
+    disk.read_only = false;
+    ledger = open_ledger(path); /* and nothing happened to it */
+    assert_int_equal(apply_batch(ledger, 1), OK);
+    ledger_close(ledger);
+    problems_free(&problems);
+    arena_reset(&arena);
+    fixture_remove_dir(dir);
 }
 
 /* A full disk, by the kernel's own word */
@@ -458,6 +490,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_batch_is_kept_whole_or_not_at_all, take_disk, give_disk_back),
+        cmocka_unit_test_setup_teardown(a_ledger_that_may_not_be_written_is_refused, take_disk, give_disk_back),
         cmocka_unit_test(a_full_disk_loses_nothing_and_goes_on),
         cmocka_unit_test(a_ledger_that_is_deleted_is_missed),
         cmocka_unit_test(a_locked_ledger_is_waited_for),

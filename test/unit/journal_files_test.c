@@ -9,7 +9,10 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ledger_fixture.h"
@@ -223,6 +226,50 @@ a_full_disk_is_said_and_survived(void **state)
     buffer_free(&scratch);
 }
 
+/* What could not be brought to the disk is brought there the next time; nothing is taken for kept meanwhile. */
+static void
+a_sync_that_fails_is_said_and_made_up_for(void **state)
+{
+    struct disk *disk = *state;
+    struct segment *segment;
+    struct buffer scratch = {0};
+    size_t synced;
+    void *again;
+    int file;
+
+    assert_int_equal(segment_create(disk->dir, 0, 1, SEGMENT_BYTES, &segment), OK);
+    put_record(&scratch, 1);
+    assert_int_equal(segment_append(segment, buffer_content(&scratch)), OK);
+    synced = segment->synced;
+    assert_int_equal(munmap(segment->bytes, SEGMENT_BYTES), 0); /* msync(2): ENOMEM */
+    assert_int_equal(segment_sync(segment), ERR_IO);
+    assert_int_equal(segment->synced, synced);
+    file = open(segment->path, O_RDWR | O_CLOEXEC);
+    again = mmap(segment->bytes, SEGMENT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+    assert_ptr_equal(again, segment->bytes);
+    close(file);
+    assert_int_equal(segment_sync(segment), OK);
+    assert_true(segment->synced > synced);
+    segment_free(segment, true);
+    buffer_free(&scratch);
+}
+
+/* No folder, a folder in the file's place, more room than there is: said, and nothing is left lying about. */
+static void
+a_segment_that_cannot_be_made_leaves_nothing(void **state)
+{
+    struct disk *disk = *state;
+    struct arena arena = {0};
+    struct segment *segment = NULL;
+
+    assert_int_equal(segment_create(fixture_path(&arena, disk->dir, "nowhere"), 0, 1, SEGMENT_BYTES, &segment), ERR_IO);
+    assert_int_equal(segment_create(disk->dir, 0, 1, (size_t)1 << 62, &segment), ERR_FULL);
+    assert_null(segment);
+    assert_int_equal(rmdir(disk->dir), 0); /* it is empty */
+    assert_int_equal(mkdir(disk->dir, 0700), 0);
+    arena_reset(&arena);
+}
+
 static void
 too_large_a_record_is_refused(void **state)
 {
@@ -279,6 +326,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_DISK(a_follower_sees_every_record_whole), ON_DISK(what_is_not_taken_over_stays),
         ON_DISK(a_full_disk_is_said_and_survived),   ON_DISK(too_large_a_record_is_refused),
+        ON_DISK(a_full_disk_is_said_and_survived),   ON_DISK(a_sync_that_fails_is_said_and_made_up_for),
+        ON_DISK(a_full_disk_is_said_and_survived),   ON_DISK(a_segment_that_cannot_be_made_leaves_nothing),
         ON_DISK(a_newer_segment_is_refused),         ON_DISK(two_processes_never_share),
     };
 

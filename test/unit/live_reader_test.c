@@ -317,13 +317,36 @@ headers_are_as_sent(void **state)
     }
 }
 
+/* A backend may hint and promise, but not for ever. */
+static void
+interim_answers_have_an_end(void **state)
+{
+    enum { MOST = 16 };
+
+    (void)state;
+    for (unsigned count = MOST; count <= MOST + 1; count++) {
+        struct buffer bytes = {0};
+        struct outcome *outcome;
+
+        for (unsigned i = 0; i < count; i++)
+            buffer_add_text(&bytes, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        buffer_add_text(&bytes, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        outcome = read_cut(false, buffer_content(&bytes), buffer_len(&bytes) / 2);
+        assert_int_equal(outcome->reader.refusal.status, count > MOST ? 502 : 0);
+        assert_int_equal(outcome->heads, count <= MOST);
+        assert_int_equal(outcome->completes, count <= MOST);
+        forget(outcome);
+        buffer_free(&bytes);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_at_every_cut), cmocka_unit_test(zero_bytes_are_refused),
         cmocka_unit_test(heads_are_bounded),      cmocka_unit_test(messages_follow_each_other),
-        cmocka_unit_test(headers_are_as_sent),
+        cmocka_unit_test(headers_are_as_sent),    cmocka_unit_test(interim_answers_have_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

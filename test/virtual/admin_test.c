@@ -12,12 +12,23 @@ struct stand {
     struct application *admin;
 };
 
+/* As cmd/stand.c knows it of the ledger's writer. */
+static const char *
+why_unready(void *context)
+{
+    const struct scene *s = context;
+
+    return s->journal_fails ? "not ready: the journal cannot be written\n" : NULL;
+}
+
 static struct stand
 stand_new(void **state, bool health_only)
 {
     struct scene *s = scene_new(state, (struct scene_options){.seed = 1, .workers = 2});
-    struct application *admin = admin_new(history_world(s->history, 1),
-                                          &(struct admin_options){.gateway = &s->gateway, .health_only = health_only});
+    struct application *admin =
+        admin_new(history_world(s->history, 1),
+                  &(struct admin_options){
+                      .gateway = &s->gateway, .context = s, .unready = why_unready, .health_only = health_only});
 
     history_serve(s->history, 1, admin);
     return (struct stand){s, admin};
@@ -128,6 +139,30 @@ lost_rows_are_counted_and_not_in_flight(void **state)
     stand_passed(&stand);
 }
 
+/* Whoever sends it requests should leave it alone; whoever would restart it should not. */
+static void
+without_a_journal_it_lives_and_is_not_ready(void **state)
+{
+    for (int health_only = 0; health_only < 2; health_only++) {
+        struct stand stand = stand_new(state, health_only);
+        struct scene *s = stand.scene;
+        struct vclient *c;
+
+        assert_int_equal(vclient_status(opens(&stand, "/readyz", "localhost")), 200);
+        s->journal_fails = true;
+        history_fail_appends(s->history, history_appends(s->history) + 1, 100, ERR_FULL);
+        c = scene_asks(s, (struct ask){0});
+        scene_rest(s);
+        assert_int_equal(vclient_status(c), 503);
+        c = opens(&stand, "/readyz", "localhost");
+        assert_int_equal(vclient_status(c), 503);
+        assert_contains(vclient_body(c), "the journal cannot be written");
+        assert_int_equal(vclient_status(opens(&stand, "/healthz", "localhost")), 200);
+        stand_passed(&stand);
+        scene_free(s, state);
+    }
+}
+
 static void
 requests_under_way_are_in_flight(void **state)
 {
@@ -206,6 +241,7 @@ main(void)
         ADMIN_TEST(names_of_other_places_are_refused),
         ADMIN_TEST(the_switch_is_not_turned_from_elsewhere),
         ADMIN_TEST(lost_rows_are_counted_and_not_in_flight),
+        ADMIN_TEST(without_a_journal_it_lives_and_is_not_ready),
         ADMIN_TEST(requests_under_way_are_in_flight),
         ADMIN_TEST(a_model_that_its_backend_no_longer_lists_is_gone),
     };
