@@ -232,7 +232,7 @@ wants_failover(struct exchange *exchange)
 }
 
 /* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,
- * or when they get too large to be held back. */
+ * or when they, or all that are held back, get too large for it. */
 static bool
 ready_to_answer(const struct exchange *exchange)
 {
@@ -244,7 +244,8 @@ ready_to_answer(const struct exchange *exchange)
         return true;
     if (flight->is_stream || flight->opaque || exchange->plan->source == SOURCE_PASSTHROUGH)
         return exchange->cursor.at != NULL;
-    return flight->kept > exchange->request.config->limits.answer_max;
+    return flight->kept > exchange->request.config->limits.answer_max ||
+           (flight->kept > FLIGHT_CROWDED_BYTES && flights_crowded(flight->all));
 }
 
 void

@@ -7,6 +7,7 @@ enum {
     EVENT_BYTES_MOST = 1024 * 1024, /* a longer event is passed on in pieces, unread */
     PAUSE_ABOVE_BYTES = 256 * 1024, /* a reader this far behind pauses the backend */
     RESUME_BELOW_BYTES = 128 * 1024,
+    ALLOCATION_BYTES = 16, /* what the allocator adds to each, about */
     SECRET_BYTES_LEAST = 8 /* a shorter one would be found in ordinary words */
 };
 
@@ -55,7 +56,7 @@ check_flight(const struct flight *flight)
 
     LIST_EACH(&flight->chunks, node, after)
     kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
-    ENSURE(kept == flight->kept);
+    ENSURE(kept == flight->kept && kept <= flight->all->kept);
     ENSURE((flight->call.inside != NULL) == !flight_over(flight));
 }
 
@@ -107,6 +108,20 @@ secret_begun(const struct flight *flight, struct slice bytes)
     return len;
 }
 
+static size_t
+memory_of(const struct flight_chunk *chunk)
+{
+    return chunk->bytes->len + sizeof(*chunk) + sizeof(*chunk->bytes) + (size_t)2 * ALLOCATION_BYTES;
+}
+
+static void
+keep_chunk(struct flight *flight, struct flight_chunk *chunk)
+{
+    list_append(&flight->chunks, &chunk->link);
+    flight->kept += chunk->bytes->len;
+    flight->all->kept += memory_of(chunk);
+}
+
 static void
 append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event)
 {
@@ -120,8 +135,7 @@ append(struct flight *flight, struct slice bytes, enum meter_event event, bool o
     if (flight->keep != NULL)
         kept_add(flight->keep,
                  (struct kept_chunk){chunk->bytes, chunk->usage_only, chunk->last_event, chunk->open_event});
-    list_append(&flight->chunks, &chunk->link);
-    flight->kept += bytes.len;
+    keep_chunk(flight, chunk);
     LIST_EACH(&flight->cursors, node, after)
     {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
@@ -137,6 +151,7 @@ static void
 drop_chunk(struct flight *flight, struct flight_chunk *chunk)
 {
     flight->kept -= chunk->bytes->len;
+    flight->all->kept -= memory_of(chunk);
     list_remove(&chunk->link);
     chunk_release(chunk->bytes);
     free(chunk);
@@ -162,21 +177,33 @@ trim(struct flight *flight)
 }
 
 static void
-balance_pressure(struct flight *flight)
+set_paused(struct flight *flight, bool paused)
+{
+    flight->paused = paused;
+    flight->world->ops->call_pause(flight->world, &flight->call, paused);
+}
+
+/* When all readers have seen what came: what they left is what they are behind. */
+static void
+pause_if_behind(struct flight *flight)
 {
     bool letting_go = false;
 
-    if (flight_over(flight))
+    if (flight_over(flight) || flight->paused)
         return;
     LIST_EACH(&flight->cursors, node, after)
     letting_go |= CONTAINER_OF(node, struct cursor, link)->lets_go;
-    if (!flight->paused && letting_go && flight->kept > PAUSE_ABOVE_BYTES)
-        flight->paused = true;
-    else if (flight->paused && flight->kept < RESUME_BELOW_BYTES)
-        flight->paused = false;
-    else
+    if (letting_go && flight->kept > (flights_crowded(flight->all) ? 0 : PAUSE_ABOVE_BYTES))
+        set_paused(flight, true);
+}
+
+static void
+resume_if_near(struct flight *flight)
+{
+    if (flight_over(flight) || !flight->paused)
         return;
-    flight->world->ops->call_pause(flight->world, &flight->call, flight->paused);
+    if (flight->kept == 0 || (flight->kept < RESUME_BELOW_BYTES && !flights_crowded(flight->all)))
+        set_paused(flight, false);
 }
 
 static struct flight *
@@ -335,8 +362,10 @@ on_body(struct call *call, struct slice piece)
     } else {
         take_piece(flight, piece);
     }
-    balance_pressure(flight);
+    hold(flight);
     wake_all(flight);
+    pause_if_behind(flight);
+    flight_release(flight);
 }
 
 /* An API's stream that closes without having said that it is done was cut, however clean the connection's end. What an
@@ -403,11 +432,12 @@ static const struct call_events flight_events = {
 };
 
 static struct flight *
-new_flight(struct world *world, enum api api, enum dialect dialect)
+new_flight(struct world *world, struct flights *all, enum api api, enum dialect dialect)
 {
     struct flight *flight = must_calloc(1, sizeof(*flight));
 
     flight->world = world;
+    flight->all = all;
     flight->holders = 1;
     flight->body_len = -1;
     flight->opened_us = world_now_us(world);
@@ -420,9 +450,10 @@ new_flight(struct world *world, enum api api, enum dialect dialect)
 }
 
 struct flight *
-flight_open(struct world *world, const struct target *target, enum api api, const struct call_request *request)
+flight_open(struct world *world, struct flights *all, const struct target *target, enum api api,
+            const struct call_request *request)
 {
-    struct flight *flight = new_flight(world, api, target->backend->dialect);
+    struct flight *flight = new_flight(world, all, api, target->backend->dialect);
 
     flight->target = target;
     flight->call.events = &flight_events;
@@ -431,9 +462,9 @@ flight_open(struct world *world, const struct target *target, enum api api, cons
 }
 
 struct flight *
-flight_of_kept(struct world *world, enum api api, const struct kept_answer *answer)
+flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer)
 {
-    struct flight *flight = new_flight(world, api, api_dialect(api));
+    struct flight *flight = new_flight(world, all, api, api_dialect(api));
 
     flight->headers = copy_headers(&flight->arena, answer->headers, answer->header_count);
     flight->header_count = answer->header_count;
@@ -448,8 +479,7 @@ flight_of_kept(struct world *world, enum api api, const struct kept_answer *answ
                                        .usage_only = kept->usage_only,
                                        .last_event = kept->last_event,
                                        .open_event = kept->open_event};
-        list_append(&flight->chunks, &chunk->link);
-        flight->kept += kept->bytes->len;
+        keep_chunk(flight, chunk);
     }
     flight_move(flight, FLIGHT_ANSWERING);
     flight_move(flight, FLIGHT_COMPLETE);
@@ -553,7 +583,7 @@ cursor_advance(struct cursor *cursor, size_t len)
                      : CONTAINER_OF(cursor->at->link.next, struct flight_chunk, link);
     if (cursor->lets_go) {
         trim(flight);
-        balance_pressure(flight);
+        resume_if_near(flight);
     }
 }
 

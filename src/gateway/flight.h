@@ -4,8 +4,8 @@
  *
  * Streams are cut at the ends of their events: a chunk of a stream holds whole events, but for events too long to keep.
  *
- * Invariant (check_flight in flight.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the sum of the
- * chunks' lengths. */
+ * Invariant (check_flight in flight.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the
+ * sum of the chunks' lengths, and never more than what all flights of the worker keep. */
 #ifndef GATEWAY_FLIGHT_H
 #define GATEWAY_FLIGHT_H
 
@@ -27,6 +27,24 @@ enum flight_state {
 
 const char *flight_state_name(enum flight_state state);
 
+/* What all flights of a worker keep together. Once it is more than `most`, each may keep little: a stream's backend is
+ * paused until all is read that is here, and an answer that is not a stream is passed on before it is whole. */
+struct flights {
+    size_t kept; /* bytes, with what each chunk costs beside its own */
+    size_t most;
+};
+
+enum {
+    FLIGHTS_KEPT_MOST = 32 * 1024 * 1024, /* `most`, unless a test wants less */
+    FLIGHT_CROWDED_BYTES = 32 * 1024      /* an answer that is not a stream may still be so long to be held whole */
+};
+
+static inline bool
+flights_crowded(const struct flights *flights)
+{
+    return flights->kept > flights->most;
+}
+
 /* A piece of the answer. */
 struct flight_chunk {
     struct list link;
@@ -38,6 +56,7 @@ struct flight_chunk {
 
 struct flight {
     struct world *world;
+    struct flights *all; /* the worker's */
     struct call call;
     enum flight_state state;
     unsigned holders; /* cursors and who opened it */
@@ -78,11 +97,11 @@ struct cursor {
 };
 
 /* Sends a request; the caller is the first holder. Nothing comes back before it returns. */
-struct flight *flight_open(struct world *world, const struct target *target, enum api api,
+struct flight *flight_open(struct world *world, struct flights *all, const struct target *target, enum api api,
                            const struct call_request *request);
 
 /* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */
-struct flight *flight_of_kept(struct world *world, enum api api, const struct kept_answer *answer);
+struct flight *flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer);
 
 /* Copies the head of the flight's answer to what is kept of it. */
 void flight_keep_head(const struct flight *flight, struct kept_answer *answer);

@@ -183,6 +183,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     ENSURE(world->worker < WORKERS_MOST);
     worker->app = (struct application){.ops = &gateway_ops, .world = world};
     worker->gateway = gateway;
+    worker->flights.most = FLIGHTS_KEPT_MOST;
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
     hasher_init(&worker->hasher);
@@ -193,6 +194,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
+    ENSURE(worker->flights.kept == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements));
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);

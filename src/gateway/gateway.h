@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "gateway/alert.h"
 #include "gateway/counters.h"
+#include "gateway/flight.h"
 #include "gateway/kept.h"
 #include "gateway/view.h"
 #include "money/budget.h"
@@ -43,6 +44,7 @@ struct gateway_worker {
     unsigned views;    /* that are held by anything */
     struct switches *switches;
     struct counters counters;
+    struct flights flights;
     struct list exchanges;  /* all that are not released */
     struct list judgements; /* see outcome.c */
     unsigned judgement_count, judging;

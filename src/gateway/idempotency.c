@@ -43,8 +43,8 @@ full_name(struct exchange *exchange, struct slice key)
 static void
 replay(struct exchange *exchange)
 {
-    struct flight *flight =
-        flight_of_kept(worker_world(exchange->worker), exchange->identity.api, exchange->claim->replay);
+    struct flight *flight = flight_of_kept(worker_world(exchange->worker), &exchange->worker->flights,
+                                           exchange->identity.api, exchange->claim->replay);
     char id[TEXT_ID_SIZE];
 
     text_format_id(exchange->claim->replay->id, id);

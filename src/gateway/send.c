@@ -124,7 +124,8 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
 
     /* The balance has seen to it; here is the last place before anything is sent. */
     ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
-    flight = flight_open(worker_world(exchange->worker), exchange->plan->target, exchange->identity.api, &request);
+    flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
+                         exchange->identity.api, &request);
     flight->secret = arena_copy(&flight->arena, slice_of(exchange->secret));
     flight->writable = on_writable;
     flight->context = exchange;

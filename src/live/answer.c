@@ -156,8 +156,8 @@ add_chunk(struct connection *connection, struct slice bytes)
 static size_t
 room_of(const struct connection *connection)
 {
-    bool crowded = loop_unsent(connection->server->world) > connection->server->settings->unsent_most;
-    size_t most = crowded ? UNSENT_LEAST_BYTES : UNSENT_MOST_BYTES, unsent = connection->stream.unsent;
+    size_t most = loop_crowded(connection->server->world) ? UNSENT_LEAST_BYTES : UNSENT_MOST_BYTES,
+           unsent = connection->stream.unsent;
 
     return unsent < most ? most - unsent : 0;
 }

@@ -179,10 +179,11 @@ settle_settings(struct live *live)
     settings->patience.idle_us = or_else(options->patience.idle_us, 75 * USEC_PER_S);
     settings->patience.write_us = or_else(options->patience.write_us, 60 * USEC_PER_S);
     settings->head_most = options->head_most != 0 ? options->head_most : 32 * 1024;
-    settings->unsent_most = options->unsent_most != 0 ? options->unsent_most : 64 * 1024 * 1024;
     settings->connections_most = options->connections_most;
     if (settings->connections_most == 0)
         settings->connections_most = clients_that_fit(options);
+    if (options->unsent_most == 0)
+        live->options.unsent_most = (size_t)64 * 1024 * 1024;
     live->options.drain_us = or_else(options->drain_us, 30 * USEC_PER_S);
 }
 
@@ -197,6 +198,7 @@ init_worker(struct live *live, unsigned index)
     loop_init(world, live, index, live->options.workers);
     world->world.ops = &live_ops;
     world->contexts = live->contexts;
+    world->unsent_most = live->options.unsent_most;
     world->servers = must_calloc(count, sizeof(*world->servers));
     world->server_count = count;
     for (size_t i = 0; i < count; i++)

@@ -20,8 +20,9 @@
 #include "world.h"
 
 enum {
-    SCRATCH_BYTES = 64 * 1024, /* read at once from a socket */
-    RANDOM_WORDS = 64,         /* fetched from the kernel at once */
+    SCRATCH_BYTES = 64 * 1024,      /* read at once from a socket */
+    CROWDED_READ_BYTES = 16 * 1024, /* of an answer, while clients leave too much unsent */
+    RANDOM_WORDS = 64,              /* fetched from the kernel at once */
     DATE_SIZE = 40
 };
 
@@ -61,6 +62,7 @@ struct live_world {
     unsigned clients; /* requests that an application holds */
     unsigned connections;
     atomic_size_t unsent;          /* of all streams; changed on this worker only, read anywhere */
+    size_t unsent_most;            /* beyond it each connection may have little */
     unsigned calls;                /* open calls */
     unsigned jobs;                 /* off the loop */
     struct list commands;          /* that run; see command.h */
@@ -99,6 +101,12 @@ static inline size_t
 loop_unsent(const struct live_world *world)
 {
     return atomic_load_explicit(&world->unsent, memory_order_relaxed);
+}
+
+static inline bool
+loop_crowded(const struct live_world *world)
+{
+    return loop_unsent(world) > world->unsent_most;
 }
 
 void loop_work(struct live_world *world, struct job *job);

@@ -11,7 +11,6 @@ struct server_settings {
     struct live_patience patience;
     size_t head_most;
     unsigned connections_most;
-    size_t unsent_most; /* on all connections of a worker; beyond it each may have little */
 };
 
 /* One listener on one worker. */

@@ -317,11 +317,12 @@ on_readable(struct stream *stream)
 {
     struct upstream *upstream = of_stream(stream);
     struct call *call = upstream->call;
+    size_t most = loop_crowded(stream->world) ? CROWDED_READ_BYTES : SCRATCH_BYTES;
     enum stream_read got;
     size_t len = 0;
 
     do {
-        got = stream_read(stream, stream->world->scratch, SCRATCH_BYTES, &len);
+        got = stream_read(stream, stream->world->scratch, most, &len);
         if (got == STREAM_SOME)
             take(upstream, slice_make(stream->world->scratch, len));
         else if (got != STREAM_AGAIN && upstream->phase == UPSTREAM_IDLE)

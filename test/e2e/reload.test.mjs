@@ -3,17 +3,18 @@
 //   STREAMS=1000 RELOADS=100 test/e2e/run.sh reload.test.mjs     the whole of it, for a soak
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import { connect } from "node:tls";
 import { join } from "node:path";
-import { run, until } from "./harness.mjs";
+import { run, until as usual } from "./harness.mjs";
 import { costOf, pico } from "./speak.mjs";
 import { after, equipoise, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
 
 const STREAMS = Number(process.env.STREAMS ?? 40);
 const RELOADS = Number(process.env.RELOADS ?? 12);
-const PACE = STREAMS > 100 ? "slow=50ms" : "slow=4ms"; // so that many streams are many at a time, and not many in a row
+const PACE = STREAMS > 100 ? "slow=250ms" : "slow=4ms"; // so that the machine has time for as many words a second
 
-const twin = await Twin.start();
+const twin = await Twin.start(["--concurrency", "0"]); // or they would wait for each other
 after(() => twin.stop());
 
 // The output's price tells one configuration from another.
@@ -42,15 +43,39 @@ async function stream(gateway) {
   return { id: response.headers.get("x-equipoise-id"), status: response.status, text };
 }
 
+// One stream after another over one connection until `over`; `ended` gets { id, status, text } of each. A thousand such
+// clients cost little enough that it is the gateway which is tested.
+const streams = (gateway, over, ended) => new Promise((done, fail) => {
+  const body = JSON.stringify({ model: "assistant", stream: true, max_completion_tokens: 40, messages: [{ role: "user", content: "Tell me a story of 60 words." }] });
+  const bytes = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\nX-Twin-Fault: ${PACE}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const socket = net.connect({ port: Number(new URL(gateway.url).port), host: "127.0.0.1", noDelay: true });
+  let [got, tail] = [[], ""];
+  socket.on("connect", () => socket.write(bytes)).on("error", fail);
+  socket.on("close", () => (over() && got.length === 0 ? done() : fail(new Error(`closed after ${JSON.stringify(Buffer.concat(got).toString())}`))));
+  socket.on("data", (data) => {
+    got.push(data);
+    tail = (tail + data.latin1Slice(Math.max(0, data.length - 7))).slice(-7);
+    if (tail !== "\r\n0\r\n\r\n") return;
+    const text = Buffer.concat(got).toString();
+    [got, tail] = [[], ""];
+    ended({ id: text.match(/x-equipoise-id: (\S+)/i)[1], status: Number(text.slice(9, 12)), text });
+    if (over()) socket.end();
+    else socket.write(bytes);
+  });
+});
 test(`${RELOADS} reloads under ${STREAMS} streams: no error, no row twice, each at the price that it began with`, { timeout: 600_000 }, async () => {
   const gateway = await Gateway.start(priced(PRICES[0]));
   try {
     const done = [];
+    const took = [];
     let over = false;
-    const reader = async () => {
-      while (!over) done.push(await stream(gateway));
-    };
-    const readers = Array.from({ length: STREAMS }, reader);
+    let failed = null;
+    const readers = Promise.all(Array.from({ length: STREAMS }, () => streams(gateway, () => over, (one) => done.push(one))));
+    readers.catch((error) => (failed = error));
+    const until = (what, ask) => usual(what, async () => {
+      if (failed) throw failed;
+      return ask();
+    });
     await until("the streams to run", () => done.length >= STREAMS / 4 || null);
     const good = JSON.stringify;
     for (let round = 1; round <= RELOADS; round++) {
@@ -59,34 +84,43 @@ test(`${RELOADS} reloads under ${STREAMS} streams: no error, no row twice, each 
       const bad = round % 5 === 0;
       writeFileSync(gateway.file, bad ? `${good(config)}\n}` : good(config));
       const [taken, refused] = [heard(gateway, "the configuration was read again; "), heard(gateway, "is not taken over")];
+      const begun = performance.now();
       gateway.program.child.kill("SIGHUP");
       await until("the reload", () => heard(gateway, "the configuration was read again; ") > taken || heard(gateway, "is not taken over") > refused || null);
+      took.push(performance.now() - begun);
       assert.equal(heard(gateway, "is not taken over") > refused, bad);
       if (bad) writeFileSync(gateway.file, good(config));
       const enough = done.length + Math.ceil(STREAMS / RELOADS); // so that some begin under this one
       await until("streams to end", () => done.length >= enough || null);
     }
     over = true;
-    await Promise.all(readers);
+    took.sort((a, b) => a - b);
+    await readers;
 
     for (const { status, text } of done) {
       assert.equal(status, 200, text);
-      assert.ok(text.endsWith("data: [DONE]\n\n"), text.slice(-200));
+      assert.ok(text.endsWith("data: [DONE]\n\n\r\n0\r\n\r\n"), text.slice(-200));
       assert.ok(!text.includes('"error"'), text);
     }
     const ids = new Set(done.map(({ id }) => id));
     assert.equal(ids.size, done.length);
     await until("all rows", async () => (await gateway.ended("ok")) === done.length || null);
     const costs = PRICES.map(() => 0);
-    for (const id of ids) {
+    const look = async (id) => {
       const row = await gateway.row(id);
       const which = PRICES.findIndex((usd) => pico(row.cost_usd) === costOf(row.input_tokens, 2) + costOf(row.output_tokens, usd));
       assert.equal(row.state, "ok");
       assert.notEqual(which, -1, JSON.stringify(row));
       assert.equal(row.baseline_usd, row.cost_usd);
       costs[which]++;
-    }
+    };
+    const left = [...ids];
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      while (left.length > 0) await look(left.pop());
+    }));
     assert.ok(costs.every((count) => count > 0), costs.join());
+    console.log(`result: ${RELOADS} reloads under ${STREAMS} streams at a time, ${done.length} in all, as many rows; ` +
+      `a reload takes ${took[took.length >> 1].toFixed(0)} ms (median), ${took.at(-1).toFixed(0)} ms at most`);
   } finally {
     await gateway.stop();
   }

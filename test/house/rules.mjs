@@ -160,7 +160,7 @@ const GATES = {
   "gateway/reach.c": [/^reach_pick\([\s\S]*?backend = exchange->plan->target->backend;[\s\S]*?return &backend->endpoints\[/m],
   "gateway/send.c": [/\.endpoint = reach_pick\(exchange\)/,
     /ENSURE\(destination_allowed\(exchange->identity\.tenant, exchange->plan->target->backend\)\);/,
-    /flight_open\(worker_world\(exchange->worker\), exchange->plan->target,/],
+    /flight_open\(worker_world\(exchange->worker\), &exchange->worker->flights, exchange->plan->target,/],
   "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,
     /^ask_http\([\s\S]*?if \(!may_leave\(judgement\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
 };

@@ -89,7 +89,7 @@ test("nothing is sent round the balance", (t) => {
   for (const [path, gate] of [
     ["gateway/balance.c", "destination_allowed(request->tenant, plan->target->backend)"],
     ["gateway/balance.c", "verdict = plan_fits(plan, request);"],
-    ["gateway/send.c", "flight_open(worker_world(exchange->worker), exchange->plan->target,"],
+    ["gateway/send.c", "flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,"],
     ["gateway/balance.c", "verdict = plan_acceptable(plan, request, bypass, reference_failed);"],
     ["gateway/balance.c", "plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT"],
     ["gateway/attempt.c", "plan = balance_choose(plans, &exchange->request, exchange->bypass);"],

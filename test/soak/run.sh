@@ -6,7 +6,7 @@
 #   make soak ONLY='histories kills'      these steps
 #
 # Environment, with what is taken if it is not set:
-#   HISTORIES=1000000  KILLS=10000  LIVE_KILLS=200  SOAK_S=1800  SOAK_FUZZ_S=3600  FROM=1 (the first seed)  JOBS=2
+#   HISTORIES=1000000  KILLS=10000  LIVE_KILLS=200  STREAMS=1000  RELOADS=100  SOAK_S=1800  SOAK_FUZZ_S=3600  FROM=1 (the first seed)  JOBS=2
 set -u
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -47,6 +47,8 @@ step_kills() { chaos --kill --count "${KILLS:-10000}"; }
 
 step_livekills() { KILLS=${LIVE_KILLS:-200} test/e2e/run.sh kill9.test.mjs; }
 
+step_reloads() { STREAMS=${STREAMS:-1000} RELOADS=${RELOADS:-100} test/e2e/run.sh reload.test.mjs; }
+
 step_memory() { node test/soak/memory.mjs; }
 
 step_slow() { node test/soak/slow_clients.mjs; }
@@ -78,6 +80,7 @@ case $failed in *build*) exit 1 ;; esac
 step histories 'Random histories with faults'
 step kills 'Histories killed at a random step, and recovered'
 step livekills 'kill -9 of the real server under load'
+step reloads 'Reloads while streams are under way'
 step memory 'Memory under a mixed load'
 step slow 'Thousands of slow readers beside others'
 step fuzz 'Every fuzzer'
