@@ -5,8 +5,8 @@
 #include <yyjson.h>
 
 #include "base/buffer.h"
+#include "dialect/canonical.h"
 #include "dialect/errors.h"
-#include "dialect/fingerprint.h"
 #include "dialect/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -140,21 +140,27 @@ check_capped(const struct request_facts *facts, struct slice body, int64_t cap, 
 
 /* Written anew, with other white space and escapes, it asks the same. */
 static void
-check_fingerprint(enum api api, struct slice body)
+check_canonical(enum api api, struct slice body, struct arena *arena)
 {
-    yyjson_doc *doc = yyjson_read(body.data, body.len, YYJSON_READ_NOFLAG);
+    static const struct digest secret = {"a secret"};
+    struct canonical_scope scope = {.secret = &secret};
+    struct canonical_conversation talk, talk_again;
     struct digest first, second;
-    size_t len;
+    yyjson_doc *doc;
+    struct slice text;
     char *anew;
 
-    if (fingerprint_request(api, SLICE_LITERAL("t"), body, &first) != OK) {
-        yyjson_doc_free(doc);
+    if (canonical_request(&scope, api, body, NULL, &first) != OK)
         return;
-    }
-    anew = yyjson_write(doc, YYJSON_WRITE_PRETTY | YYJSON_WRITE_ESCAPE_UNICODE | YYJSON_WRITE_ESCAPE_SLASHES, &len);
+    doc = yyjson_read(body.data, body.len, YYJSON_READ_BIGNUM_AS_RAW);
+    anew =
+        yyjson_write(doc, YYJSON_WRITE_PRETTY | YYJSON_WRITE_ESCAPE_UNICODE | YYJSON_WRITE_ESCAPE_SLASHES, &text.len);
     ENSURE(anew != NULL);
-    ENSURE(fingerprint_request(api, SLICE_LITERAL("t"), slice_make(anew, len), &second) == OK);
-    ENSURE(digest_equal(&first, &second));
+    text.data = anew;
+    ENSURE(canonical_request(&scope, api, text, NULL, &second) == OK && digest_equal(&first, &second));
+    if (canonical_conversation(&scope, api, body, NULL, arena, &talk) == OK)
+        ENSURE(canonical_conversation(&scope, api, text, NULL, arena, &talk_again) == OK &&
+               digest_equal(&talk.rest, &talk_again.rest) && slice_equal(talk.turn, talk_again.turn));
     free(anew);
     yyjson_doc_free(doc);
 }
@@ -179,7 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         check_refusal(why);
     }
-    check_fingerprint(api, body);
+    check_canonical(api, body, &arena);
     arena_reset(&arena);
     return 0;
 }

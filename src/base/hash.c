@@ -57,6 +57,57 @@ hasher_sha256(struct hasher *hasher, struct slice bytes)
     return digest;
 }
 
+enum { SHA256_BLOCK_BYTES = 64, INNER_PAD = 0x36, OUTER_PAD = 0x5c };
+
+static void
+begin_padded(struct hasher *hasher, const struct digest *secret, unsigned char pad)
+{
+    unsigned char block[SHA256_BLOCK_BYTES];
+    bool made;
+
+    memset(block, pad, sizeof(block));
+    for (size_t i = 0; i < sizeof(secret->bytes); i++)
+        block[i] ^= secret->bytes[i];
+    made = EVP_DigestInit_ex(hasher->context, hasher->algorithm, NULL) == 1 &&
+           EVP_DigestUpdate(hasher->context, block, sizeof(block)) == 1;
+    ENSURE(made);
+}
+
+static struct digest
+take_digest(struct hasher *hasher)
+{
+    struct digest digest;
+    unsigned len = 0;
+    int made = EVP_DigestFinal_ex(hasher->context, digest.bytes, &len);
+
+    ENSURE(made == 1 && len == sizeof(digest.bytes));
+    return digest;
+}
+
+void
+hasher_begin_keyed(struct hasher *hasher, const struct digest *secret)
+{
+    begin_padded(hasher, secret, INNER_PAD);
+}
+
+void
+hasher_add(struct hasher *hasher, struct slice bytes)
+{
+    int made = EVP_DigestUpdate(hasher->context, bytes.len != 0 ? bytes.data : "", bytes.len);
+
+    ENSURE(made == 1);
+}
+
+struct digest
+hasher_end_keyed(struct hasher *hasher, const struct digest *secret)
+{
+    struct digest inner = take_digest(hasher);
+
+    begin_padded(hasher, secret, OUTER_PAD);
+    hasher_add(hasher, slice_make((const char *)inner.bytes, sizeof(inner.bytes)));
+    return take_digest(hasher);
+}
+
 bool
 digest_equal(const struct digest *a, const struct digest *b)
 {

@@ -25,6 +25,11 @@ void hasher_init(struct hasher *hasher);
 void hasher_free(struct hasher *hasher);
 struct digest hasher_sha256(struct hasher *hasher, struct slice bytes);
 
+/* HMAC-SHA256 (RFC 2104) of bytes that come in pieces: begin, add as often as wanted, end with the same secret. */
+void hasher_begin_keyed(struct hasher *hasher, const struct digest *secret);
+void hasher_add(struct hasher *hasher, struct slice bytes);
+struct digest hasher_end_keyed(struct hasher *hasher, const struct digest *secret);
+
 /* In a time that does not depend on where they differ. */
 bool digest_equal(const struct digest *a, const struct digest *b);
 

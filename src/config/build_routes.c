@@ -141,6 +141,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     add_candidates(build, route, draft->candidates);
     route->owner = draft->owner;
     route->repeatable = draft->repeatable;
+    route->ttl_us = draft->ttl_us != USEC_NEVER ? draft->ttl_us : build->draft.cache.ttl_us;
     route->quality_ppm = draft->quality_ppm;
     route->confidence_ppm = draft->confidence_ppm;
     route->first_token_us = draft->first_token_us;

@@ -92,6 +92,7 @@ take_plain_values(struct build *build)
     config->journal_sync_us = draft->journal_sync_us;
     config->limits = draft->limits;
     config->idempotency = draft->idempotency;
+    config->cache = draft->cache;
     config->cached_token_weight_ppm = draft->cached_token_weight_ppm;
 }
 

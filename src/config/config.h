@@ -138,7 +138,8 @@ struct route_config {
     struct target *candidates;
     size_t candidate_count;
     const char *owner; /* NULL: none */
-    bool repeatable;
+    bool repeatable;   /* equal requests may get an equal answer, deterministic or not */
+    usec ttl_us;       /* how long its answers may serve from the cache */
     /* acceptable: */
     unsigned quality_ppm;    /* 1,000,000: only answers of the same model */
     unsigned confidence_ppm; /* 950,000 */
@@ -209,6 +210,14 @@ struct idempotency_config {
     size_t memory; /* all together, bytes; 64 MiB */
 };
 
+/* Stored answers. */
+struct cache_config {
+    size_t bytes;          /* all together, everything included; 256 MiB */
+    usec ttl_us;           /* how long they may serve, unless the route says otherwise; 1 d */
+    size_t compress_above; /* longer ones are stored compressed; 4 KiB */
+    const char *path;      /* the file that keeps them over a restart; NULL: memory only */
+};
+
 struct config {
     atomic_uint holders;
     struct arena arena;
@@ -226,6 +235,7 @@ struct config {
     usec journal_sync_us;          /* 100 ms */
     struct limits_config limits;
     struct idempotency_config idempotency;
+    struct cache_config cache;
     struct alert_config alerts;
     struct backend_config *backends;
     size_t backend_count;

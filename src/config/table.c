@@ -160,7 +160,6 @@ static const struct field lever_fields[] = {
 };
 
 static const struct later lever_later[] = {
-    {"exact_cache", "exact caching"},       {"coalesce", "coalescing"},          {"semantic_cache", "semantic caching"},
     {"prompt_cache", "prompt-cache marks"}, {"router", "routing by difficulty"}, {"cascade", "cascades"},
     {"hedge", "hedged requests"},           {"batch", "micro-batching"},         {"defer", "deferral"},
     {"affinity", "prefix affinity"},
@@ -178,8 +177,13 @@ static const struct field route_fields[] = {
           "What else may serve: the reference's model on other backends of the same dialect.",
           .type = "backend/model or list"),
     FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
-    FIELD("repeatable", FIELD_BOOL, AT(route_draft, repeatable), "Equal requests may get an equal answer.",
-          .standard = "no"),
+    FIELD(
+        "repeatable", FIELD_BOOL, AT(route_draft, repeatable),
+        "Equal requests may get an equal answer, also where they ask for one of many: without temperature 0 or a seed.",
+        .standard = "no"),
+    FIELD("ttl", FIELD_DURATION, AT(route_draft, ttl_us),
+          "How long its answers may serve from the cache. `inherit`: as `cache: ttl` says.", .standard = "inherit",
+          .word = "inherit", .least = USEC_PER_S),
     FIELD("acceptable", FIELD_SECTION, 0, "When an answer is good and fast enough.", .inside = &acceptable_section),
     FIELD("validate", FIELD_SECTION, 0, "How to tell a useful answer from another.", .inside = &validate_section),
     FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
@@ -203,7 +207,6 @@ static const struct field route_fields[] = {
 static const struct later route_later[] = {
     {"judge", "judges"},
     {"store", "storing texts"},
-    {"ttl", "caching"},
     {"priority", "priorities"},
 };
 
@@ -312,6 +315,23 @@ static const struct field idempotency_fields[] = {
 static const struct section idempotency_section = {
     SECTION("Requests with an Idempotency-Key", "idempotency", idempotency_fields, root_draft)};
 
+static const struct field cache_fields[] = {
+    FIELD("bytes", FIELD_SIZE, AT(root_draft, cache.bytes),
+          "How much memory stored answers may take, all together and everything included; beyond it those go that save "
+          "the least money per byte.",
+          .standard = "256MiB", .least = 1 << 20),
+    FIELD("ttl", FIELD_DURATION, AT(root_draft, cache.ttl_us), "How long an answer may serve.", .standard = "1d",
+          .least = USEC_PER_S),
+    FIELD("compress_above", FIELD_SIZE, AT(root_draft, cache.compress_above),
+          "Answers longer than this are stored compressed.", .standard = "4KiB"),
+    FIELD("path", FIELD_PATH, AT(root_draft, cache.path),
+          "A file that keeps what is stored over a restart; it may hold texts of answers. Default: memory only.",
+          .restart = true),
+};
+
+static const struct section cache_section = {
+    SECTION("Stored answers, for the levers exact_cache and semantic_cache", "cache", cache_fields, root_draft)};
+
 static const struct field journal_fields[] = {
     FIELD("sync", FIELD_DURATION, AT(root_draft, journal_sync_us),
           "How much a power cut may lose; a killed program loses nothing.", .standard = "100ms", .least = USEC_PER_MS,
@@ -389,6 +409,7 @@ static const struct field root_fields[] = {
     FIELD("prices", FIELD_SECTION, 0, "What things cost, where you know better.", .inside = &prices_section),
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
     FIELD("idempotency", FIELD_SECTION, 0, "Repeated requests that are answered once.", .inside = &idempotency_section),
+    FIELD("cache", FIELD_SECTION, 0, "Answers stored for equal requests.", .inside = &cache_section),
     FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
     FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section),
     FIELD("alerts", FIELD_SECTION, 0, "Whom to tell of what should not wait.", .inside = &alerts_section),
@@ -396,7 +417,6 @@ static const struct field root_fields[] = {
 
 static const struct later root_later[] = {
     {"budgets", "budgets"},
-    {"cache", "caching"},
     {"embedder", "embedders"},
 };
 

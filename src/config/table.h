@@ -112,6 +112,7 @@ struct route_draft {
     const struct yaml_node *reference, *baseline, *candidates;
     const char *owner;
     bool repeatable;
+    usec ttl_us; /* USEC_NEVER: inherit */
     unsigned quality_ppm, confidence_ppm;
     usec first_token_us, total_us;
     struct lever_setting levers[LEVER_COUNT];
@@ -167,6 +168,7 @@ struct root_draft {
     unsigned journal_when_full; /* 0: refuse, 1: serve */
     struct limits_config limits;
     struct idempotency_config idempotency;
+    struct cache_config cache;
     struct entries backends, routes, keys, tenants, prices;
     const char *price_file;
     const struct yaml_node *discounts;

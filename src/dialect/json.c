@@ -18,6 +18,12 @@ json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *err
 }
 
 yyjson_doc *
+json_parse_exact(struct slice text, struct json_scratch *scratch)
+{
+    return parse(text, YYJSON_READ_BIGNUM_AS_RAW, scratch, NULL);
+}
+
+yyjson_doc *
 json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scratch)
 {
     yyjson_read_flag flags = YYJSON_READ_ALLOW_INVALID_UNICODE | YYJSON_READ_ALLOW_INF_AND_NAN;

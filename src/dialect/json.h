@@ -22,6 +22,10 @@ struct json_scratch {
 };
 yyjson_doc *json_parse(struct slice text, struct json_scratch *scratch, yyjson_read_err *error);
 
+/* The same, but numbers that neither 64 bits nor a double hold are YYJSON_TYPE_RAW, as they are written, instead of the
+ * nearest double: for whoever compares. */
+yyjson_doc *json_parse_exact(struct slice text, struct json_scratch *scratch);
+
 /* The same for answers, which are not ours to judge: servers write NaN into logprobs and cut letters in two, and the
  * usage beside them counts all the same. `only_first`: something else may stand behind the value. */
 yyjson_doc *json_parse_lenient(struct slice text, bool only_first, struct json_scratch *scratch);

@@ -200,11 +200,49 @@ read_text(yyjson_val *root, const char *name, struct arena *arena)
                                 : SLICE_NONE;
 }
 
+/* A tool that the API itself runs (web_search, file_search, mcp, ...): what it finds changes with time. Ours to run are
+ * functions only. */
+static bool
+looks_elsewhere(yyjson_val *root)
+{
+    yyjson_arr_iter tools = yyjson_arr_iter_with(yyjson_obj_get(root, "tools"));
+    yyjson_val *tool;
+
+    while ((tool = yyjson_arr_iter_next(&tools)) != NULL) {
+        yyjson_val *type = yyjson_obj_get(tool, "type");
+
+        if (type != NULL && !yyjson_equals_str(type, "function") && !yyjson_equals_str(type, "custom"))
+            return true;
+    }
+    return yyjson_obj_get(root, "web_search_options") != NULL ||
+           yyjson_arr_size(yyjson_obj_get(root, "mcp_servers")) > 0;
+}
+
+static bool
+is_deterministic(enum api api, yyjson_val *root)
+{
+    yyjson_val *temperature = yyjson_obj_get(root, "temperature"), *top_k = yyjson_obj_get(root, "top_k");
+
+    if (api == API_EMBEDDINGS)
+        return true;
+    if (looks_elsewhere(root))
+        return false;
+    return (yyjson_is_num(temperature) && yyjson_get_num(temperature) == 0.0) ||
+           (yyjson_is_num(top_k) && yyjson_get_num(top_k) == 1.0) || yyjson_is_int(yyjson_obj_get(root, "seed"));
+}
+
+static bool
+does_act(enum api api, yyjson_val *root)
+{
+    yyjson_val *conversation = yyjson_obj_get(root, "conversation");
+
+    return api == API_RESPONSES &&
+           ((conversation != NULL && !yyjson_is_null(conversation)) || is_true(yyjson_obj_get(root, "background")));
+}
+
 static void
 read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, const struct spans *spans)
 {
-    yyjson_val *temperature = yyjson_obj_get(root, "temperature");
-
     out->model = read_text(root, "model", arena);
     out->model_span = spans->model;
     out->stream = is_true(yyjson_obj_get(root, "stream"));
@@ -212,8 +250,8 @@ read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, con
     out->choices = request_bound_answers(out->api, root);
     out->inputs = count_inputs(out->api, root);
     out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
-    out->deterministic = (yyjson_is_num(temperature) && yyjson_get_num(temperature) == 0.0) ||
-                         yyjson_is_int(yyjson_obj_get(root, "seed"));
+    out->deterministic = is_deterministic(out->api, root);
+    out->acts = does_act(out->api, root);
     out->first_turn = first_turn_of(spans->turns);
     if (out->api == API_RESPONSES)
         out->conversation = read_text(root, "conversation", arena);

@@ -20,8 +20,11 @@ struct request_facts {
     struct slice model;      /* decoded; in the arena */
     struct slice model_span; /* the raw value in the body, quotes included */
     bool stream;
-    bool usage_asked;   /* a stream's client wants the usage chunk, or the API always sends usage */
-    bool deterministic; /* temperature 0 or a seed */
+    bool usage_asked; /* a stream's client wants the usage chunk, or the API always sends usage */
+    /* Asked for one answer, not for one of many: temperature 0, top_k 1 or a seed, and no tool of the API's own that
+     * looks elsewhere. Embeddings always. */
+    bool deterministic;
+    bool acts;          /* beyond its answer: goes on with a conversation that the API keeps, works in the background */
     int64_t output_cap; /* tokens of each answer; -1: none given */
     int64_t choices;    /* answers that are made: `n`, `best_of`, several prompts; 1 by default */
     int64_t inputs;     /* embeddings: texts in the batch; else 1 */

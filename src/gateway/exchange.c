@@ -5,7 +5,7 @@
 
 #include "base/rng.h"
 #include "base/text.h"
-#include "dialect/fingerprint.h"
+#include "dialect/canonical.h"
 #include "gateway/attempt.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
@@ -153,15 +153,17 @@ exchange_give_up(struct exchange *exchange, enum exchange_event event, enum endi
 
 /* Parse */
 
+/* Kept in the ledger, where whoever has the texts may find them again: keyed by the tenant alone. */
 static void
 take_fingerprint(struct exchange *exchange)
 {
+    static const struct digest no_secret;
+    struct canonical_scope scope = {.secret = &no_secret, .tenant = slice_of(exchange->identity.tenant->name)};
     struct digest digest;
     char *text;
 
     if (exchange->invalid != NULL || !exchange->view->config->fingerprints ||
-        fingerprint_request(exchange->identity.api, slice_of(exchange->identity.tenant->name),
-                            chunk_bytes(exchange->body), &digest) != OK)
+        canonical_request(&scope, exchange->identity.api, chunk_bytes(exchange->body), NULL, &digest) != OK)
         return;
     text = arena_alloc(&exchange->arena, 2 * sizeof(digest.bytes) + 1);
     text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), text);
@@ -266,7 +268,7 @@ make_plans(struct exchange *exchange)
     for (unsigned id = 0; id < LEVER_COUNT && !exchange->holdout; id++) {
         enum lever_mode mode = lever_mode_of(request, (enum lever_id)id);
 
-        if (mode != LEVER_OFF)
+        if (mode != LEVER_OFF && lever_ops_of((enum lever_id)id) != NULL)
             lever_ops_of((enum lever_id)id)->make(request, mode, &exchange->plans);
     }
 }

@@ -27,7 +27,7 @@ struct lever_ops {
     void (*make)(const struct request *request, enum lever_mode mode, struct plans *plans);
 };
 
-/* All levers, in the order of levers.def. */
+/* What the lever does on the balance; NULL: nothing there. */
 const struct lever_ops *lever_ops_of(enum lever_id id);
 
 /* The mode of a lever for this request: its setting, with a share of conversations drawn once for each. */

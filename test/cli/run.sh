@@ -386,7 +386,7 @@ running() {
     says 'alert, test: '
     expect_eq 0 '^r +alternatives +off +file +off' lever all alternatives file --admin $admin
     expect_eq 1 "did you mean 'r'" lever rr alternatives on --admin $admin
-    expect_eq 1 'known are alternatives' lever r alternative on --admin $admin
+    expect_eq 1 'known are exact_cache, ' lever r alternative on --admin $admin
     expect_eq 1 'expected off, shadow, on' lever r alternatives half --admin $admin
     expect_full lever --admin $admin
     expect 0 'ok' curl -s http://$admin/healthz

@@ -7,7 +7,7 @@ export const FLOORS = [
   ["dialect", "embed"],
   ["money"],
   ["config"],
-  ["quality", "fleet"],
+  ["quality", "fleet", "cache"],
   ["levers"],
   ["gateway", "twin"],
   ["admin", "alerts"],

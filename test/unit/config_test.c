@@ -293,6 +293,7 @@ static const char routes_text[] =
     "    candidates: azure/gpt-4o-mini\n"
     "    owner: search\n"
     "    repeatable: yes\n"
+    "    ttl: 2h\n"
     "    acceptable: { quality: 97%, first_token: 800ms }\n"
     "    levers: { alternatives: { on: 5% }, semantic_cache: off }\n"
     "    validate: { regex: '^[0-9]+$', json_schema: /abs/schema.json }\n"
@@ -318,6 +319,7 @@ routes_point_to_their_backends(void **state)
     assert_string_equal(r->candidates[0].upstream, "deployment-1");
     assert_string_equal(r->owner, "search");
     assert_true(r->repeatable);
+    assert_int_equal(r->ttl_us, 7200 * USEC_PER_S);
     assert_int_equal(r->quality_ppm, 970000);
     assert_int_equal(r->confidence_ppm, 950000);
     assert_int_equal(r->first_token_us, 800000);
@@ -460,7 +462,8 @@ every_problem_has_its_place(void **state)
         {"health: { listen: ':9091' }\n", 1, 9, "needs a token", "token: $NAME"},
         {"health: { token: $SOME_KEY }\n", 1, 9, "health needs \"listen\"", NULL},
         {"tls: { cert: a.pem }\n", 1, 6, "needs both", NULL},
-        {"cache: {}\n", 1, 1, "\"cache\" (caching) is not in this version", NULL},
+        {"cache: { bytes: 1KiB }\n", 1, 17, "too small", NULL},
+        {"cache: { ttl: 1ms }\n", 1, 15, "too small", NULL},
         {"budget: $5 a day\n", 1, 17, "expected an amount and a window", "$50/day"},
         {"budget: $5/dya\n", 1, 12, "expected minute, hour", NULL},
         {"budget: 200k tokns/minute\n", 1, 14, "expected $AMOUNT", NULL},
@@ -504,7 +507,7 @@ every_problem_has_its_place(void **state)
         {B "routes: { r: { reference: b/m, levers: { alternatives: maybe } } }\n", 2, 56, "expected on, off, shadow",
          NULL},
         {B "routes: { r: { reference: b/m, levers: { alternatives: { on: 5 } } } }\n", 2, 56, "expected on, off", NULL},
-        {B "routes: { r: { reference: b/m, levers: { exact_cache: on } } }\n", 2, 42, "not in this version", NULL},
+        {B "routes: { r: { reference: b/m, levers: { hedge: on } } }\n", 2, 42, "not in this version", NULL},
         {B "routes: { r: { reference: b/m, validate: { regex: '(' } } }\n", 2, 51, "regex:", NULL},
         {B "routes: { r: { reference: b/m, holdout: 101% } }\n", 2, 41, "too large", NULL},
         {B "routes: { r: { reference: b/m, candidates: [ b/other ] } }\n", 2, 46, "will not serve", NULL},

@@ -40,6 +40,33 @@ sha256(void **state)
     }
 }
 
+/* RFC 4231, 4.2 and 4.3: secrets shorter than ours, which HMAC fills up with zeros. */
+static void
+keyed(void **state)
+{
+    static const struct digest jefe = {"Jefe"};
+    struct digest twenty = {{0}}, digest;
+    struct hasher hasher;
+    char text[65];
+
+    (void)state;
+    memset(twenty.bytes, 0x0b, 20);
+    hasher_init(&hasher);
+    hasher_begin_keyed(&hasher, &twenty);
+    hasher_add(&hasher, SLICE_LITERAL("Hi There"));
+    digest = hasher_end_keyed(&hasher, &twenty);
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), text);
+    assert_string_equal(text, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    hasher_begin_keyed(&hasher, &jefe);
+    hasher_add(&hasher, SLICE_LITERAL("what do ya want "));
+    hasher_add(&hasher, SLICE_NONE);
+    hasher_add(&hasher, SLICE_LITERAL("for nothing?"));
+    digest = hasher_end_keyed(&hasher, &jefe);
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), text);
+    assert_string_equal(text, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    hasher_free(&hasher);
+}
+
 static void
 fast(void **state)
 {
@@ -123,6 +150,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256),
+        cmocka_unit_test(keyed),
         cmocka_unit_test(fast),
         cmocka_unit_test(published_random_numbers),
         cmocka_unit_test(no_value_comes_more_often),

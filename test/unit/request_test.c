@@ -318,6 +318,46 @@ embeddings_are_counted(void **state)
     arena_reset(&tokens.arena);
 }
 
+/* One body in each API; which may get an equal answer, and which does more than to answer. */
+static void
+says_what_may_be_repeated(void **state)
+{
+    static const struct {
+        enum api api;
+        const char *members;
+        bool deterministic, acts;
+    } cases[] = {
+        {API_CHAT, "\"temperature\":0.0", true, false},
+        {API_CHAT, "\"temperature\":0.1", false, false},
+        {API_CHAT, "\"seed\":7,\"temperature\":1", true, false},
+        {API_CHAT, "\"seed\":null", false, false},
+        {API_CHAT, "\"top_k\":1", true, false},
+        {API_CHAT, "\"top_k\":2", false, false},
+        {API_CHAT, "\"temperature\":0,\"tools\":[{\"type\":\"function\"}]", true, false},
+        {API_CHAT, "\"temperature\":0,\"web_search_options\":{}", false, false},
+        {API_RESPONSES, "\"temperature\":0,\"tools\":[{\"type\":\"function\"},{\"type\":\"web_search\"}]", false,
+         false},
+        {API_RESPONSES, "\"temperature\":0,\"conversation\":\"c\"", true, true},
+        {API_RESPONSES, "\"temperature\":0,\"conversation\":null", true, false},
+        {API_RESPONSES, "\"background\":true", false, true},
+        {API_MESSAGES, "\"temperature\":0,\"tools\":[{\"name\":\"f\"}]", true, false},
+        {API_MESSAGES, "\"temperature\":0,\"mcp_servers\":[{}]", false, false},
+        {API_EMBEDDINGS, "\"input\":\"a\"", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char body[256];
+        struct parsed p;
+
+        snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", cases[i].members);
+        p = parse(cases[i].api, body);
+        if (p.facts.deterministic != cases[i].deterministic || p.facts.acts != cases[i].acts)
+            fail_msg("%s: %s", api_name(cases[i].api), cases[i].members);
+        arena_reset(&p.arena);
+    }
+}
+
 int
 main(void)
 {
@@ -329,6 +369,7 @@ main(void)
         cmocka_unit_test(only_the_spans_change),
         cmocka_unit_test(the_first_turn_stays),
         cmocka_unit_test(embeddings_are_counted),
+        cmocka_unit_test(says_what_may_be_repeated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

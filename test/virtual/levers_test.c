@@ -222,7 +222,7 @@ what_cannot_be_set_is_explained(void **state)
         {"{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":7}", "send {"},
         {"{\"route\":\"asistant\",\"lever\":\"alternatives\",\"to\":\"on\"}", "did you mean 'assistant'?"},
         {"{\"route\":\"zzz\",\"lever\":\"alternatives\",\"to\":\"on\"}", "there is no route 'zzz'"},
-        {"{\"route\":\"all\",\"lever\":\"alternative\",\"to\":\"on\"}", "known are alternatives"},
+        {"{\"route\":\"all\",\"lever\":\"alternative\",\"to\":\"on\"}", "known are exact_cache, "},
         {"{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"on:101%\"}", "no mode"},
         {"{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"half\"}", "no mode"},
     };
