@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/problem.h"
+#include "config/lever_setting.h"
 #include "dialect/api.h"
 #include "money/budget_rule.h"
 #include "money/prices.h"
@@ -69,24 +70,6 @@ struct backend_config {
     usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
     bool modelled;    /* a twin: its figures are labelled so */
 };
-
-enum lever_mode { LEVER_OFF, LEVER_SHADOW, LEVER_ON };
-
-/* `on: 5%`: on for that share of conversations, shadow for the rest. */
-struct lever_setting {
-    enum lever_mode mode;
-    unsigned share_ppm; /* 1,000,000: all */
-};
-
-/* The levers there are; their order is also the order in which savings are attributed. */
-enum lever_id {
-#define LEVER(id, name, may_change_answer, words) id,
-#include "config/levers.def"
-#undef LEVER
-    LEVER_COUNT
-};
-
-const char *lever_name(enum lever_id id);
 
 /* A model on a backend, as routes name it: "openai/gpt-5.5". */
 struct target {
