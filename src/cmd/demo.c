@@ -1,14 +1,13 @@
 /* `equipoise demo`: modelled backends, the gateway, a day's workload over real sockets, and the report. Everything that
  * a figure here rests on is modelled: answers, times, prices. What is real is the gateway: it does not know. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "cmd/probe.h"
 #include "cmd/stand.h"
@@ -152,15 +151,6 @@ crowd_stopped(void *context, struct world *world)
     demo->customers = NULL;
 }
 
-static struct application *
-no_application(void *context, struct world *world, size_t listener)
-{
-    (void)context;
-    (void)world;
-    (void)listener;
-    return NULL;
-}
-
 static int
 start_crowd(struct demo *demo)
 {
@@ -168,7 +158,6 @@ start_crowd(struct demo *demo)
                                    .log = &demo->log,
                                    .context = demo,
                                    .worker_started = crowd_started,
-                                   .application = no_application,
                                    .worker_stopped = crowd_stopped,
                                    .drain_us = USEC_PER_S};
     char problem[LIVE_PROBLEM_SIZE];
@@ -195,27 +184,6 @@ show_progress(const struct demo *demo, const struct customers_counts *counts, bo
             (unsigned long long)counts->useful, (unsigned long long)counts->checked, terminal ? "" : "\n");
 }
 
-static sigset_t
-stop_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    return set;
-}
-
-/* Waits so long, or until the user wants to stop: then true. The signals are blocked in all threads. */
-static bool
-stopped_within(usec span_us)
-{
-    const struct timespec span = {.tv_sec = span_us / USEC_PER_S, .tv_nsec = span_us % USEC_PER_S * 1000};
-    sigset_t set = stop_signals();
-
-    return sigtimedwait(&set, NULL, &span) > 0;
-}
-
 /* False if the user stopped it. A line that is written over on a terminal; else one now and then. */
 static bool
 wait_for_customers(struct demo *demo)
@@ -225,7 +193,7 @@ wait_for_customers(struct demo *demo)
     uint64_t shown = 0;
 
     while (!customers_done(demo->customers)) {
-        if (stopped_within(STEP_US))
+        if (interrupt_within(STEP_US))
             return false;
         customers_counts(demo->customers, &counts);
         if (!terminal && counts.ended < shown + demo->requests / 5)
@@ -266,7 +234,7 @@ stay(struct demo *demo)
         "  equipoise explain ID --data %s        # the x-equipoise-id of an answer\n"
         "  curl %s/metrics\n",
         stand_url(demo->stand), demo_key, demo->data, stand_admin_url(demo->stand));
-    while (!stopped_within(USEC_PER_S))
+    while (!interrupt_within(USEC_PER_S))
         continue;
 }
 
@@ -312,9 +280,8 @@ static int
 run(struct demo *demo)
 {
     int exit_status = CMD_FAILED;
-    sigset_t set = stop_signals();
 
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads, which inherit it */
+    interrupt_hold(); /* before there are threads, which inherit it */
     demo->log = log_to_stderr(LOG_WARN);
     strcpy(demo->data, "/tmp/equipoise-demo-XXXXXX");
     if (mkdtemp(demo->data) == NULL) {

@@ -133,18 +133,6 @@ find_provider(const struct quote *quote, yyjson_val *root, struct quoted *quoted
     return provider;
 }
 
-static struct cost
-unknown(const char *why)
-{
-    return (struct cost){.input = USD_UNKNOWN,
-                         .output = USD_UNKNOWN,
-                         .cache_read = USD_UNKNOWN,
-                         .cache_write = USD_UNKNOWN,
-                         .other = USD_UNKNOWN,
-                         .total = USD_UNKNOWN,
-                         .why_unknown = why};
-}
-
 static void
 price_answer(const struct quote *quote, yyjson_val *root, struct quoted *quoted)
 {
@@ -152,7 +140,7 @@ price_answer(const struct quote *quote, yyjson_val *root, struct quoted *quoted)
 
     *quoted = (struct quoted){0};
     usage_init(&quoted->usage);
-    quoted->cost = unknown(quoted->why);
+    quoted->cost = cost_unknown(quoted->why);
     quoted->provider = find_provider(quote, root, quoted);
     if (quoted->provider == NULL)
         return;
@@ -162,7 +150,7 @@ price_answer(const struct quote *quote, yyjson_val *root, struct quoted *quoted)
     if (quote->model != NULL)
         quoted->model = slice_of(quote->model);
     if (quoted->model.data == NULL) {
-        quoted->cost = unknown("the answer names no model");
+        quoted->cost = cost_unknown("the answer names no model");
         return;
     }
     quoted->price = prices_resolve(quote->book, NULL, quoted->provider, quoted->model);

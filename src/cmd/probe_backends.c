@@ -146,16 +146,6 @@ ask_all(void *context, struct world *world)
             ask(&probing->inquiries[i]);
 }
 
-/* There are no listeners, so nobody asks for it. */
-static struct application *
-no_application(void *context, struct world *world, size_t listener)
-{
-    (void)context;
-    (void)world;
-    (void)listener;
-    return NULL;
-}
-
 /* What the command prints, trimmed; NULL if it fails or prints nothing. */
 static char *
 run_command(const char *command)
@@ -212,8 +202,7 @@ prepare(struct probing *probing, struct inquiry *inquiry, struct probe_result *r
 static void
 run(struct probing *probing)
 {
-    struct live_options options = {
-        .workers = 1, .context = probing, .worker_started = ask_all, .application = no_application};
+    struct live_options options = {.workers = 1, .context = probing, .worker_started = ask_all};
     char problem[LIVE_PROBLEM_SIZE];
 
     if (probing->left == 0)

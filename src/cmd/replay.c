@@ -1,7 +1,6 @@
 /* equipoise replay: what a configuration would have cost over traffic that is known, and how fast it would have been. */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cmd/files.h"
+#include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "cmd/replay_report.h"
 #include "cmd/replay_trace.h"
@@ -103,27 +103,6 @@ parse_wanted(struct wanted *wanted)
 
 /* Running */
 
-static sigset_t
-stop_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    return set;
-}
-
-/* Has the user asked to stop? The signals are blocked. */
-static bool
-wants_to_stop(void)
-{
-    const struct timespec now = {0};
-    sigset_t set = stop_signals();
-
-    return sigtimedwait(&set, NULL, &now) > 0;
-}
-
 static void
 show_progress(const struct replay_world *world, const struct replay_trace *trace)
 {
@@ -152,7 +131,7 @@ run_world(struct replay_world *world, const struct replay_trace *trace)
     usec shown_us = clock_now_us();
 
     while (!stopped && replay_world_run(world, STEPS_A_LOOK)) {
-        stopped = wants_to_stop();
+        stopped = interrupt_within(0);
         if (!terminal || clock_now_us() - shown_us < SHOW_US)
             continue;
         shown_us = clock_now_us();
@@ -271,14 +250,13 @@ list_engines(void)
 static int
 run(struct wanted *wanted, const char *path)
 {
-    const sigset_t set = stop_signals();
     struct replay_trace trace;
     int exit_status;
 
     if (!parse_wanted(wanted) || !replay_engines_know(wanted->settings.engine))
         return CMD_USAGE;
     if (strcmp(path, "-") != 0) /* a pipe may be silent for long, and must not keep the user waiting */
-        sigprocmask(SIG_BLOCK, &set, NULL);
+        interrupt_hold();
     exit_status = replay_trace_open(&trace, path, &wanted->trace);
     if (exit_status == CMD_FINE)
         exit_status = replay(wanted, &trace);

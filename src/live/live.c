@@ -227,7 +227,7 @@ live_new(const struct live_options *options, struct live **out, char *problem)
     struct live *live = must_calloc(1, sizeof(*live));
     enum status status = OK;
 
-    ENSURE(options->workers >= 1 && options->application != NULL);
+    ENSURE(options->workers >= 1 && (options->application != NULL || options->listener_count == 0));
     signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a full disk, not the end (setrlimit(2)) */
     live->options = *options;

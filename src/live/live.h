@@ -38,7 +38,8 @@ struct live_options {
 
     /* On the worker's thread before it serves anything; may be NULL. */
     void (*worker_started)(void *context, struct world *world);
-    /* The application behind that listener on that worker, which has started; the same one for several is fine. */
+    /* The application behind that listener on that worker, which has started; the same one for several is fine.
+     * NULL: there are no listeners. */
     struct application *(*application)(void *context, struct world *world, size_t listener);
     /* On the worker's thread when it begins to drain: what would keep it busy and serves no client ends here. May be
      * NULL. */

@@ -433,6 +433,16 @@ stream_end_writing(struct stream *stream)
 }
 
 static void
+be_open(struct stream *stream)
+{
+    stream->state = STREAM_OPEN;
+    update_interest(stream);
+    if (stream->unsent > 0 && !list_linked(&stream->dirty))
+        list_append(&stream->world->dirty, &stream->dirty);
+    stream->events->connected(stream);
+}
+
+static void
 handshake(struct stream *stream)
 {
     char why[TLS_WORDS_SIZE];
@@ -446,11 +456,7 @@ handshake(struct stream *stream)
         stream->events->broken(stream, why);
         return;
     }
-    stream->state = STREAM_OPEN;
-    update_interest(stream);
-    if (stream->unsent > 0 && !list_linked(&stream->dirty))
-        list_append(&stream->world->dirty, &stream->dirty);
-    stream->events->connected(stream);
+    be_open(stream);
     /* The peer's first bytes may have come with the end of the handshake. */
     if (stream->state == STREAM_OPEN && stream->reading && SSL_has_pending(stream->ssl))
         stream->events->readable(stream);
@@ -474,11 +480,7 @@ connected(struct stream *stream)
         handshake(stream);
         return;
     }
-    stream->state = STREAM_OPEN;
-    update_interest(stream);
-    if (stream->unsent > 0 && !list_linked(&stream->dirty))
-        list_append(&stream->world->dirty, &stream->dirty);
-    stream->events->connected(stream);
+    be_open(stream);
 }
 
 /* libuv has seen an error on the socket and stopped watching it. What came before the error is still to be read. */

@@ -3,23 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "money/budget_inside.h"
+
 /* Buckets of an account that nothing claims any more, kept for clocks that jump and for whoever looks back. */
 enum { IDLE_BUCKETS_KEPT = 4 };
-
-struct budget_bucket {
-    struct budget_bucket *next; /* used less recently */
-    usec start_wall_us, end_wall_us;
-    wide_int spent, reserved, exposed;
-    uint64_t claims, unbounded, refusals;
-    unsigned shares_told;
-    bool refused_told, overrun_told;
-};
-
-struct budget_account {
-    struct budget_rule rule;
-    bool configured;
-    struct budget_bucket *buckets; /* the one used last stands first */
-};
 
 void
 budgets_init(struct budgets *budgets)
@@ -156,9 +143,8 @@ put_first(struct budget_account *account, struct budget_bucket *bucket)
     account->buckets = bucket;
 }
 
-/* The bucket of a moment, made if there is none yet. A clock that jumps, either way, finds the bucket that it left. */
-static struct budget_bucket *
-bucket_at(struct budget_account *account, usec wall_us)
+struct budget_bucket *
+budget_bucket_at(struct budget_account *account, usec wall_us)
 {
     struct budget_bucket *bucket = account->buckets;
 
@@ -181,8 +167,8 @@ narrow(wide_int amount)
     return amount > INT64_MAX ? INT64_MAX : (int64_t)amount;
 }
 
-static struct budget_info
-info_of(const struct budget_account *account, const struct budget_bucket *bucket)
+struct budget_info
+budget_info_of(const struct budget_account *account, const struct budget_bucket *bucket)
 {
     return (struct budget_info){
         .rule = account->rule,
@@ -209,7 +195,7 @@ budgets_next(struct budgets *budgets, size_t *at, usec wall_us, struct budget_in
                                      .end_wall_us = budget_window_end(account->rule.window, wall_us)};
 
         found = account->configured;
-        *out = info_of(account, bucket != NULL ? bucket : &none);
+        *out = budget_info_of(account, bucket != NULL ? bucket : &none);
     }
     lock_drop(&budgets->lock);
     return found;
@@ -217,9 +203,9 @@ budgets_next(struct budgets *budgets, size_t *at, usec wall_us, struct budget_in
 
 /* Events */
 
-static void
-put_event(struct budgets *budgets, enum budget_event_kind kind, unsigned share_ppm,
-          const struct budget_account *account, const struct budget_bucket *bucket)
+void
+budget_put_event(struct budgets *budgets, enum budget_event_kind kind, unsigned share_ppm,
+                 const struct budget_account *account, const struct budget_bucket *bucket)
 {
     if (budgets->event_count == BUDGET_EVENTS_MOST) { /* the oldest goes */
         budgets->event_first = (budgets->event_first + 1) % BUDGET_EVENTS_MOST;
@@ -227,7 +213,7 @@ put_event(struct budgets *budgets, enum budget_event_kind kind, unsigned share_p
         budgets->events_lost++;
     }
     budgets->events[(budgets->event_first + budgets->event_count++) % BUDGET_EVENTS_MOST] =
-        (struct budget_event){kind, share_ppm, info_of(account, bucket)};
+        (struct budget_event){kind, share_ppm, budget_info_of(account, bucket)};
 }
 
 static bool
@@ -236,12 +222,12 @@ reached(const struct budget_account *account, const struct budget_bucket *bucket
     return bucket->spent * 1000000 >= (wide_int)account->rule.limit * share_ppm;
 }
 
-static void
-tell_shares(struct budgets *budgets, const struct budget_account *account, struct budget_bucket *bucket)
+void
+budget_tell_shares(struct budgets *budgets, const struct budget_account *account, struct budget_bucket *bucket)
 {
     while (bucket->shares_told < budgets->share_count &&
            reached(account, bucket, budgets->shares_ppm[bucket->shares_told]))
-        put_event(budgets, BUDGET_SHARE_REACHED, budgets->shares_ppm[bucket->shares_told++], account, bucket);
+        budget_put_event(budgets, BUDGET_SHARE_REACHED, budgets->shares_ppm[bucket->shares_told++], account, bucket);
 }
 
 size_t
@@ -263,7 +249,7 @@ budgets_take_events(struct budgets *budgets, struct budget_event *out, size_t mo
 static void
 set_spent(const struct budgets *budgets, struct budget_account *account, usec wall_us, int64_t spent)
 {
-    struct budget_bucket *bucket = bucket_at(account, wall_us);
+    struct budget_bucket *bucket = budget_bucket_at(account, wall_us);
 
     ENSURE(spent >= 0);
     bucket->spent = spent;
@@ -311,247 +297,6 @@ budgets_foresee(struct budgets *budgets, const struct budget_rule *rule, usec wa
         set_spent(budgets, account, wall_us, spent);
     }
     lock_drop(&budgets->lock);
-}
-
-/* Claims */
-
-static void
-add_line(struct budgets *budgets, struct budget_claim *claim, usec wall_us, const struct budget_rule *rule)
-{
-    struct budget_account *account = map_get(&budgets->by_identity, rule->identity);
-    struct budget_line *line = &claim->lines[claim->count];
-
-    if (account == NULL || !account->configured)
-        return;
-    *line = (struct budget_line){account, bucket_at(account, wall_us)};
-    line->bucket->claims++;
-    claim->count++;
-}
-
-bool
-budgets_claim(struct budgets *budgets, struct budget_claim *claim, struct budget_line *lines, usec wall_us,
-              const struct budget_rules *rules, size_t rules_count)
-{
-    ENSURE(claim->count == 0 && !list_linked(&claim->link));
-    claim->lines = lines;
-    lock_take(&budgets->lock);
-    for (size_t i = 0; i < rules_count; i++)
-        for (size_t j = 0; j < rules[i].count; j++)
-            add_line(budgets, claim, wall_us, &rules[i].all[j]);
-    if (claim->count > 0)
-        list_append(&budgets->claims, &claim->link);
-    lock_drop(&budgets->lock);
-    return claim->count > 0;
-}
-
-bool
-budget_claim_has(const struct budget_claim *claim, enum budget_unit unit)
-{
-    for (size_t i = 0; i < claim->count; i++)
-        if (claim->lines[i].account->rule.unit == unit)
-            return true;
-    return false;
-}
-
-/* What the line's bucket would still take of its unit for this claim. May be negative. */
-static wide_int
-room_of(const struct budget_claim *claim, const struct budget_line *line)
-{
-    return line->account->rule.limit - line->bucket->spent - line->bucket->reserved +
-           claim->reserved.of[line->account->rule.unit];
-}
-
-static void
-find_room(const struct budget_claim *claim, struct budget_amounts *out)
-{
-    for (unsigned unit = 0; unit < BUDGET_UNITS; unit++)
-        out->of[unit] = INT64_MAX;
-    for (size_t i = 0; i < claim->count; i++) {
-        wide_int room = claim->lines[i].account->configured ? room_of(claim, &claim->lines[i]) : INT64_MAX;
-        int64_t *least = &out->of[claim->lines[i].account->rule.unit];
-
-        if (room < *least)
-            *least = room > INT64_MIN / 2 ? (int64_t)room : INT64_MIN / 2;
-    }
-}
-
-/* Of the accounts that do not take it, the one whose window ends last: nothing is gained by asking again before. */
-static const struct budget_line *
-find_obstacle(const struct budget_claim *claim, const struct budget_amounts *wanted)
-{
-    const struct budget_line *obstacle = NULL;
-
-    for (size_t i = 0; i < claim->count; i++) {
-        const struct budget_line *line = &claim->lines[i];
-        enum budget_unit unit = line->account->rule.unit;
-
-        if (!line->account->configured || wanted->of[unit] <= claim->reserved.of[unit] ||
-            wanted->of[unit] <= room_of(claim, line))
-            continue;
-        if (obstacle == NULL || line->bucket->end_wall_us > obstacle->bucket->end_wall_us)
-            obstacle = line;
-    }
-    return obstacle;
-}
-
-static void
-hold_amounts(struct budget_claim *claim, const struct budget_amounts *wanted)
-{
-    for (size_t i = 0; i < claim->count; i++) {
-        enum budget_unit unit = claim->lines[i].account->rule.unit;
-
-        claim->lines[i].bucket->reserved += wanted->of[unit] - claim->reserved.of[unit];
-    }
-    claim->reserved = *wanted;
-}
-
-bool
-budgets_reserve(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *wanted, bool force,
-                struct budget_obstacle *obstacle)
-{
-    struct budget_amounts amounts = *wanted;
-    const struct budget_line *tight;
-
-    for (unsigned unit = 0; unit < BUDGET_UNITS; unit++)
-        ENSURE(amounts.of[unit] >= 0);
-    if (claim->request_spent)
-        amounts.of[BUDGET_REQUESTS] = 0;
-    lock_take(&budgets->lock);
-    tight = force ? NULL : find_obstacle(claim, &amounts);
-    if (tight == NULL) {
-        hold_amounts(claim, &amounts);
-    } else {
-        obstacle->info = info_of(tight->account, tight->bucket);
-        obstacle->line = (size_t)(tight - claim->lines);
-        find_room(claim, &obstacle->room);
-    }
-    lock_drop(&budgets->lock);
-    return tight == NULL;
-}
-
-static void
-set_exposure(struct budget_claim *claim, const struct budget_amounts *more, bool unbounded)
-{
-    for (size_t i = 0; i < claim->count; i++) {
-        struct budget_bucket *bucket = claim->lines[i].bucket;
-        enum budget_unit unit = claim->lines[i].account->rule.unit;
-
-        bucket->exposed += more->of[unit] - claim->exposed.of[unit];
-        if (unit != BUDGET_REQUESTS)
-            bucket->unbounded += (uint64_t)unbounded - (uint64_t)claim->unbounded;
-    }
-    claim->exposed = *more;
-    claim->unbounded = unbounded;
-}
-
-void
-budgets_expose(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *more, bool unbounded)
-{
-    lock_take(&budgets->lock);
-    set_exposure(claim, more, unbounded);
-    lock_drop(&budgets->lock);
-}
-
-void
-budgets_room(struct budgets *budgets, const struct budget_claim *claim, struct budget_amounts *out)
-{
-    lock_take(&budgets->lock);
-    find_room(claim, out);
-    lock_drop(&budgets->lock);
-}
-
-void
-budgets_count_refusal(struct budgets *budgets, const struct budget_claim *claim, const struct budget_obstacle *obstacle)
-{
-    const struct budget_line *line = &claim->lines[obstacle->line];
-
-    lock_take(&budgets->lock);
-    line->bucket->refusals++;
-    if (!line->bucket->refused_told)
-        put_event(budgets, BUDGET_REFUSED, 0, line->account, line->bucket);
-    line->bucket->refused_told = true;
-    lock_drop(&budgets->lock);
-}
-
-static bool
-tell_overrun(struct budgets *budgets, const struct budget_claim *claim, const struct budget_line *line, int64_t actual)
-{
-    struct budget_bucket *bucket = line->bucket;
-
-    if (actual <= claim->reserved.of[line->account->rule.unit] || bucket->spent <= line->account->rule.limit)
-        return false;
-    if (!bucket->overrun_told)
-        put_event(budgets, BUDGET_OVERRUN, 0, line->account, bucket);
-    bucket->overrun_told = true;
-    return true;
-}
-
-bool
-budgets_post(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual)
-{
-    static const struct budget_amounts nothing;
-    struct budget_amounts amounts = *actual;
-    bool overrun = false;
-
-    if (claim->request_spent)
-        amounts.of[BUDGET_REQUESTS] = 0;
-    lock_take(&budgets->lock);
-    for (size_t i = 0; i < claim->count; i++) {
-        const struct budget_line *line = &claim->lines[i];
-        int64_t amount = amounts.of[line->account->rule.unit];
-
-        ENSURE(amount >= 0);
-        line->bucket->spent += amount;
-        tell_shares(budgets, line->account, line->bucket);
-        overrun |= tell_overrun(budgets, claim, line, amount);
-    }
-    claim->request_spent |= amounts.of[BUDGET_REQUESTS] > 0;
-    hold_amounts(claim, &nothing);
-    set_exposure(claim, &nothing, false);
-    lock_drop(&budgets->lock);
-    return overrun;
-}
-
-void
-budgets_release(struct budgets *budgets, struct budget_claim *claim)
-{
-    static const struct budget_amounts nothing;
-
-    if (claim->count == 0)
-        return;
-    lock_take(&budgets->lock);
-    hold_amounts(claim, &nothing);
-    set_exposure(claim, &nothing, false);
-    for (size_t i = 0; i < claim->count; i++) {
-        ENSURE(claim->lines[i].bucket->claims > 0);
-        claim->lines[i].bucket->claims--;
-    }
-    list_remove(&claim->link);
-    claim->count = 0;
-    lock_drop(&budgets->lock);
-}
-
-bool
-budgets_tightest(struct budgets *budgets, const struct budget_claim *claim, enum budget_unit unit,
-                 struct budget_info *out)
-{
-    const struct budget_line *tightest = NULL;
-    wide_int least = 0;
-
-    lock_take(&budgets->lock);
-    for (size_t i = 0; i < claim->count; i++) {
-        const struct budget_line *line = &claim->lines[i];
-        wide_int left = line->account->rule.limit - line->bucket->spent - line->bucket->reserved;
-
-        if (line->account->rule.unit != unit || (tightest != NULL && left >= least))
-            continue;
-        tightest = line;
-        least = left;
-    }
-    if (tightest != NULL)
-        *out = info_of(tightest->account, tightest->bucket);
-    lock_drop(&budgets->lock);
-    return tightest != NULL;
 }
 
 /* Checks */

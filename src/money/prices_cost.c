@@ -410,8 +410,8 @@ has_tiers(const struct rates *rates)
     return false;
 }
 
-static struct cost
-unknown(const char *why)
+struct cost
+cost_unknown(const char *why)
 {
     return (struct cost){.input = USD_UNKNOWN,
                          .output = USD_UNKNOWN,
@@ -458,7 +458,7 @@ total_of(const struct sums *sums)
         usd_sum_total(&sums->cache_write, &cost.cache_write) != OK ||
         usd_sum_total(&sides[USAGE_OTHER], &cost.other) != OK || usd_add(cost.input, cost.output, &cost.total) != OK ||
         usd_add(cost.total, cost.other, &cost.total) != OK)
-        return unknown("the amount is too large to be kept");
+        return cost_unknown("the amount is too large to be kept");
     return cost;
 }
 
@@ -473,22 +473,22 @@ prices_cost(const struct price *price, const struct price_terms *terms, const st
     const char *fault;
 
     if (price == NULL)
-        return unknown("the price book has no price for this model");
+        return cost_unknown("the price book has no price for this model");
     if (usage->exactness == USAGE_UNKNOWN)
-        return unknown("the usage is not known");
+        return cost_unknown("the usage is not known");
     find_rates(price, &context, &rates);
     if (rates.fault != NULL)
-        return unknown(rates.fault);
+        return cost_unknown(rates.fault);
     fault = share_out(&rates, usage, present, shares);
     if (fault == NULL && has_tiers(&rates) && !usage_reports(usage, USAGE_input_tokens))
         fault = fault_of_missing(present, USAGE_input_tokens);
     if (fault != NULL)
-        return unknown(fault);
+        return cost_unknown(fault);
     for (uint64_t left = rates.kinds; left != 0; left &= left - 1) {
         unsigned kind = first_of(left);
 
         if (add_amount(&rates, kind, shares[kind], usage->input_tokens, &sums) != OK)
-            return unknown("the amount is too large to be kept");
+            return cost_unknown("the amount is too large to be kept");
     }
     return total_of(&sums);
 }
