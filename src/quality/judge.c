@@ -52,14 +52,12 @@ trim(struct slice text)
     return text;
 }
 
-/* Without white space around it and one full stop at its end; an ellipsis stays. */
+/* Without white space around it and one full stop at its end. */
 static struct slice
 without_end(struct slice text)
 {
     text = trim(text);
-    if (slice_ends(text, ".") && !slice_ends(text, ".."))
-        text = trim(slice_first(text, text.len - 1));
-    return text;
+    return slice_ends(text, ".") ? trim(slice_first(text, text.len - 1)) : text;
 }
 
 static bool

@@ -59,9 +59,10 @@ expect_full() {
 }
 
 commands=$(sed -n 's/^COMMAND("\([a-z]*\)".*/\1/p' "$root/src/cmd/commands.def")
-# Every command that reads options, those of `keys` and `prices` by two words.
+# Every command that reads options, those of `eval`, `keys` and `prices` by two words.
 leaves=$(for command in $commands; do
     case $command in
+    eval) echo 'eval cache' ;;
     keys) echo 'keys add' ;;
     prices) printf 'prices list\nprices lint\nprices quote\n' ;;
     *) echo "$command" ;;
@@ -212,6 +213,39 @@ prices() {
     expect_eq 3 'error' prices lint bad.yaml
     expect_json prices list --json
     expect_json prices quote --provider openai answer
+}
+
+# What the command makes of pairs, whatever the embedder thinks of them: the texts are all different words, or the same.
+evaluations() {
+    for i in $(seq 300); do
+        printf '{"text_a":"where is house %s","text_b":"where is house %s","label":1}\n' $i $i
+        printf '{"text_a":"where is house %s","text_b":"how do I bake bread","label":false,"more":[1]}\n\n' $i
+    done >pairs.jsonl
+    gzip -c pairs.jsonl >pairs.jsonl.gz
+    { cat pairs.jsonl; echo '{"text_a":"x","text_b":"y","label":2}'; } >label.jsonl
+    { head -1 pairs.jsonl; echo '{"text_a":"x"}'; } >half.jsonl
+    { head -1 pairs.jsonl; printf '{"text_a":'; } >cut.jsonl
+    head -c 1000 pairs.jsonl.gz >cut.jsonl.gz
+    expect_eq 2 'which pairs' eval cache
+    expect_eq 2 '[-]-orders wants a number from 1' eval cache --pairs pairs.jsonl --orders 0
+    expect_eq 2 '[-]-passes wants a number from 1' eval cache --pairs pairs.jsonl --passes 1001
+    expect_eq 2 '[-]-confidence wants a share' eval cache --pairs pairs.jsonl --confidence 100%
+    expect_eq 1 'none.jsonl: error: cannot be opened' eval cache --pairs none.jsonl
+    expect_eq 1 'label.jsonl:901: error: expected label, 0 or 1' eval cache --pairs label.jsonl
+    expect_eq 1 'half.jsonl:2: error: expected text_a and text_b' eval cache --pairs half.jsonl
+    expect_eq 1 'cut.jsonl:2: error' eval cache --pairs cut.jsonl
+    expect_eq 1 'damaged or cut off' eval cache --pairs cut.jsonl.gz
+    expect_eq 1 'it holds no pairs' eval cache --pairs /dev/null
+    expect_eq 0 '600 pairs of pairs.jsonl, 50.0 % of them the same; AUC 1.0000' eval cache --pairs pairs.jsonl
+    expect_json eval cache --pairs pairs.jsonl --json
+    eq eval cache --pairs pairs.jsonl --seed 3 --orders 7 --passes 2 >1.text
+    eq eval cache --pairs pairs.jsonl.gz --seed 3 --orders 7 --passes 2 | sed 's/jsonl.gz/jsonl/' >2.text
+    eq eval cache --pairs - --seed 3 --orders 7 --passes 2 <pairs.jsonl | sed 's/standard input/pairs.jsonl/' >3.text
+    for other in 2.text 3.text; do
+        checks=$((checks + 1))
+        cmp 1.text $other >out 2>&1 && [ -s 1.text ] || fail "eval cache: 1.text differs from $other"
+    done
+    expect_full eval cache --pairs pairs.jsonl --orders 1
 }
 
 # The same trace and seed give the same bytes, in each of its forms, from a file or through a pipe, compressed or not.
@@ -453,7 +487,7 @@ twin_alone() {
     kill -TERM "$process"
 }
 
-for group in traces usage helps man_page configurations prices replay full_disk colours no_ledger running other_ledgers twin_alone; do
+for group in traces usage helps man_page configurations prices evaluations replay full_disk colours no_ledger running other_ledgers twin_alone; do
     $group
 done
 echo "result: $checks checks, $failures failed"

@@ -120,6 +120,7 @@ json_is_compared_field_by_field(void **state)
     expect(&rule, "{\"a\": \"x\"}", "{\"a\": \"X\"}", NOT);
     expect(&rule, "{\"a\": 1}", "{\"a\": 1, \"b\": 2}", NOT);
     expect(&rule, "{\"a\": 1, \"b\": 2}", "{\"a\": 1}", NOT);
+    expect(&rule, "{\"a\": 1}", "{\"b\": 1}", NOT);
     expect(&rule, "{\"a\": 1, \"a\": 1}", "{\"a\": 1, \"b\": 2}", NOT);
     expect(&rule, "{\"ab\": 1, \"a\": 2}", "{\"a\": 2, \"ab\": 1}", ACCEPTABLE);
     expect(&rule, "[1, 2]", "[2, 1]", NOT);
