@@ -19,6 +19,9 @@ echo "Engine: step times against measured ones"
 cmake --build "$top/build/release" --target eval_engine_fit >/dev/null || { echo "eval: eval_engine_fit does not build" >&2; exit 1; }
 "$top/eval/engine.py" --program "$top/build/release/eval_engine_fit" --shared "$shared" || failed=1
 echo
+echo "Semantic cache: labelled pairs, and what evidence would have served of them"
+"$top/eval/pairs.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
+echo
 echo "Replays: public traces through the gateway, over modelled engines"
 "$top/eval/replay.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 exit $failed
