@@ -222,25 +222,38 @@ put_scope(struct form *form, const struct canonical_scope *scope, char purpose)
     put_bytes(form, 'H', scope->headers);
 }
 
-static enum status
-hash_form(const struct canonical_scope *scope, char purpose, struct form *form, yyjson_val *root, struct digest *out)
+static void
+begin_form(struct form *form, struct hasher *own)
 {
-    struct hasher own = {0};
-    enum status status;
+    if (form->hasher != NULL)
+        return;
+    hasher_init(own);
+    form->hasher = own;
+}
 
-    if (form->hasher == NULL) {
-        hasher_init(&own);
-        form->hasher = &own;
-    }
-    hasher_begin_keyed(form->hasher, scope->secret);
-    put_scope(form, scope, purpose);
-    status = put_value(form, root, 0);
-    flush(form);
-    *out = hasher_end_keyed(form->hasher, scope->secret);
+static void
+end_form(struct form *form, struct hasher *own)
+{
     buffer_free(&form->out);
     free(form->members);
-    if (own.context != NULL)
-        hasher_free(&own);
+    if (form->hasher == own)
+        hasher_free(own);
+}
+
+/* `left_out` counts as if it were not there but for its place. */
+static enum status
+hash_value(struct form *form, const struct canonical_scope *scope, char purpose, yyjson_val *value,
+           yyjson_val *left_out, struct digest *out)
+{
+    enum status status;
+
+    form->left_out = left_out;
+    hasher_begin_keyed(form->hasher, scope->secret);
+    put_scope(form, scope, purpose);
+    status = put_value(form, value, 0);
+    flush(form);
+    *out = hasher_end_keyed(form->hasher, scope->secret);
+    form->left_out = NULL;
     return status;
 }
 
@@ -252,8 +265,68 @@ canonical_request(const struct canonical_scope *scope, enum api api, struct slic
     struct json_scratch scratch;
     yyjson_doc *doc = json_parse_exact(body, &scratch);
     yyjson_val *root = yyjson_doc_get_root(doc);
-    enum status status = yyjson_is_obj(root) ? hash_form(scope, 'q', &form, root, out) : ERR_INVALID;
+    enum status status = ERR_INVALID;
+    struct hasher own;
 
+    if (yyjson_is_obj(root)) {
+        begin_form(&form, &own);
+        status = hash_value(&form, scope, 'q', root, NULL, out);
+        end_form(&form, &own);
+    }
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* What stands behind the key of all the rest. */
+static enum status
+hash_element(struct form *form, const struct digest *secret, const struct digest *rest, yyjson_val *element,
+             struct digest *out)
+{
+    enum status status;
+
+    hasher_begin_keyed(form->hasher, secret);
+    put_bytes(form, 'e', slice_make((const char *)rest->bytes, sizeof(rest->bytes)));
+    status = put_value(form, element, 2);
+    flush(form);
+    *out = hasher_end_keyed(form->hasher, secret);
+    return status;
+}
+
+/* One element: a text, or an array of tokens; else the elements of an array, of which there is at least one. */
+static enum status
+hash_elements(struct form *form, const struct canonical_scope *scope, yyjson_val *root, yyjson_val *input,
+              struct arena *arena, struct digest **keys, size_t *count)
+{
+    bool one = !yyjson_is_arr(input) || yyjson_is_num(yyjson_arr_get_first(input));
+    yyjson_arr_iter iter = yyjson_arr_iter_with(input);
+    struct digest rest;
+    enum status status = hash_value(form, scope, 'b', root, input, &rest);
+
+    *count = one ? 1 : yyjson_arr_size(input);
+    *keys = arena_alloc(arena, *count * sizeof(struct digest));
+    for (size_t i = 0; i < *count && status == OK; i++)
+        status = hash_element(form, scope->secret, &rest, one ? input : yyjson_arr_iter_next(&iter), &(*keys)[i]);
+    return status;
+}
+
+enum status
+canonical_elements(const struct canonical_scope *scope, struct slice body, size_t most, struct hasher *hasher,
+                   struct arena *arena, struct digest **keys, size_t *count)
+{
+    struct form form = {.api = API_EMBEDDINGS, .hasher = hasher};
+    struct json_scratch scratch;
+    yyjson_doc *doc = json_parse_exact(body, &scratch);
+    yyjson_val *root = yyjson_doc_get_root(doc), *input = yyjson_obj_get(root, "input");
+    enum status status = yyjson_is_obj(root) ? ERR_NOT_FOUND : ERR_INVALID;
+    struct hasher own;
+
+    if (yyjson_is_arr(input) && !yyjson_is_num(yyjson_arr_get_first(input)) && yyjson_arr_size(input) > most) {
+        status = ERR_LIMIT;
+    } else if (yyjson_is_str(input) || yyjson_arr_size(input) > 0) {
+        begin_form(&form, &own);
+        status = hash_elements(&form, scope, root, input, arena, keys, count);
+        end_form(&form, &own);
+    }
     yyjson_doc_free(doc);
     return status;
 }
@@ -319,15 +392,17 @@ canonical_conversation(const struct canonical_scope *scope, enum api api, struct
     struct form form = {.api = api, .hasher = hasher};
     struct json_scratch scratch;
     yyjson_doc *doc = json_parse_exact(body, &scratch);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    enum status status = ERR_INVALID;
+    yyjson_val *root = yyjson_doc_get_root(doc), *turn = turn_of(api, root);
+    enum status status = yyjson_is_obj(root) ? ERR_NOT_FOUND : ERR_INVALID;
+    struct hasher own;
 
-    if (yyjson_is_obj(root)) {
-        form.left_out = turn_of(api, root);
-        status = form.left_out != NULL ? hash_form(scope, 'c', &form, root, &out->rest) : ERR_NOT_FOUND;
+    if (turn != NULL) {
+        begin_form(&form, &own);
+        status = hash_value(&form, scope, 'c', root, turn, &out->rest);
+        end_form(&form, &own);
     }
     if (status == OK)
-        out->turn = arena_copy(arena, slice_make(yyjson_get_str(form.left_out), yyjson_get_len(form.left_out)));
+        out->turn = arena_copy(arena, slice_make(yyjson_get_str(turn), yyjson_get_len(turn)));
     yyjson_doc_free(doc);
     return status;
 }

@@ -33,6 +33,12 @@ struct canonical_scope {
 enum status canonical_request(const struct canonical_scope *scope, enum api api, struct slice body,
                               struct hasher *hasher, struct digest *out) MUST_CHECK;
 
+/* Embeddings: a key for each element of `input`, in the arena, being that of a request for it alone; however many others
+ * it is sent with. ERR_NOT_FOUND: there is no element. ERR_LIMIT: more than `most`. Other errors as above. */
+enum status canonical_elements(const struct canonical_scope *scope, struct slice body, size_t most,
+                               struct hasher *hasher, struct arena *arena, struct digest **keys, size_t *count)
+    MUST_CHECK;
+
 /* The last turn of the user's, and the key of all the rest: two requests with the same `rest` differ in that turn's text
  * at most. */
 struct canonical_conversation {

@@ -193,6 +193,8 @@ read_event(struct meter *meter, struct slice event, yyjson_val *root)
     read_delta(meter, yyjson_obj_get(root, "delta"));
     if (meter->text.wanted)
         text_of_event(&meter->text, meter->api, root);
+    if (meter->stop.wanted)
+        stop_of_event(&meter->stop, meter->api, root);
     if (meter->so_far.wanted)
         stream_so_far_event(&meter->so_far, meter->api, root);
     return kind_of(meter, event, root, told_usage);

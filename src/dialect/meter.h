@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "dialect/api.h"
+#include "dialect/stop_of.h"
 #include "dialect/stream_end.h"
 #include "dialect/text_of.h"
 #include "dialect/usage.h"
@@ -24,6 +25,7 @@ struct meter {
     int64_t text_bytes;           /* output text, reasoning and tool arguments, as UTF-8 */
     int64_t answer_bytes;         /* everything */
     char model[METER_MODEL_SIZE]; /* the model that the answer names; "" if none */
+    struct stop_of stop;          /* why it stopped; only where it is wanted */
     struct text_of text;          /* what was said; only where it is wanted */
     struct stream_so_far so_far;  /* what its end must repeat, should we end it; likewise */
     struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
