@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* pthread_rwlockattr_setkind_np */
 #include "base/lock.h"
 
 #include <pthread.h>
@@ -5,6 +6,7 @@
 #include "base/status.h"
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct lock), "struct lock is too small for a mutex");
+_Static_assert(sizeof(pthread_rwlock_t) <= sizeof(struct shared_lock), "struct shared_lock is too small");
 
 static pthread_mutex_t *
 mutex(struct lock *lock)
@@ -40,6 +42,58 @@ void
 lock_drop(struct lock *lock)
 {
     int failed = pthread_mutex_unlock(mutex(lock));
+
+    ENSURE(!failed);
+}
+
+static pthread_rwlock_t *
+read_write(struct shared_lock *lock)
+{
+    return (pthread_rwlock_t *)(void *)lock->inside;
+}
+
+void
+shared_lock_init(struct shared_lock *lock)
+{
+    pthread_rwlockattr_t kind;
+    int failed = pthread_rwlockattr_init(&kind);
+
+#ifdef __GLIBC__ /* the default lets readers pass writers for ever */
+    failed |= pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
+    failed |= pthread_rwlock_init(read_write(lock), &kind);
+    failed |= pthread_rwlockattr_destroy(&kind);
+    ENSURE(!failed);
+}
+
+void
+shared_lock_destroy(struct shared_lock *lock)
+{
+    int failed = pthread_rwlock_destroy(read_write(lock));
+
+    ENSURE(!failed);
+}
+
+void
+shared_lock_take_to_read(struct shared_lock *lock)
+{
+    int failed = pthread_rwlock_rdlock(read_write(lock));
+
+    ENSURE(!failed);
+}
+
+void
+shared_lock_take_to_write(struct shared_lock *lock)
+{
+    int failed = pthread_rwlock_wrlock(read_write(lock));
+
+    ENSURE(!failed);
+}
+
+void
+shared_lock_drop(struct shared_lock *lock)
+{
+    int failed = pthread_rwlock_unlock(read_write(lock));
 
     ENSURE(!failed);
 }

@@ -12,4 +12,16 @@ void lock_destroy(struct lock *lock);
 void lock_take(struct lock *lock);
 void lock_drop(struct lock *lock);
 
+/* A lock that any number of readers hold together, or one writer alone. A writer that waits goes before readers that come
+ * later: who reads for long drops it now and then and lets writers in. Nobody takes one that he holds. */
+struct shared_lock {
+    _Alignas(8) unsigned char inside[64];
+};
+
+void shared_lock_init(struct shared_lock *lock);
+void shared_lock_destroy(struct shared_lock *lock);
+void shared_lock_take_to_read(struct shared_lock *lock);
+void shared_lock_take_to_write(struct shared_lock *lock);
+void shared_lock_drop(struct shared_lock *lock);
+
 #endif
