@@ -345,7 +345,7 @@ signs_miss_less_than_one_in_a_hundred(void **state)
 {
     (void)state;
     for (unsigned dims = 128; dims <= 256; dims *= 2) {
-        check_recall("anywhere", dims, -1, 8);
+        check_recall("anywhere", dims, -1, 6);
         check_recall("clusters", dims, -1, 50);
         check_recall("clusters", dims, 0.7F, 200);
         check_recall("few dims", dims, -1, 50);
