@@ -54,7 +54,7 @@ add(struct scored_pairs *pairs, struct scored_pair pair)
     }
     pairs->all[pairs->count++] = pair;
     pairs->same += pair.same;
-    pairs->scored += isfinite(pair.score);
+    pairs->scored += isfinite(pair.score) ? 1 : 0;
 }
 
 static enum status

@@ -61,7 +61,7 @@ request(struct stream *stream, const struct scored_pair *pair)
     }
     if (evidence_arm_of(&stream->evidence, pair->score) == ARM_NONE)
         return;
-    if (coin_falls(rng_next(&stream->rng), evidence_audit_ppm(&stream->evidence))) {
+    if (coin_falls(rng_next(&stream->rng), evidence_audit_ppm(&stream->evidence, false))) {
         audit(stream, pair);
     } else if (evidence_may_serve(&stream->evidence, pair->score, &reason) > 0) {
         stream->out.hits++;

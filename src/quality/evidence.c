@@ -135,9 +135,9 @@ evidence_may_serve(const struct evidence *evidence, double score, enum evidence_
 }
 
 uint32_t
-evidence_audit_ppm(const struct evidence *evidence)
+evidence_audit_ppm(const struct evidence *evidence, bool shadow)
 {
-    if (!evidence->begun || evidence->serving == ARM_NONE)
+    if (shadow || !evidence->begun || evidence->serving == ARM_NONE)
         return AUDIT_SHADOW_PPM;
     if (next_arm(evidence) == ARM_NONE || (double)evidence->waited >= start_labels(&evidence->terms))
         return AUDIT_STALLED_PPM;
@@ -253,7 +253,7 @@ evidence_verdict(const struct evidence *evidence)
         .serving = evidence_arm(evidence, evidence->begun ? evidence->serving : ARM_NONE),
         .next = evidence_arm(evidence, evidence->begun ? next_arm(evidence) : ARM_NONE),
         .suspensions = evidence->begun ? evidence->round - 1 : 0,
-        .audit_ppm = evidence_audit_ppm(evidence),
+        .audit_ppm = evidence_audit_ppm(evidence, false),
         .audits = evidence->audits,
         .failures = evidence->failures,
     };

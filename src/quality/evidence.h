@@ -85,8 +85,9 @@ const char *evidence_reason_text(enum evidence_reason reason);
  * ppm, at least the floor, at which the arm was earned. 0: it may not be served, and *reason says why. */
 uint32_t evidence_may_serve(const struct evidence *evidence, double score, enum evidence_reason *reason);
 
-/* The share of requests to audit now. Spending caps may lower it for what comes, never skip a request already drawn. */
-uint32_t evidence_audit_ppm(const struct evidence *evidence);
+/* The share of requests to audit now: all of those that are `shadow`, where the lever serves none whatever it earned.
+ * Spending caps may lower it for what comes, never skip a request already drawn. */
+uint32_t evidence_audit_ppm(const struct evidence *evidence, bool shadow);
 
 struct audit {
     double score;
@@ -119,7 +120,7 @@ struct evidence_verdict {
     enum evidence_reason reason;       /* not EVIDENCE_OUTSIDE */
     struct arm_standing serving, next; /* next: where the walk waits */
     uint32_t suspensions;
-    uint32_t audit_ppm;
+    uint32_t audit_ppm; /* where it may serve */
     uint64_t audits, failures;
 };
 

@@ -135,13 +135,13 @@ shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_
 }
 
 uint32_t
-shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms)
+shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow)
 {
     uint32_t audit_ppm = AUDIT_SHADOW_PPM;
 
     lock_take(&shared->lock);
     if (evidence_is_for(&shared->evidence, terms))
-        audit_ppm = evidence_audit_ppm(&shared->evidence);
+        audit_ppm = evidence_audit_ppm(&shared->evidence, shadow);
     lock_drop(&shared->lock);
     return audit_ppm;
 }

@@ -36,7 +36,7 @@ bool shared_evidence_sample(struct shared_evidence *shared, const struct evidenc
 
 uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
                                    enum evidence_reason *reason);
-uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms);
+uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow);
 unsigned shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms,
                                  const struct audit *audit);
 

@@ -67,7 +67,7 @@ stream_request(struct stream *stream)
     enum evidence_reason reason;
 
     stream->requests++;
-    if (coin_falls(rng_next(&stream->rng), evidence_audit_ppm(&stream->evidence))) {
+    if (coin_falls(rng_next(&stream->rng), evidence_audit_ppm(&stream->evidence, false))) {
         stream->audits++;
         return evidence_observe(&stream->evidence, &(struct audit){.score = score, .outcome = good ? 1 : 0});
     }
@@ -170,7 +170,7 @@ no_epoch_begins_without_scores_or_sense(void **state)
     assert_int_equal(evidence_may_serve(&evidence, 1, &reason), 0);
     assert_int_equal(reason, EVIDENCE_NO_EPOCH);
     assert_int_equal(evidence_observe(&evidence, &(struct audit){.score = 1, .outcome = 1}), 0);
-    assert_int_equal(evidence_audit_ppm(&evidence), PPM);
+    assert_int_equal(evidence_audit_ppm(&evidence, false), PPM);
     assert_int_equal(evidence_verdict(&evidence).reason, EVIDENCE_NO_EPOCH);
 }
 
@@ -189,9 +189,9 @@ the_coin_is_rare_only_once_the_walk_stalls(void **state)
         events = stream_request(&stream);
     assert_int_equal(events, EVENT_EARNED);
     assert_true(evidence_arm(&stream.evidence, stream.evidence.arms.start).labels > 225);
-    assert_int_equal(evidence_audit_ppm(&stream.evidence), AUDIT_SERVING_PPM);
+    assert_int_equal(evidence_audit_ppm(&stream.evidence, false), AUDIT_SERVING_PPM);
     stream_run(&stream, 20000);
-    assert_int_equal(evidence_audit_ppm(&stream.evidence), AUDIT_STALLED_PPM);
+    assert_int_equal(evidence_audit_ppm(&stream.evidence, false), AUDIT_STALLED_PPM);
 }
 
 /* Flawless answers: arm after arm is earned, and its bound is over the floor. */
@@ -205,7 +205,7 @@ good_answers_earn_arm_after_arm(void **state)
 
     (void)state;
     stream_begin(&stream, 1, &usual, perfect);
-    assert_int_equal(evidence_audit_ppm(&stream.evidence), AUDIT_SHADOW_PPM);
+    assert_int_equal(evidence_audit_ppm(&stream.evidence, false), AUDIT_SHADOW_PPM);
     while (events == 0)
         events = stream_request(&stream);
     assert_int_equal(events, EVENT_EARNED);
@@ -239,7 +239,8 @@ a_walk_stops_at_the_floor(void **state)
     while (events == 0)
         events = stream_request(&stream);
     assert_int_equal(events, EVENT_EARNED);
-    assert_int_equal(evidence_audit_ppm(&stream.evidence), AUDIT_SERVING_PPM);
+    assert_int_equal(evidence_audit_ppm(&stream.evidence, false), AUDIT_SERVING_PPM);
+    assert_int_equal(evidence_audit_ppm(&stream.evidence, true), AUDIT_SHADOW_PPM);
     assert_true(evidence_may_serve(&stream.evidence, 1, &reason) >= usual.floor_ppm);
     assert_int_equal(evidence_may_serve(&stream.evidence, 0, &reason), 0);
     assert_int_equal(reason, EVIDENCE_OUTSIDE);

@@ -62,8 +62,8 @@ an_epoch_begins_with_its_own_sample(void **state)
     assert_true(shared_evidence_may_serve(shared, &usual, 1e6, &reason) > 0);
     assert_int_equal(shared_evidence_may_serve(shared, &later, 1e6, &reason), 0);
     assert_int_equal(reason, EVIDENCE_NO_EPOCH);
-    assert_int_equal(shared_evidence_audit_ppm(shared, &later), PPM);
-    assert_true(shared_evidence_audit_ppm(shared, &usual) < PPM);
+    assert_int_equal(shared_evidence_audit_ppm(shared, &later, false), PPM);
+    assert_true(shared_evidence_audit_ppm(shared, &usual, false) < PPM);
 
     assert_int_equal(shared_evidence_observe(shared, &later, &good), 0);
     assert_int_equal(shared_evidence_verdict(shared).audits, 100);
@@ -91,7 +91,7 @@ work(void *context)
         shared_evidence_sample(shared, &usual, score);
         shared_evidence_observe(shared, &usual, &(struct audit){.score = score, .outcome = 1});
         assert_in_range(shared_evidence_may_serve(shared, &usual, score, &reason), 0, PPM);
-        assert_in_range(shared_evidence_audit_ppm(shared, &usual), AUDIT_STALLED_PPM, PPM);
+        assert_in_range(shared_evidence_audit_ppm(shared, &usual, false), AUDIT_STALLED_PPM, PPM);
         if (i % 100 == 0) {
             shared_evidence_save(shared, &saved);
             assert_int_equal(shared_evidence_restore(copy, buffer_content(&saved)), OK);
