@@ -356,6 +356,19 @@ cache_used(struct cache *cache, struct cache_entry *entry, usd saved)
     lock_drop(&shard->lock);
 }
 
+void
+cache_drop(struct cache *cache, struct cache_entry *entry)
+{
+    struct shard *shard = shard_of(cache, &entry->key);
+    struct leavers leavers = {0};
+
+    lock_take(&shard->lock);
+    if (entry->place.heap != 0)
+        take_out(shard, entry, &leavers);
+    lock_drop(&shard->lock);
+    release_all(&leavers);
+}
+
 uint64_t
 cache_purges(const struct cache *cache)
 {

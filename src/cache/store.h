@@ -28,6 +28,9 @@ struct cache_entry *cache_lookup(struct cache *cache, const struct digest *key, 
 /* Its answer was served, or would have been (shadow: saved 0): it becomes dearer to the store. */
 void cache_used(struct cache *cache, struct cache_entry *entry, usd saved);
 
+/* It turned out to be damaged: it goes, if it is still there. */
+void cache_drop(struct cache *cache, struct cache_entry *entry);
+
 /* How many purges there were. Whoever starts a call whose answer will be stored asks before. */
 uint64_t cache_purges(const struct cache *cache);
 

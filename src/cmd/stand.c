@@ -404,7 +404,7 @@ find_salt(struct stand *stand)
         cmd_complain("%s cannot be written: %s", path, strerror(errno));
         return CMD_FAILED;
     }
-    stand->gateway.salt = salt;
+    gateway_set_salt(&stand->gateway, salt);
     return CMD_FINE;
 }
 

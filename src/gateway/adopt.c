@@ -1,5 +1,7 @@
 #include "gateway/adopt.h"
 
+#include "cache/store.h"
+
 static void
 adopt(struct round *round, struct gateway_worker *worker)
 {
@@ -29,6 +31,8 @@ adoption_start(struct adoption *adoption, struct gateway *gateway, struct world 
     gateway->snapshot = snapshot_new(config, before);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
+    if (config->cache.bytes != before->config->cache.bytes)
+        cache_resize(gateway->cache, config->cache.bytes);
     adoption->snapshot = snapshot_hold(gateway->snapshot);
     snapshot_release(before);
     adoption->round.at_worker = adopt;

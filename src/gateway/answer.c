@@ -1,12 +1,13 @@
 /* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
 #include "base/text.h"
+#include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
 #include "gateway/ratelimit.h"
 
-enum { OWN_HEADERS = 10 + RATELIMIT_HEADERS };
+enum { OWN_HEADERS = 11 + RATELIMIT_HEADERS };
 
 static void
 put_header(struct http_header *headers, size_t *count, const char *name, struct slice value)
@@ -40,6 +41,8 @@ put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *
     } else {
         put_header(headers, count, "x-equipoise-source", slice_of(source_name(exchange->plan->source)));
         put_header(headers, count, "x-equipoise-model", slice_of(plan_model(exchange->plan)));
+        if (exchange->plan->source == SOURCE_CACHED)
+            put_header(headers, count, "age", cached_age(exchange));
     }
     if (flight->is_stream || flight->state != FLIGHT_COMPLETE)
         return;

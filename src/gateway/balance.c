@@ -56,10 +56,12 @@ plan_verdict(const struct plan *plan, const struct request *request, bool bypass
 }
 
 /* A price that is not known never wins over one that is. Nor does a reference of unknown price lose: nobody can say that
- * another is cheaper. */
+ * another is cheaper, unless it makes no call. */
 static bool
 plan_cheaper(const struct plan *plan, const struct plan *than)
 {
+    if (plan->target == NULL || than->target == NULL)
+        return than->target != NULL;
     if (!usd_known(than->cost))
         return usd_known(plan->cost) && than->lever != LEVER_COUNT;
     if (!usd_known(plan->cost))

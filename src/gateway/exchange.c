@@ -7,10 +7,12 @@
 #include "base/text.h"
 #include "dialect/canonical.h"
 #include "gateway/attempt.h"
+#include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
 #include "gateway/idempotency.h"
 #include "gateway/outcome.h"
+#include "gateway/repeat.h"
 #include "gateway/reserve.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
@@ -265,6 +267,8 @@ make_plans(struct exchange *exchange)
         return;
     }
     exchange->holdout = is_held_out(exchange);
+    exchange->request.key = repeat_key(exchange);
+    cached_begin(exchange);
     for (unsigned id = 0; id < LEVER_COUNT && !exchange->holdout; id++) {
         enum lever_mode mode = lever_mode_of(request, (enum lever_id)id);
 
@@ -332,6 +336,10 @@ serve(struct exchange *exchange)
 
     if (exchange->queue_us == 0)
         exchange->queue_us = world_now_us(world) - exchange->arrived_us;
+    if (exchange->plan->source == SOURCE_CACHED) {
+        cached_serve(exchange);
+        return;
+    }
     if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails) {
         exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
                          "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
@@ -450,6 +458,7 @@ settle(struct exchange *exchange)
     settle_attempt(exchange);
     reserve_release(exchange);
     settle_row(exchange);
+    cached_end(exchange);
     idempotency_end(exchange);
     if (exchange->ending == ENDING_OK)
         outcome_start(exchange);

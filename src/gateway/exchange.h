@@ -101,6 +101,8 @@ struct exchange {
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
+    bool stores;                    /* its answer may be stored for equal requests (cached.h) */
+    uint64_t purges;                /* of the store, when the present call began */
     bool booked;                    /* the present flight is among them */
     struct budget_amounts counted;  /* what budgets count of them */
     usd cost;                       /* of all booked attempts together; USD_UNKNOWN once one of them is */

@@ -1,14 +1,28 @@
 #include "gateway/gateway.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "cache/store.h"
 #include "gateway/control.h"
 #include "gateway/switches.h"
 
 void
+gateway_set_salt(struct gateway *gateway, uint64_t salt)
+{
+    char text[sizeof("equal requests ") + 20];
+    int len = snprintf(text, sizeof(text), "equal requests %" PRIu64, salt);
+
+    gateway->salt = salt;
+    gateway->secret = hash_sha256(slice_make(text, (size_t)len));
+}
+
+void
 gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt)
 {
-    *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL), .salt = salt};
+    *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL)};
+    gateway_set_salt(gateway, salt);
     experiences_init(&gateway->experiences);
     alerts_init(&gateway->alerts);
     runaways_init(&gateway->runaways);
@@ -17,6 +31,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     healths_init(&gateway->healths);
     kept_init(&gateway->kept);
+    gateway->cache = cache_new(config->cache.bytes);
 }
 
 void
@@ -29,6 +44,7 @@ gateway_free(struct gateway *gateway)
     snapshot_release(gateway->snapshot);
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
+    cache_free(gateway->cache);
     healths_free(&gateway->healths);
     experiences_free(&gateway->experiences);
 }

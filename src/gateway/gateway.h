@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "gateway/alert.h"
@@ -21,6 +22,8 @@
 
 enum { WORKERS_MOST = 256 };
 
+struct cache;
+
 struct gateway {
     struct log *log;
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
@@ -28,11 +31,13 @@ struct gateway {
     struct experiences experiences;
     struct healths healths;
     struct kept_answers kept;
+    struct cache *cache; /* answers stored for equal requests */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;
     atomic_bool bypass;
-    uint64_t salt; /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
+    uint64_t salt;        /* of conversation marks; kept with the ledger, so that a restart tears no conversation */
+    struct digest secret; /* keys what tells equal requests; made of the salt */
     struct gateway_worker *workers[WORKERS_MOST];
     unsigned worker_count;
 };
@@ -58,6 +63,9 @@ struct gateway_worker {
 /* Takes a hold on the configuration. */
 void gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt);
 void gateway_free(struct gateway *gateway);
+
+/* In place of the one it was made with; before anything is served. */
+void gateway_set_salt(struct gateway *gateway, uint64_t salt);
 
 /* The worker for a world; it and its application live until gateway_worker_free. Called on that worker. */
 struct gateway_worker *gateway_worker_new(struct gateway *gateway, struct world *world);

@@ -103,7 +103,7 @@ idempotency_watch(struct exchange *exchange, struct flight *flight)
         flight->keep = kept_new(exchange->request.config->limits.answer_max);
 }
 
-/* The whole answer, if it is one to give again. The flight lets go of it. */
+/* The whole answer, if it is one to give again; held for the caller. */
 static struct kept_answer *
 take_answer(struct exchange *exchange)
 {
@@ -113,7 +113,7 @@ take_answer(struct exchange *exchange)
     if (answer == NULL || exchange->ending != ENDING_OK || flight->state != FLIGHT_COMPLETE || flight->status >= 300 ||
         answer->too_long)
         return NULL;
-    flight->keep = NULL;
+    kept_hold(answer);
     answer->id = exchange->id;
     answer->target = arena_strdup(&answer->arena, plan_model(exchange->plan));
     flight_keep_head(flight, answer);

@@ -54,8 +54,8 @@ kept_add(struct kept_answer *answer, struct kept_chunk chunk)
     answer->len += chunk.bytes->len;
 }
 
-static struct kept_answer *
-hold_answer(struct kept_answer *answer)
+struct kept_answer *
+kept_hold(struct kept_answer *answer)
 {
     unsigned before = atomic_fetch_add_explicit(&answer->holders, 1, memory_order_relaxed);
 
@@ -186,7 +186,7 @@ kept_take(struct kept_answers *all, struct slice name, uint64_t mark, usec now_u
     } else if (key->answer == NULL) {
         state = KEPT_BUSY;
     } else {
-        *answer = hold_answer(key->answer);
+        *answer = kept_hold(key->answer);
         state = KEPT_HERE;
     }
     lock_drop(&all->lock);

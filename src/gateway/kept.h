@@ -38,6 +38,7 @@ struct kept_answer {
 
 struct kept_answer *kept_new(size_t most);
 void kept_add(struct kept_answer *answer, struct kept_chunk chunk); /* takes its own hold */
+struct kept_answer *kept_hold(struct kept_answer *answer);          /* once it is gathered */
 void kept_release(struct kept_answer *answer);                      /* NULL is fine */
 
 /* The store */

@@ -357,5 +357,6 @@ reach_strike(const struct exchange *exchange, struct plans *plans)
     else if (exchange->said.retry_after_us == 0 || exchange->view->config->observe)
         plan->tried_seats |= seat_bit(exchange->seat);
     for (size_t i = 0; i < plans->count && exchange->said.spend_limit; i++)
-        plans->all[i].tried |= same_account(plans->all[i].target->backend, plan->target->backend);
+        plans->all[i].tried |=
+            plans->all[i].target != NULL && same_account(plans->all[i].target->backend, plan->target->backend);
 }

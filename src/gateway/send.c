@@ -1,5 +1,6 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
+#include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/destination.h"
 #include "gateway/exchange.h"
@@ -131,6 +132,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     flight->context = exchange;
     outcome_gather(exchange, flight);
     idempotency_watch(exchange, flight);
+    cached_watch(exchange, flight);
     ceiling_watch(exchange, flight);
     exchange->booked = false;
     cursor_join(&exchange->cursor, flight, wake);

@@ -447,7 +447,7 @@ learn(const struct exchange *exchange)
 
     if ((reserve_transforms(exchange) & (unsigned)TRANSFORM_ENDED) != 0)
         return; /* its length and time are ours */
-    if (exchange->ending != ENDING_OK || flight == NULL || exchange->plan == NULL ||
+    if (exchange->ending != ENDING_OK || exchange->try_count == 0 || flight == NULL || exchange->plan == NULL ||
         exchange->identity.api == API_PASSTHROUGH)
         return;
     experience_learn(exchange->plan->facts->experience,

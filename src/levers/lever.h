@@ -4,9 +4,11 @@
 #ifndef LEVERS_LEVER_H
 #define LEVERS_LEVER_H
 
+#include "base/hash.h"
 #include "dialect/request.h"
 #include "levers/plan.h"
 
+struct cache;
 struct facts_source;
 
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
@@ -17,7 +19,10 @@ struct request {
     const struct request_facts *facts;
     struct slice body;
     const struct tenant_config *tenant;
-    uint64_t conversation; /* the same for all turns of one; 0: none known */
+    const struct digest *key; /* equal requests have equal ones; NULL: each wants an answer of its own */
+    struct cache *cache;      /* where stored answers may be looked up; NULL: nowhere */
+    usec age_most_us;         /* the oldest that will do; USEC_NEVER: any */
+    uint64_t conversation;    /* the same for all turns of one; 0: none known */
     usec wall_us;
     struct facts_source *targets; /* what is known of targets */
 };

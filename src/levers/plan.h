@@ -28,15 +28,18 @@ enum verdict {
 
 const char *verdict_words(enum verdict verdict);
 
+struct cache_entry;
+
 struct plan {
     enum source source;
     enum lever_id lever;         /* who made it; LEVER_COUNT: nobody, it is the reference */
     enum lever_mode mode;        /* of that lever, for this request; the reference is always on */
     const struct target *target; /* NULL, and so are the facts: it makes no call */
     const struct target_facts *facts;
-    const char *made_by; /* without a target: "backend/model" of whose answer it is */
-    usd cost;            /* expected, everything included; USD_UNKNOWN: cannot be priced */
-    usec first_token_us; /* expected at the route's percentile; 0: nothing known yet */
+    const char *made_by;        /* without a target: "backend/model" of whose answer it is */
+    struct cache_entry *cached; /* SOURCE_CACHED: that answer; held by the exchange */
+    usd cost;                   /* expected, everything included; USD_UNKNOWN: cannot be priced */
+    usec first_token_us;        /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     enum verdict verdict;

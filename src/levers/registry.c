@@ -3,12 +3,13 @@
 
 #include "base/rng.h"
 
-extern const struct lever_ops alternatives_lever;
+extern const struct lever_ops alternatives_lever, exact_cache_lever;
 
 const struct lever_ops *
 lever_ops_of(enum lever_id id)
 {
     static const struct lever_ops *const all[LEVER_COUNT] = {
+        [LEVER_EXACT_CACHE] = &exact_cache_lever,
         [LEVER_ALTERNATIVES] = &alternatives_lever,
     };
 

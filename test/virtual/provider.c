@@ -120,6 +120,19 @@ provider_text(const struct provider *provider)
 
 /* Buffered */
 
+/* But for its usage and end. */
+static void
+put_response(const struct asked *asked, struct buffer *out)
+{
+    struct buffer text = provider_text(asked->provider);
+
+    buffer_printf(out,
+                  "{\"id\":\"r1\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"%s\",\"output\":[{"
+                  "\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"%.*s\"}]}]",
+                  asked->model, SLICE_ARGS(buffer_content(&text)));
+    buffer_free(&text);
+}
+
 static void
 make_buffered(struct asked *asked)
 {
@@ -133,10 +146,7 @@ make_buffered(struct asked *asked)
                       asked->model, len, text.data);
         break;
     case API_RESPONSES:
-        buffer_printf(out,
-                      "{\"id\":\"r1\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"%s\",\"output\":[{"
-                      "\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"%.*s\"}]}]",
-                      asked->model, len, text.data);
+        put_response(asked, out);
         break;
     case API_EMBEDDINGS:
         buffer_printf(out, "{\"object\":\"list\",\"model\":\"%s\",\"data\":[{\"index\":0,\"embedding\":[0.5,1]}]",
@@ -259,7 +269,8 @@ make_responses_stream(struct asked *asked, struct buffer *data)
         event_add(asked, "response.output_text.delta", data);
         pings_add(asked);
     }
-    buffer_printf(data, "{\"type\":\"response.completed\",\"response\":{\"id\":\"r1\",\"model\":\"%s\"", asked->model);
+    buffer_add_text(data, "{\"type\":\"response.completed\",\"response\":");
+    put_response(asked, data);
     add_usage(asked, data);
     buffer_add_text(data, "}}");
     event_add(asked, "response.completed", data);
@@ -280,7 +291,8 @@ make_message_delta(struct asked *asked, struct buffer *data)
 static void
 make_messages_stream(struct asked *asked, struct buffer *data)
 {
-    buffer_printf(data, "{\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"model\":\"%s\"", asked->model);
+    buffer_printf(data, "{\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"type\":\"message\",\"model\":\"%s\"",
+                  asked->model);
     if (tells_usage(asked)) {
         buffer_add_text(data, ",");
         add_messages_usage(asked->provider, 1, data);

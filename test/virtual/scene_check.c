@@ -191,7 +191,7 @@ used_by(const struct row *row, enum budget_unit unit)
     int64_t tokens = 0;
 
     if (unit == BUDGET_REQUESTS)
-        return row->try_count > 0;
+        return row->try_count > 0 || (slice_is(row->source, "cached") && row->first_token_us >= 0);
     if (unit == BUDGET_TOKENS) {
         for (size_t i = 0; i < row->try_count; i++)
             tokens += row->tries[i].input_tokens + row->tries[i].output_tokens;

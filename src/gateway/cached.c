@@ -1,0 +1,418 @@
+#include "gateway/cached.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cache/answer.h"
+#include "cache/store.h"
+#include "dialect/frames_of.h"
+#include "dialect/whole_of.h"
+#include "gateway/attempt.h"
+#include "gateway/idempotency.h"
+#include "gateway/reserve.h"
+#include "money/row.h"
+
+enum {
+    INLINE_BYTES =
+        64 * 1024,     /* of an answer that is made over or (de)compressed on the loop: a fraction of a millisecond */
+    SWEEP_ENTRIES = 16 /* looked at with each answer that is stored, whether they are past their time */
+};
+
+/* What the request says */
+
+struct wishes {
+    bool no_store, no_cache;
+    usec age_most_us;
+};
+
+/* max-age=N; what is no number counts as 0 (RFC 9111, 4.2.1). */
+static void
+read_directive(struct slice directive, struct wishes *wishes)
+{
+    struct slice value = directive, name = slice_trim(slice_split(&value, '='));
+    uint64_t seconds = 0;
+
+    if (slice_is_nocase(name, "no-store"))
+        wishes->no_store = true;
+    if (slice_is_nocase(name, "no-cache"))
+        wishes->no_cache = true;
+    if (!slice_is_nocase(name, "max-age"))
+        return;
+    if (text_parse_u64(slice_trim(value), &seconds) != OK)
+        seconds = 0;
+    if (seconds < (uint64_t)(USEC_NEVER / USEC_PER_S))
+        wishes->age_most_us = (usec)seconds * USEC_PER_S;
+}
+
+static struct wishes
+read_wishes(const struct http_head *head)
+{
+    struct wishes wishes = {.age_most_us = USEC_NEVER};
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        struct slice list = head->headers[i].value;
+
+        if (!slice_is_nocase(head->headers[i].name, "cache-control"))
+            continue;
+        while (list.data != NULL)
+            read_directive(slice_trim(slice_split(&list, ',')), &wishes);
+    }
+    return wishes;
+}
+
+void
+cached_begin(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    struct wishes wishes;
+
+    if (request->key == NULL || lever_mode_of(request, LEVER_EXACT_CACHE) == LEVER_OFF)
+        return;
+    wishes = read_wishes(&exchange->head);
+    exchange->stores = !wishes.no_store;
+    request->age_most_us = wishes.age_most_us;
+    if (!wishes.no_store && !wishes.no_cache)
+        request->cache = exchange->worker->gateway->cache;
+}
+
+/* Serving */
+
+/* An entry's content on its way to become an answer. */
+struct serving {
+    struct job job;
+    struct exchange *exchange; /* held while the job runs */
+    struct cache_entry *entry; /* likewise */
+    enum api api;
+    bool streams, tells_usage;
+    struct kept_answer *answer; /* NULL: the entry is damaged */
+};
+
+static const struct http_header json_type = {SLICE_CONSTANT("content-type"), SLICE_CONSTANT("application/json")};
+static const struct http_header stream_type = {SLICE_CONSTANT("content-type"), SLICE_CONSTANT("text/event-stream")};
+
+static void
+add_piece(struct kept_answer *answer, struct slice bytes, bool last)
+{
+    struct chunk *chunk = chunk_from(bytes);
+
+    kept_add(answer, (struct kept_chunk){.bytes = chunk, .last_event = last});
+    chunk_release(chunk);
+}
+
+struct events {
+    struct buffer all;
+    size_t last_at;
+};
+
+static void
+take_event(void *context, struct slice frame)
+{
+    struct events *events = context;
+
+    events->last_at = events->all.end;
+    buffer_add(&events->all, frame);
+}
+
+/* In two pieces: what we may have to say of the cost goes before the last event. */
+static enum status
+put_events(const struct serving *serving, struct slice content, struct kept_answer *answer)
+{
+    struct events events = {.last_at = 0};
+    enum status status = frames_of(serving->api, content, serving->tells_usage, take_event, &events);
+    struct slice all = buffer_content(&events.all);
+
+    if (status == OK) {
+        add_piece(answer, slice_first(all, events.last_at), false);
+        add_piece(answer, slice_from(all, events.last_at), true);
+    }
+    buffer_free(&events.all);
+    return status;
+}
+
+static void
+make_answer(struct serving *serving)
+{
+    struct kept_answer *answer = kept_new(SIZE_MAX);
+    struct chunk *content = cache_entry_content(serving->entry);
+    enum status status = content != NULL ? OK : ERR_INVALID;
+
+    answer->status = serving->entry->status;
+    answer->is_stream = serving->streams;
+    answer->headers = serving->streams ? &stream_type : &json_type;
+    answer->header_count = 1;
+    if (status == OK && serving->streams)
+        status = put_events(serving, chunk_bytes(content), answer);
+    else if (status == OK)
+        kept_add(answer, (struct kept_chunk){.bytes = content});
+    chunk_release(content);
+    if (status != OK)
+        kept_release(answer);
+    serving->answer = status == OK ? answer : NULL;
+}
+
+/* What was bought then stands for what was not bought now. */
+static void
+book_nothing(struct exchange *exchange)
+{
+    struct usage *usage = arena_alloc(&exchange->arena, sizeof(*usage)), nothing;
+
+    cache_entry_usage(exchange->plan->cached, usage);
+    exchange->stands_for = usage;
+    usage_init(&nothing);
+    nothing.exactness = USAGE_EXACT;
+    if (exchange->try_count == 0)
+        exchange->usage = nothing;
+    exchange->booked = true; /* nothing was sent: there is no attempt to book */
+    reserve_post(exchange, &nothing, 0);
+}
+
+static void
+give(struct exchange *exchange, const struct kept_answer *answer)
+{
+    struct gateway_worker *worker = exchange->worker;
+    struct flight *flight;
+
+    if (answer == NULL) {
+        cache_drop(worker->gateway->cache, exchange->plan->cached);
+        log_line(worker->gateway->log, LOG_WARN, "request %s: a stored answer is damaged, and dropped",
+                 exchange->id_text);
+        exchange->plan->tried = true;
+        exchange_move(exchange, ATTEMPT_FAILED);
+        return;
+    }
+    flight = flight_of_kept(worker_world(worker), &worker->flights, exchange->identity.api, answer);
+    cursor_join(&exchange->cursor, flight, NULL);
+    flight_release(flight); /* the cursor holds it */
+    idempotency_watch(exchange, flight);
+    book_nothing(exchange);
+    exchange_move(exchange, FIRST_BYTE);
+}
+
+static void
+run_serving(struct job *job)
+{
+    make_answer(CONTAINER_OF(job, struct serving, job));
+}
+
+static void
+serving_done(struct job *job)
+{
+    struct serving *serving = CONTAINER_OF(job, struct serving, job);
+    struct exchange *exchange = serving->exchange;
+
+    if (exchange->state == EXCHANGE_SERVING) /* else the client has left */
+        give(exchange, serving->answer);
+    kept_release(serving->answer);
+    cache_entry_release(serving->entry);
+    free(serving);
+    exchange_drop(exchange);
+}
+
+static void
+make_apart(const struct serving *what)
+{
+    struct world *world = worker_world(what->exchange->worker);
+    struct serving *serving = must_alloc(sizeof(*serving));
+
+    *serving = *what;
+    cache_entry_hold(serving->entry);
+    exchange_hold(serving->exchange);
+    serving->job = (struct job){.run = run_serving, .done = serving_done};
+    world->ops->work(world, &serving->job);
+}
+
+void
+cached_serve(struct exchange *exchange)
+{
+    struct cache_entry *entry = exchange->plan->cached;
+    struct serving serving = {
+        .exchange = exchange,
+        .entry = entry,
+        .api = exchange->identity.api,
+        .streams = exchange->facts.stream,
+        .tells_usage = exchange->facts.usage_asked,
+    };
+
+    if (entry->len > INLINE_BYTES && (entry->packed || serving.streams)) {
+        make_apart(&serving);
+        return;
+    }
+    make_answer(&serving);
+    give(exchange, serving.answer);
+    kept_release(serving.answer);
+}
+
+struct slice
+cached_age(struct exchange *exchange)
+{
+    usec age_us = cache_entry_age_us(exchange->plan->cached, exchange->arrived_wall_us);
+
+    return slice_of(arena_printf(&exchange->arena, "%lld", (long long)(age_us / USEC_PER_S)));
+}
+
+/* Storing */
+
+void
+cached_watch(struct exchange *exchange, struct flight *flight)
+{
+    if (!exchange->stores)
+        return;
+    exchange->purges = cache_purges(exchange->worker->gateway->cache);
+    flight->meter.stop.wanted = true;
+    if (flight->keep == NULL)
+        flight->keep = kept_new(exchange->request.config->limits.answer_max);
+}
+
+/* An answer on its way into the store. */
+struct storing {
+    struct job job;
+    struct gateway_worker *worker;
+    struct view *view; /* whose names these are; held while the job runs */
+    struct kept_answer *answer;
+    bool is_stream;
+    struct cache_facts facts;
+    struct usage usage;
+    size_t compress_above;
+    uint64_t purges;
+    enum status status;
+};
+
+/* Neither what a budget cut short nor what only resembles the reference's answer. */
+static bool
+may_store(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    unsigned cut = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
+
+    return exchange->stores && exchange->ending == ENDING_OK && flight != NULL && exchange->plan->target != NULL &&
+           exchange->plan->quality_ppm >= 1000000 && (reserve_transforms(exchange) & cut) == 0 &&
+           flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread &&
+           cache_may_store(flight->status, flight->state == FLIGHT_COMPLETE, &flight->meter);
+}
+
+static enum status
+join_stream(const struct storing *storing, struct buffer *out)
+{
+    const struct kept_answer *answer = storing->answer;
+    struct whole_of *whole = whole_of_new(storing->facts.api);
+    enum status status;
+
+    for (size_t i = 0; i < answer->count; i++)
+        whole_of_frame(whole, chunk_bytes(answer->chunks[i].bytes));
+    status = whole_of_end(whole, out);
+    whole_of_free(whole);
+    return status;
+}
+
+static void
+run_storing(struct job *job)
+{
+    struct storing *storing = CONTAINER_OF(job, struct storing, job);
+    const struct kept_answer *answer = storing->answer;
+    struct cache *cache = storing->worker->gateway->cache;
+    struct buffer joined = {0};
+
+    storing->status = OK;
+    if (storing->is_stream)
+        storing->status = join_stream(storing, &joined);
+    for (size_t i = 0; i < answer->count && !storing->is_stream && answer->count > 1; i++)
+        buffer_add(&joined, chunk_bytes(answer->chunks[i].bytes));
+    if (storing->status == OK) {
+        bool alone = !storing->is_stream && answer->count == 1;
+        struct slice content = alone ? chunk_bytes(answer->chunks[0].bytes) : buffer_content(&joined);
+
+        storing->facts.usage = &storing->usage;
+        storing->status =
+            cache_put(cache, cache_entry_new(&storing->facts, content, storing->compress_above), storing->purges);
+        cache_sweep(cache, storing->facts.created_wall_us, SWEEP_ENTRIES);
+    }
+    buffer_free(&joined);
+}
+
+static void
+storing_done(struct job *job)
+{
+    struct storing *storing = CONTAINER_OF(job, struct storing, job);
+
+    kept_release(storing->answer);
+    view_release(storing->view);
+    free(storing);
+}
+
+static void
+store_apart(const struct storing *what, struct exchange *exchange)
+{
+    struct world *world = worker_world(what->worker);
+    struct storing *storing = must_alloc(sizeof(*storing));
+
+    *storing = *what;
+    kept_hold(storing->answer);
+    storing->view = view_hold(exchange->view);
+    storing->job = (struct job){.run = run_storing, .done = storing_done};
+    world->ops->work(world, &storing->job);
+}
+
+static struct cache_facts
+facts_of_answer(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct identity *identity = &exchange->identity;
+
+    return (struct cache_facts){
+        .key = *exchange->request.key,
+        .api = identity->api,
+        .status = flight->status,
+        .tenant = slice_of(identity->tenant->name),
+        .key_name = slice_of(identity->key != NULL ? identity->key->name : NULL),
+        .route = slice_of(exchange->request.route->name),
+        .model = slice_of(plan_model(exchange->plan)),
+        .cost = exchange->tries[exchange->try_count - 1].cost,
+        .created_wall_us = world_wall_us(worker_world(exchange->worker)),
+        .ttl_us = exchange->request.route->ttl_us,
+        .first_token_us = flight->first_byte_us - flight->opened_us,
+        .total_us = flight->ended_us - flight->opened_us,
+    };
+}
+
+static void
+store(struct exchange *exchange)
+{
+    struct flight *flight = exchange->cursor.flight;
+    struct storing storing = {
+        .worker = exchange->worker,
+        .answer = flight->keep,
+        .is_stream = flight->is_stream,
+        .facts = facts_of_answer(exchange),
+        .usage = exchange->usage,
+        .compress_above = exchange->request.config->cache.compress_above,
+        .purges = exchange->purges,
+    };
+
+    ENSURE(exchange->request.route->name != NULL); /* no lever touches a route of the request's own */
+    if (flight->keep->len > INLINE_BYTES)
+        store_apart(&storing, exchange);
+    else
+        run_storing(&storing.job);
+}
+
+/* In the shadow it counts as a use that saved nothing. */
+static void
+end_look_up(struct exchange *exchange, struct plan *plan)
+{
+    bool served = plan == exchange->plan && exchange->stands_for != NULL;
+
+    if (served || plan->verdict == VERDICT_SHADOW)
+        cache_used(exchange->worker->gateway->cache, plan->cached, served ? plan->cached->cost : 0);
+    cache_entry_release(plan->cached);
+    plan->cached = NULL;
+}
+
+void
+cached_end(struct exchange *exchange)
+{
+    if (may_store(exchange))
+        store(exchange);
+    for (size_t i = 0; i < exchange->plans.count; i++)
+        if (exchange->plans.all[i].cached != NULL)
+            end_look_up(exchange, &exchange->plans.all[i]);
+}

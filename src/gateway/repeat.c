@@ -1,0 +1,61 @@
+#include "gateway/repeat.h"
+
+#include "cache/answer.h"
+#include "dialect/canonical.h"
+
+/* It is hashed on the loop: 4 ms per MiB. */
+enum { BODY_BYTES_MOST = 512 * 1024 };
+
+static bool
+may_be_repeated(const struct exchange *exchange)
+{
+    return exchange->request.body.len <= BODY_BYTES_MOST &&
+           cache_may_serve(&exchange->facts, exchange->request.route->repeatable);
+}
+
+static bool
+any_lever_asks(const struct exchange *exchange)
+{
+    return lever_mode_of(&exchange->request, LEVER_EXACT_CACHE) != LEVER_OFF ||
+           lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
+}
+
+/* What else of a request changes its answer. */
+static struct slice
+telling_headers(struct exchange *exchange)
+{
+    static const char *const names[] = {"anthropic-beta", "anthropic-version", "openai-beta"};
+    struct buffer text = {0};
+    struct slice copy;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct slice value = http_head_get(&exchange->head, names[i]);
+
+        if (value.len > 0)
+            buffer_printf(&text, "%s:%.*s\n", names[i], SLICE_ARGS(value));
+    }
+    copy = arena_copy(&exchange->arena, buffer_content(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+const struct digest *
+repeat_key(struct exchange *exchange)
+{
+    const struct canonical_scope scope = {
+        .secret = &exchange->worker->gateway->secret,
+        .tenant = slice_of(exchange->identity.tenant->name),
+        .route = slice_of(exchange->request.route->name),
+        .target = slice_of(exchange->request.route->reference.name),
+        .headers = telling_headers(exchange),
+    };
+    struct digest *key;
+
+    if (exchange->holdout || exchange->bypass || !may_be_repeated(exchange) || !any_lever_asks(exchange))
+        return NULL;
+    key = arena_alloc(&exchange->arena, sizeof(*key));
+    return canonical_request(&scope, exchange->identity.api, exchange->request.body, &exchange->worker->hasher, key) ==
+                   OK
+               ? key
+               : NULL;
+}

@@ -1,0 +1,12 @@
+/* Which requests may be answered with another's answer, and what tells equal ones: deterministic ones (temperature 0, a seed,
+ * embeddings), and those of routes that say `repeatable: yes`. */
+#ifndef GATEWAY_REPEAT_H
+#define GATEWAY_REPEAT_H
+
+#include "gateway/exchange.h"
+
+/* Equal requests of one tenant to one route have equal keys. NULL: this one wants an answer of its own, or no lever asks
+ * for its key. In the exchange's arena. */
+const struct digest *repeat_key(struct exchange *exchange);
+
+#endif
