@@ -166,7 +166,7 @@ shared_evidence_verdict(struct shared_evidence *shared)
     lock_take(&shared->lock);
     copy = shared->evidence;
     lock_drop(&shared->lock);
-    return evidence_verdict(&copy); /* a few milliseconds of searching, which nobody need wait for */
+    return evidence_verdict(&copy); /* hundreds of looks at all counts, for which nobody need wait */
 }
 
 void

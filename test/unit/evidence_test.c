@@ -291,6 +291,40 @@ wrong_earnings_are_at_most_alpha(void **state)
     assert_true(wrong <= alpha * STREAMS + 3 * sqrt(alpha * (1 - alpha) * STREAMS));
 }
 
+/* Half of the arm is always acceptable and audited four times as often as the other half; together they are at the floor.
+ * Told the scale of its bets the test is not deceived; were it not told, it would take the good half for the whole. */
+static unsigned
+wrong_with_uneven_audits(unsigned streams, unsigned audits, bool scaled)
+{
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < streams; i++) {
+        struct stream stream;
+        unsigned events = 0;
+
+        stream_begin(&stream, 2000 + i, &usual, at_the_floor);
+        for (unsigned k = 0; k < audits && events == 0; k++) {
+            bool good_half = rng_unit(&stream.rng) < .8;
+            struct audit audit = {.score = 2, .outcome = good_half || rng_unit(&stream.rng) < .8};
+
+            audit.halvings = scaled && good_half ? 2 : 0;
+            events = evidence_observe(&stream.evidence, &audit) & EVENT_EARNED;
+        }
+        wrong += events != 0;
+    }
+    return wrong;
+}
+
+static void
+scaled_bets_make_up_for_uneven_audits(void **state)
+{
+    enum { STREAMS = 200, AUDITS = 1000 };
+
+    (void)state;
+    assert_true(wrong_with_uneven_audits(STREAMS, AUDITS, true) <= .05 * STREAMS + 3 * sqrt(.05 * .95 * STREAMS));
+    assert_true(wrong_with_uneven_audits(STREAMS, AUDITS, false) > STREAMS / 2);
+}
+
 /* A fall stops everything at once, drops the evidence, and makes the next earning harder. */
 static void
 a_fall_suspends_all_arms(void **state)
@@ -500,6 +534,7 @@ main(void)
         cmocka_unit_test(a_walk_stops_at_the_floor),
         cmocka_unit_test(bad_answers_earn_nothing_and_say_so),
         cmocka_unit_test(wrong_earnings_are_at_most_alpha),
+        cmocka_unit_test(scaled_bets_make_up_for_uneven_audits),
         cmocka_unit_test(a_fall_suspends_all_arms),
         cmocka_unit_test(a_failing_judge_neither_earns_nor_suspends),
         cmocka_unit_test(other_terms_are_another_epoch),
