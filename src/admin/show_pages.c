@@ -4,7 +4,7 @@
 #include "admin/budget_page.h"
 #include "admin/visit.h"
 #include "base/text.h"
-#include "gateway/exchange.h"
+#include "gateway/cached.h"
 #include "money/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
@@ -37,6 +37,7 @@ page_metrics(struct visit *visit, struct slice rest)
         sets[i] = &gateway->workers[i]->counters;
     counters_print(sets, gateway->worker_count, &visit->text);
     put_gauges(gateway, &visit->text);
+    cached_print(gateway, &visit->text);
     healths_print(&gateway->healths, &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)

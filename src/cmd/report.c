@@ -18,6 +18,8 @@ struct wanted {
 static const char *
 risk_of(struct slice lever)
 {
+    if (slice_is(lever, lever_name(LEVER_EXACT_CACHE)))
+        return "answers as old as their ttl";
 #define LEVER(id, name, may_change_answer, words)                                                                      \
     if (slice_is(lever, name))                                                                                         \
         return may_change_answer ? "may change answers" : "none to answers";

@@ -174,6 +174,7 @@ give(struct exchange *exchange, const struct kept_answer *answer)
 
     if (answer == NULL) {
         cache_drop(worker->gateway->cache, exchange->plan->cached);
+        count(&worker->counters, COUNT_CACHE_DAMAGED, 1);
         log_line(worker->gateway->log, LOG_WARN, "request %s: a stored answer is damaged, and dropped",
                  exchange->id_text);
         exchange->plan->tried = true;
@@ -395,24 +396,40 @@ store(struct exchange *exchange)
         run_storing(&storing.job);
 }
 
-/* In the shadow it counts as a use that saved nothing. */
 static void
+count_served(struct exchange *exchange, const struct cache_entry *entry)
+{
+    struct counters *counters = &exchange->worker->counters;
+
+    count(counters, COUNT_CACHE_TOKENS, exchange->stands_for->input_tokens + exchange->stands_for->output_tokens);
+    count(counters, COUNT_CACHE_SAVED_PICO, entry->cost);
+}
+
+/* In the shadow it counts as a use that saved nothing. */
+static enum counter
 end_look_up(struct exchange *exchange, struct plan *plan)
 {
-    bool served = plan == exchange->plan && exchange->stands_for != NULL;
+    bool served = plan == exchange->plan && exchange->stands_for != NULL, shadow = plan->verdict == VERDICT_SHADOW;
 
-    if (served || plan->verdict == VERDICT_SHADOW)
+    if (served || shadow)
         cache_used(exchange->worker->gateway->cache, plan->cached, served ? plan->cached->cost : 0);
+    if (served)
+        count_served(exchange, plan->cached);
     cache_entry_release(plan->cached);
     plan->cached = NULL;
+    return served ? COUNT_CACHE_HITS : shadow ? COUNT_CACHE_SHADOW : COUNT_CACHE_UNUSED;
 }
 
 void
 cached_end(struct exchange *exchange)
 {
+    enum counter result = COUNT_CACHE_MISSES;
+
     if (may_store(exchange))
         store(exchange);
     for (size_t i = 0; i < exchange->plans.count; i++)
         if (exchange->plans.all[i].cached != NULL)
-            end_look_up(exchange, &exchange->plans.all[i]);
+            result = end_look_up(exchange, &exchange->plans.all[i]);
+    if (exchange->request.cache != NULL)
+        count(&exchange->worker->counters, result, 1);
 }

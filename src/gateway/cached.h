@@ -25,4 +25,7 @@ void cached_watch(struct exchange *exchange, struct flight *flight);
  * up is let go. */
 void cached_end(struct exchange *exchange);
 
+/* On the metrics page: what the store holds and did, and what share of requests, tokens and dollars it served. */
+void cached_print(const struct gateway *gateway, struct buffer *out);
+
 #endif

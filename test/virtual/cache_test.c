@@ -5,6 +5,7 @@
 
 #include "cache/store.h"
 #include "dialect/sse.h"
+#include "gateway/cached.h"
 
 #define SETTING(levers)                                                                                                \
     "backends:\n"                                                                                                      \
@@ -558,6 +559,28 @@ with_an_idempotency_key(void **state)
     scene_passed(s);
 }
 
+/* One miss, three hits: the page says so. */
+static void
+the_metrics_tell(void **state)
+{
+    struct scene *s = opens(state, 20, on);
+    struct buffer page = {0};
+
+    for (unsigned i = 0; i < 4; i++)
+        answers(s, (struct ask){.stream = i % 2 == 0});
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_MISSES), 1);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_HITS), 3);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_TOKENS), 3 * 1060);
+    assert_true(gateway_count(&s->gateway, COUNT_CACHE_SAVED_PICO) == 3 * scene_row(s, 0)->cost);
+    cached_print(&s->gateway, &page);
+    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"requests\"} 0.750000\n");
+    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"tokens\"} 0.750000\n");
+    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"usd\"} 0.750000\n");
+    assert_contains(buffer_content(&page), "\nequipoise_cache_entries 1\n");
+    buffer_free(&page);
+    scene_passed(s);
+}
+
 #define CACHE_TEST(test) cmocka_unit_test_teardown(test, scene_teardown)
 
 int
@@ -584,6 +607,7 @@ main(void)
         CACHE_TEST(reloads_keep_what_is_stored),
         CACHE_TEST(an_alternatives_answer_is_stored),
         CACHE_TEST(with_an_idempotency_key),
+        CACHE_TEST(the_metrics_tell),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

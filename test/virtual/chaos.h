@@ -49,7 +49,8 @@ struct chaos_event {
     usec jump_us;
     uint64_t count; /* appends */
     enum status status;
-    bool on;        /* bypass; the lever, else it is in the shadow */
+    bool on; /* bypass; the lever, else it is in the shadow */
+    enum lever_id lever;
     size_t setting; /* reload */
     size_t backend;
     struct chaos_habits habits;

@@ -176,6 +176,10 @@ check_client(struct chaos *chaos, size_t client, size_t calls, size_t *missing)
     assert_true(row->try_count <= (size_t)row->attempts);
     for (size_t i = 0; i < row->try_count; i++)
         check_line(chaos, client, row, &row->tries[i]);
+    if (slice_is(row->source, "cached")) {
+        assert_int_equal(calls, 0);
+        assert_true(row->attempts == 0 && row->cost == 0);
+    }
     if (vclient_done(about) && vclient_status(about) == 200 && slice_is(row->state, "ok"))
         assert_int_equal(row->status, 200);
 }

@@ -194,10 +194,10 @@ lever_is_set(struct switching *switching)
 }
 
 static void
-set_lever(struct scene *scene, bool on)
+set_lever(struct scene *scene, enum lever_id lever, bool on)
 {
     struct lever_setting setting = {.mode = on ? LEVER_ON : LEVER_SHADOW, .share_ppm = 1000000};
-    struct switches *switches = switches_with(scene->gateway.switches, NULL, LEVER_ALTERNATIVES, &setting);
+    struct switches *switches = switches_with(scene->gateway.switches, NULL, lever, &setting);
     struct switching *switching = must_calloc(1, sizeof(*switching));
 
     switching->done = lever_is_set;
@@ -237,7 +237,7 @@ happen(struct chaos *chaos, const struct chaos_event *event)
         atomic_store(&scene->gateway.bypass, event->on);
         break;
     case CHAOS_LEVER_SET:
-        set_lever(scene, event->on);
+        set_lever(scene, event->lever, event->on);
         break;
     case CHAOS_RELOAD:
         reload(chaos, event->setting);

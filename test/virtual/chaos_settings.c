@@ -61,7 +61,26 @@ static const char strict_budgets[] = "budget: [ $0.05/minute, 8 requests/minute,
                                      "exposure: strict";
 static const char expected_budgets[] = "budget: [ $0.004/hour, 900 tokens/minute ], exposure: expected";
 
+/* Equal requests may get equal answers, for a while. */
+static const char repeats[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "cache: { bytes: 1MiB, compress_above: 200B }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 20s,\n"
+    "               levers: { exact_cache: on, alternatives: on }, holdout: 10% }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% } } }\n"
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: shadow } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
+    {.name = "repeats", .config = repeats},
+    {.name = "repeats, unbooked",
+     .config = repeats,
+     .more = "journal: { when_full: serve }\n",
+     .serves_unbooked = true},
+    {.name = "repeats on budgets", .config = repeats, .key = expected_budgets},
     {.name = "usual"},
     {.name = "unbooked", .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
     {.name = "tight", .config = tight},

@@ -126,7 +126,7 @@ write_headers(struct rng *rng, size_t number, struct chaos_client *client)
 }
 
 static void
-write_client(struct rng *rng, struct chaos_script *script, size_t number, usec within_us)
+write_client(struct rng *rng, struct chaos_script *script, size_t number, usec within_us, const enum api *alike)
 {
     static const enum api apis[] = {API_CHAT, API_CHAT, API_COMPLETIONS, API_RESPONSES, API_EMBEDDINGS, API_MESSAGES};
     struct chaos_client *client = &script->clients[number];
@@ -134,10 +134,11 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
 
     *client = (struct chaos_client){.known_key = true, .known_path = true};
     write_conduct(rng, script->workers, within_us, &ask->client);
-    ask->api = apis[rng_below(rng, 6)];
+    ask->api = alike != NULL ? *alike : apis[rng_below(rng, 6)];
     ask->stream = ask->api != API_EMBEDDINGS && !one_in(rng, 3);
     ask->wants_usage = ask->stream && (ask->api == API_CHAT || ask->api == API_COMPLETIONS) && one_in(rng, 2);
-    write_members(rng, client);
+    if (alike == NULL)
+        write_members(rng, client);
     write_headers(rng, number, client);
     if (one_in(rng, 15)) {
         ask->key = "sk-wrong";
@@ -174,6 +175,7 @@ write_event(struct rng *rng, size_t clients, struct chaos_event *event)
     event->count = 1 + (one_in(rng, 3) ? rng_below(rng, 30) : 0);
     event->status = one_in(rng, 2) ? ERR_FULL : ERR_IO;
     event->on = one_in(rng, 2);
+    event->lever = one_in(rng, 2) ? LEVER_ALTERNATIVES : LEVER_EXACT_CACHE;
     event->setting = rng_below(rng, chaos_setting_count());
     event->backend = rng_below(rng, CHAOS_BACKENDS);
     write_habits(rng, event->backend, &event->habits);
@@ -190,6 +192,8 @@ by_step(const void *a, const void *b)
 void
 chaos_write(uint64_t seed, struct chaos_script *script)
 {
+    static const enum api same[] = {API_CHAT, API_COMPLETIONS, API_RESPONSES, API_EMBEDDINGS, API_MESSAGES};
+    const enum api *alike = NULL;
     struct rng rng;
     usec within_us;
 
@@ -201,11 +205,13 @@ chaos_write(uint64_t seed, struct chaos_script *script)
     script->hop_most_us = one_in(&rng, 4) ? 20 * USEC_PER_MS : 0;
     for (size_t i = 0; i < CHAOS_BACKENDS; i++)
         write_habits(&rng, i, &script->habits[i]);
-    /* Mostly a handful; now and then many in the same moment. */
-    within_us = one_in(&rng, 6) ? 2 * USEC_PER_MS : 3 * USEC_PER_S;
+    /* Mostly a handful; now and then many in the same moment, or one after another. */
+    within_us = one_in(&rng, 6) ? 2 * USEC_PER_MS : one_in(&rng, 3) ? 60 * USEC_PER_S : 3 * USEC_PER_S;
     script->client_count = 1 + rng_below(&rng, one_in(&rng, 30) ? CHAOS_CLIENTS_MOST : 9);
+    if (one_in(&rng, 3)) /* most ask the same */
+        alike = &same[rng_below(&rng, sizeof(same) / sizeof(same[0]))];
     for (size_t i = 0; i < script->client_count; i++)
-        write_client(&rng, script, i, within_us);
+        write_client(&rng, script, i, within_us, one_in(&rng, 4) ? NULL : alike);
     script->event_count = rng_below(&rng, one_in(&rng, 10) ? CHAOS_EVENTS_MOST + 1 : 5);
     for (size_t i = 0, reloads = 0; i < script->event_count; i++) {
         write_event(&rng, script->client_count, &script->events[i]);
@@ -309,7 +315,7 @@ print_event(const struct chaos_event *event, size_t number, FILE *to)
         fprintf(to, "bypass %s\n", event->on ? "on" : "off");
         break;
     case CHAOS_LEVER_SET:
-        fprintf(to, "alternatives are set to %s\n", event->on ? "on" : "shadow");
+        fprintf(to, "%s is set to %s\n", lever_name(event->lever), event->on ? "on" : "shadow");
         break;
     case CHAOS_RELOAD:
         fprintf(to, "reload of configuration \"%s\"\n", chaos_setting(event->setting)->name);
