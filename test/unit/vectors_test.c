@@ -254,6 +254,64 @@ what_is_found_is_what_is_there(void **state)
     free(beside);
 }
 
+static void
+many_partitions_come_and_go(void **state)
+{
+    enum { MANY = 20000 };
+    static uint32_t slots[MANY];
+    struct vectors vectors;
+    struct rng rng;
+    int8_t vector[32];
+
+    (void)state;
+    rng_seed(&rng, 8);
+    any_vector(&rng, 32, vector);
+    vectors_init(&vectors, 32);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(vectors_add(&vectors, i * 3, vector, i, &slots[i]), OK);
+    for (unsigned i = 0; i < MANY; i++)
+        if (i % 3 != 0)
+            assert_int_equal(vectors_remove(&vectors, slots[i], i), OK);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct vectors_search search;
+
+        vectors_search_init(&search, &vectors, i * 3, vector, 2, 0.9F);
+        assert_true(vectors_search_step(&search, 1));
+        assert_int_equal(search.count, i % 3 == 0);
+        assert_true(i % 3 != 0 || (search.found[0].id == i && search.found[0].slot == slots[i]));
+    }
+    vectors_free(&vectors);
+}
+
+/* In a partition that is large enough for the signs to be asked first. */
+static void
+what_was_removed_is_not_found(void **state)
+{
+    enum { MANY = 6000 };
+    static int8_t all[MANY][SMALL_DIMS];
+    static uint32_t slots[MANY];
+    struct vectors vectors;
+    struct vectors_search search;
+    struct rng rng;
+
+    (void)state;
+    rng_seed(&rng, 9);
+    vectors_init(&vectors, SMALL_DIMS);
+    for (unsigned i = 0; i < MANY; i++) {
+        any_vector(&rng, SMALL_DIMS, all[i]);
+        assert_int_equal(vectors_add(&vectors, 5, all[i], i, &slots[i]), OK);
+    }
+    for (unsigned i = 0; i < MANY; i += 2)
+        assert_int_equal(vectors_remove(&vectors, slots[i], i), OK);
+    for (unsigned i = 0; i < MANY; i++) {
+        vectors_search_init(&search, &vectors, 5, all[i], 1, 0.999F);
+        assert_true(vectors_search_step(&search, SIZE_MAX));
+        assert_int_equal(search.count, i % 2);
+        assert_true(i % 2 == 0 || search.found[0].id == i);
+    }
+    vectors_free(&vectors);
+}
+
 /* --- recall --- */
 
 struct crowd {
