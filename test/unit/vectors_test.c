@@ -504,7 +504,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_processors_count_alike),     cmocka_unit_test(a_distance_stands_for_a_cosine),
-        cmocka_unit_test(what_is_found_is_what_is_there), cmocka_unit_test(signs_miss_less_than_one_in_a_hundred),
+        cmocka_unit_test(what_is_found_is_what_is_there), cmocka_unit_test(many_partitions_come_and_go),
+        cmocka_unit_test(what_was_removed_is_not_found),  cmocka_unit_test(signs_miss_less_than_one_in_a_hundred),
         cmocka_unit_test(parts_and_steps_find_the_same),  cmocka_unit_test(an_entry_takes_less_than_400_bytes),
         cmocka_unit_test(the_least_similarity_is_kept),
     };
