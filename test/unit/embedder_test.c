@@ -158,6 +158,25 @@ vectors_are_the_pinned_ones(void **state)
     }
 }
 
+static double
+pair_cosine(const struct pinned *pinned, yyjson_val *pair)
+{
+    return pinned_cosine(pinned, yyjson_get_uint(yyjson_arr_get(pair, 0)), yyjson_get_uint(yyjson_arr_get(pair, 1)));
+}
+
+static void
+what_means_the_same_is_nearer_than_what_does_not(void **state)
+{
+    const struct pinned *pinned = *state;
+    yyjson_val *same = yyjson_obj_get(pinned_value(pinned, "pairs"), "same");
+    yyjson_val *other = yyjson_obj_get(pinned_value(pinned, "pairs"), "other");
+
+    assert_true(yyjson_arr_size(same) >= 5 && yyjson_arr_size(other) >= 5);
+    for (size_t i = 0; i < yyjson_arr_size(same); i++)
+        for (size_t j = 0; j < yyjson_arr_size(other); j++)
+            assert_true(pair_cosine(pinned, yyjson_arr_get(same, i)) > pair_cosine(pinned, yyjson_arr_get(other, j)));
+}
+
 static void
 whole_numbers_keep_the_cosine(void **state)
 {
@@ -358,10 +377,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pinned_vectors_are_of_this_table), cmocka_unit_test(pieces_are_the_pinned_ones),
-        cmocka_unit_test(vectors_are_the_pinned_ones),          cmocka_unit_test(whole_numbers_keep_the_cosine),
-        cmocka_unit_test(a_text_without_words_has_no_vector),   cmocka_unit_test(of_a_long_text_both_ends_are_read),
-        cmocka_unit_test(a_damaged_table_is_refused),           cmocka_unit_test(a_table_that_lies_is_refused),
+        cmocka_unit_test(the_pinned_vectors_are_of_this_table),
+        cmocka_unit_test(pieces_are_the_pinned_ones),
+        cmocka_unit_test(vectors_are_the_pinned_ones),
+        cmocka_unit_test(what_means_the_same_is_nearer_than_what_does_not),
+        cmocka_unit_test(whole_numbers_keep_the_cosine),
+        cmocka_unit_test(a_text_without_words_has_no_vector),
+        cmocka_unit_test(of_a_long_text_both_ends_are_read),
+        cmocka_unit_test(a_damaged_table_is_refused),
+        cmocka_unit_test(a_table_that_lies_is_refused),
         cmocka_unit_test(wrong_pairs_and_scales_are_refused),
     };
 
