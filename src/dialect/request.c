@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "dialect/json.h"
+#include "dialect/prompt.h"
 
 /* Deeper than any request or schema. Many parsers take one frame of their stack for each level. */
 enum { DEPTH_MOST = 256 };
@@ -357,6 +358,8 @@ request_splices(const struct request_facts *facts, struct slice body, const stru
     if (facts->needs_usage_splice)
         out[count++] = facts->usage_splice;
     count += cap_splices(facts, body, change, arena, &out[count]);
+    if (change->prompt != NULL)
+        count += prompt_splices(change->prompt, change->marks, change->cache_key, body, arena, &out[count]);
     sort_by_place(out, count);
     ENSURE(count <= REQUEST_SPLICES_MOST);
     return count;

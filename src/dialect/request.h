@@ -7,7 +7,7 @@
 #include "dialect/api.h"
 #include "dialect/request_bound.h"
 
-enum { REQUEST_SPLICES_MOST = 6, REQUEST_MEMBERS_MOST = 256 };
+enum { REQUEST_SPLICES_MOST = 13, REQUEST_MEMBERS_MOST = 256 };
 
 /* Replaces `len` bytes at `at` by `with`. */
 struct splice {
@@ -37,11 +37,17 @@ struct request_facts {
     struct request_bound bound;
 };
 
+struct prompt;
+
 /* How a request shall differ from the one that came. */
 struct request_change {
     const char *model;    /* what the backend calls the model; NULL: as it is */
     int64_t cap;          /* tokens; no answer may be longer; -1: as it is */
     const char *cap_name; /* the member that sets it where none does; NULL: none is added */
+    /* What a provider shall keep of it (prompt.h); NULL: nothing is said of that. */
+    const struct prompt *prompt;
+    unsigned marks;         /* bits 1 << enum prompt_part */
+    struct slice cache_key; /* SLICE_NONE: none */
 };
 
 /* Reads a body of that API. On failure *why says what is wrong with it, for the caller. The facts' slices point into

@@ -120,7 +120,7 @@ only_the_spans_change(void **state)
         size_t count;
 
         assert_int_equal(p.status, OK);
-        change = (struct request_change){cases[i].model, -1, NULL};
+        change = (struct request_change){.model = cases[i].model, .cap = -1};
         count = request_splices(&p.facts, slice_of(cases[i].body), &change, &p.arena, splices);
         splice_into(cases[i].body, splices, count, &sent);
         buffer_add_byte(&sent, '\0');
