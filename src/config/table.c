@@ -160,9 +160,8 @@ static const struct field lever_fields[] = {
 };
 
 static const struct later lever_later[] = {
-    {"prompt_cache", "prompt-cache marks"}, {"router", "routing by difficulty"}, {"cascade", "cascades"},
-    {"hedge", "hedged requests"},           {"batch", "micro-batching"},         {"defer", "deferral"},
-    {"affinity", "prefix affinity"},
+    {"router", "routing by difficulty"}, {"cascade", "cascades"}, {"hedge", "hedged requests"},
+    {"batch", "micro-batching"},         {"defer", "deferral"},   {"affinity", "prefix affinity"},
 };
 
 static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),

@@ -249,9 +249,9 @@ prompt_splices(const struct prompt *prompt, unsigned marks, struct slice key, st
         if ((marks >> part & 1) != 0 && prompt->places[part].data != NULL)
             count += mark_splices(prompt->places[part], body, &out[count]);
     if (key.len > 0)
-        out[count++] = (struct splice){
-            .at = slice_find_byte(body, '{') + 1,
-            .with = slice_of(arena_printf(arena, "\"prompt_cache_key\":\"%.*s\",", SLICE_ARGS(key)))};
+        out[count++] =
+            (struct splice){.at = slice_find_byte(body, '{') + 1,
+                            .with = slice_of(arena_printf(arena, "\"prompt_cache_key\":\"%.*s\",", SLICE_ARGS(key)))};
     ENSURE(count <= PROMPT_SPLICES_MOST);
     return count;
 }

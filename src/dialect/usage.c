@@ -212,6 +212,18 @@ part_exceeds_whole(const struct usage *usage, enum usage_kind part)
     return false;
 }
 
+void
+usage_uncached(struct usage *usage)
+{
+    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++) {
+        if (!usage_kind_within((enum usage_kind)kind, USAGE_cache_read_tokens) &&
+            !usage_kind_within((enum usage_kind)kind, USAGE_cache_write_tokens))
+            continue;
+        usage->counts[kind] = 0;
+        usage->reported &= ~((uint64_t)1 << kind);
+    }
+}
+
 const char *
 usage_fault(const struct usage *usage)
 {

@@ -94,6 +94,9 @@ usage_reports(const struct usage *usage, enum usage_kind kind)
  * unless it has none. ERR_LIMIT: too large, *total is unchanged. */
 enum status usage_add(struct usage *total, const struct usage *more) MUST_CHECK;
 
+/* As if all input had been read as it is: nothing from a provider's cache, nothing into it. */
+void usage_uncached(struct usage *usage);
+
 /* NULL if the invariant holds, else what is wrong, for a person. */
 const char *usage_fault(const struct usage *usage);
 

@@ -182,6 +182,8 @@ run_parse(struct job *job)
     ENSURE((read == OK) == (exchange->invalid == NULL));
     idempotency_mark(exchange);
     take_fingerprint(exchange);
+    if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES)
+        prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt); /* not on the loop */
 }
 
 static void
@@ -269,12 +271,8 @@ make_plans(struct exchange *exchange)
     exchange->holdout = is_held_out(exchange);
     exchange->request.key = repeat_key(exchange);
     cached_begin(exchange);
-    for (unsigned id = 0; id < LEVER_COUNT && !exchange->holdout; id++) {
-        enum lever_mode mode = lever_mode_of(request, (enum lever_id)id);
-
-        if (mode != LEVER_OFF && lever_ops_of((enum lever_id)id) != NULL)
-            lever_ops_of((enum lever_id)id)->make(request, mode, &exchange->plans);
-    }
+    if (!exchange->holdout)
+        levers_weigh(request, &exchange->plans);
 }
 
 static void
@@ -310,6 +308,9 @@ weigh(struct exchange *exchange)
         .tenant = exchange->identity.tenant,
         .wall_us = exchange->arrived_wall_us,
         .targets = &exchange->view->targets,
+        .prompt = &exchange->prompt,
+        .prompts = worker->gateway->prompts,
+        .arrived_us = exchange->arrived_us,
     };
     exchange->request.route = resolve_route(exchange, &kind, &why);
     if (exchange->request.route == NULL) {
@@ -321,7 +322,7 @@ weigh(struct exchange *exchange)
     if (!idempotency_enter(exchange))
         return;
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
-    exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
+    exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     make_plans(exchange);
     reserve_begin(exchange);
     choose(exchange);

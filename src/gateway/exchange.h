@@ -8,6 +8,7 @@
 #define GATEWAY_EXCHANGE_H
 
 #include "dialect/errors.h"
+#include "dialect/prompt.h"
 #include "dialect/refusal.h"
 #include "gateway/flight.h"
 #include "gateway/gateway.h"
@@ -87,6 +88,7 @@ struct exchange {
     bool upload_ended;    /* the client has sent all */
     bool upload_sent;     /* and the backend has taken all */
     struct request_facts facts;
+    struct prompt prompt;      /* its beginnings, if anybody asked for them */
     struct slice fingerprint;  /* hexadecimal; empty: not wanted */
     const char *invalid;       /* why the body was refused; NULL: it was not */
     struct request request;    /* what levers see */

@@ -24,6 +24,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     *gateway = (struct gateway){.log = log, .snapshot = snapshot_new(config, NULL)};
     gateway_set_salt(gateway, salt);
     experiences_init(&gateway->experiences);
+    gateway->prompts = prompt_memory_new();
     alerts_init(&gateway->alerts);
     runaways_init(&gateway->runaways);
     budgets_init(&gateway->budgets);
@@ -46,6 +47,7 @@ gateway_free(struct gateway *gateway)
     kept_free(&gateway->kept);
     cache_free(gateway->cache);
     healths_free(&gateway->healths);
+    prompt_memory_free(gateway->prompts);
     experiences_free(&gateway->experiences);
 }
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "fleet/prompt_memory.h"
 #include "gateway/alert.h"
 #include "gateway/counters.h"
 #include "gateway/flight.h"
@@ -29,6 +30,7 @@ struct gateway {
     struct snapshot *snapshot; /* the newest, held; once the workers run, it is the first one's to look at and change */
     struct switches *switches; /* the newest, held; likewise the first worker's */
     struct experiences experiences;
+    struct prompt_memory *prompts;
     struct healths healths;
     struct kept_answers kept;
     struct cache *cache; /* answers stored for equal requests */

@@ -94,13 +94,15 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 
 /* Picking */
 
-/* Several endpoints of one backend are taken in turn, from where this request's lot falls. An id by itself is no lot: its
- * lower bits are hardly ever other than 0. */
+/* Several endpoints of one backend are taken in turn, from where this request's lot falls, or its conversation's where
+ * that shall find what was kept of it. An id by itself is no lot: its lower bits are hardly ever other than 0. */
 static size_t
 seat_in_turn(const struct exchange *exchange, size_t turn)
 {
-    return (rng_mix(exchange->id) % standing_of(exchange->plan)->count + exchange->attempts + turn) %
-           standing_of(exchange->plan)->count;
+    bool stays = exchange->plan->cache.on && exchange->conversation != 0;
+    uint64_t lot = rng_mix(stays ? exchange->conversation : exchange->id);
+
+    return (lot % standing_of(exchange->plan)->count + exchange->attempts + turn) % standing_of(exchange->plan)->count;
 }
 
 /* A seat that may be asked now: if it is due for a probe, this is the probe. */

@@ -1,5 +1,6 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
+#include "base/text.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/destination.h"
@@ -9,6 +10,9 @@
 #include "gateway/outcome.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
+
+/* A provider takes 64 letters at most. */
+enum { CACHE_KEY_BYTES = 16 };
 
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
@@ -58,13 +62,49 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
     return count;
 }
 
+/* Which requests have the same beginning: told to a provider that cannot know the tenant's name, or find out by a key of
+ * its own whether another tenant asked the same. Stable over restarts, as the salt is. */
+static struct slice
+cache_key(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+    const struct plan_cache *cache = &exchange->plan->cache;
+    struct digest digest;
+    char *text;
+
+    if (!cache->on || cache->family == 0)
+        return SLICE_NONE;
+    hasher_begin_keyed(&worker->hasher, &worker->gateway->secret);
+    hasher_add(&worker->hasher, SLICE_LITERAL("prompt_cache_key"));
+    hasher_add(&worker->hasher, slice_make((const char *)&cache->family, sizeof(cache->family)));
+    hasher_add(&worker->hasher, slice_of(exchange->identity.tenant->name));
+    digest = hasher_end_keyed(&worker->hasher, &worker->gateway->secret);
+    text = arena_alloc(&exchange->arena, 2 * CACHE_KEY_BYTES + 1);
+    text_format_hex(slice_make((const char *)digest.bytes, CACHE_KEY_BYTES), text);
+    return slice_of(text);
+}
+
+static struct request_change
+make_change(struct exchange *exchange)
+{
+    const struct plan_cache *cache = &exchange->plan->cache;
+    struct request_change change = reserve_change(exchange);
+
+    if (cache->on) {
+        change.prompt = &exchange->prompt;
+        change.marks = cache->marks;
+        change.cache_key = cache_key(exchange);
+    }
+    return change;
+}
+
 /* The body as it came, but for the splices. */
 static size_t
 make_parts(struct exchange *exchange, struct body_part *out)
 {
     struct splice splices[REQUEST_SPLICES_MOST];
     struct slice body = chunk_bytes(exchange->body);
-    struct request_change change = reserve_change(exchange);
+    struct request_change change = make_change(exchange);
     size_t splice_count = request_splices(&exchange->facts, body, &change, &exchange->arena, splices);
     size_t count = 0, at = 0;
 

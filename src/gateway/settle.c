@@ -165,26 +165,65 @@ settle_journal_attempt(struct exchange *exchange)
     gateway_append(worker);
 }
 
-/* What the answer would have cost on another target. */
+/* Whom the row names: who was called last, if anybody was. A plan may have been chosen after it, and then had no
+ * credential to be called with. */
+static const struct plan *
+named_plan(const struct exchange *exchange)
+{
+    return exchange->called != NULL ? exchange->called : exchange->plan;
+}
+
+/* The marks that we put in wrote to the provider's cache and had it read. */
+static bool
+marks_sent(const struct exchange *exchange)
+{
+    const struct plan *plan = named_plan(exchange);
+
+    return plan != NULL && plan->target != NULL && plan->cache.on && plan->cache.marks != 0;
+}
+
+/* What the marks saved on the target that served, by the book: reads' discount less writes' surcharge. */
+static usd
+saved_by_marks(const struct exchange *exchange)
+{
+    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
+    struct usage usage = exchange->usage;
+    const struct price *price;
+    usd with, without, saved;
+
+    if (!marks_sent(exchange))
+        return 0;
+    price = named_plan(exchange)->facts->price;
+    with = prices_cost(price, &terms, &usage).total;
+    usage_uncached(&usage);
+    without = prices_cost(price, &terms, &usage).total;
+    return usd_sub(without, with, &saved) == OK && usd_known(saved) ? saved : 0;
+}
+
+/* What the answer would have cost on another target. Where marks of ours were sent there would have been none: then only
+ * what keeps prompts by itself would have had some to read. */
 static usd
 price_on(const struct exchange *exchange, const struct target *target)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
     struct usage usage = exchange->stands_for != NULL ? *exchange->stands_for : exchange->usage;
 
+    if (marks_sent(exchange) && target->backend->dialect == DIALECT_ANTHROPIC)
+        usage_uncached(&usage);
     /* What this provider charges of its own accord says nothing of another one. */
     usage.provider_cost = USD_UNKNOWN;
     return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
 }
 
-/* On the target that served, what was charged is the price. */
+/* On the target that served, what was charged is the price, but for what marks of ours did to it. */
 static usd
 counterfactual(const struct exchange *exchange, const struct target *target)
 {
     const struct attempt_line *last = exchange->try_count > 0 ? &exchange->tries[exchange->try_count - 1] : NULL;
+    usd cost;
 
     if (last != NULL && exchange->stands_for == NULL && slice_is(last->target, target->name))
-        return last->cost;
+        return usd_add(last->cost, saved_by_marks(exchange), &cost) == OK ? cost : USD_UNKNOWN;
     return price_on(exchange, target);
 }
 
@@ -211,31 +250,27 @@ put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
     row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
 }
 
-/* Whom the row names: who was called last, if anybody was. A plan may have been chosen after it, and then had no
- * credential to be called with. */
-static const struct plan *
-named_plan(const struct exchange *exchange)
-{
-    return exchange->called != NULL ? exchange->called : exchange->plan;
-}
-
 /* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
- * reference took the baseline's place, a lever took the reference's, further attempts came on top. */
+ * reference took the baseline's place, a lever took the reference's, marks had the provider keep prompts, further attempts
+ * came on top. */
 static void
 put_savings(const struct exchange *exchange, struct row *row)
 {
     const struct plan *plan = named_plan(exchange);
-    usd reference, served;
+    usd reference, served, unmarked;
 
     if (plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || !usd_known(row->baseline) ||
         !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
     reference = counterfactual(exchange, &exchange->request.route->reference);
     served = plan->target != NULL ? exchange->tries[exchange->try_count - 1].cost : 0;
+    if (usd_add(served, plan->target != NULL ? saved_by_marks(exchange) : 0, &unmarked) != OK)
+        unmarked = served;
     if (!usd_known(reference))
-        reference = served;
+        reference = unmarked;
     put_line(row, "reference", false, row->baseline, reference);
-    put_line(row, plan->lever != LEVER_COUNT ? lever_name(plan->lever) : "unattributed", false, reference, served);
+    put_line(row, plan->lever != LEVER_COUNT ? lever_name(plan->lever) : "unattributed", false, reference, unmarked);
+    put_line(row, lever_name(LEVER_PROMPT_CACHE), false, unmarked, served);
     put_line(row, "attempts", false, served, row->cost);
     for (size_t i = 0; i < exchange->plans.count; i++) {
         const struct plan *shadow = &exchange->plans.all[i];
@@ -243,9 +278,11 @@ put_savings(const struct exchange *exchange, struct row *row)
                     : shadow->target == NULL          ? 0
                                                       : price_on(exchange, shadow->target);
 
-        if (usd_known(would) && would < served)
-            put_line(row, lever_name(shadow->lever), true, served, would);
+        if (usd_known(would) && would < unmarked)
+            put_line(row, lever_name(shadow->lever), true, unmarked, would);
     }
+    if (!plan->cache.on && plan->cache.saves != 0 && usd_sub(served, plan->cache.saves, &unmarked) == OK)
+        put_line(row, lever_name(LEVER_PROMPT_CACHE), true, served, unmarked); /* as expected: nothing was tried */
 }
 
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
@@ -387,6 +424,15 @@ put_counted(const struct exchange *exchange, struct row *row)
     row->counted_requests = exchange->counted.of[BUDGET_REQUESTS];
 }
 
+static unsigned
+cache_transform(const struct exchange *exchange)
+{
+    const struct plan *plan = named_plan(exchange);
+    bool sent = plan != NULL && plan->cache.on && (plan->cache.marks != 0 || plan->cache.family != 0);
+
+    return sent ? (unsigned)TRANSFORM_CACHE : 0;
+}
+
 static void
 fill_row(struct exchange *exchange, struct row *row)
 {
@@ -401,7 +447,7 @@ fill_row(struct exchange *exchange, struct row *row)
     row->state = slice_of(ending_name(exchange->ending));
     row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
     row->attempts = exchange->attempts;
-    row->transforms = reserve_transforms(exchange);
+    row->transforms = reserve_transforms(exchange) | cache_transform(exchange);
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
     row->reserved_estimate = exchange->plan != NULL ? named_plan(exchange)->cost : 0;
@@ -439,7 +485,7 @@ count_row(struct gateway_worker *worker, const struct exchange *exchange, const 
         count(counters, COUNT_ESTIMATED, sign);
 }
 
-/* Whole answers teach what the target is like. */
+/* Whole answers teach what the target is like, and levers. */
 static void
 learn(const struct exchange *exchange)
 {
@@ -464,6 +510,8 @@ learn(const struct exchange *exchange)
                          .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
                          .exact = exchange->usage.exactness == USAGE_EXACT,
                      });
+    if (!exchange->holdout)
+        levers_learn(&exchange->request, exchange->plan, &exchange->usage);
 }
 
 bool

@@ -139,3 +139,21 @@ estimate_plan(const struct request *request, struct plan *plan)
     plan->first_token_us = expectation.first_token_us;
     plan->total_us = expectation.total_us;
 }
+
+usd
+estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written)
+{
+    struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+
+    expect_usage(request, &expectation, &usage);
+    if (read > usage.input_tokens)
+        read = usage.input_tokens;
+    if (written > usage.input_tokens - read)
+        written = usage.input_tokens - read;
+    usage_set(&usage, USAGE_cache_read_tokens, read);
+    usage_set(&usage, USAGE_cache_write_tokens, written);
+    usage_set(&usage, USAGE_cache_write_5m_tokens, written);
+    return prices_cost(plan->facts->price, &terms, &usage).total;
+}

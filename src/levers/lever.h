@@ -10,6 +10,8 @@
 
 struct cache;
 struct facts_source;
+struct prompt;
+struct prompt_memory;
 
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
 struct request {
@@ -24,12 +26,21 @@ struct request {
     usec age_most_us;         /* the oldest that will do; USEC_NEVER: any */
     uint64_t conversation;    /* the same for all turns of one; 0: none known */
     usec wall_us;
-    struct facts_source *targets; /* what is known of targets */
+    struct facts_source *targets;  /* what is known of targets */
+    struct prompt *prompt;         /* its beginnings, read when they are first asked for (dialect/prompt.h) */
+    struct prompt_memory *prompts; /* which were sent lately */
+    usec arrived_us;
+    bool bypass; /* plans are made, for whoever looks at them later, but nothing is refined */
 };
 
 struct lever_ops {
     enum lever_id id;
+    /* Each may be NULL. */
     void (*make)(const struct request *request, enum lever_mode mode, struct plans *plans);
+    void (*refine)(const struct request *request, enum lever_mode mode, struct plans *plans); /* when all are made */
+    /* The answer came, whole, by that plan. */
+    void (*learn)(const struct request *request, enum lever_mode mode, const struct plan *plan,
+                  const struct usage *usage);
 };
 
 /* What the lever does on the balance; NULL: nothing there. */
@@ -37,6 +48,11 @@ const struct lever_ops *lever_ops_of(enum lever_id id);
 
 /* The mode of a lever for this request: its setting, with a share of conversations drawn once for each. */
 enum lever_mode lever_mode_of(const struct request *request, enum lever_id id);
+
+/* All makers that are not off, then all refiners. */
+void levers_weigh(const struct request *request, struct plans *plans);
+
+void levers_learn(const struct request *request, const struct plan *plan, const struct usage *usage);
 
 /* The first plan: the route's reference. Not a lever, as it cannot be switched off. */
 void reference_make(const struct request *request, struct plans *plans);

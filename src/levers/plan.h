@@ -30,6 +30,15 @@ const char *verdict_words(enum verdict verdict);
 
 struct cache_entry;
 
+/* What a plan has to do with its provider's prompt cache. */
+struct plan_cache {
+    bool on;                 /* else what follows is only what would be done */
+    unsigned marks;          /* bits 1 << enum prompt_part: where marks are put in */
+    uint64_t family;         /* whom it shares its beginning with, for the key; 0: no key */
+    int64_t expected_tokens; /* that shall be read */
+    usd saves;               /* by the marks, to be expected; negative while they only write */
+};
+
 struct plan {
     enum source source;
     enum lever_id lever;         /* who made it; LEVER_COUNT: nobody, it is the reference */
@@ -47,6 +56,7 @@ struct plan {
     bool tried;       /* attempts were made at all of its endpoints, and failed */
     /* Of the endpoints of its backend: bit i % 64 is set when this request was at endpoint i in vain. */
     uint64_t tried_seats;
+    struct plan_cache cache;
     enum verdict away; /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */
     usec away_until_us;
 };

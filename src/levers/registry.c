@@ -3,7 +3,7 @@
 
 #include "base/rng.h"
 
-extern const struct lever_ops alternatives_lever, exact_cache_lever;
+extern const struct lever_ops alternatives_lever, exact_cache_lever, prompt_cache_lever;
 
 const struct lever_ops *
 lever_ops_of(enum lever_id id)
@@ -11,6 +11,7 @@ lever_ops_of(enum lever_id id)
     static const struct lever_ops *const all[LEVER_COUNT] = {
         [LEVER_EXACT_CACHE] = &exact_cache_lever,
         [LEVER_ALTERNATIVES] = &alternatives_lever,
+        [LEVER_PROMPT_CACHE] = &prompt_cache_lever,
     };
 
     return all[id];
@@ -29,4 +30,37 @@ lever_mode_of(const struct request *request, enum lever_id id)
     /* Drawn by conversation, apart for each lever, so that a conversation is not torn. */
     draw = rng_mix(request->conversation + (uint64_t)id * 0x9e3779b97f4a7c15u);
     return draw % 1000000 < setting.share_ppm ? LEVER_ON : LEVER_SHADOW;
+}
+
+/* NULL: it is off for this request, or does nothing here. */
+static const struct lever_ops *
+lever_in_use(const struct request *request, unsigned id, enum lever_mode *mode)
+{
+    *mode = lever_mode_of(request, (enum lever_id)id);
+    return *mode != LEVER_OFF ? lever_ops_of((enum lever_id)id) : NULL;
+}
+
+void
+levers_weigh(const struct request *request, struct plans *plans)
+{
+    const struct lever_ops *ops;
+    enum lever_mode mode;
+
+    for (unsigned id = 0; id < LEVER_COUNT; id++)
+        if ((ops = lever_in_use(request, id, &mode)) != NULL && ops->make != NULL)
+            ops->make(request, mode, plans);
+    for (unsigned id = 0; id < LEVER_COUNT && !request->bypass; id++)
+        if ((ops = lever_in_use(request, id, &mode)) != NULL && ops->refine != NULL)
+            ops->refine(request, mode, plans);
+}
+
+void
+levers_learn(const struct request *request, const struct plan *plan, const struct usage *usage)
+{
+    const struct lever_ops *ops;
+    enum lever_mode mode;
+
+    for (unsigned id = 0; id < LEVER_COUNT && !request->bypass; id++)
+        if ((ops = lever_in_use(request, id, &mode)) != NULL && ops->learn != NULL)
+            ops->learn(request, mode, plan, usage);
 }

@@ -192,6 +192,7 @@ text_transforms(const struct row *row, struct buffer *out)
         {TRANSFORM_CAPPED, "a cap on output was sent, for it named none"},
         {TRANSFORM_CLIPPED, "its output was capped at what a budget had left"},
         {TRANSFORM_ENDED, "its stream was ended at a budget's ceiling"},
+        {TRANSFORM_CACHE, "marks or a key for the provider's prompt cache were sent"},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -124,7 +124,8 @@ what_takes_no_mark_gets_none(void **state)
         "{\"role\":\"user\",\"content\":\"r\"}]}",
         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":"
         "\"a\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"r\"}]}",
-        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"c\\u006fntent\":"
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\","
+        "\"c\\u006fntent\":"
         "\"a\"},{\"role\":\"user\",\"content\":\"r\"}]}",
     };
 
@@ -143,7 +144,8 @@ sees_what_the_client_set_itself(void **state)
     assert_true(p.keyed);
     p = read_prompt(API_CHAT, "{\"model\":\"m\",\"prompt\\u005fcache_key\":\"mine\",\"messages\":[]}");
     assert_true(p.keyed);
-    p = read_prompt(API_CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\\\"prompt_cache_key\\\"\"}]}");
+    p = read_prompt(API_CHAT,
+                    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\\\"prompt_cache_key\\\"\"}]}");
     assert_false(p.keyed);
 }
 

@@ -1,0 +1,301 @@
+/* Providers' prompt caches. A refiner: it makes no plan, but knows which beginning of the request a plan's target still
+ * keeps, prices the plan by it, and has requests of one conversation sent to one place. OpenAI's API keeps prompts of its
+ * own accord; a key says which belong together. Anthropic's must be asked by marks, and to write costs more than not to:
+ * marks are put in where what is read again of it, as often as was seen on this route, saves more. */
+#include "base/hash.h"
+#include "dialect/prompt.h"
+#include "fleet/prompt_memory.h"
+#include "levers/estimate.h"
+
+/* Providers keep nothing shorter. Some models of Anthropic's want two or four times as much; what is marked in vain is
+ * neither written nor billed. */
+enum { TOKENS_LEAST = 1024 };
+
+/* Habits: of a route, for each part, how often it comes again; of a target, how much is read of what should be. */
+enum { HABIT_READS = PROMPT_PARTS };
+
+/* Before anything was seen a beginning is taken to come again once in four times, just less than what pays for the usual
+ * surcharge of a quarter at a discount of nine tenths: the first to come again tips the scale. */
+static const double AGAIN_SHARE = 0.25, AGAIN_WEIGHT = 4, AGAIN_FADES_AT = 512;
+
+/* A target keeps what it should until it does not: then marks are surcharge for nothing. */
+static const double READS_WEIGHT_TOKENS = 8192, READS_FADE_AT_TOKENS = 2e6;
+
+/* A plan's target, as far as its cache goes: pico-dollars a token. */
+struct terms {
+    double bytes_per_token;
+    double discount;  /* of a token that is read */
+    double surcharge; /* of one that is written */
+    double reads;     /* the share of what should be read that really is; the rest is written again */
+};
+
+static int64_t
+tokens_in(const struct terms *terms, size_t bytes)
+{
+    return (int64_t)((double)bytes / terms->bytes_per_token);
+}
+
+static bool
+keeps_by_itself(const struct plan *plan)
+{
+    return plan->target->backend->dialect == DIALECT_OPENAI;
+}
+
+/* False: nothing is known of a discount. */
+static bool
+terms_of(const struct request *request, const struct plan *plan, struct terms *out)
+{
+    struct expectation expectation = experience_expect(plan->facts->experience, 500000);
+    int64_t all = estimate_input_tokens(&expectation, (int64_t)request->body.len);
+    usd read = estimate_cached(request, plan, all, 0), written = estimate_cached(request, plan, 0, all);
+
+    if (all < TOKENS_LEAST || !usd_known(plan->cost) || !usd_known(read) || !usd_known(written))
+        return false;
+    *out = (struct terms){
+        .bytes_per_token = (double)request->body.len / (double)all,
+        .discount = (double)(plan->cost - read) / (double)all,
+        .surcharge = (double)(written - plan->cost) / (double)all,
+        .reads =
+            prompt_memory_share(request->prompts, slice_of(plan->target->name), HABIT_READS, 1.0, READS_WEIGHT_TOKENS),
+    };
+    return out->discount > 0.0;
+}
+
+/* A beginning at a target. What would be there, had shadow's marks been sent, is apart. */
+static uint64_t
+at_target(const struct plan *plan, enum lever_mode mode, struct prompt_start start)
+{
+    return start.len == 0 ? 0 : hash_fast(slice_of(plan->target->name), start.hash ^ (uint64_t)mode) | 1;
+}
+
+/* The same on a route, wherever it is sent, as the end of such a part. */
+static uint64_t
+on_route(const struct request *request, enum prompt_part part, struct prompt_start start)
+{
+    return start.len == 0 ? 0 : hash_fast(slice_of(request->route->name), start.hash + 3 + (uint64_t)part) | 1;
+}
+
+/* Bytes of the longest beginning that the target keeps. */
+static size_t
+kept_bytes(const struct request *request, const struct plan *plan, enum lever_mode mode)
+{
+    const struct prompt *prompt = request->prompt;
+    struct prompt_start starts[PROMPT_TURNS_MOST + PROMPT_PARTS];
+    uint64_t known[PROMPT_TURNS_MOST + PROMPT_PARTS];
+    size_t count = 0, found;
+
+    for (size_t i = 0; i < prompt->turn_count; i++)
+        starts[count++] = prompt->turns[i];
+    for (unsigned part = PROMPT_PARTS; part-- > 0;)
+        starts[count++] = prompt->parts[part];
+    for (size_t i = 0; i < count; i++)
+        known[i] = at_target(plan, mode, starts[i]);
+    found = prompt_memory_find(request->prompts, known, count, request->arrived_us);
+    return found < count ? starts[found].len : 0;
+}
+
+/* What a mark saves, in pico-dollars a token: of what is kept, now; of what is not, when it comes again. */
+static double
+gain_kept(const struct terms *terms)
+{
+    return terms->reads * terms->discount - (1.0 - terms->reads) * terms->surcharge;
+}
+
+static double
+gain_written(const struct request *request, const struct terms *terms, enum prompt_part part)
+{
+    double again =
+        prompt_memory_share(request->prompts, slice_of(request->route->name), part, AGAIN_SHARE, AGAIN_WEIGHT);
+
+    return again * terms->reads * terms->discount - terms->surcharge;
+}
+
+/* How far to mark: each stretch that is kept saves its discount, each that is not costs its surcharge and saves the
+ * discount as often as it will come again. Bits of the parts to mark; *bytes: up to where. 0: it does not pay. */
+static unsigned
+marks_that_pay(const struct request *request, const struct terms *terms, size_t kept, size_t *bytes)
+{
+    const struct prompt *prompt = request->prompt;
+    double gain = 0.0, best = 0.0;
+    unsigned marks = 0, paying = 0;
+    size_t from = 0;
+
+    for (unsigned part = 0; part < PROMPT_PARTS; part++) {
+        size_t to = prompt->parts[part].len, warm = kept < from ? 0 : (kept < to ? kept : to) - from;
+
+        if (prompt->places[part].data == NULL || to <= from)
+            continue;
+        gain += (double)warm * gain_kept(terms) +
+                (double)(to - from - warm) * gain_written(request, terms, (enum prompt_part)part);
+        marks |= 1u << part;
+        from = to;
+        if (gain <= best || tokens_in(terms, to) < TOKENS_LEAST)
+            continue;
+        best = gain;
+        paying = marks;
+        *bytes = to;
+    }
+    return paying;
+}
+
+static void
+refine_marked(const struct request *request, enum lever_mode mode, const struct terms *terms, struct plan *plan)
+{
+    size_t bytes = 0, kept = kept_bytes(request, plan, mode);
+    unsigned marks = marks_that_pay(request, terms, kept, &bytes);
+    int64_t read, all;
+    usd cost;
+
+    if (marks == 0)
+        return;
+    all = tokens_in(terms, bytes);
+    read = tokens_in(terms, kept < bytes ? kept : bytes);
+    read = read >= TOKENS_LEAST ? read : 0;
+    cost = estimate_cached(request, plan, read, all - read);
+    plan->cache.marks = marks;
+    plan->cache.expected_tokens = read;
+    if (usd_sub(plan->cost, cost, &plan->cache.saves) == OK && mode == LEVER_ON)
+        plan->cost = cost;
+}
+
+static void
+refine_kept(const struct request *request, enum lever_mode mode, const struct terms *terms, struct plan *plan)
+{
+    int64_t read = tokens_in(terms, kept_bytes(request, plan, mode));
+    usd cost;
+
+    if (read < TOKENS_LEAST)
+        return;
+    cost = estimate_cached(request, plan, read, 0);
+    plan->cache.expected_tokens = read;
+    if (usd_known(cost) && mode == LEVER_ON)
+        plan->cost = cost;
+}
+
+/* Which requests shall meet on one machine: those with the same tools and system, where these are long enough to be kept
+ * by themselves, else those of one conversation. */
+static uint64_t
+family_of(const struct request *request, const struct terms *terms)
+{
+    const struct prompt_start *head = &request->prompt->parts[PROMPT_SYSTEM];
+
+    if (head->len == 0)
+        head = &request->prompt->parts[PROMPT_TOOLS];
+    return tokens_in(terms, head->len) >= TOKENS_LEAST ? head->hash : request->conversation;
+}
+
+static bool
+takes_key(const struct plan *plan)
+{
+    static const char *const providers[] = {"openai", "azure"};
+    const char *provider = plan->target->backend->provider;
+
+    for (size_t i = 0; provider != NULL && i < sizeof(providers) / sizeof(providers[0]); i++)
+        if (strcmp(provider, providers[i]) == 0)
+            return true;
+    return false;
+}
+
+static void
+refine_plan(const struct request *request, enum lever_mode mode, struct plan *plan)
+{
+    struct terms terms;
+
+    plan->cache.on = mode == LEVER_ON;
+    if (!terms_of(request, plan, &terms))
+        return;
+    if (!keeps_by_itself(plan)) {
+        if (!request->facts->bound.writes_cache)
+            refine_marked(request, mode, &terms, plan);
+        return;
+    }
+    refine_kept(request, mode, &terms, plan);
+    if (takes_key(plan) && !request->prompt->keyed)
+        plan->cache.family = family_of(request, &terms);
+}
+
+static bool
+concerns(const struct request *request, const struct plan *plan)
+{
+    enum api api = request->facts->api;
+
+    return (api == API_CHAT || api == API_RESPONSES || api == API_MESSAGES) && plan->target != NULL &&
+           plan->target->backend->dialect == api_dialect(api);
+}
+
+static void
+refine(const struct request *request, enum lever_mode mode, struct plans *plans)
+{
+    for (size_t i = 0; i < plans->count; i++) {
+        if (!concerns(request, &plans->all[i]))
+            continue;
+        if (!request->prompt->read)
+            prompt_read(request->facts->api, request->body, request->prompt);
+        refine_plan(request, mode, &plans->all[i]);
+    }
+}
+
+/* Was this part there before? Of turns any that were the last stable ones then. */
+static bool
+came_before(const struct request *request, enum prompt_part part)
+{
+    const struct prompt *prompt = request->prompt;
+    uint64_t known[1 + PROMPT_TURNS_MOST];
+    size_t count = 0;
+
+    known[count++] = on_route(request, part, prompt->parts[part]);
+    for (size_t i = 0; part == PROMPT_TURNS && i < prompt->turn_count; i++)
+        known[count++] = on_route(request, part, prompt->turns[i]);
+    return prompt_memory_find(request->prompts, known, count, request->arrived_us) < count;
+}
+
+static void
+learn_habits(const struct request *request)
+{
+    for (unsigned part = 0; part < PROMPT_PARTS; part++) {
+        uint64_t known = on_route(request, (enum prompt_part)part, request->prompt->parts[part]);
+
+        if (known == 0)
+            continue;
+        prompt_memory_learn(request->prompts, slice_of(request->route->name), part,
+                            came_before(request, (enum prompt_part)part), 1.0, AGAIN_FADES_AT);
+        prompt_memory_use(request->prompts, &known, 1, request->arrived_us);
+    }
+}
+
+/* What the target keeps from now on. */
+static void
+learn_kept(const struct request *request, enum lever_mode mode, const struct plan *plan)
+{
+    const struct prompt *prompt = request->prompt;
+    uint64_t known[PROMPT_PARTS + 1] = {0};
+
+    for (unsigned part = 0; part < PROMPT_PARTS; part++)
+        if (keeps_by_itself(plan) || (plan->cache.marks >> part & 1) != 0)
+            known[part] = at_target(plan, mode, prompt->parts[part]);
+    if (keeps_by_itself(plan))
+        known[PROMPT_PARTS] = at_target(plan, mode, prompt->whole);
+    prompt_memory_use(request->prompts, known, PROMPT_PARTS + 1, request->arrived_us);
+}
+
+static void
+learn_reads(const struct request *request, enum lever_mode mode, const struct plan *plan, const struct usage *usage)
+{
+    double expected = (double)plan->cache.expected_tokens, read = (double)usage->cache_read_tokens;
+
+    if (expected > 0.0 && usage->exactness == USAGE_EXACT && (mode == LEVER_ON || keeps_by_itself(plan)))
+        prompt_memory_learn(request->prompts, slice_of(plan->target->name), HABIT_READS,
+                            read < expected ? read : expected, expected, READS_FADE_AT_TOKENS);
+}
+
+static void
+learn(const struct request *request, enum lever_mode mode, const struct plan *plan, const struct usage *usage)
+{
+    if (!concerns(request, plan) || !request->prompt->read)
+        return;
+    learn_reads(request, mode, plan, usage);
+    learn_habits(request);
+    learn_kept(request, mode, plan);
+}
+
+const struct lever_ops prompt_cache_lever = {.id = LEVER_PROMPT_CACHE, .refine = refine, .learn = learn};

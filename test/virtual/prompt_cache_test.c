@@ -1,0 +1,425 @@
+/* Providers' prompt caches: when marks are put in and when not, what they save, and who is kept together. */
+#include "scene.h"
+
+#include "twin/twin.h"
+
+#define MARK "\"cache_control\":{\"type\":\"ephemeral\"}"
+
+enum { MARKED = 8 /* TRANSFORM_CACHE */, LONG = 8000 /* bytes of a system prompt that providers keep */ };
+
+#define MINUTE (60 * USEC_PER_S)
+
+static const char setting[] =
+    "backends:\n"
+    "  claude: { url: \"http://claude.example\", engine: twin, dialect: anthropic, models: [ twin-large ] }\n"
+    "  gpt:    { url: [ \"http://one.example\", \"http://two.example\", \"http://three.example\" ],\n"
+    "            provider: openai, models: [ big ] }\n"
+    "routes:\n"
+    "  writer:    { reference: claude/twin-large, levers: { prompt_cache: on } }\n"
+    "  shadowy:   { reference: claude/twin-large, levers: { prompt_cache: shadow } }\n"
+    "  held:      { reference: claude/twin-large, levers: { prompt_cache: on }, holdout: 100% }\n"
+    "  assistant: { reference: gpt/big, levers: { prompt_cache: on } }\n"
+    "prices:\n"
+    "  override:\n"
+    "    claude/twin-large: { input: $4/M, output: $20/M, cache_read: $0.40/M, cache_write: $5/M }\n"
+    "    gpt/big:           { input: $2/M, output: $8/M, cache_read: $0.50/M }\n";
+
+struct double_scene {
+    struct scene *scene;
+    struct twin *twin;
+    struct application *worker;
+};
+
+/* With the modelled backend as claude, which keeps what is marked. */
+static struct double_scene
+begin(void **state, uint64_t seed)
+{
+    struct double_scene d = {.scene = scene_new(state, (struct scene_options){.seed = seed, .config = setting})};
+    struct twin_settings settings;
+
+    twin_settings_default(&settings, (struct twin_pace){300 * USEC_PER_MS, 20 * USEC_PER_MS});
+    d.twin = twin_new(&settings);
+    d.worker = twin_worker_new(d.twin, history_world_apart(d.scene->history));
+    vbackend_is_application(scene_backend(d.scene, "claude"), d.worker);
+    return d;
+}
+
+static void
+end(struct double_scene *d, void **state)
+{
+    twin_worker_free(d->worker);
+    twin_free(d->twin);
+    scene_passed(d->scene);
+    scene_free(d->scene, state);
+}
+
+/* What is asked: `turns` questions in one conversation, all but the last answered. */
+struct talk {
+    const char *model;
+    unsigned system; /* which system prompt */
+    size_t len;      /* of it in bytes */
+    unsigned who;    /* which conversation */
+    unsigned turns;
+    const char *more; /* further members */
+    bool own_mark;
+};
+
+static void
+add_turn(struct buffer *body, const char *role, const char *words, unsigned who, unsigned turn)
+{
+    buffer_printf(body, "{\"role\":\"%s\",\"content\":\"", role);
+    for (unsigned i = 0; i < 40; i++)
+        buffer_printf(body, "%s %u of conversation %u. ", words, turn, who);
+    buffer_add_text(body, "\"}");
+}
+
+static struct buffer
+body_of(struct talk talk)
+{
+    struct buffer body = {0};
+
+    buffer_printf(&body, "{\"model\":\"%s\",\"max_tokens\":50,%s\"%s\":%s", talk.model,
+                  talk.more != NULL ? talk.more : "", strcmp(talk.model, "assistant") == 0 ? "user" : "system",
+                  talk.own_mark ? "[{\"type\":\"text\"," MARK ",\"text\":\"" : "\"");
+    for (size_t start = buffer_len(&body); buffer_len(&body) < start + talk.len;)
+        buffer_printf(&body, "Advice %zu of system prompt %u. ", buffer_len(&body), talk.system);
+    buffer_printf(&body, "\"%s,\"messages\":[", talk.own_mark ? "}]" : "");
+    for (unsigned i = 0; i < talk.turns; i++) {
+        if (i > 0)
+            buffer_add_byte(&body, ',');
+        add_turn(&body, "user", "Question", talk.who, i);
+        if (i + 1 == talk.turns)
+            break;
+        buffer_add_byte(&body, ',');
+        add_turn(&body, "assistant", "Answer", talk.who, i);
+    }
+    buffer_add_text(&body, "]}");
+    buffer_add_byte(&body, '\0');
+    return body;
+}
+
+/* One request, to its end. */
+static const struct row *
+asks(struct scene *s, struct talk talk)
+{
+    struct buffer body = body_of(talk);
+    size_t before = s->row_count;
+
+    scene_asks(s,
+               (struct ask){.api = strcmp(talk.model, "assistant") == 0 ? API_CHAT : API_MESSAGES, .body = body.data});
+    scene_rest(s);
+    buffer_free(&body);
+    assert_int_equal(s->row_count, before + 1);
+    assert_row_is(s, before, state, "ok");
+    return scene_row(s, before);
+}
+
+static usd
+saved_by_marks(const struct row *row, bool shadow)
+{
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (slice_is(row->savings[i].lever, "prompt_cache") && row->savings[i].shadow == shadow)
+            return row->savings[i].saved;
+    return 0;
+}
+
+/* A conversation with a pause between its turns; what marks saved in all of it. */
+static usd
+talks(struct scene *s, const char *model, unsigned turns, usec pause_us)
+{
+    usd saved = 0;
+
+    for (unsigned turn = 1; turn <= turns; turn++) {
+        saved += saved_by_marks(asks(s, (struct talk){.model = model, .len = LONG, .turns = turn}), false);
+        history_run_for(s->history, pause_us);
+    }
+    return saved;
+}
+
+static void
+a_conversation_is_marked_when_it_is_seen_to_go_on(void **state)
+{
+    struct double_scene d = begin(state, 1);
+    usd saved = talks(d.scene, "writer", 8, MINUTE);
+
+    assert_int_equal(scene_row(d.scene, 0)->transforms, 0); /* nothing was known */
+    assert_int_equal(scene_row(d.scene, 2)->transforms, MARKED);
+    assert_true(saved_by_marks(scene_row(d.scene, 2), false) < 0); /* it only wrote */
+    for (size_t i = 3; i < 8; i++) {
+        const struct row *row = scene_row(d.scene, i);
+
+        assert_int_equal(row->transforms, MARKED);
+        assert_true(row->cache_read_tokens >= 1024 && row->cache_write_tokens < row->input_tokens / 2);
+        assert_true(saved_by_marks(row, false) > 0);
+        assert_int_equal(row->baseline - row->cost, saved_by_marks(row, false));
+        /* as if nothing had been kept */
+        assert_int_equal(row->baseline, row->input_tokens * 4000000 + row->output_tokens * 20000000);
+    }
+    assert_true(scene_row(d.scene, 7)->cache_read_tokens > scene_row(d.scene, 3)->cache_read_tokens);
+    assert_true(saved > 0);
+    end(&d, state);
+}
+
+static void
+prompts_that_never_come_again_are_not_marked(void **state)
+{
+    struct double_scene d = begin(state, 2);
+
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(
+            asks(d.scene, (struct talk){.model = "writer", .system = i, .len = LONG, .who = i, .turns = 1})->transforms,
+            0);
+    end(&d, state);
+}
+
+/* What would be read again too late is not worth writing. */
+static void
+turns_that_come_too_late_are_not_marked(void **state)
+{
+    struct double_scene d = begin(state, 3);
+
+    assert_int_equal(talks(d.scene, "writer", 8, 6 * MINUTE), 0);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(scene_row(d.scene, i)->transforms, 0);
+    end(&d, state);
+}
+
+static void
+short_prompts_are_not_marked(void **state)
+{
+    struct double_scene d = begin(state, 4);
+
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(asks(d.scene, (struct talk){.model = "writer", .len = 1000, .who = i, .turns = 1})->transforms,
+                         0);
+    end(&d, state);
+}
+
+/* Many conversations of one question: their system prompt is read again and again, and they are not written. */
+static void
+what_all_conversations_share_is_kept(void **state)
+{
+    struct double_scene d = begin(state, 5);
+    usd saved = 0;
+
+    for (unsigned i = 0; i < 20; i++)
+        saved +=
+            saved_by_marks(asks(d.scene, (struct talk){.model = "writer", .len = LONG, .who = i, .turns = 1}), false);
+    for (size_t i = 3; i < 20; i++) {
+        assert_int_equal(scene_row(d.scene, i)->cache_write_tokens, 0);
+        assert_true(scene_row(d.scene, i)->cache_read_tokens >= 1024);
+    }
+    assert_true(saved > 0);
+    end(&d, state);
+}
+
+static void
+the_clients_own_marks_are_left_alone(void **state)
+{
+    struct double_scene d = begin(state, 6);
+
+    for (unsigned i = 0; i < 10; i++) {
+        const struct row *row =
+            asks(d.scene, (struct talk){.model = "writer", .len = LONG, .turns = 1, .own_mark = true});
+
+        assert_int_equal(row->transforms, 0);
+        assert_int_equal(row->saving_count, 0); /* its own doing, so its baseline too */
+        assert_true(row->cache_read_tokens + row->cache_write_tokens >= 1024);
+    }
+    end(&d, state);
+}
+
+static void
+holdout_and_bypass_touch_nothing(void **state)
+{
+    struct double_scene d = begin(state, 7);
+
+    talks(d.scene, "held", 6, MINUTE);
+    atomic_store(&d.scene->gateway.bypass, true);
+    talks(d.scene, "writer", 6, MINUTE);
+    for (size_t i = 0; i < 12; i++) {
+        assert_int_equal(scene_row(d.scene, i)->transforms, 0);
+        assert_int_equal(scene_row(d.scene, i)->saving_count, 0);
+    }
+    end(&d, state);
+}
+
+/* In shadow it is told what marks would have come to, and none is sent. */
+static void
+shadow_tells_what_marks_would_save(void **state)
+{
+    struct double_scene d = begin(state, 8);
+    usd would = 0, did;
+
+    assert_int_equal(talks(d.scene, "shadowy", 8, MINUTE), 0);
+    for (size_t i = 0; i < 8; i++) {
+        const struct row *row = scene_row(d.scene, i);
+
+        assert_int_equal(row->transforms, 0);
+        assert_int_equal(row->cache_read_tokens + row->cache_write_tokens, 0);
+        assert_int_equal(row->cost, row->baseline);
+        would += saved_by_marks(row, true);
+    }
+    did = talks(d.scene, "writer", 8, MINUTE);
+    assert_true(would > 0 && did > 0);
+    assert_in_range(would * 100 / did, 70, 130); /* tokens are estimated in the one, counted in the other */
+    end(&d, state);
+}
+
+/* A body that is read on another thread. */
+static void
+large_bodies_are_marked_too(void **state)
+{
+    struct double_scene d = begin(state, 9);
+
+    for (unsigned i = 0; i < 4; i++)
+        asks(d.scene, (struct talk){.model = "writer", .len = 3u << 19, .who = i, .turns = 1});
+    assert_int_equal(scene_row(d.scene, 2)->transforms, MARKED);
+    assert_true(scene_row(d.scene, 2)->cache_write_tokens > 300000);
+    assert_true(scene_row(d.scene, 3)->cache_read_tokens > 0);
+    end(&d, state);
+}
+
+/* Scripted backends, to see what they get. */
+
+static struct scene *
+scripted(void **state, uint64_t seed)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = setting});
+
+    scene_provider(s, "claude")->input = 3000;
+    return s;
+}
+
+static unsigned
+count_marks(struct slice body)
+{
+    unsigned count = 0;
+
+    for (size_t at; (at = slice_find(body, SLICE_LITERAL(MARK))) < body.len; count++)
+        body = slice_from(body, at + 1);
+    return count;
+}
+
+static void
+marks_are_at_most_four_and_all_else_is_as_it_was(void **state)
+{
+    struct scene *s = scripted(state, 10);
+
+    for (unsigned turn = 1; turn <= 8; turn++) {
+        struct talk talk = {.model = "writer",
+                            .len = LONG,
+                            .turns = turn,
+                            .more = "\"tools\":[{\"name\":\"a\",\"input_schema\":{}},{\"name\":\"b\"}],"};
+        struct vcall_seen seen;
+        struct buffer body = body_of(talk);
+        struct slice tail = slice_from(slice_of(body.data), strlen(body.data) - 900); /* the newest turn */
+
+        scene_provider(s, "claude")->cache_write_5m = turn < 4 ? 0 : 500;
+        scene_provider(s, "claude")->cached = turn < 4 ? 0 : 2000;
+        asks(s, talk);
+        seen = vbackend_seen(scene_backend(s, "claude"), turn - 1);
+        assert_int_equal(count_marks(seen.body), turn < 3 ? 0 : turn == 3 ? 2 : 3);
+        assert_true(slice_ends(seen.body, tail.data));
+        buffer_free(&body);
+    }
+    scene_passed(s);
+}
+
+/* Some intermediary takes the marks off, or keeps nothing: after some tries it is not asked to any more. */
+static void
+a_backend_that_keeps_nothing_is_no_longer_asked(void **state)
+{
+    struct scene *s = scripted(state, 11);
+    unsigned marked = 0;
+
+    for (unsigned turn = 1; turn <= 60; turn++) {
+        const struct row *row;
+
+        row = asks(s, (struct talk){.model = "writer", .len = LONG, .who = turn, .turns = 1});
+        marked += row->transforms == MARKED;
+        assert_true(row->transforms == 0 || turn < 50);
+    }
+    assert_in_range(marked, 2, 40);
+    scene_passed(s);
+}
+
+static struct slice
+key_in(struct slice body)
+{
+    static const struct slice name = SLICE_CONSTANT("\"prompt_cache_key\":\"");
+    size_t at = slice_find(body, name);
+
+    body = slice_from(body, at + name.len);
+    return slice_first(body, slice_find_byte(body, '"'));
+}
+
+/* A conversation is kept at one of the three places, and tells which it is. */
+static void
+conversations_stay_in_one_place(void **state)
+{
+    struct scene *s = scripted(state, 12);
+    unsigned used = 0;
+
+    for (size_t place = 0; place < 3; place++)
+        scene_replica_provider(s, "gpt", place)->input = 4000;
+    for (unsigned who = 0; who < 12; who++)
+        for (unsigned turn = 1; turn <= 4; turn++)
+            asks(s, (struct talk){.model = "assistant", .who = who, .turns = turn + 6});
+    for (size_t place = 0; place < 3; place++) {
+        struct vbackend *backend = scene_replica(s, "gpt", place);
+        size_t seen = vbackend_seen_count(backend);
+
+        used += seen > 0;
+        assert_int_equal(seen % 4, 0);
+        for (size_t i = 0; i < seen; i++) {
+            struct slice key = key_in(vbackend_seen(backend, i).body);
+
+            assert_int_equal(key.len, 32);
+            assert_true(slice_equal(key, key_in(vbackend_seen(backend, i / 4 * 4).body)));
+            assert_true(i < 4 || !slice_equal(key, key_in(vbackend_seen(backend, i / 4 * 4 - 1).body)));
+        }
+    }
+    assert_true(used > 1);
+    scene_passed(s);
+}
+
+static void
+a_client_keeps_its_own_key(void **state)
+{
+    struct scene *s = scripted(state, 13);
+
+    for (unsigned turn = 3; turn <= 6; turn++) {
+        struct talk talk = {.model = "assistant", .turns = turn, .more = "\"prompt_cache_key\":\"mine\","};
+        struct buffer body = body_of(talk);
+
+        asks(s, talk);
+        for (size_t place = 0; place < 3; place++)
+            for (size_t i = 0; i < vbackend_seen_count(scene_replica(s, "gpt", place)); i++)
+                assert_slice_is(key_in(vbackend_seen(scene_replica(s, "gpt", place), i).body), "mine");
+        buffer_free(&body);
+    }
+    scene_passed(s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_conversation_is_marked_when_it_is_seen_to_go_on, scene_teardown),
+        cmocka_unit_test_teardown(prompts_that_never_come_again_are_not_marked, scene_teardown),
+        cmocka_unit_test_teardown(turns_that_come_too_late_are_not_marked, scene_teardown),
+        cmocka_unit_test_teardown(short_prompts_are_not_marked, scene_teardown),
+        cmocka_unit_test_teardown(what_all_conversations_share_is_kept, scene_teardown),
+        cmocka_unit_test_teardown(the_clients_own_marks_are_left_alone, scene_teardown),
+        cmocka_unit_test_teardown(holdout_and_bypass_touch_nothing, scene_teardown),
+        cmocka_unit_test_teardown(shadow_tells_what_marks_would_save, scene_teardown),
+        cmocka_unit_test_teardown(large_bodies_are_marked_too, scene_teardown),
+        cmocka_unit_test_teardown(marks_are_at_most_four_and_all_else_is_as_it_was, scene_teardown),
+        cmocka_unit_test_teardown(a_backend_that_keeps_nothing_is_no_longer_asked, scene_teardown),
+        cmocka_unit_test_teardown(conversations_stay_in_one_place, scene_teardown),
+        cmocka_unit_test_teardown(a_client_keeps_its_own_key, scene_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
