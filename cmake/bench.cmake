@@ -17,3 +17,6 @@ if(EQUIPOISE_TESTS AND NOT EQUIPOISE_LIBFUZZER)
   add_test(NAME bench/load COMMAND bench_load_test)
   set_tests_properties(bench/load PROPERTIES LABELS unit TIMEOUT 60)
 endif()
+
+add_executable(bench_embed EXCLUDE_FROM_ALL bench/embed.c)
+target_link_libraries(bench_embed PRIVATE equipoise_core)
