@@ -373,6 +373,59 @@ wrong_pairs_and_scales_are_refused(void **state)
     free(bytes_of(table));
 }
 
+/* Pieces a, b, c; pairs a b, and a at the beginning; 32 dims. Row i has only dim i, which is 1. */
+static struct slice
+small_table(void)
+{
+    enum { DIMS = 32, PIECES = 3, PAIRS = 2, ROWS = PIECES + PAIRS + 1, LEN = 64 + 64 + 64 + 64 + 192 + 8 };
+    static const uint32_t numbers[] = {1, DIMS, PIECES, PAIRS, 6};
+    static const uint64_t keys[PAIRS] = {1, (uint64_t)UINT32_MAX << 32};
+    char *table = aligned_alloc(64, (LEN + 63) / 64 * 64);
+
+    assert_non_null(table);
+    memset(table, 0, LEN);
+    memcpy(table, "EQSTATIC", 8);
+    memcpy(table + 8, numbers, sizeof(numbers));
+    memcpy(table + 64, "a\nb\nc\n", 6);
+    memcpy(table + 128, keys, sizeof(keys));
+    for (int i = 0; i < ROWS; i++) {
+        float scale = 1.0F / 127;
+
+        memcpy(table + 192 + (size_t)i * sizeof(scale), &scale, sizeof(scale));
+        table[256 + i * DIMS + i] = 127;
+    }
+    sign(slice_make(table, LEN));
+    return slice_make(table, LEN);
+}
+
+static void
+check_small(const struct embedder *embedder, const char *text, const char *expected)
+{
+    float vector[EMBED_DIMS_MOST];
+
+    assert_true(embedder_embed(embedder, slice_of(text), vector, NULL));
+    for (unsigned i = 0; i < 6; i++) /* the last row is there once in any text: it tells the length */
+        assert_true(fabsf(vector[i] / vector[5] - (float)(expected[i] - '0')) < 1e-5F);
+}
+
+static void
+pairs_stand_side_by_side(void **state)
+{
+    struct slice table = small_table();
+    struct embedder *embedder;
+
+    (void)state;
+    assert_int_equal(embedder_open(table, &embedder), OK);
+    check_small(embedder, "a b", "110111");
+    check_small(embedder, "b a", "110001");
+    check_small(embedder, "b a b a b", "230201");
+    check_small(embedder, "a unknown b", "110011");
+    check_small(embedder, "unknown a b", "110101"); /* an unknown word is no beginning */
+    check_small(embedder, "c", "001001");
+    embedder_close(embedder);
+    free(bytes_of(table));
+}
+
 int
 main(void)
 {
@@ -387,6 +440,7 @@ main(void)
         cmocka_unit_test(a_damaged_table_is_refused),
         cmocka_unit_test(a_table_that_lies_is_refused),
         cmocka_unit_test(wrong_pairs_and_scales_are_refused),
+        cmocka_unit_test(pairs_stand_side_by_side),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
