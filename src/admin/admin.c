@@ -70,6 +70,7 @@ static const struct page pages[] = {
     {.path = "/live", .get = page_live},
     {.path = "/requests/", .has_rest = true, .get = page_row},
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
+    {.path = "/cache", .get = page_cache, .post = page_purge},
     {.path = "/budgets", .get = page_budgets},
     {.path = "/alert", .post = page_alert},
     {.path = "/levers", .get = page_levers, .post = page_set_lever},

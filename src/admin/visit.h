@@ -49,7 +49,7 @@ struct page {
     void (*post)(struct visit *visit, struct slice json);
 };
 
-/* show_pages.c and set_pages.c */
+/* show_pages.c, set_pages.c and cache_pages.c */
 void page_metrics(struct visit *visit, struct slice rest);
 void page_live(struct visit *visit, struct slice rest);
 void page_row(struct visit *visit, struct slice id);
@@ -60,6 +60,8 @@ void page_alert(struct visit *visit, struct slice json);
 void page_levers(struct visit *visit, struct slice rest);
 void page_set_lever(struct visit *visit, struct slice json);
 void page_reload(struct visit *visit, struct slice json);
+void page_cache(struct visit *visit, struct slice rest);
+void page_purge(struct visit *visit, struct slice json);
 
 /* visit.c. The answer, whole; the visit may be gone on return. */
 void visit_reply(struct visit *visit, unsigned status, const char *type, struct slice body);

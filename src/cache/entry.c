@@ -107,6 +107,87 @@ cache_entry_new(const struct cache_facts *facts, struct slice content, size_t co
     return entry;
 }
 
+enum { WRITTEN_NUMBERS = 12 };
+
+void
+cache_entry_write(const struct cache_entry *entry, uint64_t uses, struct buffer *out)
+{
+    size_t most =
+        sizeof(entry->key) + sizeof(entry->marks) + (WRITTEN_NUMBERS + 1) * WIRE_NUMBER_MOST + entry->usage_len;
+    unsigned char *start = (unsigned char *)buffer_reserve(out, most), *at = start;
+
+    memcpy(at, &entry->key, sizeof(entry->key));
+    at += sizeof(entry->key);
+    memcpy(at, entry->marks, sizeof(entry->marks));
+    at += sizeof(entry->marks);
+    at = wire_put(at, entry->api);
+    at = wire_put(at, entry->form);
+    at = wire_put(at, entry->status);
+    at = wire_put(at, entry->packed);
+    at = wire_put(at, (uint64_t)entry->cost);
+    at = wire_put_signed(at, entry->created_wall_us);
+    at = wire_put_signed(at, entry->ttl_us);
+    at = wire_put_signed(at, entry->first_token_us);
+    at = wire_put_signed(at, entry->total_us);
+    at = wire_put(at, uses);
+    at = wire_put(at, entry->len);
+    at = wire_put_text(at, slice_make((const char *)entry->usage, entry->usage_len));
+    ENSURE((size_t)(at - start) <= most);
+    out->end += (size_t)(at - start);
+    buffer_add(out, chunk_bytes(entry->content));
+}
+
+static void
+read_numbers(struct wire_reader *reader, struct cache_entry *entry, uint64_t *uses)
+{
+    uint64_t api = wire_take(reader), form = wire_take(reader), status = wire_take(reader), packed = wire_take(reader);
+    uint64_t cost = wire_take(reader);
+
+    entry->api = (unsigned char)api;
+    entry->form = (unsigned char)form;
+    entry->status = (unsigned short)status;
+    entry->packed = packed == 1;
+    entry->cost = (usd)cost;
+    entry->created_wall_us = wire_take_signed(reader);
+    entry->ttl_us = wire_take_signed(reader);
+    entry->first_token_us = wire_take_signed(reader);
+    entry->total_us = wire_take_signed(reader);
+    *uses = wire_take(reader);
+    entry->len = wire_take(reader);
+    if (api >= API_COUNT || form > UINT8_MAX || status < 200 || status > 299 || packed > 1 || cost > INT64_MAX ||
+        entry->created_wall_us < 0 || entry->ttl_us < 0 || *uses == 0 || *uses > UINT32_MAX ||
+        entry->len > CACHE_CONTENT_MOST)
+        reader->bad = true;
+}
+
+struct cache_entry *
+cache_entry_read(struct slice bytes, uint64_t *uses)
+{
+    enum { FIXED = sizeof(struct digest) + CACHE_MARKS * sizeof(uint64_t) };
+    struct wire_reader reader = wire_reader_of(slice_from(bytes, FIXED));
+    struct cache_entry *entry, read;
+    struct slice usage, content;
+
+    if (bytes.len < FIXED)
+        return NULL;
+    memset(&read, 0, sizeof(read));
+    memcpy(&read.key, bytes.data, sizeof(read.key));
+    memcpy(read.marks, bytes.data + sizeof(read.key), sizeof(read.marks));
+    read_numbers(&reader, &read, uses);
+    usage = wire_take_text(&reader);
+    content = slice_make((const char *)reader.at, (size_t)(reader.end - reader.at));
+    if (reader.bad || usage.len > USAGE_BYTES_MOST || (read.packed ? content.len >= read.len : content.len != read.len))
+        return NULL;
+    entry = must_alloc(sizeof(*entry) + usage.len);
+    memcpy(entry, &read, sizeof(*entry));
+    atomic_init(&entry->holders, 1);
+    entry->usage_len = (unsigned)usage.len;
+    if (usage.len > 0)
+        memcpy(entry->usage, usage.data, usage.len);
+    entry->content = chunk_from(content);
+    return entry;
+}
+
 struct cache_entry *
 cache_entry_hold(struct cache_entry *entry)
 {

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "base/buffer.h"
 #include "base/chunk.h"
 #include "base/hash.h"
 #include "base/timers.h"
@@ -58,6 +59,12 @@ struct cache_entry {
  * bytes and gets smaller by it: above 64 KiB that takes long enough to belong on another thread (2 ms per MiB). */
 struct cache_entry *cache_entry_new(const struct cache_facts *facts, struct slice content, size_t compress_above)
     __attribute__((returns_nonnull));
+
+/* An entry as bytes, appended to *out, and back again. Only for this machine: numbers are in its order. */
+void cache_entry_write(const struct cache_entry *entry, uint64_t uses, struct buffer *out);
+
+/* NULL: the bytes are no entry. */
+struct cache_entry *cache_entry_read(struct slice bytes, uint64_t *uses);
 
 struct cache_entry *cache_entry_hold(struct cache_entry *entry);
 void cache_entry_release(struct cache_entry *entry); /* NULL is fine */

@@ -36,6 +36,7 @@ struct shard {
 
 struct cache {
     unsigned shard_count;
+    struct cache_follower *follower; /* NULL: none */
     atomic_uint_least64_t purges;
     atomic_uint sweep_shard;
     struct shard shards[SHARDS_MOST];
@@ -376,7 +377,8 @@ cache_purges(const struct cache *cache)
 }
 
 static enum status
-put(struct cache *cache, struct shard *shard, struct cache_entry *entry, uint64_t purges, struct leavers *leavers)
+put(struct cache *cache, struct shard *shard, struct cache_entry *entry, uint64_t purges, uint64_t uses,
+    struct leavers *leavers)
 {
     struct cache_entry *before = shard->table[slot_of(shard, &entry->key)].entry;
 
@@ -386,7 +388,7 @@ put(struct cache *cache, struct shard *shard, struct cache_entry *entry, uint64_
         return ERR_STOPPING;
     if (cache_entry_bytes(entry) > shard->bytes_most)
         return ERR_FULL;
-    entry->place.uses = 1;
+    entry->place.uses = uses;
     if (before != NULL) {
         entry->place.uses += before->place.uses;
         take_out(shard, before, leavers);
@@ -397,17 +399,17 @@ put(struct cache *cache, struct shard *shard, struct cache_entry *entry, uint64_
     return entry->place.heap != 0 ? OK : ERR_FULL;
 }
 
-enum status
-cache_put(struct cache *cache, struct cache_entry *entry, uint64_t purges)
+static enum status
+put_used(struct cache *cache, struct cache_entry *entry, uint64_t purges, uint64_t uses)
 {
     struct shard *shard = shard_of(cache, &entry->key);
     struct leavers leavers = {0};
     enum status status;
     bool taken;
 
-    ENSURE(entry->place.heap == 0);
+    ENSURE(entry->place.heap == 0 && uses > 0);
     lock_take(&shard->lock);
-    status = put(cache, shard, entry, purges, &leavers);
+    status = put(cache, shard, entry, purges, uses, &leavers);
     taken = entry->place.uses != 0;
     shard->stats.refused += status != OK;
     lock_drop(&shard->lock);
@@ -415,6 +417,31 @@ cache_put(struct cache *cache, struct cache_entry *entry, uint64_t purges)
         cache_entry_release(entry);
     release_all(&leavers);
     return status;
+}
+
+enum status
+cache_put(struct cache *cache, struct cache_entry *entry, uint64_t purges)
+{
+    struct cache_follower *follower = cache->follower;
+    struct cache_entry *held = follower != NULL ? cache_entry_hold(entry) : NULL;
+    enum status status = put_used(cache, entry, purges, 1);
+
+    if (held != NULL && status == OK)
+        follower->stored(follower, held, purges);
+    cache_entry_release(held);
+    return status;
+}
+
+enum status
+cache_restore(struct cache *cache, struct cache_entry *entry, uint64_t uses)
+{
+    return put_used(cache, entry, cache_purges(cache), uses);
+}
+
+void
+cache_follow(struct cache *cache, struct cache_follower *follower)
+{
+    cache->follower = follower;
 }
 
 static size_t
@@ -445,6 +472,8 @@ cache_purge(struct cache *cache, enum cache_mark which, uint64_t mark)
     atomic_fetch_add_explicit(&cache->purges, 1, memory_order_acq_rel);
     for (unsigned i = 0; i < cache->shard_count; i++)
         count += purge_shard(&cache->shards[i], which, mark);
+    if (cache->follower != NULL)
+        cache->follower->purged(cache->follower, which, mark);
     return count;
 }
 
@@ -511,7 +540,7 @@ cache_shards(const struct cache *cache)
 }
 
 size_t
-cache_hold_all(struct cache *cache, unsigned which, struct cache_entry ***out)
+cache_hold_all(struct cache *cache, unsigned which, struct cache_held **out)
 {
     struct shard *shard = &cache->shards[which];
     size_t count;
@@ -519,9 +548,9 @@ cache_hold_all(struct cache *cache, unsigned which, struct cache_entry ***out)
     ENSURE(which < cache->shard_count);
     lock_take(&shard->lock);
     count = shard->count;
-    *out = must_alloc((count + 1) * sizeof(struct cache_entry *));
+    *out = must_alloc((count + 1) * sizeof(struct cache_held));
     for (size_t i = 0; i < count; i++)
-        (*out)[i] = cache_entry_hold(shard->heap[i]);
+        (*out)[i] = (struct cache_held){cache_entry_hold(shard->heap[i]), shard->heap[i]->place.uses};
     lock_drop(&shard->lock);
     return count;
 }

@@ -39,12 +39,25 @@ uint64_t cache_purges(const struct cache *cache);
  * than a shard may be, or dropped at once as worth less than all that is there. ERR_STOPPING: a purge came between. */
 enum status cache_put(struct cache *cache, struct cache_entry *entry, uint64_t purges) MUST_CHECK;
 
+/* The same for an entry that was used so often in an earlier life. */
+enum status cache_restore(struct cache *cache, struct cache_entry *entry, uint64_t uses) MUST_CHECK;
+
 /* Drops all entries with that mark (cache_mark_of a name); CACHE_MARKS: all. Returns how many. May take milliseconds. */
 size_t cache_purge(struct cache *cache, enum cache_mark which, uint64_t mark);
 
 /* Drops what is past its time among the next `most` entries, going round: now and then, so that what nobody asks for
  * does not fill the room. */
 void cache_sweep(struct cache *cache, usec now_wall_us, size_t most);
+
+/* Whoever keeps a record of it: told of each entry that was stored, with `purges` as cache_put had it, and of each purge
+ * when it is done. Any thread; not under a lock of the store's. */
+struct cache_follower {
+    void (*stored)(struct cache_follower *, struct cache_entry *entry, uint64_t purges);
+    void (*purged)(struct cache_follower *, enum cache_mark which, uint64_t mark);
+};
+
+/* NULL: nobody. Before the workers run, or when they have ended. */
+void cache_follow(struct cache *cache, struct cache_follower *follower);
 
 struct cache_stats {
     uint64_t entries, bytes, bytes_most;
@@ -58,7 +71,11 @@ void cache_stats(struct cache *cache, struct cache_stats *out);
 
 /* For whoever writes the store down: the number of shards, and all entries of one, each held for the caller, in an array
  * that the caller frees. */
+struct cache_held {
+    struct cache_entry *entry;
+    uint64_t uses;
+};
 unsigned cache_shards(const struct cache *cache);
-size_t cache_hold_all(struct cache *cache, unsigned shard, struct cache_entry ***out);
+size_t cache_hold_all(struct cache *cache, unsigned shard, struct cache_held **out);
 
 #endif

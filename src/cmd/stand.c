@@ -11,6 +11,7 @@
 #include "alerts/sender.h"
 #include "alerts/watch.h"
 #include "base/clock.h"
+#include "cache/file.h"
 #include "cmd/changes_log.h"
 #include "cmd/cmd.h"
 #include "cmd/conserve.h"
@@ -19,8 +20,10 @@
 #include "cmd/recall.h"
 #include "cmd/reread.h"
 #include "cmd/supervision.h"
+#include "gateway/cache_keeper.h"
 #include "gateway/discovery.h"
 #include "gateway/gateway.h"
+#include "live/cache_disk.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
 #include "money/explain.h"
@@ -42,6 +45,7 @@ struct stand {
     struct discovery *discovery; /* on the first worker */
     struct alert_sender *alerts; /* too */
     struct watch *watch;
+    struct cache_keeper *keeper;
     struct conserve conserve;       /* the ledger's thread's */
     _Atomic(usec) reloaded_wall_us; /* when budgets may last have changed; INT64_MIN: never */
     struct application *admin, *health;
@@ -174,6 +178,7 @@ worker_started(void *context, struct world *world)
                                                                  .unready = unready});
     stand->discovery = discovery_start(stand->gateway.workers[0]);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
+    stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     stand->watch =
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
@@ -188,6 +193,7 @@ worker_stopping(void *context, struct world *world)
         return;
     discovery_stop(stand->discovery);
     stand->discovery = NULL;
+    cache_keeper_stop(stand->keeper);
     reread_stop(stand->reread);
     supervision_stop(&stand->supervision);
     alert_sender_finish(stand->alerts);
@@ -206,6 +212,7 @@ worker_stopped(void *context, struct world *world)
     if (stand->discovery != NULL)
         discovery_stop(stand->discovery);
     watch_stop(stand->watch);
+    cache_keeper_free(stand->keeper);
     alert_sender_free(stand->alerts);
     admin_free(stand->admin);
     if (stand->health != NULL)
@@ -372,6 +379,8 @@ stand_free(struct stand *stand)
     live_free(stand->live);
     supervision_free(&stand->supervision);
     changes_log_close(stand->changes);
+    if (stand->gateway.cache_file != NULL)
+        cache_file_close(stand->gateway.cache_file);
     gateway_free(&stand->gateway);
     config_release(stand->config);
     free(stand);
@@ -406,6 +415,28 @@ find_salt(struct stand *stand)
     }
     gateway_set_salt(&stand->gateway, salt);
     return CMD_FINE;
+}
+
+/* A file that cannot be opened is a mistake of the configuration; one that is damaged is not, and is made anew. */
+static int
+open_cache(struct stand *stand)
+{
+    const char *path = stand->config->cache.path;
+    struct problems problems;
+    struct cache_disk *disk;
+    struct buffer words = {0};
+
+    if (path == NULL)
+        return CMD_FINE;
+    problems_init(&problems);
+    if (cache_disk_open(path, &problems, &disk) == OK)
+        stand->gateway.cache_file =
+            cache_file_open(stand->gateway.cache, disk, &stand->gateway.secret, clock_wall_us());
+    problems_print(&problems, SLICE_NONE, false, &words);
+    fwrite(words.data, 1, buffer_len(&words), stderr);
+    buffer_free(&words);
+    problems_free(&problems);
+    return stand->gateway.cache_file != NULL ? CMD_FINE : CMD_CONFIG;
 }
 
 /* What is otherwise than it was when the gateway last ran was changed meanwhile, or with this start. */
@@ -443,6 +474,8 @@ stand_new(struct config *config, const struct config_source *source, struct stan
     }
     if (exit_status == CMD_FINE)
         exit_status = find_salt(stand);
+    if (exit_status == CMD_FINE)
+        exit_status = open_cache(stand);
     if (exit_status == CMD_FINE)
         exit_status = open_changes(stand);
     if (exit_status != CMD_FINE) {

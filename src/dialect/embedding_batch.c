@@ -59,7 +59,7 @@ find_input(struct slice body)
     struct slice rest = body, found = SLICE_NONE;
     struct json_scratch scratch;
     struct json_member raw;
-    yyjson_doc *doc = json_parse(body, &scratch, NULL);
+    yyjson_doc *doc = json_parse_exact(body, &scratch);
     yyjson_obj_iter members = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
     yyjson_val *key;
 

@@ -56,6 +56,8 @@ has_twice(yyjson_val *object)
     size_t i, most, count = 0;
     yyjson_val *key, *value;
 
+    if (!yyjson_is_obj(object))
+        return false;
     if (yyjson_obj_size(object) > MEMBERS_MOST)
         return true;
     yyjson_obj_foreach(object, i, most, key, value)

@@ -155,12 +155,12 @@ exchange_give_up(struct exchange *exchange, enum exchange_event event, enum endi
 
 /* Parse */
 
-/* Kept in the ledger, where whoever has the texts may find them again: keyed by the tenant alone. */
+/* Kept in the ledger: keyed, so that nobody who reads it can try out what may have been asked. */
 static void
 take_fingerprint(struct exchange *exchange)
 {
-    static const struct digest no_secret;
-    struct canonical_scope scope = {.secret = &no_secret, .tenant = slice_of(exchange->identity.tenant->name)};
+    struct canonical_scope scope = {.secret = &exchange->worker->gateway->secret,
+                                    .tenant = slice_of(exchange->identity.tenant->name)};
     struct digest digest;
     char *text;
 

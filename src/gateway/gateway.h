@@ -24,6 +24,7 @@
 enum { WORKERS_MOST = 256 };
 
 struct cache;
+struct cache_file;
 
 struct gateway {
     struct log *log;
@@ -33,7 +34,8 @@ struct gateway {
     struct prompt_memory *prompts;
     struct healths healths;
     struct kept_answers kept;
-    struct cache *cache; /* answers stored for equal requests */
+    struct cache *cache;           /* answers stored for equal requests */
+    struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;

@@ -99,6 +99,10 @@ usage() {
     expect_eq 2 'exclude each other' report --json --csv
     expect_eq 2 '[-]-focus' export
     expect_eq 2 "neither 'on' nor 'off'" bypass maybe
+    expect_eq 2 "neither 'stats' nor 'purge'" cache fill
+    expect_eq 2 'name one of --tenant' cache purge
+    expect_eq 2 'name one of --tenant' cache purge --all --key web
+    expect_eq 2 'belong to purge' cache stats --tenant acme
     expect_eq 2 'HOST:PORT' bypass --admin nowhere
     expect_eq 2 'HOST:PORT' reload --admin nowhere
     expect_eq 2 'HOST:PORT' budget --admin nowhere
@@ -407,6 +411,9 @@ running() {
     gateway=$process
     find_port && another=127.0.0.1:$free
     find_port && other_admin=127.0.0.1:$free
+    expect_eq 0 'entries +0 in [0-9]+ of [0-9]+ bytes' cache stats --admin $admin
+    expect_eq 0 '0 entries dropped, 0 are left' cache purge --tenant acme --admin $admin
+    expect_eq 0 '"dropped":0' cache purge --all --json --admin $admin
     expect_eq 0 'bypass is off' bypass --admin $admin
     expect_eq 0 'bypass is on' bypass on --admin $admin
     expect_eq 0 'bypass is on' bypass --admin $admin

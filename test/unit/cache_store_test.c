@@ -307,7 +307,7 @@ static void
 compare(struct cache *cache, const struct naive *naive)
 {
     size_t count = 0;
-    struct cache_entry **all;
+    struct cache_held *all;
     size_t held = cache_hold_all(cache, 0, &all);
 
     for (size_t i = 0; i < KEYS; i++)
@@ -316,10 +316,10 @@ compare(struct cache *cache, const struct naive *naive)
     for (size_t i = 0; i < held; i++) {
         uint64_t number;
 
-        memcpy(&number, all[i]->key.bytes + 16, sizeof(number));
+        memcpy(&number, all[i].entry->key.bytes + 16, sizeof(number));
         assert_true(naive->here[number]);
-        assert_true(all[i]->place.priority == naive->priority[number]);
-        cache_entry_release(all[i]);
+        assert_true(all[i].entry->place.priority == naive->priority[number]);
+        cache_entry_release(all[i].entry);
     }
     free(all);
 }

@@ -70,7 +70,7 @@ static void *
 work(void *user)
 {
     struct worker *worker = user;
-    struct cache_entry **all;
+    struct cache_held *all;
     struct rng rng;
 
     rng_seed(&rng, worker->seed);
@@ -89,7 +89,7 @@ work(void *user)
             size_t count = cache_hold_all(worker->cache, (unsigned)number % cache_shards(worker->cache), &all);
 
             for (size_t j = 0; j < count; j++)
-                cache_entry_release(all[j]);
+                cache_entry_release(all[j].entry);
             free(all);
         }
     }

@@ -439,13 +439,13 @@ static void
 damage_all(struct cache *cache)
 {
     for (unsigned shard = 0; shard < cache_shards(cache); shard++) {
-        struct cache_entry **all;
+        struct cache_held *all;
         size_t count = cache_hold_all(cache, shard, &all);
 
         for (size_t i = 0; i < count; i++) {
-            assert_true(all[i]->packed);
-            memset(all[i]->content->data, 'x', all[i]->content->len);
-            cache_entry_release(all[i]);
+            assert_true(all[i].entry->packed);
+            memset(all[i].entry->content->data, 'x', all[i].entry->content->len);
+            cache_entry_release(all[i].entry);
         }
         free(all);
     }
