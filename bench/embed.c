@@ -160,6 +160,7 @@ search_all(struct bench *bench, unsigned long entries)
     struct vectors vectors;
     double spent = 0, start;
 
+    ENSURE(entries > 0);
     vectors_init(&vectors, embedder_dims(bench->embedder));
     for (unsigned long i = 0; i < entries; i++) {
         int8_t vector[EMBED_DIMS_MOST];

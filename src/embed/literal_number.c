@@ -91,7 +91,8 @@ add(struct literal_number *out, struct slice bytes)
 {
     size_t len = bytes.len < sizeof(out->text) - out->used ? bytes.len : sizeof(out->text) - out->used;
 
-    memcpy(out->text + out->used, bytes.data, len);
+    if (len > 0)
+        memcpy(out->text + out->used, bytes.data, len);
     out->used += len;
 }
 

@@ -49,6 +49,7 @@ rotate(const int8_t *vector, unsigned dims, float *out)
 {
     unsigned len = 32;
 
+    ENSURE(dims >= len);
     while (len * 2 <= dims)
         len *= 2;
     for (unsigned i = 0; i < dims; i++)
