@@ -170,6 +170,7 @@ struct limits_config {
     size_t answer_max; /* bytes of an answer kept for followers; 4 MiB */
     size_t header_max; /* bytes of a head; 32 KiB */
     usec header_timeout_us, body_timeout_us, keep_alive_us, write_timeout_us, drain_timeout_us;
+    usec stall_timeout_us; /* of who reads a shared answer and holds up others */
 };
 
 enum { ALERT_SHARES_MOST = 8 };

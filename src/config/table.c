@@ -294,6 +294,10 @@ static const struct field limits_fields[] = {
     FIELD("write_timeout", FIELD_DURATION, AT(root_draft, limits.write_timeout_us),
           "For a client that takes nothing of its answer.", .standard = "60s", .least = 10 * USEC_PER_MS,
           .restart = true),
+    FIELD("stall", FIELD_DURATION, AT(root_draft, limits.stall_timeout_us),
+          "For a client that reads an answer which others read too (lever coalesce), so slowly that it holds them up: "
+          "beyond `answer`, for so long.",
+          .standard = "30s", .least = 10 * USEC_PER_MS),
     FIELD("drain_timeout", FIELD_DURATION, AT(root_draft, limits.drain_timeout_us),
           "For requests in flight when the program stops.", .standard = "30s", .restart = true),
     FIELD("cached_token_weight", FIELD_SHARE, AT(root_draft, cached_token_weight_ppm),

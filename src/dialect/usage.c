@@ -224,6 +224,25 @@ usage_uncached(struct usage *usage)
     }
 }
 
+int64_t
+usage_part(int64_t whole, int64_t number, unsigned parts)
+{
+    ENSURE(parts > 0 && number < (int64_t)parts && whole >= 0);
+    return number < 0 ? 0 : whole / parts + (number < whole % parts);
+}
+
+struct usage
+usage_split(const struct usage *whole, int64_t number, unsigned parts)
+{
+    struct usage part = *whole;
+
+    for (size_t kind = 0; kind < USAGE_KIND_COUNT; kind++)
+        part.counts[kind] = usage_part(whole->counts[kind], number, parts);
+    if (usd_known(whole->provider_cost))
+        part.provider_cost = usage_part(whole->provider_cost, number, parts);
+    return part;
+}
+
 const char *
 usage_fault(const struct usage *usage)
 {

@@ -97,6 +97,11 @@ enum status usage_add(struct usage *total, const struct usage *more) MUST_CHECK;
 /* As if all input had been read as it is: nothing from a provider's cache, nothing into it. */
 void usage_uncached(struct usage *usage);
 
+/* The part with this number (from 0) of `parts` even ones of a count; the first ones get what is left over. All parts
+ * together are the whole, and no part of a part exceeds its own whole's. A negative number: a part of nothing. */
+int64_t usage_part(int64_t whole, int64_t number, unsigned parts);
+struct usage usage_split(const struct usage *whole, int64_t number, unsigned parts);
+
 /* NULL if the invariant holds, else what is wrong, for a person. */
 const char *usage_fault(const struct usage *usage);
 

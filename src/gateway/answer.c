@@ -6,6 +6,7 @@
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
 #include "gateway/ratelimit.h"
+#include "gateway/share.h"
 
 enum { OWN_HEADERS = 11 + RATELIMIT_HEADERS };
 
@@ -47,6 +48,7 @@ put_own_headers(struct exchange *exchange, struct http_header *headers, size_t *
     if (flight->is_stream || flight->state != FLIGHT_COMPLETE)
         return;
     settle_attempt(exchange);
+    share_end(exchange);
     if (!usd_known(exchange->cost))
         return;
     put_header(headers, count, "x-equipoise-cost-usd", money(&exchange->arena, exchange->cost));
@@ -150,6 +152,9 @@ answer_pump(struct exchange *exchange)
             cursor_advance(cursor, bytes.len);
             continue;
         }
+        if (chunk->last_event && exchange->wants_cost && !exchange->told_cost && share_unbilled(exchange) &&
+            !flight_over(cursor->flight))
+            return true; /* the part that it has to pay is known when the flight is over, which is now or soon */
         if (chunk->last_event && exchange->wants_cost && !exchange->told_cost) {
             tell_cost(exchange);
             continue;
@@ -173,9 +178,16 @@ answer_say_end(struct exchange *exchange)
         ceiling_say_end(exchange);
         return;
     }
+    answer_cut_event(exchange);
+}
+
+void
+answer_cut_event(struct exchange *exchange)
+{
     exchange->ending_stream = true;
     error_event(exchange->identity.api, ERROR_UPSTREAM,
-                slice_of(arena_printf(&exchange->arena, "the answer was cut: %s", exchange->cursor.flight->why)),
+                slice_of(arena_printf(&exchange->arena, "the answer was cut: %s",
+                                      exchange->too_slow ? exchange->why : exchange->cursor.flight->why)),
                 slice_of(exchange->id_text), &exchange->pending);
 }
 

@@ -6,12 +6,13 @@
 
 #include "gateway/balance.h"
 #include "gateway/reach.h"
+#include "gateway/share.h"
 
 /* For all waits of one request together. A longer rest is told to the client, which can use the time better. */
 static const usec WAITS_MOST_US = 5 * USEC_PER_S;
 
-static void
-on_wake(struct cursor *cursor)
+void
+exchange_wake(struct cursor *cursor)
 {
     struct exchange *exchange = CONTAINER_OF(cursor, struct exchange, cursor);
 
@@ -31,7 +32,7 @@ exchange_secret_here(struct exchange *exchange, const char *secret, const char *
         exchange->secret = secret;
         exchange->attempts++;
         count(&exchange->worker->counters, COUNT_ATTEMPTS, 1);
-        send_flight(exchange, on_wake);
+        send_flight(exchange, exchange_wake);
         exchange->secret = NULL;
     }
 }
@@ -183,6 +184,8 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
     exchange->why = arena_strdup(&exchange->arena, why);
     world_timer_stop(worker_world(exchange->worker), &exchange->ping); /* it was for this flight's stream */
     settle_attempt(exchange);
+    if (again)
+        share_keep_attempt(exchange);
     if (again && !same_seat)
         reach_strike(exchange, &exchange->plans);
     cursor_leave(&exchange->cursor);
@@ -233,8 +236,8 @@ wants_failover(struct exchange *exchange)
 
 /* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,
  * or when they, or all that are held back, get too large for it. */
-static bool
-ready_to_answer(const struct exchange *exchange)
+bool
+attempt_is_ready(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
@@ -262,7 +265,7 @@ attempt_progress(struct exchange *exchange)
         attempt_failed(
             exchange, ERROR_UPSTREAM,
             arena_printf(&exchange->arena, "%s answered with status %u", exchange->plan->target->name, flight->status));
-    else if (ready_to_answer(exchange))
+    else if (attempt_is_ready(exchange))
         exchange_move(exchange, FIRST_BYTE);
     else if (flight->is_stream && !timer_running(&exchange->ping))
         world_timer_start(worker_world(exchange->worker), &exchange->ping, EXCHANGE_PING_US);

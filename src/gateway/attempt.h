@@ -21,6 +21,8 @@ enum exchange_event {
     ANSWER_COMPLETE,
     ANSWER_CUT,
     CLIENT_GONE,
+    PARTS,     /* it is done with a shared flight that is not over */
+    BILL_HERE, /* and now it is */
     LAST_HOLD_DROPPED
 };
 
@@ -40,8 +42,12 @@ void attempt_wait(struct exchange *exchange);
 /* Says why nothing is left that could serve, and moves. */
 void attempt_none_left(struct exchange *exchange);
 
-/* Something came from the flight. */
+/* Something came from the flight: as a cursor's `wake`, and for the exchange. */
+void exchange_wake(struct cursor *cursor);
 void exchange_progress(struct exchange *exchange);
+
+/* Whether it is time to answer with what the flight has brought. */
+bool attempt_is_ready(const struct exchange *exchange);
 
 /* The same while no byte has gone to the client: it may be time to answer, or to try elsewhere. */
 void attempt_progress(struct exchange *exchange);

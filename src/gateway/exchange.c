@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/rng.h"
 #include "base/text.h"
 #include "dialect/canonical.h"
 #include "gateway/attempt.h"
@@ -14,19 +13,21 @@
 #include "gateway/outcome.h"
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
+#include "gateway/share.h"
+#include "gateway/weigh.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024 };
 
 static void parse(struct exchange *exchange);
-static void weigh(struct exchange *exchange);
-static void choose_again(struct exchange *exchange);
 static void serve(struct exchange *exchange);
 static void open_answer(struct exchange *exchange);
 static void refuse(struct exchange *exchange);
 static void finish(struct exchange *exchange);
 static void cut_off(struct exchange *exchange);
 static void abandon(struct exchange *exchange);
+static void part(struct exchange *exchange);
+static void pay(struct exchange *exchange);
 static void release(struct exchange *exchange);
 
 /* The allowed moves; only exchange_move changes the state. Every way ends in EXCHANGE_SETTLED, which becomes
@@ -37,16 +38,16 @@ static const struct move {
 } moves[EXCHANGE_RELEASED][LAST_HOLD_DROPPED + 1] = {
     [EXCHANGE_READING][BODY_READ] = {EXCHANGE_PARSING, parse},
     [EXCHANGE_READING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
-    [EXCHANGE_READING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh}, /* pass-through has nothing to parse */
-    [EXCHANGE_PARSING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh},
+    [EXCHANGE_READING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans}, /* pass-through has nothing to parse */
+    [EXCHANGE_PARSING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans},
     [EXCHANGE_PARSING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
     [EXCHANGE_WEIGHING][PLAN_CHOSEN] = {EXCHANGE_SERVING, serve},
     [EXCHANGE_WEIGHING][PLANS_REST] = {EXCHANGE_WEIGHING, attempt_wait},
-    [EXCHANGE_WEIGHING][REST_OVER] = {EXCHANGE_WEIGHING, choose_again},
+    [EXCHANGE_WEIGHING][REST_OVER] = {EXCHANGE_WEIGHING, weigh_again},
     [EXCHANGE_WEIGHING][NOTHING_FITS] = {EXCHANGE_SETTLED, refuse},
     [EXCHANGE_WEIGHING][ANSWER_KEPT] = {EXCHANGE_ANSWERING, open_answer}, /* it was made before, for the same request */
     [EXCHANGE_SERVING][FIRST_BYTE] = {EXCHANGE_ANSWERING, open_answer},
-    [EXCHANGE_SERVING][ATTEMPT_FAILED] = {EXCHANGE_WEIGHING, choose_again},
+    [EXCHANGE_SERVING][ATTEMPT_FAILED] = {EXCHANGE_WEIGHING, weigh_again},
     [EXCHANGE_SERVING][ATTEMPTS_SPENT] = {EXCHANGE_SETTLED, refuse},
     [EXCHANGE_ANSWERING][ANSWER_COMPLETE] = {EXCHANGE_SETTLED, finish},
     [EXCHANGE_ANSWERING][ANSWER_CUT] = {EXCHANGE_SETTLED, cut_off},
@@ -55,6 +56,9 @@ static const struct move {
     [EXCHANGE_WEIGHING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
     [EXCHANGE_SERVING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
     [EXCHANGE_ANSWERING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
+    [EXCHANGE_SERVING][PARTS] = {EXCHANGE_PARTED, part},
+    [EXCHANGE_ANSWERING][PARTS] = {EXCHANGE_PARTED, part},
+    [EXCHANGE_PARTED][BILL_HERE] = {EXCHANGE_SETTLED, pay},
     [EXCHANGE_SETTLED][LAST_HOLD_DROPPED] = {EXCHANGE_RELEASED, release},
 };
 
@@ -62,7 +66,7 @@ const char *
 exchange_state_name(enum exchange_state state)
 {
     static const char *const names[] = {"reading",   "parsing", "weighing", "serving",
-                                        "answering", "settled", "released"};
+                                        "answering", "parted",  "settled",  "released"};
 
     return names[state];
 }
@@ -246,88 +250,6 @@ take_bad_body(struct asker *asker, unsigned status)
     }
 }
 
-/* Weigh */
-
-/* Drawn once for each conversation, so that none is torn; what belongs to no conversation is drawn by itself. */
-static bool
-is_held_out(const struct exchange *exchange)
-{
-    static const uint64_t apart = 0x686f6c646f7574; /* this lot has nothing to do with those of levers */
-    uint64_t lot = rng_mix((exchange->conversation != 0 ? exchange->conversation : exchange->id) ^ apart);
-
-    return lot % 1000000 < exchange->request.route->holdout_ppm;
-}
-
-static void
-make_plans(struct exchange *exchange)
-{
-    const struct request *request = &exchange->request;
-
-    reference_make(request, &exchange->plans);
-    if (exchange->identity.api == API_PASSTHROUGH) {
-        exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
-        return;
-    }
-    exchange->holdout = is_held_out(exchange);
-    exchange->request.key = repeat_key(exchange);
-    cached_begin(exchange);
-    if (!exchange->holdout)
-        levers_weigh(request, &exchange->plans);
-}
-
-static void
-choose(struct exchange *exchange)
-{
-    struct plan *chosen;
-
-    reserve_again(exchange);
-    do
-        chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
-    while (chosen != NULL && !reserve_plan(exchange, chosen));
-    if (chosen != NULL) {
-        exchange->plan = chosen;
-        exchange_move(exchange, PLAN_CHOSEN);
-    } else if (exchange->wait_us > 0) {
-        exchange_move(exchange, PLANS_REST);
-    } else if (exchange->why != NULL || !reserve_refuses(exchange)) {
-        attempt_none_left(exchange); /* what failed before is the reason, not that a detour is over budget */
-    }
-}
-
-static void
-weigh(struct exchange *exchange)
-{
-    struct gateway_worker *worker = exchange->worker;
-    enum error_kind kind = ERROR_NO_SUCH_MODEL;
-    const char *why = NULL;
-
-    exchange->request = (struct request){
-        .config = exchange->view->config,
-        .facts = &exchange->facts,
-        .body = exchange->body != NULL ? chunk_bytes(exchange->body) : SLICE_NONE,
-        .tenant = exchange->identity.tenant,
-        .wall_us = exchange->arrived_wall_us,
-        .targets = &exchange->view->targets,
-        .prompt = &exchange->prompt,
-        .prompts = worker->gateway->prompts,
-        .arrived_us = exchange->arrived_us,
-    };
-    exchange->request.route = resolve_route(exchange, &kind, &why);
-    if (exchange->request.route == NULL) {
-        exchange_give_up(exchange, NOTHING_FITS, kind == ERROR_FORBIDDEN ? ENDING_REFUSED : ENDING_INVALID, kind, why);
-        return;
-    }
-    memcpy(exchange->request.levers, view_levers(exchange->view, exchange->request.route),
-           sizeof(exchange->request.levers));
-    if (!idempotency_enter(exchange))
-        return;
-    exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
-    exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
-    make_plans(exchange);
-    reserve_begin(exchange);
-    choose(exchange);
-}
-
 /* Serve: attempt.c makes attempts until one brings an answer or the budget is spent. */
 
 static void
@@ -341,18 +263,16 @@ serve(struct exchange *exchange)
         cached_serve(exchange);
         return;
     }
-    if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails) {
+    if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails &&
+        (!exchange->follows || share_withdraw(exchange))) {
         exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
                          "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
         return;
     }
-    credentials_ask(exchange);
-}
-
-static void
-choose_again(struct exchange *exchange)
-{
-    choose(exchange);
+    if (exchange->follows)
+        share_read(exchange, exchange_wake);
+    else
+        credentials_ask(exchange);
 }
 
 static void
@@ -370,8 +290,10 @@ static void pump(struct exchange *exchange);
 void
 exchange_progress(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_SERVING)
+    if (exchange->state == EXCHANGE_SERVING && !exchange->follows)
         attempt_progress(exchange);
+    else if (exchange->state == EXCHANGE_SERVING && attempt_is_ready(exchange))
+        exchange_move(exchange, FIRST_BYTE);
     else if (exchange->state == EXCHANGE_ANSWERING)
         pump(exchange);
 }
@@ -391,9 +313,50 @@ open_answer(struct exchange *exchange)
         exchange->why = NULL; /* what failed before is among the attempts */
     exchange->status = flight->status;
     exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
-    answer_open(exchange);
+    share_first_byte(exchange);
+    if (exchange->client != NULL)
+        answer_open(exchange);
     exchange->cursor.lets_go = true;
     pump(exchange);
+}
+
+/* Its client is gone or has enough, but others read what it calls for. */
+static void
+start_leading_on(struct exchange *exchange)
+{
+    struct http_header *headers = arena_alloc(&exchange->arena, exchange->head.header_count * sizeof(*headers));
+
+    exchange->leads_on = true;
+    exchange_hold(exchange);
+    /* The head goes with the client, and further attempts may need it. */
+    for (size_t i = 0; i < exchange->head.header_count; i++)
+        headers[i] = (struct http_header){arena_copy(&exchange->arena, exchange->head.headers[i].name),
+                                          arena_copy(&exchange->arena, exchange->head.headers[i].value)};
+    exchange->head.headers = headers;
+    exchange->head.method = arena_copy(&exchange->arena, exchange->head.method);
+    exchange->head.target = arena_copy(&exchange->arena, exchange->head.target);
+}
+
+static void
+lead_on(struct exchange *exchange)
+{
+    cursor_skip(&exchange->cursor);
+    if (flight_over(exchange->cursor.flight))
+        exchange_move(exchange, CLIENT_GONE);
+}
+
+static void let_client_go(struct exchange *exchange, void (*how)(struct client *));
+
+/* The client has had its last event while the flight goes on for others. */
+static void
+leave_early(struct exchange *exchange)
+{
+    if (exchange->follows) {
+        exchange_move(exchange, PARTS);
+    } else {
+        start_leading_on(exchange);
+        let_client_go(exchange, client_finish);
+    }
 }
 
 /* Gives the client what there is. When all is given and nothing more will come, the answer ends. */
@@ -403,10 +366,20 @@ pump(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     struct world *world = worker_world(exchange->worker);
 
+    if (flight_over(flight))
+        share_end(exchange);
+    if (exchange->client == NULL) {
+        lead_on(exchange);
+        return;
+    }
     if (ceiling_reached(exchange))
         ceiling_end(exchange);
     if (!answer_pump(exchange))
         return; /* until `drained` */
+    if (exchange->ending_stream && !flight_over(flight)) {
+        leave_early(exchange);
+        return;
+    }
     if (!flight_over(flight)) {
         if (flight->is_stream)
             world_timer_start(world, &exchange->ping, EXCHANGE_PING_US);
@@ -457,6 +430,7 @@ settle(struct exchange *exchange)
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
     settle_attempt(exchange);
+    share_end(exchange);
     reserve_release(exchange);
     settle_row(exchange);
     cached_end(exchange);
@@ -491,6 +465,64 @@ ending_of(const struct flight *flight)
     return status == 400 || status == 404 || status == 413 || status == 422 ? ENDING_INVALID : ENDING_UPSTREAM_FAILED;
 }
 
+/* Done with a flight that others read: what there is to pay is not known yet. */
+static void
+part(struct exchange *exchange)
+{
+    world_timer_stop(worker_world(exchange->worker), &exchange->ping);
+    cursor_leave(&exchange->cursor);
+    if (exchange->client != NULL)
+        let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
+}
+
+static void
+pay(struct exchange *exchange)
+{
+    exchange->ending = exchange->too_slow ? ENDING_CUT : ENDING_CLIENT_GONE;
+    settle(exchange);
+}
+
+void
+exchange_bill_here(struct exchange *exchange)
+{
+    const struct share_bill *bill = &exchange->share->bill;
+
+    if (exchange->state == EXCHANGE_PARTED) {
+        exchange_move(exchange, BILL_HERE);
+    } else if (exchange->state == EXCHANGE_SERVING && bill->refused) {
+        exchange->retry_after_us = bill->retry_after_us;
+        exchange->said = bill->said;
+        exchange_give_up(exchange, ATTEMPTS_SPENT, bill->ending, bill->kind, arena_strdup(&exchange->arena, bill->why));
+    }
+}
+
+void
+exchange_left_alone(struct exchange *exchange)
+{
+    exchange_hold(exchange);
+    if (exchange_live(exchange))
+        exchange_move(exchange, CLIENT_GONE);
+    exchange_drop(exchange);
+}
+
+void
+exchange_cut_slow(struct exchange *exchange)
+{
+    exchange_hold(exchange);
+    exchange->too_slow = true;
+    exchange->why = "read so slowly that it held up others who read the same answer (limits: stall)";
+    cursor_skip(&exchange->cursor);
+    if (exchange->open_event || !exchange->cursor.flight->is_stream) {
+        share_leave(exchange, false);
+        exchange_move(exchange, PARTS);
+    } else {
+        answer_cut_event(exchange);
+        share_leave(exchange, false);
+        pump(exchange);
+    }
+    exchange_drop(exchange);
+}
+
 static void
 finish(struct exchange *exchange)
 {
@@ -513,7 +545,13 @@ static void
 refuse(struct exchange *exchange)
 {
     exchange->status = error_status(exchange->refused_as);
+    if (exchange->client == NULL)
+        exchange->ending = ENDING_CLIENT_GONE; /* it led for others, who are told */
     settle(exchange);
+    if (exchange->client == NULL) {
+        exchange_drop(exchange); /* it led on */
+        return;
+    }
     answer_error(exchange, exchange->refused_as, exchange->why);
     exchange_drop(exchange); /* the client's hold */
 }
@@ -521,11 +559,15 @@ refuse(struct exchange *exchange)
 static void
 abandon(struct exchange *exchange)
 {
-    exchange->ending = ENDING_CLIENT_GONE;
+    bool led_on = exchange->leads_on;
+
+    exchange->ending = exchange->ending_stream && led_on ? ENDING_OK : ENDING_CLIENT_GONE;
     credentials_forget(exchange);
     settle(exchange);
     if (exchange->client != NULL) /* it is there still, but what it sends is broken */
         let_client_go(exchange, client_abort);
+    if (led_on)
+        exchange_drop(exchange);
 }
 
 static void
@@ -534,8 +576,15 @@ take_gone(struct asker *asker)
     struct exchange *exchange = (struct exchange *)asker;
 
     exchange->client = NULL;
-    if (exchange->state != EXCHANGE_PARSING) /* then another thread has the exchange: parse_done sees to it */
+    if (exchange->state == EXCHANGE_PARSING) {
+        /* another thread has the exchange: parse_done sees to it */
+    } else if (!share_leave(exchange, false)) {
         exchange_move(exchange, CLIENT_GONE);
+    } else if (exchange->follows) {
+        exchange_move(exchange, PARTS);
+    } else {
+        start_leading_on(exchange);
+    }
     exchange_drop(exchange);
 }
 
@@ -547,6 +596,8 @@ release(struct exchange *exchange)
     ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping) &&
            !timer_running(&exchange->rest));
     ENSURE(exchange->reservation == NULL || exchange->reservation->claim.count == 0);
+    if (exchange->share != NULL)
+        share_release(exchange->share);
     list_remove(&exchange->link);
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);

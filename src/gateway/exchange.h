@@ -20,6 +20,7 @@ enum exchange_state {
     EXCHANGE_WEIGHING, /* plans are put on the balance */
     EXCHANGE_SERVING,  /* a flight is under way; no byte of an answer has gone to the client */
     EXCHANGE_ANSWERING,
+    EXCHANGE_PARTED, /* done with a shared flight that is still under way: what there is to pay is not known yet */
     EXCHANGE_SETTLED,
     EXCHANGE_RELEASED
 };
@@ -65,6 +66,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 
 struct claim;
 struct reservation;
+struct share;
 
 struct exchange {
     struct asker asker; /* first */
@@ -103,9 +105,19 @@ struct exchange {
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
-    bool stores;                    /* its answer may be stored for equal requests (cached.h) */
-    uint64_t purges;                /* of the store, when the present call began */
-    bool booked;                    /* the present flight is among them */
+    bool stores;         /* its answer may be stored for equal requests (cached.h) */
+    uint64_t purges;     /* of the store, when the present call began */
+    struct share *share; /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
+    struct list member;  /* following: of its mirror, until the bill has come */
+    bool follows;        /* else it leads */
+    bool leads_on;       /* without a client, for others; it holds itself */
+    usd part;            /* what it has to pay of a shared attempt, once has_part */
+    bool keeps_attempt;  /* leading: the last attempt failed, and was posted as its own */
+    bool left;           /* it wants no more, and pays nothing */
+    bool has_part;       /* what it has to pay is known */
+    bool too_slow;       /* it is cut off, as it held up others */
+    unsigned rejoins;    /* how often it was weighed again because a share came or went meanwhile */
+    bool booked;         /* the present flight is among them */
     struct budget_amounts counted;  /* what budgets count of them */
     usd cost;                       /* of all booked attempts together; USD_UNKNOWN once one of them is */
     struct usage usage;             /* of the last booked attempt */
@@ -188,16 +200,27 @@ void answer_whole(struct client *client, unsigned status, const struct http_head
                   struct slice body);
 void answer_error(struct exchange *exchange, enum error_kind kind, const char *message); /* likewise */
 void answer_open(struct exchange *exchange);                                             /* the head */
-bool answer_pump(struct exchange *exchange);    /* true: all that there is has been taken */
-void answer_say_end(struct exchange *exchange); /* a stream's last events, when it was cut or we ended it */
-void answer_ping(struct exchange *exchange);    /* a comment between two events */
+bool answer_pump(struct exchange *exchange);      /* true: all that there is has been taken */
+void answer_say_end(struct exchange *exchange);   /* a stream's last events, when it was cut or we ended it */
+void answer_cut_event(struct exchange *exchange); /* likewise, saying that it was cut */
+void answer_ping(struct exchange *exchange);      /* a comment between two events */
+
+/* Holds up others who read the same flight: cut off, with an error event if one fits. */
+void exchange_cut_slow(struct exchange *exchange);
+
+/* The bill of a shared flight is here: who waited for it alone can settle; who waits for an answer that never comes is told. */
+void exchange_bill_here(struct exchange *exchange);
+
+/* Nobody follows any more, and its own client is gone. */
+void exchange_left_alone(struct exchange *exchange);
 
 /* settle.c */
-bool settle_open(struct exchange *exchange);            /* the journal's OPEN; false: it was not kept */
-void settle_attempt(struct exchange *exchange);         /* books the flight; once for each */
-void settle_journal_attempt(struct exchange *exchange); /* the last booked attempt, when another follows */
-usd settle_cost_now(struct exchange *exchange);         /* all attempts, the present one as it stands */
-void settle_row(struct exchange *exchange);             /* the one row, and what is learned */
-usd settle_baseline(const struct exchange *exchange);   /* for the usage of the served answer */
+bool settle_open(struct exchange *exchange);             /* the journal's OPEN; false: it was not kept */
+void settle_attempt(struct exchange *exchange);          /* books the flight; once for each */
+void settle_journal_attempt(struct exchange *exchange);  /* the last booked attempt, when another follows */
+usd settle_cost_before(const struct exchange *exchange); /* of all booked attempts but the last */
+usd settle_cost_now(struct exchange *exchange);          /* all attempts, the present one as it stands */
+void settle_row(struct exchange *exchange);              /* the one row, and what is learned */
+usd settle_baseline(const struct exchange *exchange);    /* for the usage of the served answer */
 
 #endif

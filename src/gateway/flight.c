@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 
+#include "gateway/secret.h"
+
 enum {
     EVENT_BYTES_MOST = 1024 * 1024, /* a longer event is passed on in pieces, unread */
-    PAUSE_ABOVE_BYTES = 256 * 1024, /* a reader this far behind pauses the backend */
-    RESUME_BELOW_BYTES = 128 * 1024,
-    ALLOCATION_BYTES = 16, /* what the allocator adds to each, about */
-    SECRET_BYTES_LEAST = 8 /* a shorter one would be found in ordinary words */
+    PAUSE_ABOVE_BYTES = 256 * 1024, /* a reader this far behind pauses the backend; at half of it, it goes on */
+    ALLOCATION_BYTES = 16,          /* what the allocator adds to each, about */
+    SECRET_BYTES_LEAST = 8          /* a shorter one would be found in ordinary words */
 };
 
 /* A kept connection that its peer had closed breaks at once; one that breaks later may have been worked on. */
@@ -57,18 +58,18 @@ check_flight(const struct flight *flight)
     LIST_EACH(&flight->chunks, node, after)
     kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
     ENSURE(kept == flight->kept && kept <= flight->all->kept);
-    ENSURE((flight->call.inside != NULL) == !flight_over(flight));
+    ENSURE(flight->is_mirror || (flight->call.inside != NULL) == !flight_over(flight));
 }
 
-/* Tells all readers. A reader may leave while it is told (itself, no other), and the flight may end with it: hold it. */
+/* Tells all readers. Any of them may leave while one is told, and the flight may end with it: hold it. */
 static void
 wake_all(struct flight *flight)
 {
     hold(flight);
-    LIST_EACH(&flight->cursors, node, after)
-    {
+    for (struct list *node = flight->cursors.next; node != &flight->cursors; node = flight->next_to_wake) {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
 
+        flight->next_to_wake = node->next;
         cursor->wake(cursor);
     }
     flight_release(flight);
@@ -78,34 +79,14 @@ wake_all(struct flight *flight)
 static bool
 may_tell_secret(const struct flight *flight)
 {
-    return flight->status >= 400 && flight->secret.len >= SECRET_BYTES_LEAST;
+    return flight->status >= 400 && secret_is_long(flight->secret);
 }
 
 static void
 hide_secret(const struct flight *flight, char *bytes, size_t len)
 {
-    const struct slice *secret = &flight->secret;
-    char *at;
-
-    if (!may_tell_secret(flight))
-        return;
-    while ((at = memmem(bytes, len, secret->data, secret->len)) != NULL) {
-        memset(at, '*', secret->len);
-        len -= (size_t)(at - bytes) + secret->len;
-        bytes = at + secret->len;
-    }
-}
-
-/* So many bytes at the end may be the start of the secret, which the next piece goes on with. */
-static size_t
-secret_begun(const struct flight *flight, struct slice bytes)
-{
-    struct slice secret = flight->secret;
-    size_t len = secret.len <= bytes.len ? secret.len - 1 : bytes.len;
-
-    while (len > 0 && memcmp(bytes.data + bytes.len - len, secret.data, len) != 0)
-        len--;
-    return len;
+    if (may_tell_secret(flight))
+        secret_hide(flight->secret, bytes, len);
 }
 
 static size_t
@@ -115,11 +96,20 @@ memory_of(const struct flight_chunk *chunk)
 }
 
 static void
-keep_chunk(struct flight *flight, struct flight_chunk *chunk)
+add_chunk(struct flight *flight, struct flight_chunk *chunk)
 {
     list_append(&flight->chunks, &chunk->link);
     flight->kept += chunk->bytes->len;
     flight->all->kept += memory_of(chunk);
+    LIST_EACH(&flight->cursors, node, after)
+    {
+        struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
+
+        if (cursor->at == NULL) {
+            cursor->at = chunk;
+            cursor->offset = 0;
+        }
+    }
 }
 
 static void
@@ -135,16 +125,7 @@ append(struct flight *flight, struct slice bytes, enum meter_event event, bool o
     if (flight->keep != NULL)
         kept_add(flight->keep,
                  (struct kept_chunk){chunk->bytes, chunk->usage_only, chunk->last_event, chunk->open_event});
-    keep_chunk(flight, chunk);
-    LIST_EACH(&flight->cursors, node, after)
-    {
-        struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
-
-        if (cursor->at == NULL) {
-            cursor->at = chunk;
-            cursor->offset = 0;
-        }
-    }
+    add_chunk(flight, chunk);
 }
 
 static void
@@ -180,7 +161,10 @@ static void
 set_paused(struct flight *flight, bool paused)
 {
     flight->paused = paused;
-    flight->world->ops->call_pause(flight->world, &flight->call, paused);
+    if (flight->is_mirror)
+        flight->pressed(flight);
+    else
+        flight->world->ops->call_pause(flight->world, &flight->call, paused);
 }
 
 /* When all readers have seen what came: what they left is what they are behind. */
@@ -193,7 +177,7 @@ pause_if_behind(struct flight *flight)
         return;
     LIST_EACH(&flight->cursors, node, after)
     letting_go |= CONTAINER_OF(node, struct cursor, link)->lets_go;
-    if (letting_go && flight->kept > (flights_crowded(flight->all) ? 0 : PAUSE_ABOVE_BYTES))
+    if (letting_go && flight->kept > (flights_crowded(flight->all) ? 0 : flight->pause_above))
         set_paused(flight, true);
 }
 
@@ -202,7 +186,7 @@ resume_if_near(struct flight *flight)
 {
     if (flight_over(flight) || !flight->paused)
         return;
-    if (flight->kept == 0 || (flight->kept < RESUME_BELOW_BYTES && !flights_crowded(flight->all)))
+    if (flight->kept == 0 || (flight->kept < flight->pause_above / 2 && !flights_crowded(flight->all)))
         set_paused(flight, false);
 }
 
@@ -342,7 +326,7 @@ take_error(struct flight *flight, struct slice piece)
     buffer_add(withheld, piece);
     hide_secret(flight, withheld->data + withheld->start, buffer_len(withheld));
     whole = buffer_content(withheld);
-    whole = slice_first(whole, whole.len - secret_begun(flight, whole));
+    whole = slice_first(whole, whole.len - secret_begun(flight->secret, whole));
     if (whole.len > 0)
         take_piece(flight, whole);
     buffer_consume(withheld, whole.len);
@@ -440,6 +424,7 @@ new_flight(struct world *world, struct flights *all, enum api api, enum dialect 
     flight->all = all;
     flight->holders = 1;
     flight->body_len = -1;
+    flight->pause_above = PAUSE_ABOVE_BYTES;
     flight->opened_us = world_now_us(world);
     arena_init(&flight->arena);
     sse_init(&flight->framer, EVENT_BYTES_MOST);
@@ -461,16 +446,21 @@ flight_open(struct world *world, struct flights *all, const struct target *targe
     return flight;
 }
 
-struct flight *
-flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer)
+static void
+take_head(struct flight *flight, const struct kept_answer *answer)
 {
-    struct flight *flight = new_flight(world, all, api, api_dialect(api));
-
     flight->headers = copy_headers(&flight->arena, answer->headers, answer->header_count);
     flight->header_count = answer->header_count;
     flight->status = answer->status;
     flight->is_stream = answer->is_stream;
-    flight->meter.answer_bytes = (int64_t)answer->len;
+    flight->body_len = answer->body_len;
+    flight_move(flight, FLIGHT_ANSWERING);
+}
+
+static void
+take_chunks(struct flight *flight, const struct kept_answer *answer)
+{
+    flight->meter.answer_bytes += (int64_t)answer->len;
     for (size_t i = 0; i < answer->count; i++) {
         const struct kept_chunk *kept = &answer->chunks[i];
         struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
@@ -479,11 +469,56 @@ flight_of_kept(struct world *world, struct flights *all, enum api api, const str
                                        .usage_only = kept->usage_only,
                                        .last_event = kept->last_event,
                                        .open_event = kept->open_event};
-        keep_chunk(flight, chunk);
+        add_chunk(flight, chunk);
     }
-    flight_move(flight, FLIGHT_ANSWERING);
+}
+
+struct flight *
+flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer)
+{
+    struct flight *flight = new_flight(world, all, api, api_dialect(api));
+
+    take_head(flight, answer);
+    take_chunks(flight, answer);
     flight_move(flight, FLIGHT_COMPLETE);
     return flight;
+}
+
+struct flight *
+flight_mirror(struct world *world, struct flights *all, enum api api, size_t pause_above,
+              void (*pressed)(struct flight *))
+{
+    struct flight *flight = new_flight(world, all, api, api_dialect(api));
+
+    flight->is_mirror = true;
+    flight->pause_above = pause_above;
+    flight->pressed = pressed;
+    return flight;
+}
+
+void
+flight_mirror_feed(struct flight *flight, const struct kept_answer *pieces, bool with_head)
+{
+    ENSURE(flight->is_mirror);
+    if (with_head)
+        take_head(flight, pieces);
+    take_chunks(flight, pieces);
+    hold(flight);
+    wake_all(flight);
+    trim(flight);
+    pause_if_behind(flight);
+    flight_release(flight);
+}
+
+void
+flight_mirror_end(struct flight *flight, enum flight_state state, enum call_failure failure, const char *why)
+{
+    flight->failure = failure;
+    flight->why = why != NULL ? arena_strdup(&flight->arena, why) : NULL;
+    if (flight->state == FLIGHT_OPENING && state == FLIGHT_COMPLETE)
+        flight_move(flight, FLIGHT_ANSWERING);
+    flight_move(flight, state);
+    wake_all(flight);
 }
 
 void
@@ -491,6 +526,7 @@ flight_keep_head(const struct flight *flight, struct kept_answer *answer)
 {
     answer->status = flight->status;
     answer->is_stream = flight->is_stream;
+    answer->body_len = flight->body_len;
     answer->headers = copy_headers(&answer->arena, flight->headers, flight->header_count);
     answer->header_count = flight->header_count;
 }
@@ -514,7 +550,7 @@ flight_stop(struct flight *flight, const char *why)
 static void
 close_if_unread(struct flight *flight)
 {
-    if (!flight_over(flight) && list_empty(&flight->cursors))
+    if (!flight_over(flight) && list_empty(&flight->cursors) && !flight->is_mirror)
         close_call(flight);
 }
 
@@ -555,9 +591,15 @@ cursor_leave(struct cursor *cursor)
     if (flight == NULL)
         return;
     check_flight(flight);
+    if (flight->next_to_wake == &cursor->link)
+        flight->next_to_wake = cursor->link.next;
     list_remove(&cursor->link);
     cursor->flight = NULL;
     cursor->at = NULL;
+    if (!list_empty(&flight->cursors)) { /* it may have been the one that kept the start */
+        trim(flight);
+        resume_if_near(flight);
+    }
     close_if_unread(flight);
     flight_release(flight);
 }
@@ -566,6 +608,13 @@ struct slice
 cursor_bytes(const struct cursor *cursor)
 {
     return cursor->at != NULL ? slice_from(chunk_bytes(cursor->at->bytes), cursor->offset) : SLICE_NONE;
+}
+
+void
+cursor_skip(struct cursor *cursor)
+{
+    while (cursor->at != NULL)
+        cursor_advance(cursor, cursor->at->bytes->len - cursor->offset);
 }
 
 void

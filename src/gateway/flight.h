@@ -79,7 +79,11 @@ struct flight {
     size_t kept;
     struct kept_answer *keep; /* where the whole answer is gathered; NULL: nowhere */
     bool paused;
-    void (*writable)(void *context); /* streamed request bodies: the backend takes more; may be NULL */
+    size_t pause_above; /* a reader that is so many bytes behind, and may let go of what it read, pauses the flight */
+    struct list *next_to_wake;
+    bool is_mirror;                   /* it makes no call: it is fed (see mirror.h) */
+    void (*pressed)(struct flight *); /* of a mirror: `paused` changed */
+    void (*writable)(void *context);  /* streamed request bodies: the backend takes more; may be NULL */
     void *context;
     usec opened_us, first_byte_us, ended_us; /* 0: not yet */
     enum call_failure failure;               /* in FLIGHT_FAILED, while status is 0 or the body was cut */
@@ -108,6 +112,16 @@ void flight_keep_head(const struct flight *flight, struct kept_answer *answer);
 
 void flight_release(struct flight *flight);
 
+/* A flight without a call, which gets what another flight brings. The caller is the first holder. */
+struct flight *flight_mirror(struct world *world, struct flights *all, enum api api, size_t pause_above,
+                             void (*pressed)(struct flight *));
+
+/* The next pieces of it; `with_head`: its head too. */
+void flight_mirror_feed(struct flight *flight, const struct kept_answer *pieces, bool with_head);
+
+/* Its end, as the other's was. Wakes. */
+void flight_mirror_end(struct flight *flight, enum flight_state state, enum call_failure failure, const char *why);
+
 void cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cursor *));
 
 /* Leaves; the flight is closed if this was its last reader. Fine if it never joined. */
@@ -121,6 +135,9 @@ struct slice cursor_bytes(const struct cursor *cursor);
 
 /* Marks `len` of them as read. */
 void cursor_advance(struct cursor *cursor, size_t len);
+
+/* Marks all that is here as read. */
+void cursor_skip(struct cursor *cursor);
 
 /* How much of the answer's body has come. */
 int64_t flight_answer_bytes(const struct flight *flight);

@@ -6,6 +6,7 @@
 
 #include "cache/store.h"
 #include "gateway/control.h"
+#include "gateway/share.h"
 #include "gateway/switches.h"
 
 void
@@ -33,6 +34,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     healths_init(&gateway->healths);
     kept_init(&gateway->kept);
     gateway->cache = cache_new(config->cache.bytes);
+    gateway->shares = shares_new();
 }
 
 void
@@ -46,6 +48,7 @@ gateway_free(struct gateway *gateway)
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
     cache_free(gateway->cache);
+    shares_free(gateway->shares);
     healths_free(&gateway->healths);
     prompt_memory_free(gateway->prompts);
     experiences_free(&gateway->experiences);
@@ -204,6 +207,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     worker->flights.most = FLIGHTS_KEPT_MOST;
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
+    list_init(&worker->mirrors);
     hasher_init(&worker->hasher);
     worker->view = view_new(worker, gateway->snapshot, NULL);
     return worker;
@@ -213,7 +217,7 @@ void
 gateway_worker_free(struct gateway_worker *worker)
 {
     ENSURE(worker->flights.kept == 0);
-    ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements));
+    ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);
     switches_release(worker->switches);

@@ -36,6 +36,8 @@ struct gateway {
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
+    struct cache *cache;   /* answers stored for equal requests */
+    struct shares *shares; /* flights that more than one may read */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;
@@ -55,6 +57,7 @@ struct gateway_worker {
     struct counters counters;
     struct flights flights;
     struct list exchanges;  /* all that are not released */
+    struct list mirrors;    /* of flights that exchanges of this worker follow */
     struct list judgements; /* see outcome.c */
     unsigned judgement_count, judging;
     uint64_t last_id;

@@ -22,6 +22,7 @@ kept_new(size_t most)
     atomic_init(&answer->holders, 1);
     arena_init(&answer->arena);
     answer->most = most;
+    answer->body_len = -1;
     return answer;
 }
 

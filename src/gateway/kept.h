@@ -28,6 +28,7 @@ struct kept_answer {
     const char *target; /* and of the model that made it */
     unsigned status;
     bool is_stream;
+    int64_t body_len; /* as the head said; -1: it did not */
     const struct http_header *headers;
     size_t header_count;
     struct kept_chunk *chunks;

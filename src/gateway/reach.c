@@ -83,8 +83,8 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
     for (size_t i = 0; i < plans->count; i++) {
         struct plan *plan = &plans->all[i];
 
-        if (plan->tried || plan->target == NULL ||
-            plan->source == SOURCE_PASSTHROUGH) /* which has nowhere else to go */
+        /* Pass-through has nowhere else to go; what makes no call of its own need not be reached. */
+        if (plan->tried || plan->target == NULL || plan->source == SOURCE_PASSTHROUGH || plan->source == SOURCE_SHARED)
             continue;
         survey_plan(plan, now_us);
         if (exchange->view->config->observe)

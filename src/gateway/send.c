@@ -175,6 +175,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     cached_watch(exchange, flight);
     ceiling_watch(exchange, flight);
     exchange->booked = false;
+    exchange->keeps_attempt = false;
     cursor_join(&exchange->cursor, flight, wake);
     flight_release(flight); /* the cursor holds it */
     if (streamed)

@@ -9,6 +9,7 @@
 #include "gateway/notice.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
+#include "gateway/share.h"
 
 /* No answer, or an error's: nothing is billed. */
 static bool
@@ -136,9 +137,21 @@ settle_attempt(struct exchange *exchange)
     };
     if (usd_add(exchange->cost, line->cost, &exchange->cost) != OK)
         exchange->unpriced = "the sum is too large to be money";
-    reserve_post(exchange, &exchange->usage, line->cost);
+    if (!share_leads(exchange)) /* then it may have to pay only a part */
+        reserve_post(exchange, &exchange->usage, line->cost);
     if (flight->status == 401)
         credentials_refused(exchange->view, exchange->plan->target->backend);
+}
+
+usd
+settle_cost_before(const struct exchange *exchange)
+{
+    usd sum = 0;
+
+    for (size_t i = 0; i + 1 < exchange->try_count; i++)
+        if (usd_add(sum, exchange->tries[i].cost, &sum) != OK)
+            return USD_UNKNOWN;
+    return sum;
 }
 
 usd
@@ -187,7 +200,7 @@ static usd
 saved_by_marks(const struct exchange *exchange)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    struct usage usage = exchange->usage;
+    struct usage usage = exchange->stands_for != NULL ? *exchange->stands_for : exchange->usage;
     const struct price *price;
     usd with, without, saved;
 
@@ -230,8 +243,8 @@ counterfactual(const struct exchange *exchange, const struct target *target)
 usd
 settle_baseline(const struct exchange *exchange)
 {
-    if (exchange->plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL))
-        return 0; /* nothing was bought, nor would it have been */
+    if (exchange->plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || exchange->left)
+        return 0; /* nothing was bought, nor would it have been, or others paid for it */
     if (exchange->usage.exactness == USAGE_UNKNOWN)
         return USD_UNKNOWN;
     if (exchange->identity.api == API_PASSTHROUGH)
@@ -250,6 +263,36 @@ put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
     row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
 }
 
+/* What a lever in the shadow would have saved. Who would have shared a call would have made none. */
+static void
+put_shadows(const struct exchange *exchange, struct row *row, const struct plan *plan, usd served, usd unmarked)
+{
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        const struct plan *shadow = &exchange->plans.all[i];
+        usd would = shadow->target == NULL || shadow->source == SOURCE_SHARED ? 0 : price_on(exchange, shadow->target);
+
+        if (shadow->verdict == VERDICT_SHADOW && usd_known(would) && would < unmarked)
+            put_line(row, lever_name(shadow->lever), true, unmarked, would);
+    }
+    if (!plan->cache.on && plan->cache.saves != 0 && usd_sub(served, plan->cache.saves, &unmarked) == OK)
+        put_line(row, lever_name(LEVER_PROMPT_CACHE), true, served, unmarked); /* as expected: nothing was tried */
+}
+
+/* What the answer cost, or would have if nobody had shared the call. */
+static usd
+cost_alone(const struct exchange *exchange, const struct plan *plan)
+{
+    if (plan->target == NULL)
+        return 0;
+    return exchange->try_count > 0 ? exchange->tries[exchange->try_count - 1].cost : price_on(exchange, plan->target);
+}
+
+static bool
+is_part(const struct exchange *exchange)
+{
+    return exchange->has_part && exchange->stands_for != NULL;
+}
+
 /* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
  * reference took the baseline's place, a lever took the reference's, marks had the provider keep prompts, further attempts
  * came on top. */
@@ -257,32 +300,33 @@ static void
 put_savings(const struct exchange *exchange, struct row *row)
 {
     const struct plan *plan = named_plan(exchange);
+    enum lever_id chosen_by;
     usd reference, served, unmarked;
 
     if (plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || !usd_known(row->baseline) ||
         !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
+    if (exchange->left) { /* others paid for the answer */
+        put_line(row, "attempts", false, 0, row->cost);
+        return;
+    }
     reference = counterfactual(exchange, &exchange->request.route->reference);
-    served = plan->target != NULL ? exchange->tries[exchange->try_count - 1].cost : 0;
-    if (usd_add(served, plan->target != NULL ? saved_by_marks(exchange) : 0, &unmarked) != OK)
+    served = cost_alone(exchange, plan);
+    if (usd_add(served, exchange->try_count > 0 && plan->target != NULL ? saved_by_marks(exchange) : 0, &unmarked) !=
+        OK)
         unmarked = served;
+    chosen_by = exchange->follows ? exchange->share->bill.lever : plan->lever;
     if (!usd_known(reference))
         reference = unmarked;
     put_line(row, "reference", false, row->baseline, reference);
-    put_line(row, plan->lever != LEVER_COUNT ? lever_name(plan->lever) : "unattributed", false, reference, unmarked);
+    put_line(row, chosen_by != LEVER_COUNT ? lever_name(chosen_by) : "unattributed", false, reference, unmarked);
     put_line(row, lever_name(LEVER_PROMPT_CACHE), false, unmarked, served);
-    put_line(row, "attempts", false, served, row->cost);
-    for (size_t i = 0; i < exchange->plans.count; i++) {
-        const struct plan *shadow = &exchange->plans.all[i];
-        usd would = shadow->verdict != VERDICT_SHADOW ? USD_UNKNOWN
-                    : shadow->target == NULL          ? 0
-                                                      : price_on(exchange, shadow->target);
-
-        if (usd_known(would) && would < unmarked)
-            put_line(row, lever_name(shadow->lever), true, unmarked, would);
+    put_shadows(exchange, row, plan, served, unmarked);
+    if (is_part(exchange)) {
+        put_line(row, lever_name(LEVER_COALESCE), false, served, exchange->part);
+        served = exchange->part;
     }
-    if (!plan->cache.on && plan->cache.saves != 0 && usd_sub(served, plan->cache.saves, &unmarked) == OK)
-        put_line(row, lever_name(LEVER_PROMPT_CACHE), true, served, unmarked); /* as expected: nothing was tried */
+    put_line(row, "attempts", false, served, row->cost);
 }
 
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
@@ -490,6 +534,7 @@ static void
 learn(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
+    const struct usage *usage = exchange->stands_for != NULL ? exchange->stands_for : &exchange->usage;
 
     if ((reserve_transforms(exchange) & (unsigned)TRANSFORM_ENDED) != 0)
         return; /* its length and time are ours */
@@ -502,13 +547,13 @@ learn(const struct exchange *exchange)
                          .total_us = flight->ended_us - flight->opened_us,
                          .request_bytes = exchange->request_bytes,
                          .text_bytes = flight->meter.text_bytes,
-                         .input_tokens = exchange->usage.input_tokens,
-                         .output_tokens = exchange->usage.output_tokens,
-                         .reasoning_tokens = exchange->usage.output_reasoning_tokens,
+                         .input_tokens = usage->input_tokens,
+                         .output_tokens = usage->output_tokens,
+                         .reasoning_tokens = usage->output_reasoning_tokens,
                          .more_than_text = exchange->facts.bound.images > 0 || exchange->facts.bound.has_audio ||
                                            exchange->facts.bound.unbounded != NULL,
                          .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
-                         .exact = exchange->usage.exactness == USAGE_EXACT,
+                         .exact = usage->exactness == USAGE_EXACT,
                      });
     if (!exchange->holdout)
         levers_learn(&exchange->request, exchange->plan, &exchange->usage);
@@ -523,8 +568,10 @@ settle_open(struct exchange *exchange)
     put_asker(exchange, row);
     put_server(exchange, row);
     row->state = SLICE_LITERAL("unknown");
-    row->reserved_estimate = exchange->plan->cost;
-    row->counted_tokens = reserve_tokens(exchange);
+    if (!exchange->follows) { /* who follows makes no call of its own: its leader's stands for it */
+        row->reserved_estimate = exchange->plan->cost;
+        row->counted_tokens = reserve_tokens(exchange);
+    }
     journal_put_open(&exchange->worker->record, row);
     exchange->opened = true;
     return gateway_append(exchange->worker);

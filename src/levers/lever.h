@@ -24,6 +24,7 @@ struct request {
     const struct digest *key; /* equal requests have equal ones; NULL: each wants an answer of its own */
     struct cache *cache;      /* where stored answers may be looked up; NULL: nowhere */
     usec age_most_us;         /* the oldest that will do; USEC_NEVER: any */
+    unsigned under_way;       /* how many share the call of an equal request that is under way; 0: there is none */
     uint64_t conversation;    /* the same for all turns of one; 0: none known */
     usec wall_us;
     struct facts_source *targets;  /* what is known of targets */

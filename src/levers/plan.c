@@ -3,7 +3,7 @@
 const char *
 source_name(enum source source)
 {
-    static const char *const names[] = {"reference", "model", "passthrough", "cached"};
+    static const char *const names[] = {"reference", "model", "passthrough", "shared", "cached"};
 
     return names[source];
 }

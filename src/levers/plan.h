@@ -14,6 +14,7 @@ enum source {
     SOURCE_REFERENCE,   /* the route's reference model */
     SOURCE_MODEL,       /* another model or backend */
     SOURCE_PASSTHROUGH, /* whatever the client asked a backend for by its own path */
+    SOURCE_SHARED,      /* a call that is under way for an equal request */
     SOURCE_CACHED       /* an answer that was made before: no call */
 };
 

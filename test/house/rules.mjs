@@ -147,7 +147,7 @@ const FORBIDDEN_WAYS = [
   { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/send.c", "gateway/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
   { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt.c", "gateway/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
   { way: /->plan = (?!chosen;)/, may: [], what: "a plan that was not chosen on the balance" },
-  { way: /\bchosen = (?!attempt_next\(exchange,)/, may: [], what: "chosen otherwise than by attempt_next" },
+  { way: /\bchosen = (?!attempt_next\(exchange,|choose\(exchange\);)/, may: [], what: "chosen otherwise than by attempt_next" },
 ];
 
 // What must stand in these files, in this order.

@@ -61,6 +61,7 @@ struct chaos_script {
     unsigned workers;
     size_t setting; /* which configuration */
     bool split_answers;
+    bool equals; /* the clients ask few different things */
     usec hop_most_us;
     struct chaos_habits habits[CHAOS_BACKENDS];
     struct chaos_client clients[CHAOS_CLIENTS_MOST];

@@ -56,6 +56,21 @@ static const char dearer[] =
     "    claude/opus:    { input: $10/M, output: $50/M, cache_read: $1/M, cache_write: $12.50/M, "
     "cache_write_1h: $20/M }\n";
 
+/* Equal requests share their calls; little is kept for slow readers, who are soon cut off. */
+static const char shared[] =
+    "limits: { answer: 64KiB, stall: 500ms }\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, attempts: 3,\n"
+    "               levers: { coalesce: on, alternatives: { on: 40% } } }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { coalesce: on } }\n"
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: { on: 70% } }, holdout: 10% "
+    "}\n" PRICES;
+
 /* Budgets of all kinds, some of which soon bind. */
 static const char strict_budgets[] = "budget: [ $0.05/minute, 8 requests/minute, 6k tokens/hour ], on_exceed: degrade, "
                                      "exposure: strict";
@@ -90,6 +105,12 @@ static const struct chaos_setting settings[] = {
     {.name = "dearer", .config = dearer, .price_factor = 2},
     {.name = "strict budgets", .more = "budget: $0.10/day\n", .key = strict_budgets},
     {.name = "expected budgets", .more = "tenants: { acme: { budget: $0.005/day } }\n", .key = expected_budgets},
+    {.name = "shared", .config = shared},
+    {.name = "shared, strict budgets", .config = shared, .more = "budget: $0.10/day\n", .key = strict_budgets},
+    {.name = "shared, expected budgets",
+     .config = shared,
+     .more = "tenants: { acme: { budget: $0.005/day } }\n",
+     .key = expected_budgets},
     {.name = "budgets on a tight stage",
      .config = tight,
      .more = "budget: [ $0.05/hour, 20 requests/hour ]\n",

@@ -125,6 +125,16 @@ write_headers(struct rng *rng, size_t number, struct chaos_client *client)
     client->ask.headers = client->headers;
 }
 
+/* One of very few requests, so that there are equal ones. */
+static void
+write_equal(struct rng *rng, struct chaos_client *client)
+{
+    client->ask.api = one_in(rng, 4) ? API_MESSAGES : API_CHAT;
+    client->ask.stream = !one_in(rng, 3);
+    client->ask.wants_usage = client->ask.stream && client->ask.api == API_CHAT && one_in(rng, 3);
+    snprintf(client->more, sizeof(client->more), "\"pad\": 1");
+}
+
 static void
 write_client(struct rng *rng, struct chaos_script *script, size_t number, usec within_us, const enum api *alike)
 {
@@ -139,6 +149,8 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
     ask->wants_usage = ask->stream && (ask->api == API_CHAT || ask->api == API_COMPLETIONS) && one_in(rng, 2);
     if (alike == NULL)
         write_members(rng, client);
+    if (script->equals)
+        write_equal(rng, client);
     write_headers(rng, number, client);
     if (one_in(rng, 15)) {
         ask->key = "sk-wrong";
@@ -201,6 +213,7 @@ chaos_write(uint64_t seed, struct chaos_script *script)
     script->seed = seed;
     script->workers = 1 + (unsigned)rng_below(&rng, 4);
     script->setting = rng_below(&rng, chaos_setting_count());
+    script->equals = one_in(&rng, 2);
     script->split_answers = one_in(&rng, 2);
     script->hop_most_us = one_in(&rng, 4) ? 20 * USEC_PER_MS : 0;
     for (size_t i = 0; i < CHAOS_BACKENDS; i++)
