@@ -36,8 +36,7 @@ struct gateway {
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
-    struct cache *cache;   /* answers stored for equal requests */
-    struct shares *shares; /* flights that more than one may read */
+    struct shares *shares;         /* flights that more than one may read */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;
