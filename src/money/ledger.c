@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/list.h"
 #include "money/accounts.h"
 #include "money/id_map.h"
 
@@ -16,19 +17,25 @@ struct open_request {
 /* Kept for further requests, with the room that they have. */
 enum { UNUSED_OPEN_MOST = 1024 };
 
-/* Feedback that came before its request's row. */
+/* Feedback that came before its request's row, if that ever comes: an id is whatever a client says. Invariant: no record
+ * covers one before it, so that an id takes a few records at most of each tenant and source. */
 struct early_feedback {
     uint64_t id;
     int64_t wall_us;
-    struct buffer record;
+    struct list age; /* in ledger.early_by_age */
+    struct buffer records;
 };
+
+/* Of so many requests; what was said longest ago makes room. */
+enum { EARLY_MOST = 16384 };
 
 struct ledger {
     struct ledger_store *store;
     struct accounts *accounts;
     struct id_map open;  /* -> struct open_request */
     struct id_map early; /* -> struct early_feedback */
-    uint64_t *changed;   /* ids of open requests that the store must learn of at commit */
+    struct list early_by_age;
+    uint64_t *changed; /* ids of open requests that the store must learn of at commit */
     size_t changed_count, changed_size;
     struct open_request *unused;
     size_t unused_count;
@@ -36,6 +43,7 @@ struct ledger {
     struct journal_record record;
     struct row before;
     uint64_t foreign, foreign_before; /* feedback that was not believed; as of the last commit */
+    size_t crowded, crowded_before;   /* requests whose early feedback made room; likewise */
     bool in_batch;
     bool stale; /* after a rollback: what is open must be read from the store again */
 };
@@ -170,14 +178,25 @@ store_changed(struct ledger *ledger)
 /* Feedback */
 
 static void
-free_early(struct early_feedback *early)
+free_early(struct ledger *ledger, struct early_feedback *early)
 {
-    buffer_free(&early->record);
+    id_map_remove(&ledger->early, early->id);
+    list_remove(&early->age);
+    buffer_free(&early->records);
     free(early);
 }
 
-static const struct early_feedback *
-keep_early(struct ledger *ledger, uint64_t id, int64_t wall_us, struct slice record)
+static enum status
+drop_early(struct ledger *ledger, struct early_feedback *early)
+{
+    enum status status = ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_FEEDBACK, early->id);
+
+    free_early(ledger, early);
+    return status;
+}
+
+static struct early_feedback *
+early_of(struct ledger *ledger, uint64_t id)
 {
     struct early_feedback *early = id_map_get(&ledger->early, id);
 
@@ -186,8 +205,8 @@ keep_early(struct ledger *ledger, uint64_t id, int64_t wall_us, struct slice rec
         early->id = id;
         id_map_put(&ledger->early, id, early);
     }
-    early->wall_us = wall_us;
-    buffer_add(&early->record, record);
+    list_remove(&early->age);
+    list_append(&ledger->early_by_age, &early->age);
     return early;
 }
 
@@ -218,6 +237,54 @@ ledger_judge_row(struct row *row, const struct feedback *feedback)
     return true;
 }
 
+/* Whether a row is judged the same with both as with `later` alone, whatever comes before, between and after them. */
+static bool
+covers(const struct feedback *later, const struct feedback *earlier)
+{
+    bool useful = earlier->useful_ppm == ROW_UNKNOWN ||
+                  (later->useful_ppm != ROW_UNKNOWN && strength(later->source) >= strength(earlier->source));
+    bool value = !usd_known(earlier->value) || usd_known(later->value);
+
+    return useful && value && slice_equal(later->tenant, earlier->tenant);
+}
+
+/* Or who says the same again and again would fill the memory, and the note in the store with it. */
+static enum status
+drop_covered(struct ledger *ledger, struct early_feedback *early, const struct feedback *by)
+{
+    struct slice rest = arena_copy(&ledger->arena, buffer_content(&early->records));
+    struct journal_record *record = arena_alloc(&ledger->arena, sizeof(*record));
+    enum status status = OK;
+
+    buffer_clear(&early->records);
+    while (rest.len > 0 && status == OK) {
+        struct slice before = rest;
+
+        status = journal_take(&rest, record);
+        if (status == OK && !covers(by, &record->feedback))
+            buffer_add(&early->records, slice_first(before, before.len - rest.len));
+    }
+    return status;
+}
+
+static enum status
+keep_early(struct ledger *ledger, const struct feedback *feedback, struct slice record)
+{
+    struct early_feedback *early = early_of(ledger, feedback->id);
+    enum status status = drop_covered(ledger, early, feedback);
+
+    if (status != OK)
+        return status;
+    early->wall_us = feedback->wall_us;
+    buffer_add(&early->records, record);
+    status =
+        ledger->store->ops->put_note(ledger->store, LEDGER_NOTE_FEEDBACK, early->id, buffer_content(&early->records));
+    if (status != OK || ledger->early.count <= EARLY_MOST)
+        return status;
+    ledger->crowded++;
+    return drop_early(ledger, CONTAINER_OF(list_first(&ledger->early_by_age), struct early_feedback, age));
+}
+
 static enum status
 apply_feedback(struct ledger *ledger, const struct feedback *feedback, struct slice record)
 {
@@ -225,11 +292,8 @@ apply_feedback(struct ledger *ledger, const struct feedback *feedback, struct sl
     struct row after;
     enum status status = store->ops->find_row(store, feedback->id, &ledger->arena, &ledger->before);
 
-    if (status == ERR_NOT_FOUND) {
-        const struct early_feedback *early = keep_early(ledger, feedback->id, feedback->wall_us, record);
-
-        return store->ops->put_note(store, LEDGER_NOTE_FEEDBACK, early->id, buffer_content(&early->record));
-    }
+    if (status == ERR_NOT_FOUND)
+        return keep_early(ledger, feedback, record);
     if (status != OK)
         return status;
     after = ledger->before;
@@ -252,14 +316,13 @@ take_early(struct ledger *ledger, struct row *row)
 
     if (early == NULL)
         return OK;
-    rest = arena_copy(&ledger->arena, buffer_content(&early->record));
+    rest = arena_copy(&ledger->arena, buffer_content(&early->records));
     record = arena_alloc(&ledger->arena, sizeof(*record));
     while (rest.len > 0 && (status = journal_take(&rest, record)) == OK)
         ledger->foreign += !ledger_judge_row(row, &record->feedback);
     if (status != OK)
         return status;
-    free_early(id_map_remove(&ledger->early, row->id));
-    return ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_FEEDBACK, row->id);
+    return drop_early(ledger, early);
 }
 
 /* Rows */
@@ -411,18 +474,18 @@ enum status
 ledger_drop_old_feedback(struct ledger *ledger, int64_t wall_us, size_t *dropped)
 {
     enum status status = OK;
-    size_t at = 0;
-    struct early_feedback *early;
 
     ENSURE(ledger->in_batch);
-    *dropped = 0;
-    while (status == OK && (early = id_map_next(&ledger->early, &at)) != NULL) {
-        if (early->wall_us >= wall_us)
+    *dropped = ledger->crowded;
+    ledger->crowded = 0;
+    LIST_EACH(&ledger->early_by_age, node, after)
+    {
+        struct early_feedback *early = CONTAINER_OF(node, struct early_feedback, age);
+
+        if (status != OK || early->wall_us >= wall_us)
             continue;
-        status = ledger->store->ops->drop_note(ledger->store, LEDGER_NOTE_FEEDBACK, early->id);
-        free_early(id_map_remove(&ledger->early, early->id));
+        status = drop_early(ledger, early);
         (*dropped)++;
-        at = 0; /* removing moves others */
     }
     return status;
 }
@@ -434,7 +497,8 @@ read_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
 {
     struct ledger *ledger = user;
     struct slice rest = bytes;
-    enum status status = OK;
+    struct early_feedback *early;
+    enum status status;
 
     if (kind == LEDGER_NOTE_OPEN) {
         struct open_request *open = open_request(ledger, id);
@@ -444,9 +508,12 @@ read_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
         return OK;
     }
     status = journal_take(&rest, &ledger->record);
-    if (status == OK)
-        keep_early(ledger, id, ledger->record.feedback.wall_us, bytes);
-    return status;
+    if (status != OK)
+        return status;
+    early = early_of(ledger, id);
+    early->wall_us = ledger->record.feedback.wall_us;
+    buffer_add(&early->records, bytes);
+    return OK;
 }
 
 static void
@@ -457,9 +524,8 @@ forget_notes(struct ledger *ledger)
 
     while ((value = id_map_next(&ledger->open, &at)) != NULL)
         free_open(ledger, value);
-    at = 0;
-    while ((value = id_map_next(&ledger->early, &at)) != NULL)
-        free_early(value);
+    LIST_EACH(&ledger->early_by_age, node, after)
+    free_early(ledger, CONTAINER_OF(node, struct early_feedback, age));
     id_map_free(&ledger->open);
     id_map_free(&ledger->early);
     ledger->changed_count = 0;
@@ -480,6 +546,7 @@ ledger_open(struct ledger_store *store, struct ledger **out)
 
     ledger->store = store;
     ledger->accounts = accounts_new(store);
+    list_init(&ledger->early_by_age);
     status = read_notes(ledger);
     if (status == OK)
         *out = ledger;
@@ -539,6 +606,7 @@ ledger_commit(struct ledger *ledger)
         return status;
     ledger->changed_count = 0;
     ledger->foreign_before = ledger->foreign;
+    ledger->crowded_before = ledger->crowded;
     ledger->in_batch = false;
     return OK;
 }
@@ -550,6 +618,7 @@ ledger_rollback(struct ledger *ledger)
         return;
     ledger->store->ops->rollback(ledger->store);
     ledger->foreign = ledger->foreign_before;
+    ledger->crowded = ledger->crowded_before;
     ledger->in_batch = false;
     accounts_forget(ledger->accounts);
     ledger->stale = true;

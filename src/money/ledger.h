@@ -42,14 +42,16 @@ void ledger_rollback(struct ledger *ledger);
  * dead. *charged: how many. */
 enum status ledger_charge_open(struct ledger *ledger, size_t *charged) MUST_CHECK;
 
-/* Within a batch: forgets feedback given before `wall_us` to requests that never came. */
+/* Within a batch: forgets feedback given before `wall_us` to requests that never came. *dropped: to how many, and how
+ * many made room for others since it was asked last: feedback is kept for 16,384 requests that have not come yet. */
 enum status ledger_drop_old_feedback(struct ledger *ledger, int64_t wall_us, size_t *dropped) MUST_CHECK;
 
 /* What feedback makes of a row: the stronger source is believed, and of the same the later one. An id is no
  * secret: what came with another tenant's key changes nothing, and false is returned. */
 bool ledger_judge_row(struct row *row, const struct feedback *feedback);
 
-/* How much feedback was left out since ledger_open because its tenant is not the request's. */
+/* How much feedback was left out since ledger_open because its tenant is not the request's; what was said again before
+ * the request came counts once. */
 uint64_t ledger_foreign_feedback(const struct ledger *ledger);
 
 /* How many requests are open. */

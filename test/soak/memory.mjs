@@ -3,7 +3,9 @@
 //
 //   EQUIPOISE=build/release/equipoise SOAK_S=1800 node test/soak/memory.mjs
 //
-// The first third is warm-up. After it a line is laid through the samples (least squares): it may rise by less than 1 MiB
+// The first third is warm-up: what is bounded has filled by then, the ledger's page cache (16 MiB, four minutes at this load) and
+// the answers kept for repetitions. Those are kept for a minute here instead of ten: at 35 a second ten minutes are 50 MiB that
+// swing with every change of the load, and one minute sees 30 generations of them come and go. After it a line is laid through the samples (least squares): it may rise by less than 1 MiB
 // to the end. Counted is memory of the process's own (RssAnon and RssShmem); pages of mapped files, the journal's, are told
 // apart: they come and go with its segments, and the kernel may take them back at any time.
 import { readFileSync } from "node:fs";
@@ -82,7 +84,7 @@ function rise(points) {
 const twin = new Program("twin", process.env.EQUIPOISE, ["twin", "--port", "0", "--first-token", "20ms", "--per-token", "2ms",
   "--concurrency", "0", "--fault", "status=500:1%,cut-mid-stream:2%"]);
 const [twinUrl] = await twin.prints(/http:\/\/127\.0\.0\.1:\d+/);
-const gateway = await Gateway.start(usualConfig(twinUrl));
+const gateway = await Gateway.start({ ...usualConfig(twinUrl), idempotency: { keep: "1m" } });
 const pid = gateway.program.child.pid;
 const port = Number(new URL(gateway.url).port);
 const state = { over: false };

@@ -429,6 +429,119 @@ old_early_feedback_goes(void **state)
     assert_int_equal(ledger_commit(pair->sqlite), OK);
 }
 
+/* A client may say it for ever of an id that never comes: neither memory nor the note in the store may grow with it. */
+static enum status
+measure_feedback(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
+{
+    size_t *sizes = user;
+
+    (void)id;
+    if (kind == LEDGER_NOTE_FEEDBACK) {
+        sizes[0]++;
+        sizes[1] += bytes.len;
+    }
+    return OK;
+}
+
+static void
+early_feedback_said_again_takes_no_more_room(void **state)
+{
+    struct pair *pair = *state;
+    size_t once[2] = {0}, often[2] = {0};
+
+    for (unsigned round = 0; round < 1000; round++) {
+        struct ledger_store *store = ledger_store(pair->sqlite);
+
+        put_feedback(pair, 7, 0, "feedback", USD_UNKNOWN);
+        put_feedback(pair, 7, ROW_UNKNOWN, "feedback", 5);
+        put_feedback(pair, 7, 1000000, "validator", USD_UNKNOWN);
+        batch_both(pair);
+        if (round == 0)
+            assert_int_equal(store->ops->each_note(store, measure_feedback, once), OK);
+        else if (round == 999)
+            assert_int_equal(store->ops->each_note(store, measure_feedback, often), OK);
+    }
+    assert_int_equal(once[0], 1);
+    assert_int_equal(often[0], 1);
+    assert_int_equal(often[1], once[1]);
+}
+
+/* Whether a note keeps all that was said, or only what is not covered, the row is judged the same. */
+static void
+early_feedback_judges_as_late_feedback(void **state)
+{
+    static const char *const sources[] = {"audit", "validator", "feedback"};
+    struct pair *pair = *state;
+    struct rng rng;
+
+    rng_seed(&rng, 11);
+    for (uint64_t id = 1; id <= 400; id++) {
+        struct row row, expected;
+        size_t count = 1 + rng_below(&rng, 6);
+
+        some_row(pair, id, &row);
+        row.useful_ppm = ROW_UNKNOWN;
+        row.useful_source = row.useful_reason = SLICE_NONE;
+        row.value = USD_UNKNOWN;
+        expected = row;
+        for (size_t i = 0; i < count; i++) {
+            struct feedback feedback = {.id = id,
+                                        .useful_ppm =
+                                            rng_below(&rng, 3) == 0 ? ROW_UNKNOWN : (int64_t)rng_below(&rng, 1000000),
+                                        .value = rng_below(&rng, 2) == 0 ? USD_UNKNOWN : (usd)rng_below(&rng, 1000),
+                                        .source = slice_of(sources[rng_below(&rng, 3)]),
+                                        .tenant = rng_below(&rng, 3) == 0 ? SLICE_LITERAL("another") : row.tenant,
+                                        .wall_us = START_US};
+
+            journal_put_feedback(&pair->bytes, &feedback);
+            ledger_judge_row(&expected, &feedback);
+        }
+        batch_both(pair);
+        journal_put_settle(&pair->bytes, &row);
+        batch_both(pair);
+        row = row_of(pair, pair->sqlite, id);
+        assert_int_equal(row.useful_ppm, expected.useful_ppm);
+        assert_true(slice_equal(row.useful_source, expected.useful_source));
+        assert_int_equal(row.value, expected.value);
+    }
+    assert_stores_equal(ledger_store(pair->memory), ledger_store(pair->sqlite));
+}
+
+static void
+early_feedback_is_kept_of_so_many_requests(void **state)
+{
+    enum { MOST = 16384, MORE = 10 };
+    struct pair *pair = *state;
+    struct ledger_store *store = ledger_store(pair->sqlite);
+    size_t found[2] = {0}, dropped;
+    struct row row;
+
+    for (uint64_t id = 1; id <= MOST + MORE; id++)
+        put_feedback(pair, id, 0, "feedback", USD_UNKNOWN);
+    batch_both(pair);
+    assert_int_equal(store->ops->each_note(store, measure_feedback, found), OK);
+    assert_int_equal(found[0], MOST);
+
+    for (uint64_t id = MORE; id <= MORE + 1; id++) { /* the last that made room, and the oldest that is kept */
+        some_row(pair, id, &row);
+        row.useful_ppm = ROW_UNKNOWN;
+        row.useful_source = SLICE_NONE;
+        journal_put_settle(&pair->bytes, &row);
+    }
+    batch_both(pair);
+    row = row_of(pair, pair->sqlite, MORE);
+    assert_int_equal(row.useful_ppm, ROW_UNKNOWN);
+    row = row_of(pair, pair->sqlite, MORE + 1);
+    assert_int_equal(row.useful_ppm, 0);
+
+    assert_int_equal(ledger_begin(pair->sqlite), OK);
+    assert_int_equal(ledger_drop_old_feedback(pair->sqlite, START_US, &dropped), OK);
+    assert_int_equal(dropped, MORE);
+    assert_int_equal(ledger_drop_old_feedback(pair->sqlite, START_US + 1, &dropped), OK);
+    assert_int_equal(dropped, MOST - 1);
+    assert_int_equal(ledger_commit(pair->sqlite), OK);
+}
+
 static void
 a_rolled_back_batch_leaves_nothing(void **state)
 {
@@ -616,6 +729,9 @@ main(void)
         ON_BOTH(feedback_with_another_tenants_key_is_left_out),
         ON_BOTH(the_caller_is_believed_before_a_validator),
         ON_BOTH(old_early_feedback_goes),
+        ON_BOTH(early_feedback_said_again_takes_no_more_room),
+        ON_BOTH(early_feedback_judges_as_late_feedback),
+        ON_BOTH(early_feedback_is_kept_of_so_many_requests),
         ON_BOTH(a_rolled_back_batch_leaves_nothing),
         ON_BOTH(a_check_finds_a_changed_row),
         ON_BOTH(people_can_read_the_file),
