@@ -3,11 +3,11 @@
 //
 //   EQUIPOISE=build/release/equipoise SOAK_S=1800 node test/soak/memory.mjs
 //
-// The first third is warm-up: what is bounded has filled by then, the ledger's page cache (16 MiB, four minutes at this load) and
-// the answers kept for repetitions. Those are kept for a minute here instead of ten: at 35 a second ten minutes are 50 MiB that
-// swing with every change of the load, and one minute sees 30 generations of them come and go. After it a line is laid through the samples (least squares): it may rise by less than 1 MiB
-// to the end. Counted is memory of the process's own (RssAnon and RssShmem); pages of mapped files, the journal's, are told
-// apart: they come and go with its segments, and the kernel may take them back at any time.
+// The first third is warm-up: what is bounded has filled by then, the ledger's page cache (16 MiB, four minutes at this load)
+// and the answers kept for repetitions. Those are kept for a minute here instead of ten: ten minutes of them are 50 MiB that
+// swing with the load, and of one minute 30 generations come and go. After it a line is laid through the samples (least
+// squares): it may rise by less than 1 MiB to the end. Counted is memory of the process's own (RssAnon and RssShmem); pages of
+// mapped files, the journal's, are told apart: they come and go with its segments, and the kernel may take them back at any time.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { Program } from "../e2e/harness.mjs";
