@@ -5,6 +5,7 @@
 #include "gateway/attempt.h"
 
 #include "gateway/balance.h"
+#include "gateway/elements.h"
 #include "gateway/reach.h"
 #include "gateway/share.h"
 
@@ -198,6 +199,17 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
     exchange_move(exchange, ATTEMPT_FAILED);
 }
 
+void
+attempt_again(struct exchange *exchange, const char *why)
+{
+    count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
+    exchange->why = why;
+    settle_attempt(exchange);
+    cursor_leave(&exchange->cursor);
+    settle_journal_attempt(exchange);
+    exchange_move(exchange, ATTEMPT_FAILED);
+}
+
 static void
 flight_failed(struct exchange *exchange)
 {
@@ -257,6 +269,8 @@ attempt_progress(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     bool whole_only = !flight->is_stream && !flight->opaque && exchange->plan->source != SOURCE_PASSTHROUGH;
 
+    if (exchange->plan->source == SOURCE_PARTLY && elements_progress(exchange))
+        return;
     if (flight->state == FLIGHT_FAILED && (exchange->cursor.at == NULL || whole_only))
         flight_failed(exchange);
     else if (is_still_told(flight))

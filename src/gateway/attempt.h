@@ -42,6 +42,10 @@ void attempt_wait(struct exchange *exchange);
 /* Says why nothing is left that could serve, and moves. */
 void attempt_none_left(struct exchange *exchange);
 
+/* The attempt brought nothing that serves, and nothing of it has gone to the client: it is booked, and the plans are weighed
+ * again, beyond the budget of attempts. For a lever whose call was not what the client asked for. */
+void attempt_again(struct exchange *exchange, const char *why);
+
 /* Something came from the flight: as a cursor's `wake`, and for the exchange. */
 void exchange_wake(struct cursor *cursor);
 void exchange_progress(struct exchange *exchange);

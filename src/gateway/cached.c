@@ -4,10 +4,10 @@
 
 #include "base/text.h"
 #include "cache/answer.h"
-#include "cache/store.h"
 #include "dialect/frames_of.h"
 #include "dialect/whole_of.h"
 #include "gateway/attempt.h"
+#include "gateway/elements.h"
 #include "gateway/idempotency.h"
 #include "gateway/reserve.h"
 #include "money/row.h"
@@ -73,6 +73,8 @@ cached_begin(struct exchange *exchange)
     request->age_most_us = wishes.age_most_us;
     if (!wishes.no_store && !wishes.no_cache)
         request->cache = exchange->worker->gateway->cache;
+    if (exchange->stores)
+        elements_begin(exchange);
 }
 
 /* Serving */
@@ -81,7 +83,7 @@ cached_begin(struct exchange *exchange)
 struct serving {
     struct job job;
     struct exchange *exchange; /* held while the job runs */
-    struct cache_entry *entry; /* likewise */
+    struct cache_entry *entry; /* likewise; NULL: it is of elements */
     enum api api;
     bool streams, tells_usage;
     struct kept_answer *answer; /* NULL: the entry is damaged */
@@ -129,14 +131,22 @@ put_events(const struct serving *serving, struct slice content, struct kept_answ
     return status;
 }
 
+static struct chunk *
+content_of(const struct serving *serving)
+{
+    if (serving->entry != NULL)
+        return cache_entry_content(serving->entry);
+    return elements_join(serving->exchange->request.elements);
+}
+
 static void
 make_answer(struct serving *serving)
 {
     struct kept_answer *answer = kept_new(SIZE_MAX);
-    struct chunk *content = cache_entry_content(serving->entry);
+    struct chunk *content = content_of(serving);
     enum status status = content != NULL ? OK : ERR_INVALID;
 
-    answer->status = serving->entry->status;
+    answer->status = 200;
     answer->is_stream = serving->streams;
     answer->headers = serving->streams ? &stream_type : &json_type;
     answer->header_count = 1;
@@ -156,7 +166,10 @@ book_nothing(struct exchange *exchange)
 {
     struct usage *usage = arena_alloc(&exchange->arena, sizeof(*usage)), nothing;
 
-    cache_entry_usage(exchange->plan->cached, usage);
+    if (exchange->plan->cached != NULL)
+        cache_entry_usage(exchange->plan->cached, usage);
+    else
+        elements_usage(exchange->request.elements, usage);
     exchange->stands_for = usage;
     usage_init(&nothing);
     nothing.exactness = USAGE_EXACT;
@@ -166,17 +179,29 @@ book_nothing(struct exchange *exchange)
     reserve_post(exchange, &nothing, 0);
 }
 
+/* Of several elements nobody can tell which. */
 static void
-give(struct exchange *exchange, const struct kept_answer *answer)
+drop_damaged(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+    const struct known_elements *elements = exchange->request.elements;
+
+    if (exchange->plan->cached != NULL)
+        cache_drop(worker->gateway->cache, exchange->plan->cached);
+    for (size_t i = 0; exchange->plan->cached == NULL && i < elements->batch.count; i++)
+        cache_drop(worker->gateway->cache, elements->entries[i]);
+    count(&worker->counters, COUNT_CACHE_DAMAGED, 1);
+    log_line(worker->gateway->log, LOG_WARN, "request %s: a stored answer is damaged, and dropped", exchange->id_text);
+}
+
+static void
+give(struct exchange *exchange, struct kept_answer *answer)
 {
     struct gateway_worker *worker = exchange->worker;
     struct flight *flight;
 
     if (answer == NULL) {
-        cache_drop(worker->gateway->cache, exchange->plan->cached);
-        count(&worker->counters, COUNT_CACHE_DAMAGED, 1);
-        log_line(worker->gateway->log, LOG_WARN, "request %s: a stored answer is damaged, and dropped",
-                 exchange->id_text);
+        drop_damaged(exchange);
         exchange->plan->tried = true;
         exchange_move(exchange, ATTEMPT_FAILED);
         return;
@@ -184,7 +209,8 @@ give(struct exchange *exchange, const struct kept_answer *answer)
     flight = flight_of_kept(worker_world(worker), &worker->flights, exchange->identity.api, answer);
     cursor_join(&exchange->cursor, flight, NULL);
     flight_release(flight); /* the cursor holds it */
-    idempotency_watch(exchange, flight);
+    if (idempotency_gathers(exchange))
+        flight->keep = kept_hold(answer);
     book_nothing(exchange);
     exchange_move(exchange, FIRST_BYTE);
 }
@@ -216,7 +242,8 @@ make_apart(const struct serving *what)
     struct serving *serving = must_alloc(sizeof(*serving));
 
     *serving = *what;
-    cache_entry_hold(serving->entry);
+    if (serving->entry != NULL)
+        cache_entry_hold(serving->entry);
     exchange_hold(serving->exchange);
     serving->job = (struct job){.run = run_serving, .done = serving_done};
     world->ops->work(world, &serving->job);
@@ -234,7 +261,7 @@ cached_serve(struct exchange *exchange)
         .tells_usage = exchange->facts.usage_asked,
     };
 
-    if (entry->len > INLINE_BYTES && (entry->packed || serving.streams)) {
+    if (entry == NULL || (entry->len > INLINE_BYTES && (entry->packed || serving.streams))) {
         make_apart(&serving);
         return;
     }
@@ -246,7 +273,9 @@ cached_serve(struct exchange *exchange)
 struct slice
 cached_age(struct exchange *exchange)
 {
-    usec age_us = cache_entry_age_us(exchange->plan->cached, exchange->arrived_wall_us);
+    const struct cache_entry *entry = exchange->plan->cached;
+    usec age_us = entry != NULL ? cache_entry_age_us(entry, exchange->arrived_wall_us)
+                                : elements_age_us(exchange->request.elements, exchange->arrived_wall_us);
 
     return slice_of(arena_printf(&exchange->arena, "%lld", (long long)(age_us / USEC_PER_S)));
 }
@@ -262,6 +291,8 @@ cached_watch(struct exchange *exchange, struct flight *flight)
     flight->meter.stop.wanted = true;
     if (flight->keep == NULL)
         flight->keep = kept_new(exchange->request.config->limits.answer_max);
+    if (exchange->request.elements != NULL)
+        flight->keep->most = ELEMENTS_BYTES_MOST;
 }
 
 /* An answer on its way into the store. */
@@ -271,12 +302,20 @@ struct storing {
     struct view *view; /* whose names these are; held while the job runs */
     struct kept_answer *answer;
     bool is_stream;
-    struct cache_facts facts;
+    struct elements_store to;
     struct usage usage;
-    size_t compress_above;
-    uint64_t purges;
+    struct embedding_batch *batch; /* owned; NULL: one answer */
     enum status status;
 };
+
+/* An answer of many embeddings may be longer than what is metered whole; that it can be taken apart says that it is good. */
+static bool
+is_good(const struct exchange *exchange, const struct flight *flight)
+{
+    if (exchange->request.elements != NULL)
+        return flight->status == 200 && flight->state == FLIGHT_COMPLETE && !flight->is_stream;
+    return cache_may_store(flight->status, flight->state == FLIGHT_COMPLETE, &flight->meter);
+}
 
 /* Neither what a budget cut short nor what only resembles the reference's answer. */
 static bool
@@ -288,14 +327,14 @@ may_store(const struct exchange *exchange)
     return exchange->stores && exchange->ending == ENDING_OK && flight != NULL && exchange->plan->target != NULL &&
            exchange->plan->quality_ppm >= 1000000 && (reserve_transforms(exchange) & cut) == 0 &&
            flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread &&
-           cache_may_store(flight->status, flight->state == FLIGHT_COMPLETE, &flight->meter);
+           is_good(exchange, flight);
 }
 
 static enum status
 join_stream(const struct storing *storing, struct buffer *out)
 {
     const struct kept_answer *answer = storing->answer;
-    struct whole_of *whole = whole_of_new(storing->facts.api);
+    struct whole_of *whole = whole_of_new(storing->to.facts.api);
     enum status status;
 
     for (size_t i = 0; i < answer->count; i++)
@@ -305,28 +344,39 @@ join_stream(const struct storing *storing, struct buffer *out)
     return status;
 }
 
+static enum status
+put_all(struct storing *storing, struct slice content)
+{
+    bool *wanted;
+    enum status status;
+
+    storing->to.facts.usage = &storing->usage;
+    if (storing->batch == NULL)
+        return cache_put(storing->to.cache, cache_entry_new(&storing->to.facts, content, storing->to.compress_above),
+                         storing->to.purges);
+    wanted = must_alloc(storing->batch->count * sizeof(*wanted));
+    memset(wanted, true, storing->batch->count * sizeof(*wanted));
+    status = elements_put(&storing->to, storing->batch, wanted, content, NULL);
+    free(wanted);
+    return status;
+}
+
 static void
 run_storing(struct job *job)
 {
     struct storing *storing = CONTAINER_OF(job, struct storing, job);
     const struct kept_answer *answer = storing->answer;
-    struct cache *cache = storing->worker->gateway->cache;
+    bool alone = !storing->is_stream && answer->count == 1;
     struct buffer joined = {0};
 
     storing->status = OK;
     if (storing->is_stream)
         storing->status = join_stream(storing, &joined);
-    for (size_t i = 0; i < answer->count && !storing->is_stream && answer->count > 1; i++)
+    for (size_t i = 0; i < answer->count && !storing->is_stream && !alone; i++)
         buffer_add(&joined, chunk_bytes(answer->chunks[i].bytes));
-    if (storing->status == OK) {
-        bool alone = !storing->is_stream && answer->count == 1;
-        struct slice content = alone ? chunk_bytes(answer->chunks[0].bytes) : buffer_content(&joined);
-
-        storing->facts.usage = &storing->usage;
-        storing->status =
-            cache_put(cache, cache_entry_new(&storing->facts, content, storing->compress_above), storing->purges);
-        cache_sweep(cache, storing->facts.created_wall_us, SWEEP_ENTRIES);
-    }
+    if (storing->status == OK)
+        storing->status = put_all(storing, alone ? chunk_bytes(answer->chunks[0].bytes) : buffer_content(&joined));
+    cache_sweep(storing->to.cache, storing->to.facts.created_wall_us, SWEEP_ENTRIES);
     buffer_free(&joined);
 }
 
@@ -337,6 +387,7 @@ storing_done(struct job *job)
 
     kept_release(storing->answer);
     view_release(storing->view);
+    free(storing->batch);
     free(storing);
 }
 
@@ -375,49 +426,83 @@ facts_of_answer(const struct exchange *exchange)
     };
 }
 
+struct elements_store
+cached_store(const struct exchange *exchange)
+{
+    ENSURE(exchange->request.route->name != NULL); /* no lever touches a route of the request's own */
+    return (struct elements_store){.cache = exchange->worker->gateway->cache,
+                                   .facts = facts_of_answer(exchange),
+                                   .compress_above = exchange->request.config->cache.compress_above,
+                                   .purges = exchange->purges};
+}
+
 static void
 store(struct exchange *exchange)
 {
-    struct flight *flight = exchange->cursor.flight;
+    const struct flight *flight = exchange->cursor.flight;
+    const struct known_elements *elements = exchange->request.elements;
     struct storing storing = {
         .worker = exchange->worker,
         .answer = flight->keep,
         .is_stream = flight->is_stream,
-        .facts = facts_of_answer(exchange),
+        .to = cached_store(exchange),
         .usage = exchange->usage,
-        .compress_above = exchange->request.config->cache.compress_above,
-        .purges = exchange->purges,
+        .batch = elements != NULL ? elements_copy(&elements->batch) : NULL,
     };
 
-    ENSURE(exchange->request.route->name != NULL); /* no lever touches a route of the request's own */
-    if (flight->keep->len > INLINE_BYTES)
+    if (flight->keep->len > INLINE_BYTES) {
         store_apart(&storing, exchange);
-    else
-        run_storing(&storing.job);
+        return;
+    }
+    run_storing(&storing.job);
+    free(storing.batch);
 }
 
+/* Tokens and dollars that were not bought. */
 static void
-count_served(struct exchange *exchange, const struct cache_entry *entry)
+count_served(struct exchange *exchange, const struct usage *usage, usd cost)
 {
     struct counters *counters = &exchange->worker->counters;
 
-    count(counters, COUNT_CACHE_TOKENS, exchange->stands_for->input_tokens + exchange->stands_for->output_tokens);
-    count(counters, COUNT_CACHE_SAVED_PICO, entry->cost);
+    count(counters, COUNT_CACHE_TOKENS, usage->input_tokens + usage->output_tokens);
+    count(counters, COUNT_CACHE_SAVED_PICO, cost);
+}
+
+static void
+count_served_elements(struct exchange *exchange, const struct known_elements *elements)
+{
+    struct usage usage;
+
+    elements_usage(elements, &usage);
+    count_served(exchange, &usage, elements_cost(elements));
+}
+
+static void
+use(struct exchange *exchange, struct cache_entry *entry, bool served)
+{
+    if (entry != NULL)
+        cache_used(exchange->worker->gateway->cache, entry, served ? entry->cost : 0);
 }
 
 /* In the shadow it counts as a use that saved nothing. */
 static enum counter
-end_look_up(struct exchange *exchange, struct plan *plan)
+end_look_up(struct exchange *exchange, const struct plan *plan)
 {
+    const struct known_elements *elements = exchange->request.elements;
     bool served = plan == exchange->plan && exchange->stands_for != NULL, shadow = plan->verdict == VERDICT_SHADOW;
 
-    if (served || shadow)
-        cache_used(exchange->worker->gateway->cache, plan->cached, served ? plan->cached->cost : 0);
-    if (served)
-        count_served(exchange, plan->cached);
-    cache_entry_release(plan->cached);
-    plan->cached = NULL;
-    return served ? COUNT_CACHE_HITS : shadow ? COUNT_CACHE_SHADOW : COUNT_CACHE_UNUSED;
+    if (!served && !shadow)
+        return COUNT_CACHE_UNUSED;
+    use(exchange, plan->cached, served);
+    for (size_t i = 0; plan->cached == NULL && i < elements->batch.count; i++)
+        use(exchange, elements->entries[i], served);
+    if (shadow)
+        return COUNT_CACHE_SHADOW;
+    if (plan->cached != NULL)
+        count_served(exchange, exchange->stands_for, plan->cached->cost);
+    else
+        count_served_elements(exchange, elements);
+    return plan->source == SOURCE_PARTLY ? COUNT_CACHE_PARTLY : COUNT_CACHE_HITS;
 }
 
 void
@@ -427,9 +512,19 @@ cached_end(struct exchange *exchange)
 
     if (may_store(exchange))
         store(exchange);
+    if (exchange->request.cache == NULL)
+        return;
     for (size_t i = 0; i < exchange->plans.count; i++)
-        if (exchange->plans.all[i].cached != NULL)
+        if (exchange->plans.all[i].lever == LEVER_EXACT_CACHE)
             result = end_look_up(exchange, &exchange->plans.all[i]);
-    if (exchange->request.cache != NULL)
-        count(&exchange->worker->counters, result, 1);
+    count(&exchange->worker->counters, result, 1);
+}
+
+void
+cached_release(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->plans.count; i++)
+        cache_entry_release(exchange->plans.all[i].cached);
+    if (exchange->request.elements != NULL)
+        elements_release(exchange->request.elements);
 }

@@ -7,7 +7,7 @@
 #ifndef GATEWAY_CACHED_H
 #define GATEWAY_CACHED_H
 
-#include "gateway/exchange.h"
+#include "gateway/elements.h"
 
 /* Before plans are made: whether they may look up an answer, and whether this one's may be stored. */
 void cached_begin(struct exchange *exchange);
@@ -21,9 +21,14 @@ struct slice cached_age(struct exchange *exchange);
 /* The flight is to gather its whole answer, if it may be stored. */
 void cached_watch(struct exchange *exchange, struct flight *flight);
 
-/* The exchange has ended, its row is written, its flight still joined: what can serve again is stored, and what was looked
- * up is let go. */
+/* The exchange has ended, its row is written, its flight still joined: what can serve again is stored. */
 void cached_end(struct exchange *exchange);
+
+/* Nothing reads any more what was looked up. */
+void cached_release(struct exchange *exchange);
+
+/* Where the answer of the present call goes, once it is booked. */
+struct elements_store cached_store(const struct exchange *exchange);
 
 /* On the metrics page: what the store holds and did, and what share of requests, tokens and dollars it served. */
 void cached_print(const struct gateway *gateway, struct buffer *out);

@@ -599,6 +599,7 @@ release(struct exchange *exchange)
     if (exchange->share != NULL)
         share_release(exchange->share);
     list_remove(&exchange->link);
+    cached_release(exchange);
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);
     buffer_free(&exchange->upload);

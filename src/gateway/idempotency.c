@@ -96,10 +96,16 @@ idempotency_enter(struct exchange *exchange)
     return true;
 }
 
+bool
+idempotency_gathers(const struct exchange *exchange)
+{
+    return exchange->claim != NULL && exchange->claim->mine != NULL;
+}
+
 void
 idempotency_watch(struct exchange *exchange, struct flight *flight)
 {
-    if (exchange->claim != NULL && exchange->claim->mine != NULL)
+    if (idempotency_gathers(exchange))
         flight->keep = kept_new(exchange->request.config->limits.answer_max);
 }
 

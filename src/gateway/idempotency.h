@@ -26,6 +26,9 @@ void idempotency_mark(struct exchange *exchange);
 /* Before anything is weighed. False: the request goes no further, it was told why, or gets a kept answer. */
 bool idempotency_enter(struct exchange *exchange);
 
+/* Its answer is to be kept for repetitions. */
+bool idempotency_gathers(const struct exchange *exchange);
+
 /* The flight is to gather its whole answer. */
 void idempotency_watch(struct exchange *exchange, struct flight *flight);
 

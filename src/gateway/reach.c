@@ -349,6 +349,15 @@ same_account(const struct backend_config *a, const struct backend_config *b)
     return a == b || (secret != NULL && other != NULL && strcmp(secret, other) == 0);
 }
 
+/* For all plans that would go there. */
+static void
+strike_seat(struct plans *plans, const struct plan *plan, uint64_t bit)
+{
+    for (size_t i = 0; i < plans->count; i++)
+        if (plans->all[i].target == plan->target)
+            plans->all[i].tried_seats |= bit;
+}
+
 void
 reach_strike(const struct exchange *exchange, struct plans *plans)
 {
@@ -357,7 +366,7 @@ reach_strike(const struct exchange *exchange, struct plans *plans)
     if (exchange->cursor.flight == NULL)
         plan->tried = true; /* there was no credential: no endpoint of it can be asked */
     else if (exchange->said.retry_after_us == 0 || exchange->view->config->observe)
-        plan->tried_seats |= seat_bit(exchange->seat);
+        strike_seat(plans, plan, seat_bit(exchange->seat));
     for (size_t i = 0; i < plans->count && exchange->said.spend_limit; i++)
         plans->all[i].tried |=
             plans->all[i].target != NULL && same_account(plans->all[i].target->backend, plan->target->backend);

@@ -1,7 +1,7 @@
 #include "gateway/repeat.h"
 
 #include "cache/answer.h"
-#include "dialect/canonical.h"
+#include "dialect/embedding_batch.h"
 
 /* It is hashed on the loop: 4 ms per MiB. */
 enum { BODY_BYTES_MOST = 512 * 1024 };
@@ -39,21 +39,44 @@ telling_headers(struct exchange *exchange)
     return copy;
 }
 
-const struct digest *
-repeat_key(struct exchange *exchange)
+struct canonical_scope
+repeat_scope(struct exchange *exchange)
 {
-    const struct canonical_scope scope = {
+    return (struct canonical_scope){
         .secret = &exchange->worker->gateway->secret,
         .tenant = slice_of(exchange->identity.tenant->name),
         .route = slice_of(exchange->request.route->name),
         .target = slice_of(exchange->request.route->reference.name),
         .headers = telling_headers(exchange),
     };
+}
+
+/* The input by itself: one text has one key, as a text, as a batch of one, and as one of many. */
+static enum status
+key_of_input(struct exchange *exchange, const struct canonical_scope *scope, struct digest *out)
+{
+    struct embedding_batch batch;
+    enum status status =
+        embedding_batch_read(scope, exchange->request.body, &exchange->worker->hasher, &exchange->arena, &batch);
+
+    if (status == OK && batch.count == 1)
+        *out = batch.inputs[0].key;
+    return status == OK && batch.count != 1 ? ERR_NOT_FOUND : status;
+}
+
+const struct digest *
+repeat_key(struct exchange *exchange)
+{
+    struct canonical_scope scope;
     struct digest *key;
 
     if (exchange->holdout || exchange->bypass || !may_be_repeated(exchange) || !any_lever_asks(exchange))
         return NULL;
+    scope = repeat_scope(exchange);
     key = arena_alloc(&exchange->arena, sizeof(*key));
+    if (exchange->identity.api == API_EMBEDDINGS && exchange->facts.inputs == 1 &&
+        key_of_input(exchange, &scope, key) == OK)
+        return key;
     return canonical_request(&scope, exchange->identity.api, exchange->request.body, &exchange->worker->hasher, key) ==
                    OK
                ? key

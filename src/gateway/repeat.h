@@ -3,10 +3,14 @@
 #ifndef GATEWAY_REPEAT_H
 #define GATEWAY_REPEAT_H
 
+#include "dialect/canonical.h"
 #include "gateway/exchange.h"
 
 /* Equal requests of one tenant to one route have equal keys. NULL: this one wants an answer of its own, or no lever asks
  * for its key. In the exchange's arena. */
 const struct digest *repeat_key(struct exchange *exchange);
+
+/* What keys of this request are made of, beside its body. */
+struct canonical_scope repeat_scope(struct exchange *exchange);
 
 #endif

@@ -4,6 +4,7 @@
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/destination.h"
+#include "gateway/elements.h"
 #include "gateway/exchange.h"
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
@@ -13,6 +14,7 @@
 
 /* A provider takes 64 letters at most. */
 enum { CACHE_KEY_BYTES = 16 };
+enum { SPLICES_MOST = REQUEST_SPLICES_MOST + 1 };
 
 static struct slice
 credential_value(struct arena *arena, const struct credential *credential, const char *secret)
@@ -98,14 +100,30 @@ make_change(struct exchange *exchange)
     return change;
 }
 
+/* In order of place. */
+static size_t
+make_splices(struct exchange *exchange, struct splice *out)
+{
+    struct request_change change = make_change(exchange);
+    size_t count = request_splices(&exchange->facts, chunk_bytes(exchange->body), &change, &exchange->arena, out);
+    struct splice more;
+    size_t at = count;
+
+    if (!elements_splice(exchange, &more))
+        return count;
+    for (; at > 0 && out[at - 1].at > more.at; at--)
+        out[at] = out[at - 1];
+    out[at] = more;
+    return count + 1;
+}
+
 /* The body as it came, but for the splices. */
 static size_t
 make_parts(struct exchange *exchange, struct body_part *out)
 {
-    struct splice splices[REQUEST_SPLICES_MOST];
+    struct splice splices[SPLICES_MOST];
     struct slice body = chunk_bytes(exchange->body);
-    struct request_change change = make_change(exchange);
-    size_t splice_count = request_splices(&exchange->facts, body, &change, &exchange->arena, splices);
+    size_t splice_count = make_splices(exchange, splices);
     size_t count = 0, at = 0;
 
     for (size_t i = 0; i < splice_count; i++) {
@@ -148,7 +166,7 @@ void
 send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
 {
     struct http_header headers[EXCHANGE_HEADERS_MOST];
-    struct body_part parts[2 * REQUEST_SPLICES_MOST + 1];
+    struct body_part parts[2 * SPLICES_MOST + 1];
     bool streamed = exchange->plan->source == SOURCE_PASSTHROUGH;
     struct call_request request = {
         .endpoint = reach_pick(exchange),

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "gateway/credentials.h"
+#include "gateway/elements.h"
 #include "gateway/notice.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
@@ -252,6 +253,21 @@ settle_baseline(const struct exchange *exchange)
     return counterfactual(exchange, &exchange->request.route->baseline);
 }
 
+/* What a plan in the shadow would have come to. Who would have shared a call would have made none. */
+static usd
+would_cost(const struct exchange *exchange, const struct plan *shadow)
+{
+    const struct known_elements *elements = exchange->request.elements;
+    usd whole;
+
+    if (shadow->target == NULL || shadow->source == SOURCE_SHARED)
+        return 0;
+    whole = price_on(exchange, shadow->target);
+    if (shadow->source != SOURCE_PARTLY || !usd_known(whole))
+        return whole;
+    return (usd)((wide_int)whole * (wide_int)elements->wanted_bytes / (wide_int)elements->bytes);
+}
+
 static void
 put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
 {
@@ -263,13 +279,13 @@ put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
     row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
 }
 
-/* What a lever in the shadow would have saved. Who would have shared a call would have made none. */
+/* What a lever in the shadow would have saved. */
 static void
 put_shadows(const struct exchange *exchange, struct row *row, const struct plan *plan, usd served, usd unmarked)
 {
     for (size_t i = 0; i < exchange->plans.count; i++) {
         const struct plan *shadow = &exchange->plans.all[i];
-        usd would = shadow->target == NULL || shadow->source == SOURCE_SHARED ? 0 : price_on(exchange, shadow->target);
+        usd would = would_cost(exchange, shadow);
 
         if (shadow->verdict == VERDICT_SHADOW && usd_known(would) && would < unmarked)
             put_line(row, lever_name(shadow->lever), true, unmarked, would);
@@ -539,7 +555,7 @@ learn(const struct exchange *exchange)
     if ((reserve_transforms(exchange) & (unsigned)TRANSFORM_ENDED) != 0)
         return; /* its length and time are ours */
     if (exchange->ending != ENDING_OK || exchange->try_count == 0 || flight == NULL || exchange->plan == NULL ||
-        exchange->identity.api == API_PASSTHROUGH)
+        exchange->identity.api == API_PASSTHROUGH || exchange->plan->source == SOURCE_PARTLY)
         return;
     experience_learn(exchange->plan->facts->experience,
                      &(struct answer_seen){

@@ -211,8 +211,8 @@ share_enter(struct exchange *exchange, struct plan *plan)
 {
     if (plan->source == SOURCE_SHARED)
         return follow(exchange, plan);
-    if (plan->target == NULL || exchange->share != NULL || !may_share(exchange))
-        return SHARE_ENTERED;
+    if (plan->target == NULL || plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange))
+        return SHARE_ENTERED; /* what a call for a part brings is no answer to anybody else */
     return lead(exchange);
 }
 

@@ -12,6 +12,7 @@ struct cache;
 struct facts_source;
 struct prompt;
 struct prompt_memory;
+struct known_elements;
 
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
 struct request {
@@ -21,11 +22,12 @@ struct request {
     const struct request_facts *facts;
     struct slice body;
     const struct tenant_config *tenant;
-    const struct digest *key; /* equal requests have equal ones; NULL: each wants an answer of its own */
-    struct cache *cache;      /* where stored answers may be looked up; NULL: nowhere */
-    usec age_most_us;         /* the oldest that will do; USEC_NEVER: any */
-    unsigned under_way;       /* how many share the call of an equal request that is under way; 0: there is none */
-    uint64_t conversation;    /* the same for all turns of one; 0: none known */
+    const struct digest *key;        /* equal requests have equal ones; NULL: each wants an answer of its own */
+    struct cache *cache;             /* where stored answers may be looked up; NULL: nowhere */
+    usec age_most_us;                /* the oldest that will do; USEC_NEVER: any */
+    struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
+    unsigned under_way;    /* how many share the call of an equal request that is under way; 0: there is none */
+    uint64_t conversation; /* the same for all turns of one; 0: none known */
     usec wall_us;
     struct facts_source *targets;  /* what is known of targets */
     struct prompt *prompt;         /* its beginnings, read when they are first asked for (dialect/prompt.h) */

@@ -3,7 +3,7 @@
 const char *
 source_name(enum source source)
 {
-    static const char *const names[] = {"reference", "model", "passthrough", "shared", "cached"};
+    static const char *const names[] = {"reference", "model", "passthrough", "shared", "cached", "partly-cached"};
 
     return names[source];
 }

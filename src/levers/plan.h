@@ -15,7 +15,8 @@ enum source {
     SOURCE_MODEL,       /* another model or backend */
     SOURCE_PASSTHROUGH, /* whatever the client asked a backend for by its own path */
     SOURCE_SHARED,      /* a call that is under way for an equal request */
-    SOURCE_CACHED       /* an answer that was made before: no call */
+    SOURCE_CACHED,      /* an answer that was made before: no call */
+    SOURCE_PARTLY       /* some of a batch was answered before: a call for the rest */
 };
 
 const char *source_name(enum source source);
@@ -47,7 +48,7 @@ struct plan {
     const struct target *target; /* NULL, and so are the facts: it makes no call */
     const struct target_facts *facts;
     const char *made_by;        /* without a target: "backend/model" of whose answer it is */
-    struct cache_entry *cached; /* SOURCE_CACHED: that answer; held by the exchange */
+    struct cache_entry *cached; /* SOURCE_CACHED: that answer, held by the exchange; NULL: it is of elements */
     usd cost;                   /* expected, everything included; USD_UNKNOWN: cannot be priced */
     usec first_token_us;        /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;

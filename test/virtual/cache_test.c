@@ -544,7 +544,7 @@ an_alternatives_answer_is_stored(void **state)
     scene_passed(s);
 }
 
-/* Nobody else's credential or name is in what is kept. */
+/* What was served from the store is the answer that the key stands for. */
 static void
 with_an_idempotency_key(void **state)
 {
@@ -555,6 +555,7 @@ with_an_idempotency_key(void **state)
     assert_true(is_hit(answers(s, (struct ask){.headers = "idempotency-key: two\n"})));
     c = answers(s, (struct ask){.headers = "idempotency-key: two\n"});
     assert_slice_is(vclient_header(c, "x-equipoise-source"), "replayed");
+    assert_contains(vclient_body(c), "w0 w1 w2 w3 w4 ");
     assert_int_equal(calls(s), 1);
     scene_passed(s);
 }

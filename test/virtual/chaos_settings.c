@@ -85,8 +85,8 @@ static const char repeats[] =
     "cache: { bytes: 1MiB, compress_above: 200B }\n"
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 20s,\n"
-    "               levers: { exact_cache: on, alternatives: on }, holdout: 10% }\n"
-    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% } } }\n"
+    "               levers: { exact_cache: on, coalesce: on, alternatives: on }, holdout: 10% }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% }, coalesce: on } }\n"
     "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: shadow } }\n" PRICES;
 
 static const struct chaos_setting settings[] = {

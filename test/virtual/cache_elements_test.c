@@ -1,0 +1,358 @@
+/* Embeddings, element by element (lever exact_cache): what of a batch is known is not bought again. */
+#include "scene.h"
+
+#include <stdio.h>
+#include <yyjson.h>
+
+#define SETTING(mode)                                                                                                  \
+    "backends:\n"                                                                                                      \
+    "  alpha: { url: \"http://alpha.example\", models: [ embedder ] }\n"                                               \
+    "routes:\n"                                                                                                        \
+    "  vectors: { reference: alpha/embedder, levers: { exact_cache: " mode " } }\n"                                    \
+    "prices: { override: { alpha/embedder: { input: $0.10/M, output: $0/M } } }\n"
+
+static const usd pico_per_token = 100000;
+
+/* A backend that embeds: a text's embedding is its length and its first byte, its tokens are its bytes. */
+struct embedder {
+    unsigned floats;   /* further ones, all 0.5, to make answers long; 0: none */
+    bool forgets_last; /* says nothing of the last input */
+    unsigned refuses;  /* status for batches shorter than `least` */
+    size_t least;
+};
+
+static void
+put_embedding(const struct embedder *embedder, yyjson_val *input, size_t index, struct buffer *out)
+{
+    buffer_printf(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":[%zu,%d", index > 0 ? "," : "", index,
+                  yyjson_get_len(input), yyjson_get_str(input)[0]);
+    for (unsigned i = 0; i < embedder->floats; i++)
+        buffer_add_text(out, ",0.5");
+    buffer_add_text(out, "]}");
+}
+
+static void
+embed(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    const struct embedder *embedder = context;
+    yyjson_doc *doc = yyjson_read(seen->body.data, seen->body.len, 0);
+    yyjson_val *inputs = yyjson_obj_get(yyjson_doc_get_root(doc), "input"),
+               *one = yyjson_is_str(inputs) ? inputs : NULL;
+    size_t count = one != NULL ? 1 : yyjson_arr_size(inputs), tokens = 0;
+    struct buffer answer = {0};
+
+    vscript_add(script, play_wait(10 * USEC_PER_MS));
+    buffer_add_text(&answer, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *input = one != NULL ? one : yyjson_arr_get(inputs, i);
+
+        tokens += yyjson_get_len(input);
+        if (i + 1 < count || !embedder->forgets_last || count == embedder->least)
+            put_embedding(embedder, input, i, &answer);
+    }
+    buffer_printf(&answer, "],\"model\":\"embedder\",\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu}}", tokens,
+                  tokens);
+    if (embedder->refuses != 0 && count < embedder->least) {
+        vscript_add(script, play_head(embedder->refuses, "content-type: application/json"));
+        vscript_add(script, play_text("{\"error\":{\"message\":\"no\"}}"));
+    } else {
+        vscript_add(script, play_head(200, "content-type: application/json"));
+        vscript_add(script, play_bytes(buffer_content(&answer)));
+    }
+    vscript_add(script, play_end());
+    buffer_free(&answer);
+    yyjson_doc_free(doc);
+}
+
+static struct scene *
+opens(void **state, uint64_t seed, const char *config, struct embedder *embedder)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = config});
+
+    vbackend_decides(scene_backend(s, "alpha"), embed, embedder);
+    return s;
+}
+
+/* `inputs` as JSON. */
+static struct vclient *
+asks(struct scene *s, const char *inputs, struct vclient_script conduct)
+{
+    char body[8192];
+
+    snprintf(body, sizeof(body), "{\"model\":\"vectors\",\"input\":%s}", inputs);
+    return scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .body = body, .client = conduct});
+}
+
+static struct vclient *
+answers(struct scene *s, const char *inputs)
+{
+    struct vclient *client = asks(s, inputs, (struct vclient_script){0});
+
+    scene_rest(s);
+    assert_int_equal(vclient_status(client), 200);
+    return client;
+}
+
+static size_t
+calls(struct scene *s)
+{
+    return vbackend_seen_count(scene_backend(s, "alpha"));
+}
+
+static struct slice
+sent(struct scene *s, size_t call)
+{
+    return vbackend_seen(scene_backend(s, "alpha"), call).body;
+}
+
+/* The answer is what the backend would have said to these texts. */
+static void
+assert_embeds(const struct vclient *client, const char *const *texts, size_t count)
+{
+    struct slice body = vclient_body(client);
+    yyjson_doc *doc = yyjson_read(body.data, body.len, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *data = yyjson_obj_get(root, "data");
+    size_t tokens = 0;
+
+    assert_int_equal(yyjson_arr_size(data), count);
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *element = yyjson_arr_get(data, i), *vector = yyjson_obj_get(element, "embedding");
+
+        assert_int_equal(yyjson_get_uint(yyjson_obj_get(element, "index")), i);
+        assert_int_equal(yyjson_get_uint(yyjson_arr_get(vector, 0)), strlen(texts[i]));
+        assert_int_equal(yyjson_get_uint(yyjson_arr_get(vector, 1)), texts[i][0]);
+        tokens += strlen(texts[i]);
+    }
+    assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(root, "usage"), "prompt_tokens")), tokens);
+    assert_true(yyjson_equals_str(yyjson_obj_get(root, "model"), "embedder"));
+    yyjson_doc_free(doc);
+}
+
+#define assert_embeds_all(client, ...)                                                                                 \
+    assert_embeds((client), (const char *const[]){__VA_ARGS__},                                                        \
+                  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void
+assert_row_costs(struct scene *s, size_t index, const char *source, size_t bought, size_t all)
+{
+    const struct row *row = scene_row(s, index);
+    usd saved = (usd)(all - bought) * pico_per_token;
+
+    assert_row_is(s, index, state, "ok");
+    assert_row_is(s, index, source, source);
+    assert_true(row->cost == (usd)bought * pico_per_token);
+    assert_true(row->baseline == (usd)all * pico_per_token);
+    assert_int_equal(row->input_tokens, bought);
+    assert_int_equal(row->counted_cost, row->cost);
+    assert_int_equal(row->counted_tokens, bought);
+    assert_int_equal(row->saving_count, saved != 0);
+    if (saved == 0)
+        return;
+    assert_slice_is(row->savings[0].lever, "exact_cache");
+    assert_true(row->savings[0].saved == saved && !row->savings[0].shadow);
+}
+
+static void
+what_is_known_is_not_bought(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 1, SETTING("on"), &embedder);
+    struct vclient *c;
+
+    c = answers(s, "[\"aa\",\"bbb\",\"cccc\"]");
+    assert_slice_is(vclient_header(c, "x-equipoise-source"), "reference");
+    c = answers(s, "[\"xxxxx\", \"bbb\", \"aa\", \"yyyyyy\"]");
+    assert_embeds_all(c, "xxxxx", "bbb", "aa", "yyyyyy");
+    assert_slice_is(vclient_header(c, "x-equipoise-source"), "partly-cached");
+    assert_contains(sent(s, 1), "[\"xxxxx\",\"yyyyyy\"]");
+    assert_lacks(sent(s, 1), "bbb");
+    assert_row_costs(s, 0, "reference", 9, 9);
+    assert_row_costs(s, 1, "partly-cached", 11, 16);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_PARTLY), 1);
+    c = answers(s, "[\"yyyyyy\",\"cccc\"]"); /* what was bought as a part is known too */
+    assert_embeds_all(c, "yyyyyy", "cccc");
+    assert_slice_is(vclient_header(c, "x-equipoise-source"), "cached");
+    assert_slice_is(vclient_header(c, "age"), "0");
+    assert_row_costs(s, 2, "cached", 0, 10);
+    assert_int_equal(calls(s), 2);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_TOKENS), 15);
+    assert_true(gateway_count(&s->gateway, COUNT_CACHE_SAVED_PICO) == 15 * pico_per_token);
+    scene_passed(s);
+}
+
+/* A text by itself, a batch of one and one of many are the same. */
+static void
+one_text_has_one_answer(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 2, SETTING("on"), &embedder);
+
+    answers(s, "\"alone\"");
+    assert_embeds_all(answers(s, "[\"alone\"]"), "alone");
+    assert_embeds_all(answers(s, "[\"alone\",\"other\"]"), "alone", "other");
+    assert_embeds_all(answers(s, "\"other\""), "other");
+    assert_embeds_all(answers(s, "[\"other\",\"alone\",\"other\"]"), "other", "alone", "other");
+    assert_int_equal(calls(s), 2);
+    assert_contains(sent(s, 1), "[\"other\"]");
+    scene_passed(s);
+}
+
+/* What stands twice in a batch is bought once. */
+static void
+what_is_said_twice_is_bought_once(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 3, SETTING("on"), &embedder);
+    struct vclient *c = answers(s, "[\"aa\",\"bbb\",\"aa\",\"aa\"]");
+
+    assert_embeds_all(c, "aa", "bbb", "aa", "aa");
+    assert_contains(sent(s, 0), "[\"aa\",\"bbb\"]");
+    assert_row_costs(s, 0, "partly-cached", 5, 9);
+    scene_passed(s);
+}
+
+/* Another parameter, another embedding. */
+static void
+parameters_count(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 4, SETTING("on"), &embedder);
+
+    answers(s, "[\"aa\",\"bbb\"]");
+    scene_asks(s, (struct ask){.api = API_EMBEDDINGS,
+                               .body = "{\"model\":\"vectors\",\"dimensions\":2,\"input\":[\"aa\",\"bbb\"]}"});
+    scene_rest(s);
+    assert_int_equal(calls(s), 2);
+    assert_row_is(s, 1, source, "reference");
+    scene_passed(s);
+}
+
+/* An answer that is not one for each text, or a refusal that may be about one of them: all is asked for, and the client
+ * gets what it would have got without us. What the part cost is booked. */
+static void
+a_part_that_fails_is_no_failure(void **state)
+{
+    static const struct embedder kinds[] = {
+        {.forgets_last = true, .least = 4}, {.refuses = 400, .least = 4}, {.refuses = 413, .least = 4}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct embedder embedder = {0};
+        struct scene *s = opens(state, 5, SETTING("on"), &embedder);
+        struct vclient *c;
+
+        answers(s, "[\"aa\",\"bbb\"]");
+        embedder = kinds[i];
+        c = answers(s, "[\"aa\",\"bbb\",\"cccc\",\"ddddd\"]");
+        assert_embeds_all(c, "aa", "bbb", "cccc", "ddddd");
+        assert_slice_is(vclient_header(c, "x-equipoise-source"), "reference");
+        assert_int_equal(calls(s), 3);
+        assert_contains(sent(s, 1), "[\"cccc\",\"ddddd\"]");
+        assert_contains(sent(s, 2), "[\"aa\",\"bbb\",\"cccc\",\"ddddd\"]");
+        assert_contains(scene_row(s, 1)->plans, "tried, and failed");
+        assert_int_equal(scene_row(s, 1)->try_count, 2);
+        assert_true(scene_row(s, 1)->cost == (embedder.forgets_last ? 9 + 14 : 14) * pico_per_token);
+        answers(s, "[\"cccc\",\"aa\",\"ddddd\"]");
+        assert_int_equal(calls(s), 3);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* What fails as such fails, within the budget of attempts. */
+static void
+a_backend_that_is_down_is_down(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 6, SETTING("on"), &embedder);
+    struct vclient *c;
+
+    answers(s, "[\"aa\",\"bbb\"]");
+    embedder = (struct embedder){.refuses = 503, .least = 10};
+    c = asks(s, "[\"aa\",\"cc\"]", (struct vclient_script){0});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 503);
+    assert_int_equal(calls(s), 2);
+    scene_passed(s);
+}
+
+static void
+the_shadow_tells_what_a_part_would_save(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 7, SETTING("shadow"), &embedder);
+    const struct row *row;
+
+    answers(s, "[\"aa\",\"bb\"]");
+    answers(s, "[\"aa\",\"cc\"]");
+    assert_int_equal(calls(s), 2);
+    row = scene_row(s, 1);
+    assert_true(row->cost == 4 * pico_per_token);
+    assert_int_equal(row->saving_count, 1);
+    assert_true(row->savings[0].shadow && row->savings[0].saved == 2 * pico_per_token);
+    scene_passed(s);
+}
+
+/* Long answers are taken apart and put together away from the loop; the client may leave at any moment. */
+static void
+long_answers_are_put_together_apart(void **state)
+{
+    for (usec leaves_us = 0; leaves_us < 14000; leaves_us += 200) {
+        struct embedder embedder = {.floats = 20000};
+        struct scene *s = opens(state, 8, SETTING("on"), &embedder);
+        struct vclient *c;
+
+        answers(s, "[\"aa\",\"bbb\"]");
+        c = asks(s, "[\"aa\",\"cccc\"]", (struct vclient_script){.leaves_after_us = leaves_us, .window = 1 << 20});
+        scene_rest(s);
+        assert_true(calls(s) <= 2);
+        if (leaves_us == 0) {
+            assert_embeds_all(c, "aa", "cccc");
+            assert_row_costs(s, 1, "partly-cached", 4, 6);
+            assert_embeds_all(answers(s, "[\"cccc\",\"bbb\"]"), "cccc", "bbb");
+            assert_int_equal(calls(s), 2);
+        }
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+static void
+a_repetition_by_key_gets_all_of_it(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 9, SETTING("on"), &embedder);
+    struct vclient *c;
+    struct ask ask = {.api = API_EMBEDDINGS,
+                      .body = "{\"model\":\"vectors\",\"input\":[\"aa\",\"cc\"]}",
+                      .headers = "idempotency-key: one\n"};
+
+    answers(s, "[\"aa\",\"bb\"]");
+    for (unsigned i = 0; i < 2; i++) {
+        c = scene_asks(s, ask);
+        scene_rest(s);
+        assert_embeds_all(c, "aa", "cc");
+    }
+    assert_slice_is(vclient_header(c, "idempotent-replayed"), "true");
+    assert_int_equal(calls(s), 2);
+    scene_passed(s);
+}
+
+#define ELEMENTS_TEST(test) cmocka_unit_test_teardown(test, scene_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ELEMENTS_TEST(what_is_known_is_not_bought),
+        ELEMENTS_TEST(one_text_has_one_answer),
+        ELEMENTS_TEST(what_is_said_twice_is_bought_once),
+        ELEMENTS_TEST(parameters_count),
+        ELEMENTS_TEST(a_part_that_fails_is_no_failure),
+        ELEMENTS_TEST(a_backend_that_is_down_is_down),
+        ELEMENTS_TEST(the_shadow_tells_what_a_part_would_save),
+        ELEMENTS_TEST(long_answers_are_put_together_apart),
+        ELEMENTS_TEST(a_repetition_by_key_gets_all_of_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
