@@ -84,7 +84,8 @@ def main():
     embedders = {"table": Embedder(arguments.table).embed_all}
     if arguments.teacher:
         from teacher import Teacher
-        embedders["teacher"] = lambda texts: Teacher(arguments.teacher).embed(texts, longest=128)
+        teacher = Teacher(arguments.teacher)
+        embedders["teacher"] = lambda texts: teacher.embed(texts, longest=128)
     result = {}
     for name in arguments.sets.split(","):
         rows = read(Path(arguments.data) / (f"{name}_pairs.jsonl.gz" if name in PAIRS else f"{name}.jsonl.gz"), arguments.limit)

@@ -155,8 +155,8 @@ def fill(group, slots, random_):
     return out
 
 
-def template_groups(slots, count, random_, held_out):
-    groups = [group for i, group in enumerate(_paragraphs(HERE / "templates.txt")) if (i % 8 == 5) == held_out]
+def template_groups(slots, count, random_, held_out, files):
+    groups = [group for file in files for i, group in enumerate(_paragraphs(HERE / file)) if (i % 8 == 5) == held_out]
     open_slots = [len(re.findall(r"\{", " ".join(group))) > 0 for group in groups]
     out = [group for group, is_open in zip(groups, open_slots) if not is_open]
     weights = [min(6, 1 + sum(len(slots[name.rstrip("2")]) > 100 for name in set(re.findall(r"\{(\w+)\}", " ".join(group)))) * 2)
@@ -284,15 +284,32 @@ def free_groups(sentences, wordnet, count, random_):
     return out
 
 
-def build(folder, vocabulary, templates, glosses, sentences, seed, held_out=False):
+def word_groups(wordnet, count, random_):
+    """Words and names as such, rare ones too: those of one synset, and of one that is near."""
+    keys = sorted(wordnet.lemmas)
+    out = []
+    for _ in range(count):
+        key = random_.choice(keys)
+        group = random_.sample(wordnet.lemmas[key], min(3, len(wordnet.lemmas[key])))
+        near = wordnet.children.get(key)
+        if near and near[0] in wordnet.lemmas:
+            group.append(random_.choice(wordnet.lemmas[near[0]]))
+        if key[0] == "n" and random_.random() < .4:
+            group.append(random_.choice(["What is {}?", "what does {} mean", "{}?", "Tell me about {}."]).format(group[0]))
+        out.append(group)
+    return out
+
+
+def build(folder, vocabulary, templates, glosses, sentences, seed, words=0, held_out=False, files=("templates.txt",)):
     """-> list of groups of texts. The same arguments and the same files give the same groups, in the same order.
     Every eighth group of templates is for the held-out set only."""
     rank = {piece: i for i, piece in enumerate(vocabulary) if not piece.startswith("##")}
     wordnet = WordNet(Path(folder) / "wordnet-base/usr/share/wordnet", rank)
     slots = load_slots(wordnet)
-    groups = template_groups(slots, templates, random.Random(seed), held_out)
+    groups = template_groups(slots, templates, random.Random(seed), held_out, files)
     groups += wordnet_groups(wordnet, glosses, random.Random(seed + 1))
     groups += free_groups(free_sentences(folder), wordnet, sentences, random.Random(seed + 2))
+    groups += word_groups(wordnet, words, random.Random(seed + 4))
     seen, out = set(), []
     for group in groups:
         fresh = [text for text in dict.fromkeys(group) if text not in seen]

@@ -9,6 +9,7 @@ import gzip
 import json
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ from wordpiece import WordPiece
 
 UNKNOWN_SEED = 0x45515F756E6B
 NEVER = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "[unused")
+
+
+def wanted(piece):
+    """Not: pieces that no text can hold, and letters and digits outside of ASCII: the teacher knows no other script than Latin, and
+    the inference gives each word that is unknown a direction of its own, which tells more."""
+    foreign = any(not character.isascii() and unicodedata.category(character)[0] in "LMN" for character in piece)
+    return not foreign and not piece.startswith(NEVER)
 
 
 def say(line):
@@ -53,12 +61,13 @@ def held_out_quality(path, groups, vectors):
 
 
 def make_table(fit, vocabulary, path):
-    """Quantises the rows; pieces that no text can hold are left out."""
+    """Quantises the rows of the pieces that are wanted."""
     rows, pieces = fit.rows(), len(vocabulary)
-    keep = [i for i, piece in enumerate(vocabulary) if not piece.startswith(NEVER)]
+    keep = [i for i, piece in enumerate(vocabulary) if wanted(piece)]
     place = {i: n for n, i in enumerate(keep)}
     place[static_table.BEGIN] = static_table.BEGIN
-    keys = sorted((place[key >> 32] << 32 | place[key & 0xFFFFFFFF], k) for k, key in enumerate(fit.keys))
+    keys = sorted((place[key >> 32] << 32 | place[key & 0xFFFFFFFF], k) for k, key in enumerate(fit.keys)
+                  if key >> 32 in place and key & 0xFFFFFFFF in place)
     chosen = keep + [pieces + k for _, k in keys] + [len(rows) - 1]
     scales, quantised = static_table.quantise(rows[chosen])
     # An unknown word weighs as much as a piece that is known, but rare.

@@ -22,9 +22,10 @@ NO_PAIR = -1
 @dataclass
 class Settings:
     dims: int = 128
-    pairs: int = 4096
+    pairs: int = 0
     features: int = 256
-    epochs: int = 12
+    hidden: int = 0
+    epochs: int = 8
     batch: int = 768
     rate: float = 0.004
     cosine: float = 1.0
@@ -32,7 +33,8 @@ class Settings:
     contrast: float = 0.15
     temperature: float = 0.05
     left_out: float = 0.15
-    shrink: float = 3e-5
+    shrink: float = 3e-4
+    shrink_pairs: float = 3e-2
     seed: int = 7
 
 
@@ -95,34 +97,48 @@ class Student(torch.nn.Module):
         self.corrections = torch.nn.Embedding(pieces + pairs, settings.dims, sparse=True,
                                               _weight=torch.zeros(pieces + pairs, settings.dims))
         self.constant = torch.nn.Parameter(torch.zeros(settings.dims))
+        self.hidden = settings.hidden
+        if self.hidden:
+            self.inner = torch.nn.Parameter(torch.randn(settings.dims, settings.hidden))
+            self.inner_bias = torch.nn.Parameter(torch.zeros(settings.hidden))
+            self.outer = torch.nn.Parameter(torch.zeros(settings.hidden, settings.dims))
+
+    def dense(self):
+        return [self.map, self.constant] + ([self.inner, self.inner_bias, self.outer] if self.hidden else [])
 
     def rows(self, ids, left_out=0.0):
+        """ids: rising."""
         correction = self.corrections(ids)
         if left_out > 0:
             keep = torch.rand(len(ids)) >= left_out * (ids < self.pieces)
             correction = correction * keep[:, None]
         is_piece = ids < self.pieces
-        out = correction.clone()
         own = ids[is_piece]
-        out[is_piece] += torch.exp(self.weights(own)) * (self.features[own] @ self.map)
-        return out, correction
+        mapped = torch.exp(self.weights(own)) * (self.features[own] @ self.map)
+        # Pieces come before pairs, as ids rise.
+        return correction + functional.pad(mapped, (0, 0, 0, len(ids) - len(own))), correction
 
     def forward(self, ids, starts, left_out=0.0):
         unique, inverse = torch.unique(ids, return_inverse=True)
         rows, correction = self.rows(unique, left_out)
         total = functional.embedding_bag(inverse, rows, starts, mode="sum") + self.constant
-        return functional.normalize(total, dim=1), correction
+        if self.hidden:
+            unit = functional.normalize(total, dim=1)
+            total = unit + functional.relu(unit @ self.inner + self.inner_bias) @ self.outer
+        return functional.normalize(total, dim=1), correction, unique < self.pieces
 
 
 def loss_of(student, teacher_full, teacher_near, same_group, settings):
     cosine = (1 - (student * teacher_near).sum(1)).mean()
     ours, theirs = student @ student.T, teacher_full @ teacher_full.T
-    off = ~torch.eye(len(ours), dtype=torch.bool)
+    itself = torch.eye(len(ours))
+    within = same_group.float() - itself
     square = (ours - theirs) ** 2
-    relation = square[off].mean() + square[same_group & off].mean()
-    ours = (ours / settings.temperature).masked_fill(~off, -1e4)
-    theirs = (theirs / settings.temperature).masked_fill(~off, -1e4)
-    contrast = functional.kl_div(functional.log_softmax(ours, 1), functional.softmax(theirs, 1), reduction="batchmean")
+    relation = square.mean() + (square * within).sum() / within.sum().clamp(min=1)
+    ours = ours / settings.temperature - 1e4 * itself
+    theirs = theirs / settings.temperature - 1e4 * itself
+    # The cross entropy with the teacher's neighbours; less its own entropy it is the divergence, with the same gradient.
+    contrast = -(functional.log_softmax(ours, 1) * functional.softmax(theirs, 1)).sum(1).mean()
     return settings.cosine * cosine + settings.relation * relation + settings.contrast * contrast
 
 
@@ -146,6 +162,7 @@ class Fit:
         import random
         self.settings, self.groups = settings, groups
         self.random = random.Random(settings.seed)
+        torch.set_num_threads(1)  # the same sums in the same order, whatever the machine
         torch.manual_seed(settings.seed)
         np.random.seed(settings.seed)
         self.keys = choose_pairs(groups, cutter, settings.pairs) if settings.pairs else []
@@ -186,7 +203,7 @@ class Fit:
     def run(self, say=None):
         settings = self.settings
         sparse = torch.optim.SparseAdam([self.student.weights.weight, self.student.corrections.weight], lr=settings.rate)
-        dense = torch.optim.Adam([self.student.map, self.student.constant], lr=settings.rate)
+        dense = torch.optim.Adam(self.student.dense(), lr=settings.rate)
         steps = settings.epochs * max(1, len(self.bags.starts) // settings.batch)
         step = 0
         for epoch in range(settings.epochs):
@@ -197,11 +214,12 @@ class Fit:
                     optimiser.param_groups[0]["lr"] = rate
                     optimiser.zero_grad()
                 rows, ids, starts, same_group = self._gather(batch)
-                vectors, correction = self.student(ids, starts, settings.left_out)
+                vectors, correction, is_piece = self.student(ids, starts, settings.left_out)
+                shrink_of = torch.where(is_piece, settings.shrink, settings.shrink_pairs)
                 teacher = self.teacher[rows]
                 near = functional.normalize(teacher @ self.directions, dim=1)
                 loss = loss_of(vectors, teacher, near, same_group, settings)
-                (loss + settings.shrink * (correction ** 2).sum()).backward()
+                (loss + (correction ** 2).sum(1) @ shrink_of).backward()
                 sparse.step()
                 dense.step()
                 total, step = total + float(loss.detach()), step + 1

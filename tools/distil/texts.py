@@ -13,10 +13,11 @@ import corpus
 import questions
 from teacher import Teacher
 
-# The first wave; the others have more questions.
-WAVE = {"templates": 3500, "glosses": 2800, "sentences": 3000}
-LATER_WAVE = {"templates": 1200, "glosses": 1200, "sentences": 900}
-LATER_QUESTIONS = 5000
+BOTH = ("templates.txt", "more_templates.txt")
+# (from corpus.py, how many groups from questions.py); waves beyond the last are like the last.
+WAVES = [({"templates": 3500, "glosses": 2800, "sentences": 3000}, 0),
+         ({"templates": 1200, "glosses": 1200, "sentences": 900}, 5000),
+         ({"templates": 3000, "glosses": 1000, "sentences": 700, "words": 3000, "files": BOTH}, 2500)]
 HELD_OUT = {"templates": 500, "glosses": 350, "sentences": 300}
 HELD_OUT_SEED = 9901
 
@@ -24,7 +25,7 @@ HELD_OUT_SEED = 9901
 def _kept(make, data, vocabulary, **arguments):
     """make(...), once: its groups are kept beside the vectors, under a hash of all that they are made from."""
     here = Path(__file__).parent
-    sources = [(here / name).read_bytes() for name in (f"{make.__module__}.py", "corpus.py", "templates.txt", "slots.txt")]
+    sources = [(here / name).read_bytes() for name in (f"{make.__module__}.py", "corpus.py", "templates.txt", "more_templates.txt", "slots.txt")]
     key = hashlib.sha256(repr((sources, arguments)).encode()).hexdigest()[:32]
     path = Path(data) / "vectors" / f"{key}.json"
     if not path.exists():
@@ -36,11 +37,11 @@ def _kept(make, data, vocabulary, **arguments):
 
 def wave(data, vocabulary, number):
     seed = 1000 * number
-    if number == 1:
-        return _kept(corpus.build, data, vocabulary, **WAVE, seed=seed)
-    groups = _kept(corpus.build, data, vocabulary, **LATER_WAVE, seed=seed)
-    groups = groups + _kept(questions.build, data, vocabulary, count=LATER_QUESTIONS, seed=seed)
-    random.Random(seed).shuffle(groups)
+    arguments, asked = WAVES[min(number, len(WAVES)) - 1]
+    groups = _kept(corpus.build, data, vocabulary, **arguments, seed=seed)
+    if asked:
+        groups = groups + _kept(questions.build, data, vocabulary, count=asked, seed=seed)
+        random.Random(seed).shuffle(groups)
     return groups
 
 
