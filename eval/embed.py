@@ -14,11 +14,13 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools/distil"))
-from reference import Embedder  # noqa: E402
+try:
+    import numpy as np
+    from reference import Embedder
+except ModuleNotFoundError as missing:
+    sys.exit(f"embed.py: the Python package {missing.name} is not installed: pip install -r tools/distil/requirements.txt")
 
 PAIRS = ["qqp", "mqp", "mrpc"]
 STREAMS = ["clinc150", "banking77"]

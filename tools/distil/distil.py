@@ -112,7 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--out", default=Path(__file__).resolve().parents[2] / "src/embed/static.table")
-    parser.add_argument("--waves", type=int, default=3)
+    parser.add_argument("--waves", type=int, default=4)
     parser.add_argument("--chunks", type=int, default=0, help="only the first chunks of each wave")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of fit.py")
     parser.add_argument("--pairs", action="append", default=[], help="JSONL, may be .gz: text_a, text_b, label")

@@ -21,19 +21,19 @@ NO_PAIR = -1
 
 @dataclass
 class Settings:
-    dims: int = 128
+    dims: int = 192
     pairs: int = 0
     features: int = 256
     hidden: int = 0
-    epochs: int = 8
+    epochs: int = 4
     batch: int = 768
     rate: float = 0.004
     cosine: float = 1.0
     relation: float = 4.0
     contrast: float = 0.15
     temperature: float = 0.05
-    left_out: float = 0.15
-    shrink: float = 3e-4
+    left_out: float = 0.05
+    shrink: float = 3e-3
     shrink_pairs: float = 3e-2
     seed: int = 7
 

@@ -54,7 +54,7 @@ def flat(groups):
 
 
 def main():
-    data, waves = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    data, waves = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 4
     teacher = Teacher(Path(data) / "vectors")
     vocabulary = teacher.vocabulary()
     teacher.embed_pieces(len(vocabulary))
