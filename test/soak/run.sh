@@ -6,7 +6,7 @@
 #   make soak ONLY='histories kills'      these steps
 #
 # Environment, with what is taken if it is not set:
-#   HISTORIES=1000000  KILLS=10000  LIVE_KILLS=200  STREAMS=1000  RELOADS=100  SOAK_S=1800  SOAK_FUZZ_S=3600  FROM=1 (the first seed)  JOBS=2
+#   HISTORIES=1000000  KILLS=10000  LIVE_KILLS=200  STREAMS=1000  RELOADS=100  PAIRS=5000  SOAK_S=1800  SOAK_FUZZ_S=3600  FROM=1 (the first seed)  JOBS=2
 set -u
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -53,6 +53,8 @@ step_memory() { node test/soak/memory.mjs; }
 
 step_slow() { node test/soak/slow_clients.mjs; }
 
+step_tenants() { node test/soak/tenants.mjs --pairs "${PAIRS:-5000}"; }
+
 # Each on what it found the last time, too; what is new and small enough to keep belongs into fuzz/corpus by hand.
 step_fuzz() {
     cmake --preset fuzz && cmake --build --preset fuzz || return 1
@@ -83,6 +85,7 @@ step livekills 'kill -9 of the real server under load'
 step reloads 'Reloads while streams are under way'
 step memory 'Memory under a mixed load'
 step slow 'Thousands of slow readers beside others'
+step tenants 'Whether a tenant can tell what another has asked'
 step fuzz 'Every fuzzer'
 
 if [ -n "$failed" ]; then
