@@ -1,5 +1,5 @@
-/* Bodies from anybody: what is taken goes upstream with nothing changed but the model's name and the wish for the usage,
- * whichever of two equal keys a backend believes; what is refused is refused with words that make a JSON error. The
+/* Bodies from anybody: what is taken goes upstream with nothing changed but the model's name, the wish for the usage, and
+ * marks for the provider's cache where we put them, whichever of two equal keys a backend believes; what is refused is refused with words that make a JSON error. The
  * first byte chooses the API, the second whether the model is renamed; the rest is the body. */
 #include <stdlib.h>
 #include <yyjson.h>
@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "dialect/canonical.h"
 #include "dialect/errors.h"
+#include "dialect/prompt.h"
 #include "dialect/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -138,6 +139,80 @@ check_capped(const struct request_facts *facts, struct slice body, int64_t cap, 
     buffer_free(&sent);
 }
 
+#define MARK "\"cache_control\":{\"type\":\"ephemeral\"}"
+
+/* The text without what marks put in: members, and the blocks that texts became. */
+static void
+take_marks_out(struct slice text, unsigned *marks, struct buffer *out)
+{
+    static const struct slice added[] = {SLICE_CONSTANT("," MARK "}]"), SLICE_CONSTANT(MARK ",")};
+    static const struct slice opened = SLICE_CONSTANT("[{\"type\":\"text\",\"text\":");
+
+    for (size_t i; text.len > 0; text = slice_from(text, i == 2 ? 1 : added[i].len)) {
+        for (i = 0; i < 2 && !slice_equal(slice_first(text, added[i].len), added[i]);)
+            i++;
+        if (i == 0) { /* the text that stands before it was opened by us */
+            size_t at = buffer_len(out);
+
+            while (at > 0 && !slice_equal(slice_first(slice_from(buffer_content(out), at - 1), opened.len), opened))
+                at--;
+            ENSURE(at > 0);
+            memmove(out->data + at - 1, out->data + at - 1 + opened.len, buffer_len(out) - (at - 1) - opened.len);
+            out->end -= opened.len;
+        }
+        if (i == 2)
+            buffer_add_byte(out, text.data[0]);
+        else
+            ++*marks;
+    }
+}
+
+/* Marks leave valid JSON; without them it is what it was; at most one for each part, and each is where it counts. */
+static void
+check_marked(const struct request_facts *facts, struct slice body, struct arena *arena)
+{
+    struct splice splices[REQUEST_SPLICES_MOST];
+    struct prompt prompt;
+    struct request_change change = {
+        .cap = -1, .prompt = &prompt, .marks = ~0u, .cache_key = SLICE_LITERAL("0123456789abcdef")};
+    struct buffer sent = {0}, back = {0};
+    unsigned marks = 0, places = 0;
+    yyjson_doc *after;
+    size_t count;
+
+    prompt_read(facts->api, body, &prompt);
+    for (unsigned part = 0; part < PROMPT_PARTS; part++) {
+        ENSURE(prompt.parts[part].len <= prompt.whole.len && prompt.whole.len <= body.len);
+        places += prompt.places[part].data != NULL;
+    }
+    if (prompt.keyed)
+        change.cache_key = SLICE_NONE;
+    count = request_splices(facts, body, &change, arena, splices);
+    splice_into(body, splices, count, &sent);
+    after = yyjson_read(sent.data, buffer_len(&sent), YYJSON_READ_NOFLAG);
+    ENSURE(after != NULL);
+    ENSURE(prompt.keyed ||
+           yyjson_equals_str(yyjson_obj_get(yyjson_doc_get_root(after), "prompt_cache_key"), "0123456789abcdef"));
+    yyjson_doc_free(after);
+    if (facts->bound.writes_cache || slice_find(body, SLICE_LITERAL(MARK)) < body.len) {
+        buffer_free(&sent);
+        return; /* whose marks are whose cannot be told, and no request of the kind is marked */
+    }
+    buffer_clear(&sent);
+    change.cache_key = SLICE_NONE;
+    count = request_splices(facts, body, &change, arena, splices);
+    splice_into(body, splices, count, &sent);
+    take_marks_out(buffer_content(&sent), &marks, &back);
+    ENSURE(marks == places && marks <= PROMPT_PARTS);
+    buffer_clear(&sent);
+    change.marks = 0;
+    count = request_splices(facts, body, &change, arena, splices);
+    splice_into(body, splices, count, &sent);
+    ENSURE(slice_equal(buffer_content(&sent), buffer_content(&back)));
+    buffer_free(&sent);
+    buffer_free(&back);
+}
+
 /* Written anew, with other white space and escapes, it asks the same. */
 static void
 check_canonical(enum api api, struct slice body, struct arena *arena)
@@ -182,6 +257,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (request_parse(api, body, &arena, &facts, &why) == OK) {
         check_taken(&facts, body, data[1] % 2 == 0 ? NULL : "other \"model\"", &arena);
         check_capped(&facts, body, data[1], &arena);
+        check_marked(&facts, body, &arena);
     } else {
         check_refusal(why);
     }

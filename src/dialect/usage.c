@@ -213,14 +213,13 @@ part_exceeds_whole(const struct usage *usage, enum usage_kind part)
 }
 
 void
-usage_uncached(struct usage *usage)
+usage_drop(struct usage *usage, enum usage_kind kind)
 {
-    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++) {
-        if (!usage_kind_within((enum usage_kind)kind, USAGE_cache_read_tokens) &&
-            !usage_kind_within((enum usage_kind)kind, USAGE_cache_write_tokens))
+    for (unsigned part = 0; part < USAGE_KIND_COUNT; part++) {
+        if (!usage_kind_within((enum usage_kind)part, kind))
             continue;
-        usage->counts[kind] = 0;
-        usage->reported &= ~((uint64_t)1 << kind);
+        usage->counts[part] = 0;
+        usage->reported &= ~((uint64_t)1 << part);
     }
 }
 

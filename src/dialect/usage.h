@@ -94,8 +94,8 @@ usage_reports(const struct usage *usage, enum usage_kind kind)
  * unless it has none. ERR_LIMIT: too large, *total is unchanged. */
 enum status usage_add(struct usage *total, const struct usage *more) MUST_CHECK;
 
-/* As if all input had been read as it is: nothing from a provider's cache, nothing into it. */
-void usage_uncached(struct usage *usage);
+/* As if nothing had been of that kind: what was counts as its whole does. */
+void usage_drop(struct usage *usage, enum usage_kind kind);
 
 /* The part with this number (from 0) of `parts` even ones of a count; the first ones get what is left over. All parts
  * together are the whole, and no part of a part exceeds its own whole's. A negative number: a part of nothing. */

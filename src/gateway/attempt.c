@@ -205,9 +205,34 @@ attempt_again(struct exchange *exchange, const char *why)
     count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = why;
     settle_attempt(exchange);
+    share_keep_attempt(exchange);
     cursor_leave(&exchange->cursor);
     settle_journal_attempt(exchange);
     exchange_move(exchange, ATTEMPT_FAILED);
+}
+
+/* What we put in for the provider's prompt cache may be what it did not like (an intermediary, an older API). */
+static bool
+may_dislike_ours(const struct exchange *exchange)
+{
+    const struct plan_cache *cache = &exchange->plan->cache;
+    unsigned status = exchange->cursor.flight->status;
+
+    return (status == 400 || status == 422) && cache->on && (cache->marks != 0 || cache->family != 0) &&
+           exchange->try_count + 1 < ROW_ATTEMPTS_MOST;
+}
+
+/* The same plan without it: a lever fails no request. Beyond the route's attempts, for this one was ours. */
+static void
+ask_plainly(struct exchange *exchange)
+{
+    const char *why =
+        arena_printf(&exchange->arena, "%s answered with status %u to marks or a key for its prompt cache",
+                     exchange->plan->target->name, exchange->cursor.flight->status);
+
+    world_timer_stop(worker_world(exchange->worker), &exchange->ping);
+    exchange->plan->cache = (struct plan_cache){.on = true, .refused = true};
+    attempt_again(exchange, why);
 }
 
 static void
@@ -275,6 +300,8 @@ attempt_progress(struct exchange *exchange)
         flight_failed(exchange);
     else if (is_still_told(flight))
         return;
+    else if (flight->state != FLIGHT_OPENING && may_dislike_ours(exchange))
+        ask_plainly(exchange);
     else if (flight->state != FLIGHT_OPENING && wants_failover(exchange))
         attempt_failed(
             exchange, ERROR_UPSTREAM,

@@ -196,22 +196,40 @@ marks_sent(const struct exchange *exchange)
     return plan != NULL && plan->target != NULL && plan->cache.on && plan->cache.marks != 0;
 }
 
-/* What the marks saved on the target that served, by the book: reads' discount less writes' surcharge. */
+/* What the provider's prompt cache did to the cost, by the book, whoever asked it to keep what. Both are unknown where
+ * there is no price. */
+static void
+price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage, usd *discount,
+            usd *surcharge)
+{
+    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
+    struct usage unread = *usage, unwritten;
+    usd cost, of_unread, of_neither;
+
+    *discount = *surcharge = 0;
+    if (usage->cache_read_tokens == 0 && usage->cache_write_tokens == 0)
+        return;
+    cost = prices_cost(price, &terms, usage).total;
+    usage_drop(&unread, USAGE_cache_read_tokens);
+    of_unread = prices_cost(price, &terms, &unread).total;
+    unwritten = unread;
+    usage_drop(&unwritten, USAGE_cache_write_tokens);
+    of_neither = prices_cost(price, &terms, &unwritten).total;
+    if (usd_sub(of_unread, cost, discount) != OK || usd_sub(of_unread, of_neither, surcharge) != OK)
+        *discount = *surcharge = USD_UNKNOWN;
+}
+
+/* What the marks saved on the target that served: reads' discount less writes' surcharge. */
 static usd
 saved_by_marks(const struct exchange *exchange)
 {
-    struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    struct usage usage = exchange->stands_for != NULL ? *exchange->stands_for : exchange->usage;
-    const struct price *price;
-    usd with, without, saved;
+    const struct usage *usage = exchange->stands_for != NULL ? exchange->stands_for : &exchange->usage;
+    usd discount, surcharge, saved;
 
     if (!marks_sent(exchange))
         return 0;
-    price = named_plan(exchange)->facts->price;
-    with = prices_cost(price, &terms, &usage).total;
-    usage_uncached(&usage);
-    without = prices_cost(price, &terms, &usage).total;
-    return usd_sub(without, with, &saved) == OK && usd_known(saved) ? saved : 0;
+    price_cache(exchange, named_plan(exchange)->facts->price, usage, &discount, &surcharge);
+    return usd_sub(discount, surcharge, &saved) == OK && usd_known(saved) ? saved : 0;
 }
 
 /* What the answer would have cost on another target. Where marks of ours were sent there would have been none: then only
@@ -222,8 +240,10 @@ price_on(const struct exchange *exchange, const struct target *target)
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
     struct usage usage = exchange->stands_for != NULL ? *exchange->stands_for : exchange->usage;
 
-    if (marks_sent(exchange) && target->backend->dialect == DIALECT_ANTHROPIC)
-        usage_uncached(&usage);
+    if (marks_sent(exchange) && target->backend->dialect == DIALECT_ANTHROPIC) {
+        usage_drop(&usage, USAGE_cache_read_tokens);
+        usage_drop(&usage, USAGE_cache_write_tokens);
+    }
     /* What this provider charges of its own accord says nothing of another one. */
     usage.provider_cost = USD_UNKNOWN;
     return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
@@ -468,7 +488,14 @@ put_kinds(const struct exchange *exchange, struct row *row)
 {
     const struct cost *kinds = &exchange->kinds;
 
-    if (exchange->try_count == 0 || kinds->why_unknown != NULL)
+    if (exchange->try_count == 0)
+        return;
+    if (exchange->identity.api != API_PASSTHROUGH)
+        price_cache(exchange, named_plan(exchange)->facts->price, &exchange->usage, &row->cache_discount,
+                    &row->cache_surcharge);
+    else if (exchange->cursor.flight != NULL)
+        price_cache(exchange, served_price(exchange), &exchange->usage, &row->cache_discount, &row->cache_surcharge);
+    if (kinds->why_unknown != NULL)
         return;
     row->input_cost = kinds->input - kinds->cache_read - kinds->cache_write;
     row->cache_read_cost = kinds->cache_read;
@@ -571,8 +598,8 @@ learn(const struct exchange *exchange)
                          .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
                          .exact = usage->exactness == USAGE_EXACT,
                      });
-    if (!exchange->holdout)
-        levers_learn(&exchange->request, exchange->plan, &exchange->usage);
+    if (!exchange->holdout && flight->status < 300)
+        levers_learn(&exchange->request, exchange->plan, usage);
 }
 
 bool

@@ -39,6 +39,7 @@ struct plan_cache {
     uint64_t family;         /* whom it shares its beginning with, for the key; 0: no key */
     int64_t expected_tokens; /* that shall be read */
     usd saves;               /* by the marks, to be expected; negative while they only write */
+    bool refused;            /* the target took neither marks nor key: it was asked again without them */
 };
 
 struct plan {

@@ -21,6 +21,10 @@ static const double AGAIN_SHARE = 0.25, AGAIN_WEIGHT = 4, AGAIN_FADES_AT = 512;
 /* A target keeps what it should until it does not: then marks are surcharge for nothing. */
 static const double READS_WEIGHT_TOKENS = 8192, READS_FADE_AT_TOKENS = 2e6;
 
+/* A target that refuses what we put in is not asked for tens of thousands of requests. */
+static const double REFUSED_TOKENS = 1e6, TRUST_TOKENS = 8;
+static const double KEY_READS_LEAST = 0.05;
+
 /* A plan's target, as far as its cache goes: pico-dollars a token. */
 struct terms {
     double bytes_per_token;
@@ -210,16 +214,18 @@ refine_plan(const struct request *request, enum lever_mode mode, struct plan *pl
         return;
     }
     refine_kept(request, mode, &terms, plan);
-    if (takes_key(plan) && !request->prompt->keyed)
+    if (takes_key(plan) && !request->prompt->keyed && terms.reads >= KEY_READS_LEAST)
         plan->cache.family = family_of(request, &terms);
 }
 
+/* A plan that makes a call of its own. */
 static bool
 concerns(const struct request *request, const struct plan *plan)
 {
     enum api api = request->facts->api;
 
-    return (api == API_CHAT || api == API_RESPONSES || api == API_MESSAGES) && plan->target != NULL &&
+    return (api == API_CHAT || api == API_RESPONSES || api == API_MESSAGES) &&
+           (plan->source == SOURCE_REFERENCE || plan->source == SOURCE_MODEL) &&
            plan->target->backend->dialect == api_dialect(api);
 }
 
@@ -278,14 +284,20 @@ learn_kept(const struct request *request, enum lever_mode mode, const struct pla
     prompt_memory_use(request->prompts, known, PROMPT_PARTS + 1, request->arrived_us);
 }
 
+/* Who was not asked is trusted a little more each time, so that some day it is asked again. */
 static void
 learn_reads(const struct request *request, enum lever_mode mode, const struct plan *plan, const struct usage *usage)
 {
     double expected = (double)plan->cache.expected_tokens, read = (double)usage->cache_read_tokens;
 
-    if (expected > 0.0 && usage->exactness == USAGE_EXACT && (mode == LEVER_ON || keeps_by_itself(plan)))
-        prompt_memory_learn(request->prompts, slice_of(plan->target->name), HABIT_READS,
-                            read < expected ? read : expected, expected, READS_FADE_AT_TOKENS);
+    if (usage->exactness != USAGE_EXACT || (mode != LEVER_ON && !keeps_by_itself(plan)))
+        return;
+    if (plan->cache.refused)
+        expected = REFUSED_TOKENS, read = 0.0;
+    else if (expected == 0.0)
+        expected = read = TRUST_TOKENS;
+    prompt_memory_learn(request->prompts, slice_of(plan->target->name), HABIT_READS, read < expected ? read : expected,
+                        expected, READS_FADE_AT_TOKENS);
 }
 
 static void

@@ -64,6 +64,10 @@ add_sums(struct buffer *out, const struct sums *sums)
     buffer_add_byte(out, ',');
     add_amount(out, "cache_write_cost_usd", sums->cache_write_cost);
     buffer_add_byte(out, ',');
+    add_amount(out, "cache_discount_usd", sums->cache_discount);
+    buffer_add_byte(out, ',');
+    add_amount(out, "cache_surcharge_usd", sums->cache_surcharge);
+    buffer_add_byte(out, ',');
     add_amount(out, "output_cost_usd", sums->output_cost);
     buffer_add_byte(out, ',');
     add_amount(out, "value_usd", sums->value);

@@ -109,6 +109,21 @@ interval_of_dollars(struct interval interval, char *out)
     return out;
 }
 
+/* What providers kept, whoever asked them to. */
+static void
+write_prompt_caches(const struct page *page, const struct sums *all)
+{
+    char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST], d[TEXT_MOST];
+
+    if (all->cache_read_tokens == 0 && all->cache_write_tokens == 0)
+        return;
+    fact(page, "provider prompt caches", "%s: reads saved %s, writes cost %s more; %s of all input tokens were read",
+         money(all->cache_discount - all->cache_surcharge, a), money(all->cache_discount, b),
+         money(all->cache_surcharge, c), share(all->cache_read_tokens, all->input_tokens, d));
+    fact(page, "", "of that only the lever `prompt_cache` is among the booked savings: what providers keep of their");
+    fact(page, "", "own accord, or because clients ask for it, lowers cost and baseline alike");
+}
+
 static void
 write_money(const struct page *page, const struct report *report)
 {
@@ -121,6 +136,7 @@ write_money(const struct page *page, const struct report *report)
     fact(page, "booked savings", "%s, %s of the baseline", money(all->saved, a), share(all->saved, all->baseline, b));
     fact(page, "of the cost", "%s exact, %s estimated", share(all->cost - all->cost_estimated, all->cost, a),
          share(all->cost_estimated, all->cost, b));
+    write_prompt_caches(page, all);
     if (all->valued > 0)
         fact(page, "margin",
              "%s on the %lld requests whose value is known (feedback, or judged on a route with a worth)",

@@ -61,6 +61,10 @@ add_money(struct sums *sums, const struct row *row)
     sums->cache_read_cost += costs.of[COST_CACHE_READ];
     sums->cache_write_cost += costs.of[COST_CACHE_WRITE];
     sums->output_cost += costs.of[COST_OUTPUT];
+    if (usd_known(row->cache_discount))
+        sums->cache_discount += row->cache_discount;
+    if (usd_known(row->cache_surcharge))
+        sums->cache_surcharge += row->cache_surcharge;
 }
 
 static void

@@ -65,6 +65,8 @@ fill_costs(struct rng *rng, struct row *row)
     row->input_cost = (row->input_tokens - row->cache_read_tokens - row->cache_write_tokens) * 1250000;
     row->cache_read_cost = row->cache_read_tokens * 125000;
     row->cache_write_cost = row->cache_write_tokens * 1562500;
+    row->cache_discount = row->cache_read_tokens * 1125000;
+    row->cache_surcharge = row->cache_write_tokens * 312500;
     row->output_cost = row->output_tokens * 10000000;
     row->cost = row->input_cost + row->cache_read_cost + row->cache_write_cost + row->output_cost + below(rng, 3) * 7;
     row->reserved_estimate = row->cost + below(rng, 1000000);

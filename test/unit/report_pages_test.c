@@ -189,6 +189,27 @@ the_month_is_held_against_its_budget(void **state)
     report_free(&report);
 }
 
+/* What providers kept stands beside the savings: what is no lever's doing is none of them. */
+static void
+what_providers_kept_is_told(void **state)
+{
+    struct report report;
+    struct buffer text = {0};
+
+    collect_by(*state, REPORT_BY_KEY, "", &report);
+    write_squeezed(&report, &text);
+    assert_says_not(&text, "provider prompt caches");
+    buffer_clear(&text);
+    report.all.input_tokens = 4000;
+    report.all.cache_read_tokens = 1000;
+    report.all.cache_discount = 5 * USD_ONE;
+    report.all.cache_surcharge = 2 * USD_ONE;
+    write_squeezed(&report, &text);
+    assert_says(&text, "provider prompt caches $3.00: reads saved $5.00, writes cost $2.00 more; 25.0% of all input");
+    buffer_free(&text);
+    report_free(&report);
+}
+
 static void
 a_day_is_told(void **state)
 {
@@ -405,12 +426,19 @@ main(void)
 #define ON_DAYS(test) cmocka_unit_test_setup_teardown(test, set_up_days, tear_down)
 #define ON_NOTHING(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        ON_DAYS(the_month_is_held_against_its_budget),   ON_DAYS(a_day_is_told),
-        ON_DAYS(levers_stand_against_the_reference),     ON_DAYS(movers_are_the_furthest_first),
-        ON_NOTHING(without_a_time_before_nothing_moved), ON_DAYS(one_tag_is_told_by_its_values),
-        ON_DAYS(all_tags_do_not_add_up_and_say_so),      ON_NOTHING(one_request_makes_a_report),
-        ON_NOTHING(csv_is_quoted_where_it_must_be),      ON_DAYS(csv_lines_are_as_long_as_the_header),
-        ON_DAYS(json_names_movers_and_unpriced),         cmocka_unit_test(worth_counts_as_far_as_it_was_useful),
+        ON_DAYS(the_month_is_held_against_its_budget),
+        ON_DAYS(a_day_is_told),
+        ON_DAYS(what_providers_kept_is_told),
+        ON_DAYS(levers_stand_against_the_reference),
+        ON_DAYS(movers_are_the_furthest_first),
+        ON_NOTHING(without_a_time_before_nothing_moved),
+        ON_DAYS(one_tag_is_told_by_its_values),
+        ON_DAYS(all_tags_do_not_add_up_and_say_so),
+        ON_NOTHING(one_request_makes_a_report),
+        ON_NOTHING(csv_is_quoted_where_it_must_be),
+        ON_DAYS(csv_lines_are_as_long_as_the_header),
+        ON_DAYS(json_names_movers_and_unpriced),
+        cmocka_unit_test(worth_counts_as_far_as_it_was_useful),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,17 +73,36 @@ add_turn(struct buffer *body, const char *role, const char *words, unsigned who,
     buffer_add_text(body, "\"}");
 }
 
+static void
+add_system(struct buffer *body, struct talk talk)
+{
+    for (size_t start = buffer_len(body); buffer_len(body) < start + talk.len;)
+        buffer_printf(body, "Advice %zu of system prompt %u. ", buffer_len(body), talk.system);
+}
+
+static void
+add_head(struct buffer *body, struct talk talk)
+{
+    bool chat = strcmp(talk.model, "assistant") == 0;
+
+    buffer_printf(body, "{\"model\":\"%s\",\"max_tokens\":50,%s", talk.model, talk.more != NULL ? talk.more : "");
+    if (chat)
+        buffer_add_text(body, "\"messages\":[{\"role\":\"system\",\"content\":\"");
+    else
+        buffer_add_text(body, talk.own_mark ? "\"system\":[{\"type\":\"text\"," MARK ",\"text\":\"" : "\"system\":\"");
+    add_system(body, talk);
+    if (chat)
+        buffer_add_text(body, "\"},");
+    else
+        buffer_printf(body, "\"%s,\"messages\":[", talk.own_mark ? "}]" : "");
+}
+
 static struct buffer
 body_of(struct talk talk)
 {
     struct buffer body = {0};
 
-    buffer_printf(&body, "{\"model\":\"%s\",\"max_tokens\":50,%s\"%s\":%s", talk.model,
-                  talk.more != NULL ? talk.more : "", strcmp(talk.model, "assistant") == 0 ? "user" : "system",
-                  talk.own_mark ? "[{\"type\":\"text\"," MARK ",\"text\":\"" : "\"");
-    for (size_t start = buffer_len(&body); buffer_len(&body) < start + talk.len;)
-        buffer_printf(&body, "Advice %zu of system prompt %u. ", buffer_len(&body), talk.system);
-    buffer_printf(&body, "\"%s,\"messages\":[", talk.own_mark ? "}]" : "");
+    add_head(&body, talk);
     for (unsigned i = 0; i < talk.turns; i++) {
         if (i > 0)
             buffer_add_byte(&body, ',');
@@ -220,7 +239,7 @@ the_clients_own_marks_are_left_alone(void **state)
 
     for (unsigned i = 0; i < 10; i++) {
         const struct row *row =
-            asks(d.scene, (struct talk){.model = "writer", .len = LONG, .turns = 1, .own_mark = true});
+            asks(d.scene, (struct talk){.model = "writer", .len = LONG, .turns = 3, .own_mark = true});
 
         assert_int_equal(row->transforms, 0);
         assert_int_equal(row->saving_count, 0); /* its own doing, so its baseline too */
@@ -283,12 +302,20 @@ large_bodies_are_marked_too(void **state)
 /* Scripted backends, to see what they get. */
 
 static struct scene *
-scripted(void **state, uint64_t seed)
+scripted_with(void **state, uint64_t seed, const char *more)
 {
-    struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = setting});
+    struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = setting, .more = more});
 
     scene_provider(s, "claude")->input = 3000;
+    for (size_t place = 0; place < 3; place++)
+        scene_replica_provider(s, "gpt", place)->input = 3000;
     return s;
+}
+
+static struct scene *
+scripted(void **state, uint64_t seed)
+{
+    return scripted_with(state, seed, NULL);
 }
 
 static unsigned
@@ -361,8 +388,6 @@ conversations_stay_in_one_place(void **state)
     struct scene *s = scripted(state, 12);
     unsigned used = 0;
 
-    for (size_t place = 0; place < 3; place++)
-        scene_replica_provider(s, "gpt", place)->input = 4000;
     for (unsigned who = 0; who < 12; who++)
         for (unsigned turn = 1; turn <= 4; turn++)
             asks(s, (struct talk){.model = "assistant", .who = who, .turns = turn + 6});
@@ -384,21 +409,158 @@ conversations_stay_in_one_place(void **state)
     scene_passed(s);
 }
 
+/* Of the newest call, wherever it went. */
+static struct slice
+newest_key(struct scene *s)
+{
+    struct vcall_seen newest = {0};
+
+    for (size_t place = 0; place < 3; place++) {
+        struct vbackend *backend = scene_replica(s, "gpt", place);
+        size_t count = vbackend_seen_count(backend);
+
+        if (count > 0 && vbackend_seen(backend, count - 1).arrived_us > newest.arrived_us)
+            newest = vbackend_seen(backend, count - 1);
+    }
+    return key_in(newest.body);
+}
+
 static void
 a_client_keeps_its_own_key(void **state)
 {
     struct scene *s = scripted(state, 13);
 
-    for (unsigned turn = 3; turn <= 6; turn++) {
-        struct talk talk = {.model = "assistant", .turns = turn, .more = "\"prompt_cache_key\":\"mine\","};
-        struct buffer body = body_of(talk);
-
-        asks(s, talk);
-        for (size_t place = 0; place < 3; place++)
-            for (size_t i = 0; i < vbackend_seen_count(scene_replica(s, "gpt", place)); i++)
-                assert_slice_is(key_in(vbackend_seen(scene_replica(s, "gpt", place), i).body), "mine");
-        buffer_free(&body);
+    for (unsigned turn = 9; turn <= 12; turn++) {
+        asks(s, (struct talk){.model = "assistant", .turns = turn, .more = "\"prompt_cache_key\":\"mine\","});
+        assert_slice_is(newest_key(s), "mine");
     }
+    scene_passed(s);
+}
+
+/* Conversations that begin with the same long system prompt meet where it is kept. */
+static void
+who_shares_a_long_beginning_shares_a_key(void **state)
+{
+    struct scene *s = scripted(state, 21);
+    char first[33] = "";
+
+    for (unsigned who = 0; who < 6; who++) {
+        asks(s, (struct talk){.model = "assistant", .len = LONG, .who = who, .turns = 1 + who % 3});
+        assert_int_equal(newest_key(s).len, 32);
+        if (who == 0)
+            memcpy(first, newest_key(s).data, 32);
+        assert_slice_is(newest_key(s), first);
+    }
+    asks(s, (struct talk){.model = "assistant", .len = LONG, .system = 1, .turns = 1});
+    assert_false(slice_is(newest_key(s), first));
+    scene_passed(s);
+}
+
+static void
+tenants_have_keys_of_their_own(void **state)
+{
+    struct digest digest = hash_sha256(SLICE_LITERAL("sk-of-globex"));
+    struct buffer body = body_of((struct talk){.model = "assistant", .len = LONG, .turns = 2});
+    char hex[65], more[128];
+    struct slice keys[3];
+    struct scene *s;
+
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
+    snprintf(more, sizeof(more), "  other: { sha256: \"%s\", tenant: globex }\n", hex);
+    s = scripted_with(state, 14, more);
+    for (size_t i = 0; i < 3; i++) {
+        scene_asks(s, (struct ask){.body = body.data, .key = i == 1 ? "sk-of-globex" : NULL});
+        scene_rest(s);
+        keys[i] = newest_key(s);
+        assert_int_equal(keys[i].len, 32);
+    }
+    assert_false(slice_equal(keys[0], keys[1]));
+    assert_true(slice_equal(keys[0], keys[2]));
+    buffer_free(&body);
+    scene_passed(s);
+}
+
+/* The key of one question to a gateway that was just started. */
+static struct buffer
+first_key(void **state, uint64_t salt)
+{
+    struct scene *s = scripted(state, salt);
+    struct buffer key = {0};
+
+    asks(s, (struct talk){.model = "assistant", .turns = 9});
+    buffer_add(&key, newest_key(s));
+    scene_passed(s);
+    scene_free(s, state);
+    assert_int_equal(buffer_len(&key), 32);
+    return key;
+}
+
+static void
+keys_outlive_the_process_and_are_ours_alone(void **state)
+{
+    struct buffer first = first_key(state, 15), again = first_key(state, 15), elsewhere = first_key(state, 16);
+
+    assert_true(slice_equal(buffer_content(&first), buffer_content(&again)));
+    assert_false(slice_equal(buffer_content(&first), buffer_content(&elsewhere)));
+    buffer_free(&first);
+    buffer_free(&again);
+    buffer_free(&elsewhere);
+}
+
+/* An intermediary of strict taste. */
+static void
+refuse_what_is_ours(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    struct provider provider = *(struct provider *)context;
+
+    if (count_marks(seen->body) > 0 || key_in(seen->body).len > 0)
+        provider.status = 400;
+    provider_plays(&provider, seen, script);
+}
+
+static void
+who_refuses_marks_or_keys_is_asked_without(void **state)
+{
+    static const char *const models[] = {"writer", "assistant"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct scene *s = scripted(state, 17 + i);
+        unsigned refused = 0;
+
+        for (size_t place = 0; place < 3; place++) {
+            vbackend_decides(scene_replica(s, "gpt", place), refuse_what_is_ours,
+                             scene_replica_provider(s, "gpt", place));
+        }
+        vbackend_decides(scene_backend(s, "claude"), refuse_what_is_ours, scene_provider(s, "claude"));
+        for (unsigned turn = 1; turn <= 12; turn++) {
+            const struct row *row = asks(s, (struct talk){.model = models[i], .len = LONG, .turns = turn + 5});
+
+            assert_int_equal(row->status, 200);
+            assert_int_equal(row->transforms, 0);
+            assert_int_equal(row->saving_count, 0);
+            refused += row->attempts > 1;
+        }
+        assert_int_equal(refused, 1);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* What a provider keeps of its own accord is no saving of ours, but is told. */
+static void
+a_providers_own_doing_is_told_and_not_claimed(void **state)
+{
+    struct scene *s = scripted(state, 19);
+    const struct row *row;
+
+    for (size_t place = 0; place < 3; place++)
+        scene_replica_provider(s, "gpt", place)->cached = 2048;
+    row = asks(s, (struct talk){.model = "assistant", .turns = 9});
+    assert_int_equal(row->cache_read_tokens, 2048);
+    assert_int_equal(row->cache_discount, (usd)2048 * 1500000);
+    assert_int_equal(row->cache_surcharge, 0);
+    assert_int_equal(row->baseline, row->cost);
+    assert_int_equal(row->saving_count, 0);
     scene_passed(s);
 }
 
@@ -419,6 +581,11 @@ main(void)
         cmocka_unit_test_teardown(a_backend_that_keeps_nothing_is_no_longer_asked, scene_teardown),
         cmocka_unit_test_teardown(conversations_stay_in_one_place, scene_teardown),
         cmocka_unit_test_teardown(a_client_keeps_its_own_key, scene_teardown),
+        cmocka_unit_test_teardown(who_shares_a_long_beginning_shares_a_key, scene_teardown),
+        cmocka_unit_test_teardown(tenants_have_keys_of_their_own, scene_teardown),
+        cmocka_unit_test_teardown(keys_outlive_the_process_and_are_ours_alone, scene_teardown),
+        cmocka_unit_test_teardown(who_refuses_marks_or_keys_is_asked_without, scene_teardown),
+        cmocka_unit_test_teardown(a_providers_own_doing_is_told_and_not_claimed, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
