@@ -55,7 +55,7 @@ flight_usage(struct exchange *exchange)
 
 /* The price of the model that served. Pass-through names its model only in the answer. */
 static const struct price *
-served_price(struct exchange *exchange)
+served_price(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
     const struct backend_config *backend = exchange->plan->target->backend;
