@@ -14,7 +14,7 @@ START_SECONDS = 10
 CATCH_UP_SECONDS = 120
 
 # Which upstream a suite talks to, and its port.
-UPSTREAM_PORTS = {"answers": 18100, "tls": 18101, "streams": 18102}
+UPSTREAM_PORTS = {"answers": 18100, "tls": 18101, "streams": 18102, "cached": 18100}
 
 
 class RigError(Exception):
@@ -140,9 +140,9 @@ def upstreams(programs: Path, folder: Path):
 def contenders(programs: Path, folder: Path):
     """Everybody who can take part on this machine, the measure of all others (nginx) among them."""
     cpus, _ = split_cpus()
-    nginx = Server("nginx", [find("nginx"), "-p", ".", "-c", folder / "nginx.conf"], [18110, 18111, 18112], cpus)
+    nginx = Server("nginx", [find("nginx"), "-p", ".", "-c", folder / "nginx.conf"], [18110, 18111, 18112, 18113], cpus)
     haproxy = Server("haproxy", [find("haproxy"), "-db", "-f", folder / "haproxy.cfg"], [18120, 18121, 18122], cpus)
-    nginx_ports = {"answers": 18110, "tls": 18111, "streams": 18112}
+    nginx_ports = {"answers": 18110, "tls": 18111, "streams": 18112, "cached": 18113}
     found = [
         Contender("direct", {name: port for name, port in UPSTREAM_PORTS.items() if name != "tls"}),
         Contender("nginx", nginx_ports, nginx),
@@ -153,7 +153,7 @@ def contenders(programs: Path, folder: Path):
     program = programs / "equipoise"
     if program.exists():
         gateway = Server("equipoise", [program, "serve", "--config", folder / "equipoise.yaml"], [18130, 18139], cpus)
-        found.append(Contender("equipoise", {"answers": 18130, "tls": 18130, "streams": 18130}, gateway,
+        found.append(Contender("equipoise", {"answers": 18130, "tls": 18130, "streams": 18130, "cached": 18130}, gateway,
                                header="authorization: Bearer bench-key-of-no-value",
                                lag=lambda: metric("http://127.0.0.1:18139/metrics", "equipoise_ledger_lag_bytes")))
     return found

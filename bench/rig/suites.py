@@ -29,6 +29,7 @@ class Suite:
     streams: int = 0  # so many streams at once; 0: buffered answers
     pace: int = 0  # tokens per second of each
     without: tuple = ()  # contenders that say nothing here
+    same: bool = False  # all requests are one and the same
 
     @property
     def tokens(self):
@@ -60,6 +61,8 @@ SUITES = (
     Suite("rate-2000", "1 KB answers at 2,000 requests/s", ("--connections", 64, "--rate", 2000),
           (Column("p50_us", "p50 µs"), Column("p99_us", "p99 µs"), Column("added_p50_us", "added p50 µs", 0, True),
            Column("added_p99_us", "added p99 µs", 0, True), *CPU)),
+    Suite("cache-64", "1 KB answers from a cache, as fast as 64 connections can", ("--connections", 64), CLOSED,
+          upstream="cached", same=True),
     Suite("prompt-200k", "prompts of 200 KB, as fast as 16 connections can", ("--connections", 16), CLOSED,
           upstream="streams", rounds=5, prompt_bytes=200_000, without=("nginx again",)),
     Suite("tls-16", "1 KB answers from a TLS upstream, as fast as 16 connections can", ("--connections", 16), CLOSED,

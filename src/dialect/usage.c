@@ -250,7 +250,7 @@ usage_fault(const struct usage *usage)
             return "a count is negative or impossibly large";
         if (usage->counts[kind] != 0 && !usage_reports(usage, kind))
             return "a count was set without being reported";
-        if (part_exceeds_whole(usage, kind))
+        if (usage->counts[kind] != 0 && part_exceeds_whole(usage, kind))
             return "a part, as cached tokens, is larger than its whole";
     }
     return NULL;

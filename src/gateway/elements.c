@@ -62,14 +62,12 @@ elements_copy(const struct embedding_batch *batch)
 
 /* Sums */
 
+/* A sum that is no usage any more is not known. */
 static void
 add_usage(struct usage *sum, const struct usage *part)
 {
-    for (unsigned kind = 0; kind < USAGE_KIND_COUNT; kind++)
-        sum->counts[kind] += part->counts[kind];
-    sum->reported |= part->reported;
-    if (part->exactness < sum->exactness)
-        sum->exactness = part->exactness;
+    if (usage_add(sum, part) != OK)
+        sum->exactness = USAGE_UNKNOWN;
 }
 
 static void
