@@ -24,6 +24,15 @@ is_port(const char *text)
     return text_parse_u64(slice_of(text), &port) == OK && port >= 1 && port <= UINT16_MAX;
 }
 
+/* A listener's address may be written as a browser has it. */
+static const char *
+without_scheme(const char *address)
+{
+    static const char scheme[] = "http://";
+
+    return slice_starts(slice_of(address), scheme) ? address + sizeof(scheme) - 1 : address;
+}
+
 /* "host:port", the host perhaps in brackets. */
 static enum status
 split_address(const char *address, char *host, size_t host_size, const char **port)
@@ -53,8 +62,10 @@ connect_to(const char *host, const char *port)
     struct addrinfo *found = NULL;
     int fd = -1;
 
-    if (getaddrinfo(host, port, &hints, &found) != 0)
+    if (getaddrinfo(host, port, &hints, &found) != 0) {
+        errno = EHOSTUNREACH; /* it says why in its own way */
         return -1;
+    }
     for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
@@ -128,7 +139,7 @@ admin_answers(const char *address)
     const char *port;
     int fd;
 
-    if (split_address(address, host, sizeof(host), &port) != OK)
+    if (split_address(without_scheme(address), host, sizeof(host), &port) != OK)
         return true; /* admin_call says what is wrong with it */
     fd = connect_to(host, port);
     if (fd >= 0)
@@ -144,6 +155,7 @@ admin_call(const char *address, const char *method, const char *path, struct sli
     const char *port;
     int fd, exit_status = CMD_FAILED;
 
+    address = without_scheme(address);
     if (split_address(address, host, sizeof(host), &port) != OK) {
         cmd_complain("'%s' is not an address; expected HOST:PORT, the port from 1 to 65535, as %s", address,
                      ADMIN_DEFAULT);
