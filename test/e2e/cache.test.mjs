@@ -99,6 +99,45 @@ test("what one tenant bought is bought again for another", async () => {
   assert.equal(await calls(), before + 2);
 });
 
+test("how a request is written does not matter, what it asks does", async () => {
+  const send = async (body) => {
+    const headers = { authorization: `Bearer ${KEY}`, "content-type": "application/json" };
+    const response = await fetch(`${stage.gateway.url}/v1/chat/completions`, { method: "POST", headers, body });
+    assert.equal(response.status, 200, await response.clone().text());
+    await response.text();
+    return isHit(response);
+  };
+  const before = await calls();
+  assert.ok(!(await send('{"model":"assistant","temperature":0.5,"messages":[{"role":"user","content":"Say aye in 5 words"}]}')));
+  assert.ok(await send('{"messages":[{"content":"Say aye in 5 words","role":"user"}],"temperature":0.5,"model":"assistant"}'));
+  assert.ok(await send('{ "temperature": 5e-1, "messages": [ {"role": "user", "content": "Say \\u0061ye in 5 words"} ],\n "model": "assistant" }'));
+  assert.ok(await send('{"model":"assistant","user":"u","temperature":0.5,"messages":[{"role":"user","content":"Say aye in 5 words"}],"stream":true}'));
+  assert.ok(!(await send('{"model":"assistant","temperature":0.5,"messages":[{"role":"user","content":"Say AYE in 5 words"}]}')));
+  assert.equal(await calls(), before + 2);
+});
+
+test("an error is never stored: who asks after a 429 or a 500 gets an answer", async () => {
+  for (const status of [429, 500])
+    for (const stream of [false, true]) {
+      const question = { model: stage.chatModel, prompt: `What is wrong with ${status} (${stream})?`, stream };
+      const failing = { ...question, headers: { "x-twin-fault": `status=${status}` } }; // all attempts
+      await assert.rejects(ask(clients, "chat", failing), (error) => error.status === status);
+      assert.ok(!isHit(await ask(clients, "chat", question)));
+      assert.ok(isHit(await ask(clients, "chat", question)));
+    }
+});
+
+test("a stream that was cut is never stored", async () => {
+  const question = { model: stage.chatModel, prompt: "Tell me a story of 60 words that is cut.", stream: true };
+  await stage.twin.commit(["cut-after=20*1"]);
+  await assert.rejects(ask(clients, "chat", question));
+  const whole = await ask(clients, "chat", question);
+  assert.ok(!isHit(whole));
+  const hit = await ask(clients, "chat", question);
+  assert.ok(isHit(hit));
+  assert.equal(hit.text, whole.text);
+});
+
 test("cache-control is the client's word", async () => {
   const question = { model: stage.chatModel, prompt: "What time is it, about?" };
   const saying = (words) => ask(clients, "chat", { ...question, headers: { "cache-control": words } });

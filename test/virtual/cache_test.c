@@ -62,6 +62,7 @@ is_hit(const struct vclient *client)
 /* What an answer comes to for a client that reads it. */
 struct heard {
     struct meter meter;
+    size_t frames; /* 0: it did not come as a stream */
 };
 
 static void
@@ -70,6 +71,7 @@ hear(struct heard *heard, enum api api, const struct vclient *client)
     struct slice body = vclient_body(client), frame;
     struct sse_framer framer;
 
+    *heard = (struct heard){.frames = 0};
     meter_init(&heard->meter, api, api_dialect(api));
     heard->meter.text.wanted = heard->meter.stop.wanted = true;
     heard->meter.text.most = SIZE_MAX;
@@ -77,7 +79,7 @@ hear(struct heard *heard, enum api api, const struct vclient *client)
         meter_whole(&heard->meter, body);
     } else {
         sse_init(&framer, SIZE_MAX);
-        while (sse_next(&framer, &body, &frame) == SSE_FRAME)
+        for (; sse_next(&framer, &body, &frame) == SSE_FRAME; heard->frames++)
             meter_frame(&heard->meter, frame);
         assert_int_equal(sse_rest(&framer).len, 0);
         sse_free(&framer);
@@ -94,6 +96,7 @@ assert_heard_same(enum api api, const struct vclient *a, const struct vclient *b
     hear(&second, api, b);
     assert_true(first.meter.finished && second.meter.finished);
     assert_true(api == API_EMBEDDINGS || buffer_len(&first.meter.text.text) > 0);
+    assert_true(second.frames == 0 || second.frames > 2); /* events, not one blob */
     assert_true(slice_equal(buffer_content(&first.meter.text.text), buffer_content(&second.meter.text.text)));
     assert_string_equal(first.meter.model, second.meter.model);
     if (first.meter.usage_seen && second.meter.usage_seen) {
@@ -124,7 +127,7 @@ assert_row_of_hit(struct scene *s, size_t index, usd baseline)
     assert_contains(row->plans, "\"s\":\"cached\"");
 }
 
-/* Every way of asking after every way of having asked, in every API. */
+/* Scenario 21: every way of asking after every way of having asked, in every API. */
 static void
 an_equal_request_gets_the_answer_for_nothing(void **state)
 {
@@ -170,7 +173,7 @@ rival_key(const char *tenant, char *room, size_t size)
     return room;
 }
 
-/* Two tenants, same body: nothing is shared. Two keys of one tenant share. */
+/* Scenario 19, two tenants, same body: nothing is shared. Two keys of one tenant share. */
 static void
 tenants_never_share(void **state)
 {
@@ -193,7 +196,7 @@ tenants_never_share(void **state)
     }
 }
 
-/* How it was written does not matter, what it asks does. */
+/* Scenario 20: how it was written does not matter, what it asks does. */
 static void
 only_what_is_asked_counts(void **state)
 {
@@ -282,7 +285,7 @@ answers_grow_old(void **state)
     scene_passed(s);
 }
 
-/* A 429 is never replayed, nor a stream that was cut, nor what a filter stopped, nor what a client did not wait for. */
+/* Scenario 22: a 429 is never replayed, nor a stream that was cut, nor what a filter stopped, nor what a client did not wait for. */
 static void
 only_whole_answers_are_stored(void **state)
 {
@@ -325,7 +328,7 @@ what_a_filter_stopped_is_not_stored(void **state)
     scene_passed(s);
 }
 
-/* Parallel calls of tools keep their ids and names, both ways. */
+/* Scenario 31: parallel calls of tools keep their ids and names, both ways. */
 static void
 tool_calls_are_stored(void **state)
 {
@@ -353,6 +356,34 @@ tool_calls_are_stored(void **state)
     assert_true(is_hit(c));
     assert_slice_is(vclient_body(c), whole);
     scene_passed(s);
+}
+
+/* Scenario 34: what came cut at every byte, with any line ends and pings, is stored whole, and served both ways. */
+static void
+a_stream_cut_anywhere_is_stored(void **state)
+{
+    static const enum api apis[] = {API_CHAT, API_COMPLETIONS, API_RESPONSES, API_MESSAGES};
+
+    for (unsigned i = 0; i < 4 * 3 * 2; i++) {
+        struct ask streamed = {.api = apis[i % 4], .stream = true}, whole = {.api = apis[i % 4]};
+        struct scene *s = opens(state, i, on);
+        struct provider *p = scene_provider(s, apis[i % 4] == API_MESSAGES ? "claude" : "alpha");
+        struct vclient *first;
+
+        p->line_end = (enum line_end)(i / 4 % 3);
+        p->byte_by_byte = p->pings = true;
+        p->multi_line = i >= 12;
+        first = answers(s, streamed);
+        for (unsigned way = 0; way < 2; way++) {
+            struct vclient *hit = answers(s, way == 0 ? streamed : whole);
+
+            assert_true(is_hit(hit));
+            assert_heard_same(apis[i % 4], first, hit);
+        }
+        assert_int_equal(calls(s), 1);
+        scene_passed(s);
+        scene_free(s, state);
+    }
 }
 
 /* In the shadow nobody gets it, and what it would have saved is booked beside. */
@@ -597,6 +628,7 @@ main(void)
         CACHE_TEST(only_whole_answers_are_stored),
         CACHE_TEST(what_a_filter_stopped_is_not_stored),
         CACHE_TEST(tool_calls_are_stored),
+        CACHE_TEST(a_stream_cut_anywhere_is_stored),
         CACHE_TEST(the_shadow_tells_what_it_would_have_saved),
         CACHE_TEST(off_is_off),
         CACHE_TEST(bypass_goes_round_it),
