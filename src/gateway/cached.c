@@ -287,6 +287,8 @@ cached_watch(struct exchange *exchange, struct flight *flight)
 {
     if (!exchange->stores)
         return;
+    if (flights_crowded(flight->all) && exchange->plan->source != SOURCE_PARTLY)
+        return; /* there is no room to gather more */
     exchange->purges = cache_purges(exchange->worker->gateway->cache);
     flight->meter.stop.wanted = true;
     if (flight->keep == NULL)

@@ -87,7 +87,8 @@ static const char repeats[] =
     "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 20s,\n"
     "               levers: { exact_cache: on, coalesce: on, alternatives: on }, holdout: 10% }\n"
     "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% }, coalesce: on } }\n"
-    "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: shadow } }\n" PRICES;
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: { on: 60% }, prompt_cache: on } "
+    "}\n" PRICES;
 
 static const struct chaos_setting settings[] = {
     {.name = "repeats", .config = repeats},
