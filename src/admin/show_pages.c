@@ -5,6 +5,7 @@
 #include "admin/visit.h"
 #include "base/text.h"
 #include "gateway/cached.h"
+#include "gateway/semantic.h"
 #include "money/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
@@ -38,6 +39,7 @@ page_metrics(struct visit *visit, struct slice rest)
     counters_print(sets, gateway->worker_count, &visit->text);
     put_gauges(gateway, &visit->text);
     cached_print(gateway, &visit->text);
+    semantic_print(gateway, &visit->text);
     healths_print(&gateway->healths, &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)

@@ -11,12 +11,16 @@
 #include "base/timers.h"
 #include "dialect/usage.h"
 
+enum {
+    CACHE_TEXT = 1 /* it says something and calls no tool, so that it might answer another's question */
+};
+
 /* What there is to say of an answer beside its bytes. */
 struct cache_facts {
     struct digest key; /* dialect/canonical.h */
     enum api api;
     unsigned status; /* of its head: 200 to 299 */
-    unsigned form;   /* 0 to 255: what the content is, for whoever stores and serves it */
+    unsigned form;   /* 0 to 255: what the content is, for whoever stores and serves it: bits as below */
     /* For purges; only hashes of them are kept. `model` is the target that answered, "backend/model". */
     struct slice tenant, key_name, route, model;
     const struct usage *usage; /* of the call that made it; NULL: none */

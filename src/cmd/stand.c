@@ -464,6 +464,7 @@ stand_new(struct config *config, const struct config_source *source, struct stan
     stand->config = config_hold(config);
     stand->log = log_to_stderr(LOG_INFO);
     gateway_init(&stand->gateway, config, &stand->log, 0);
+    gateway_open_meanings(&stand->gateway); /* now, and not on a worker's loop */
     conserve_init(&stand->conserve, &stand->gateway.budgets);
     atomic_init(&stand->reloaded_wall_us, INT64_MAX); /* nothing is compared before it was recalled */
     supervision_init(&stand->supervision, &stand->gateway);

@@ -147,6 +147,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->first_token_us = draft->first_token_us;
     route->total_us = draft->total_us;
     memcpy(route->levers, draft->levers, sizeof route->levers);
+    route->semantic = draft->semantic;
     route->validate = draft->validate;
     route->attempts = draft->attempts;
     route->retry = (enum retry_rule)draft->retry;

@@ -113,6 +113,13 @@ enum retry_rule {
     RETRY_SAFE  /* no: only if the backend never got it, or refused it in so many words */
 };
 
+/* How a route's semantic cache learns whether an answer would have done. */
+struct semantic_config {
+    unsigned judge;         /* enum judge of quality/judge.h */
+    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
+    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -129,6 +136,7 @@ struct route_config {
     usec first_token_us;     /* USEC_NEVER: no limit */
     usec total_us;           /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];
+    struct semantic_config semantic;
     struct validator_config validate;
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     enum retry_rule retry;
@@ -200,6 +208,7 @@ struct cache_config {
     usec ttl_us;           /* how long they may serve, unless the route says otherwise; 1 d */
     size_t compress_above; /* longer ones are stored compressed; 4 KiB */
     const char *path;      /* the file that keeps them over a restart; NULL: memory only */
+    unsigned turns;        /* that the semantic cache knows at most; 100,000 */
 };
 
 struct config {

@@ -16,6 +16,7 @@
 
 static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
 static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "twin", NULL};
+static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
 static const char *const retries[] = {"sent", "safe", NULL};
 static const char *const when_full[] = {"refuse", "serve", NULL};
 static const char *const on_exceed[] = {"inherit", "refuse", "degrade", NULL};  /* enum on_exceed */
@@ -167,6 +168,22 @@ static const struct later lever_later[] = {
 static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),
                                              LATER(lever_later)};
 
+static const struct field semantic_fields[] = {
+    FIELD(
+        "judge", FIELD_CHOICE, AT(route_draft, semantic.judge),
+        "What an acceptable answer is, beside the one that the reference gave: `exact`, the same text; `numeric`, the "
+        "same last number; `json`, the same fields; `embedding`, the same meaning, as the built-in embedder sees it, "
+        "which tells topics apart better than facts.",
+        .standard = "embedding", .choices = judges),
+    FIELD("similar", FIELD_SHARE, AT(route_draft, semantic.similar_ppm),
+          "With the judge `embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
+    FIELD("tolerance", FIELD_SHARE, AT(route_draft, semantic.tolerance_ppm),
+          "With the judge `numeric`: how far two numbers may be apart.", .standard = "0%"),
+};
+
+static const struct section semantic_section = {
+    SECTION("What the semantic cache learns by", "routes.NAME.semantic_cache", semantic_fields, route_draft)};
+
 static const struct field route_fields[] = {
     FIELD("reference", FIELD_NODE, AT(route_draft, reference),
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
@@ -186,6 +203,8 @@ static const struct field route_fields[] = {
     FIELD("acceptable", FIELD_SECTION, 0, "When an answer is good and fast enough.", .inside = &acceptable_section),
     FIELD("validate", FIELD_SECTION, 0, "How to tell a useful answer from another.", .inside = &validate_section),
     FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
+    FIELD("semantic_cache", FIELD_SECTION, 0, "How the semantic cache learns what it may serve.",
+          .inside = &semantic_section),
     FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
           "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
     FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
@@ -327,6 +346,9 @@ static const struct field cache_fields[] = {
           .least = USEC_PER_S),
     FIELD("compress_above", FIELD_SIZE, AT(root_draft, cache.compress_above),
           "Answers longer than this are stored compressed.", .standard = "4KiB"),
+    FIELD("turns", FIELD_COUNT, AT(root_draft, cache.turns),
+          "Of how many stored answers the semantic cache knows what was asked; some 270 bytes each.",
+          .standard = "100000", .least = 1, .most = 16000000, .restart = true),
     FIELD("path", FIELD_PATH, AT(root_draft, cache.path),
           "A file that keeps what is stored over a restart; it may hold texts of answers. Default: memory only.",
           .restart = true),

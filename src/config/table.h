@@ -116,6 +116,7 @@ struct route_draft {
     unsigned quality_ppm, confidence_ppm;
     usec first_token_us, total_us;
     struct lever_setting levers[LEVER_COUNT];
+    struct semantic_config semantic;
     struct validator_config validate;
     unsigned attempts;
     unsigned retry; /* enum retry_rule */

@@ -35,6 +35,8 @@ plan_acceptable(const struct plan *plan, const struct request *request, bool byp
         return verdict; /* the reference is exempt from quality and latency */
     if (bypass)
         return VERDICT_BYPASSED;
+    if (plan->withheld != VERDICT_NONE)
+        return plan->withheld;
     if (plan->quality_ppm < route->quality_ppm)
         return VERDICT_QUALITY;
     if (!usd_known(plan->cost) && !reference_failed)

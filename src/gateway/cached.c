@@ -10,6 +10,8 @@
 #include "gateway/elements.h"
 #include "gateway/idempotency.h"
 #include "gateway/reserve.h"
+#include "gateway/semantic.h"
+#include "levers/semantic_index.h"
 #include "money/row.h"
 
 enum {
@@ -64,16 +66,18 @@ void
 cached_begin(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
+    bool exact = lever_mode_of(request, LEVER_EXACT_CACHE) != LEVER_OFF;
+    bool alike = lever_mode_of(request, LEVER_SEMANTIC_CACHE) != LEVER_OFF && exchange->identity.api != API_EMBEDDINGS;
     struct wishes wishes;
 
-    if (request->key == NULL || lever_mode_of(request, LEVER_EXACT_CACHE) == LEVER_OFF)
+    if (request->key == NULL || (!exact && !alike))
         return;
     wishes = read_wishes(&exchange->head);
     exchange->stores = !wishes.no_store;
     request->age_most_us = wishes.age_most_us;
     if (!wishes.no_store && !wishes.no_cache)
         request->cache = exchange->worker->gateway->cache;
-    if (exchange->stores)
+    if (exchange->stores && exact)
         elements_begin(exchange);
 }
 
@@ -307,6 +311,7 @@ struct storing {
     struct elements_store to;
     struct usage usage;
     struct embedding_batch *batch; /* owned; NULL: one answer */
+    struct semantic_turn *turn;    /* that it answers, owned; NULL: it is not to be found by it */
     enum status status;
 };
 
@@ -332,17 +337,51 @@ may_store(const struct exchange *exchange)
            is_good(exchange, flight);
 }
 
-static enum status
-join_stream(const struct storing *storing, struct buffer *out)
+enum status
+cached_join(const struct kept_answer *answer, bool is_stream, enum api api, struct buffer *out)
 {
-    const struct kept_answer *answer = storing->answer;
-    struct whole_of *whole = whole_of_new(storing->to.facts.api);
+    struct whole_of *whole;
     enum status status;
 
+    for (size_t i = 0; i < answer->count && !is_stream; i++)
+        buffer_add(out, chunk_bytes(answer->chunks[i].bytes));
+    if (!is_stream)
+        return OK;
+    whole = whole_of_new(api);
     for (size_t i = 0; i < answer->count; i++)
         whole_of_frame(whole, chunk_bytes(answer->chunks[i].bytes));
     status = whole_of_end(whole, out);
     whole_of_free(whole);
+    return status;
+}
+
+/* What a plan for another's question may serve: the meter has read the answer, but not whether it calls a tool. */
+static bool
+is_text(enum api api, struct slice content)
+{
+    yyjson_doc *doc = yyjson_read(content.data, content.len, 0);
+    struct text_of text = {.wanted = true, .most = SIZE_MAX};
+    bool is;
+
+    if (doc != NULL)
+        text_of_event(&text, api, yyjson_doc_get_root(doc));
+    is = doc != NULL && !text.called && !text.cut && buffer_len(&text.text) > 0;
+    buffer_free(&text.text);
+    yyjson_doc_free(doc);
+    return is;
+}
+
+static enum status
+put_one(struct storing *storing, struct slice content)
+{
+    struct elements_store *to = &storing->to;
+    enum status status;
+
+    if (storing->turn != NULL && is_text(to->facts.api, content))
+        to->facts.form |= CACHE_TEXT;
+    status = cache_put(to->cache, cache_entry_new(&to->facts, content, to->compress_above), to->purges);
+    if (status == OK && (to->facts.form & CACHE_TEXT) != 0)
+        semantic_index_add(storing->worker->gateway->turns, storing->turn, &to->facts.key);
     return status;
 }
 
@@ -354,8 +393,7 @@ put_all(struct storing *storing, struct slice content)
 
     storing->to.facts.usage = &storing->usage;
     if (storing->batch == NULL)
-        return cache_put(storing->to.cache, cache_entry_new(&storing->to.facts, content, storing->to.compress_above),
-                         storing->to.purges);
+        return put_one(storing, content);
     wanted = must_alloc(storing->batch->count * sizeof(*wanted));
     memset(wanted, true, storing->batch->count * sizeof(*wanted));
     status = elements_put(&storing->to, storing->batch, wanted, content, NULL);
@@ -371,11 +409,7 @@ run_storing(struct job *job)
     bool alone = !storing->is_stream && answer->count == 1;
     struct buffer joined = {0};
 
-    storing->status = OK;
-    if (storing->is_stream)
-        storing->status = join_stream(storing, &joined);
-    for (size_t i = 0; i < answer->count && !storing->is_stream && !alone; i++)
-        buffer_add(&joined, chunk_bytes(answer->chunks[i].bytes));
+    storing->status = alone ? OK : cached_join(answer, storing->is_stream, storing->to.facts.api, &joined);
     if (storing->status == OK)
         storing->status = put_all(storing, alone ? chunk_bytes(answer->chunks[0].bytes) : buffer_content(&joined));
     cache_sweep(storing->to.cache, storing->to.facts.created_wall_us, SWEEP_ENTRIES);
@@ -390,6 +424,7 @@ storing_done(struct job *job)
     kept_release(storing->answer);
     view_release(storing->view);
     free(storing->batch);
+    free(storing->turn);
     free(storing);
 }
 
@@ -438,6 +473,17 @@ cached_store(const struct exchange *exchange)
                                    .purges = exchange->purges};
 }
 
+static struct semantic_turn *
+copy_turn(const struct exchange *exchange)
+{
+    const struct semantic_turn *turn = semantic_turn(exchange);
+    struct semantic_turn *copy = turn != NULL ? must_alloc(sizeof(*copy)) : NULL;
+
+    if (copy != NULL)
+        *copy = *turn;
+    return copy;
+}
+
 static void
 store(struct exchange *exchange)
 {
@@ -450,6 +496,7 @@ store(struct exchange *exchange)
         .to = cached_store(exchange),
         .usage = exchange->usage,
         .batch = elements != NULL ? elements_copy(&elements->batch) : NULL,
+        .turn = copy_turn(exchange),
     };
 
     if (flight->keep->len > INLINE_BYTES) {
@@ -458,6 +505,7 @@ store(struct exchange *exchange)
     }
     run_storing(&storing.job);
     free(storing.batch);
+    free(storing.turn);
 }
 
 /* Tokens and dollars that were not bought. */
@@ -477,6 +525,15 @@ count_served_elements(struct exchange *exchange, const struct known_elements *el
 
     elements_usage(elements, &usage);
     count_served(exchange, &usage, elements_cost(elements));
+}
+
+static void
+count_served_alike(struct exchange *exchange, const struct plan *plan)
+{
+    struct counters *counters = &exchange->worker->counters;
+
+    count(counters, COUNT_SEMANTIC_TOKENS, exchange->stands_for->input_tokens + exchange->stands_for->output_tokens);
+    count(counters, COUNT_SEMANTIC_SAVED_PICO, plan->cached->cost);
 }
 
 static void
@@ -500,7 +557,9 @@ end_look_up(struct exchange *exchange, const struct plan *plan)
         use(exchange, elements->entries[i], served);
     if (shadow)
         return COUNT_CACHE_SHADOW;
-    if (plan->cached != NULL)
+    if (plan->lever == LEVER_SEMANTIC_CACHE)
+        count_served_alike(exchange, plan);
+    else if (plan->cached != NULL)
         count_served(exchange, exchange->stands_for, plan->cached->cost);
     else
         count_served_elements(exchange, elements);
@@ -510,16 +569,24 @@ end_look_up(struct exchange *exchange, const struct plan *plan)
 void
 cached_end(struct exchange *exchange)
 {
-    enum counter result = COUNT_CACHE_MISSES;
+    enum counter exact = COUNT_CACHE_MISSES;
+    bool fresh = may_store(exchange);
 
-    if (may_store(exchange))
+    semantic_end(exchange, fresh);
+    if (fresh)
         store(exchange);
     if (exchange->request.cache == NULL)
         return;
-    for (size_t i = 0; i < exchange->plans.count; i++)
-        if (exchange->plans.all[i].lever == LEVER_EXACT_CACHE)
-            result = end_look_up(exchange, &exchange->plans.all[i]);
-    count(&exchange->worker->counters, result, 1);
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        const struct plan *plan = &exchange->plans.all[i];
+
+        if (plan->lever == LEVER_EXACT_CACHE)
+            exact = end_look_up(exchange, plan);
+        else if (plan->lever == LEVER_SEMANTIC_CACHE && plan->cached != NULL)
+            (void)end_look_up(exchange, plan);
+    }
+    if (lever_mode_of(&exchange->request, LEVER_EXACT_CACHE) != LEVER_OFF)
+        count(&exchange->worker->counters, exact, 1);
 }
 
 void

@@ -65,6 +65,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
 struct claim;
+struct look_up;
 struct reservation;
 struct share;
 
@@ -105,19 +106,20 @@ struct exchange {
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
-    bool stores;         /* its answer may be stored for equal requests (cached.h) */
-    uint64_t purges;     /* of the store, when the present call began */
-    struct share *share; /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
-    struct list member;  /* following: of its mirror, until the bill has come */
-    bool follows;        /* else it leads */
-    bool leads_on;       /* without a client, for others; it holds itself */
-    usd part;            /* what it has to pay of a shared attempt, once has_part */
-    bool keeps_attempt;  /* leading: the last attempt failed, and was posted as its own */
-    bool left;           /* it wants no more, and pays nothing */
-    bool has_part;       /* what it has to pay is known */
-    bool too_slow;       /* it is cut off, as it held up others */
-    unsigned rejoins;    /* how often it was weighed again because a share came or went meanwhile */
-    bool booked;         /* the present flight is among them */
+    struct look_up *look_up; /* that the plans wait for (semantic.h); NULL: none */
+    bool stores;             /* its answer may be stored for equal requests (cached.h) */
+    uint64_t purges;         /* of the store, when the present call began */
+    struct share *share;     /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
+    struct list member;      /* following: of its mirror, until the bill has come */
+    bool follows;            /* else it leads */
+    bool leads_on;           /* without a client, for others; it holds itself */
+    usd part;                /* what it has to pay of a shared attempt, once has_part */
+    bool keeps_attempt;      /* leading: the last attempt failed, and was posted as its own */
+    bool left;               /* it wants no more, and pays nothing */
+    bool has_part;           /* what it has to pay is known */
+    bool too_slow;           /* it is cut off, as it held up others */
+    unsigned rejoins;        /* how often it was weighed again because a share came or went meanwhile */
+    bool booked;             /* the present flight is among them */
     struct budget_amounts counted;  /* what budgets count of them */
     usd cost;                       /* of all booked attempts together; USD_UNKNOWN once one of them is */
     struct usage usage;             /* of the last booked attempt */

@@ -8,15 +8,20 @@
 #include "gateway/control.h"
 #include "gateway/share.h"
 #include "gateway/switches.h"
+#include "levers/semantic_index.h"
 
 void
 gateway_set_salt(struct gateway *gateway, uint64_t salt)
 {
     char text[sizeof("equal requests ") + 20];
+    struct digest digest;
     int len = snprintf(text, sizeof(text), "equal requests %" PRIu64, salt);
 
     gateway->salt = salt;
     gateway->secret = hash_sha256(slice_make(text, (size_t)len));
+    len = snprintf(text, sizeof(text), "audits %" PRIu64, salt);
+    digest = hash_sha256(slice_make(text, (size_t)len));
+    memcpy(gateway->coin.secret, digest.bytes, sizeof(gateway->coin.secret));
 }
 
 void
@@ -35,6 +40,9 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     kept_init(&gateway->kept);
     gateway->cache = cache_new(config->cache.bytes);
     gateway->shares = shares_new();
+    lock_init(&gateway->meanings_lock);
+    gateway->turns_most = config->cache.turns;
+    evidences_init(&gateway->evidences);
 }
 
 void
@@ -47,11 +55,38 @@ gateway_free(struct gateway *gateway)
     snapshot_release(gateway->snapshot);
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
+    evidences_free(&gateway->evidences);
+    semantic_index_free(gateway->turns);
+    embedder_close(gateway->embedder);
+    lock_destroy(&gateway->meanings_lock);
     cache_free(gateway->cache);
     shares_free(gateway->shares);
     healths_free(&gateway->healths);
     prompt_memory_free(gateway->prompts);
     experiences_free(&gateway->experiences);
+}
+
+void
+gateway_open_meanings(struct gateway *gateway)
+{
+    lock_take(&gateway->meanings_lock);
+    if (gateway->embedder == NULL) {
+        if (embedder_open_builtin(&gateway->embedder) != OK)
+            ensure_failed("the embedder's table is whole", __FILE__, __LINE__);
+        gateway->turns = semantic_index_new(embedder_dims(gateway->embedder), gateway->turns_most);
+    }
+    lock_drop(&gateway->meanings_lock);
+}
+
+bool
+gateway_has_meanings(struct gateway *gateway)
+{
+    bool has;
+
+    lock_take(&gateway->meanings_lock);
+    has = gateway->embedder != NULL;
+    lock_drop(&gateway->meanings_lock);
+    return has;
 }
 
 /* Bits of an id: 44 of milliseconds (until the year 2527), 8 of worker, 12 of sequence. */
@@ -216,7 +251,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
-    ENSURE(worker->flights.kept == 0);
+    ENSURE(worker->flights.kept == 0 && worker->comparing == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);

@@ -19,12 +19,16 @@
 #include "money/budget.h"
 #include "money/journal.h"
 #include "money/runaway.h"
+#include "quality/coin.h"
+#include "quality/evidences.h"
 #include "world.h"
 
 enum { WORKERS_MOST = 256 };
 
 struct cache;
 struct cache_file;
+struct embedder;
+struct semantic_index;
 
 struct gateway {
     struct log *log;
@@ -37,6 +41,12 @@ struct gateway {
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
     struct shares *shares;         /* flights that more than one may read */
+    struct lock meanings_lock;     /* while the next two are made */
+    struct embedder *embedder;     /* NULL: nobody has asked for it */
+    unsigned turns_most;
+    struct semantic_index *turns; /* what the stored answers answer, by its meaning; NULL: likewise */
+    struct evidences evidences;   /* that what levers serve is acceptable */
+    struct coin coin;             /* of audits; made of the salt */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;
@@ -59,12 +69,19 @@ struct gateway_worker {
     struct list mirrors;    /* of flights that exchanges of this worker follow */
     struct list judgements; /* see outcome.c */
     unsigned judgement_count, judging;
+    unsigned comparing; /* audits under way (semantic_audit.h) */
     uint64_t last_id;
     struct hasher hasher;
     struct buffer record; /* scratch for journal records */
     struct buffer text;   /* scratch */
     struct row row;       /* scratch */
 };
+
+/* Makes what compares texts by their meaning, if it is not there yet, which takes some milliseconds; any thread. */
+void gateway_open_meanings(struct gateway *gateway);
+
+/* Whether it is there. */
+bool gateway_has_meanings(struct gateway *gateway);
 
 /* Takes a hold on the configuration. */
 void gateway_init(struct gateway *gateway, struct config *config, struct log *log, uint64_t salt);

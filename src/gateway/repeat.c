@@ -17,6 +17,7 @@ static bool
 any_lever_asks(const struct exchange *exchange)
 {
     return lever_mode_of(&exchange->request, LEVER_EXACT_CACHE) != LEVER_OFF ||
+           lever_mode_of(&exchange->request, LEVER_SEMANTIC_CACHE) != LEVER_OFF ||
            lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/idempotency.h"
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
+#include "gateway/semantic.h"
 #include "gateway/share.h"
 
 /* Drawn once for each conversation, so that none is torn; what belongs to no conversation is drawn by itself. */
@@ -19,6 +20,18 @@ is_held_out(const struct exchange *exchange)
     return lot % 1000000 < exchange->request.route->holdout_ppm;
 }
 
+/* What levers look at. False: some of it comes soon, and PLANS_READY with it. */
+static bool
+look_up(struct exchange *exchange)
+{
+    if (exchange->identity.api == API_PASSTHROUGH)
+        return true;
+    exchange->holdout = is_held_out(exchange);
+    exchange->request.key = repeat_key(exchange);
+    cached_begin(exchange);
+    return semantic_begin(exchange);
+}
+
 static void
 make_plans(struct exchange *exchange)
 {
@@ -29,9 +42,6 @@ make_plans(struct exchange *exchange)
         exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
         return;
     }
-    exchange->holdout = is_held_out(exchange);
-    exchange->request.key = repeat_key(exchange);
-    cached_begin(exchange);
     exchange->request.under_way = share_members(exchange);
     if (!exchange->holdout)
         levers_weigh(request, &exchange->plans);
@@ -102,6 +112,13 @@ weigh_plans(struct exchange *exchange)
         return;
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
+    if (look_up(exchange))
+        weigh_on(exchange);
+}
+
+void
+weigh_on(struct exchange *exchange)
+{
     make_plans(exchange);
     reserve_begin(exchange);
     weigh_again(exchange);

@@ -4,8 +4,12 @@
 
 #include "gateway/exchange.h"
 
-/* Finds the route, lets levers make their plans, reserves and chooses; then PLAN_CHOSEN, PLANS_REST or NOTHING_FITS. */
+/* Finds the route, lets levers make their plans, reserves and chooses; then PLAN_CHOSEN, PLANS_REST or NOTHING_FITS.
+ * Where a look-up takes longer than a worker should, PLANS_READY comes before all that. */
 void weigh_plans(struct exchange *exchange);
+
+/* What the plans waited for is here, or late. */
+void weigh_on(struct exchange *exchange);
 
 /* The same plans again, after one of them failed or a backend has had its rest. */
 void weigh_again(struct exchange *exchange);

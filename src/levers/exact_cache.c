@@ -2,29 +2,14 @@
  * embeddings each input is looked up by itself: if all are there it is the same, if some are the others are bought alone.
  * What is stored, and how it is served, is in gateway/cached.c and gateway/elements.c. */
 #include "cache/store.h"
+#include "levers/cached_plan.h"
 #include "levers/estimate.h"
 #include "levers/known.h"
-
-/* Less than a millisecond: what it takes to find it. Not 0, which would say that nothing is known. */
-static const usec FOUND_US = 100;
 
 static struct cache_entry *
 look_up(const struct request *request, const struct digest *key)
 {
     return cache_lookup(request->cache, key, request->wall_us, request->age_most_us);
-}
-
-/* Entries keep only a mark of whose answer they are. A target that the route has no more leaves the reference, which the
- * key names. */
-static const char *
-made_by(const struct request *request, const struct cache_entry *entry)
-{
-    const struct route_config *route = request->route;
-
-    for (size_t i = 0; i < route->candidate_count; i++)
-        if (entry->marks[CACHE_MODEL] == cache_mark_of(slice_of(route->candidates[i].name)))
-            return route->candidates[i].name;
-    return route->reference.name;
 }
 
 static struct plan *
@@ -51,9 +36,7 @@ put_cached(const struct request *request, const struct cache_entry *entry, enum 
     *out = plan;
     if (plan == NULL)
         return false;
-    plan->made_by = made_by(request, entry);
-    plan->cost = 0;
-    plan->first_token_us = plan->total_us = FOUND_US;
+    cached_plan_expect(request, entry, plan);
     return true;
 }
 

@@ -10,6 +10,7 @@
 
 struct cache;
 struct facts_source;
+struct meaning;
 struct prompt;
 struct prompt_memory;
 struct known_elements;
@@ -26,6 +27,7 @@ struct request {
     struct cache *cache;             /* where stored answers may be looked up; NULL: nowhere */
     usec age_most_us;                /* the oldest that will do; USEC_NEVER: any */
     struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
+    struct meaning *meaning;         /* what the semantic cache found (semantic_cache.h); NULL: it was not asked */
     unsigned under_way;    /* how many share the call of an equal request that is under way; 0: there is none */
     uint64_t conversation; /* the same for all turns of one; 0: none known */
     usec wall_us;

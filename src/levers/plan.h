@@ -42,6 +42,13 @@ struct plan_cache {
     bool refused;            /* the target took neither marks nor key: it was asked again without them */
 };
 
+/* Where a plan stands on evidence: how its lever scored this request, and what becomes of it. */
+struct plan_evidence {
+    double score;        /* 0: none */
+    const char *differs; /* for a person: in what the request is literally another; NULL: in nothing */
+    bool learns;         /* the answer that is bought instead tells whether it would have done */
+};
+
 struct plan {
     enum source source;
     enum lever_id lever;         /* who made it; LEVER_COUNT: nobody, it is the reference */
@@ -54,6 +61,8 @@ struct plan {
     usec first_token_us;        /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
+    struct plan_evidence evidence;
+    enum verdict withheld; /* by its own lever; VERDICT_NONE: it is not */
     enum verdict verdict;
     bool over_budget; /* a budget that applies has no room for it */
     bool tried;       /* attempts were made at all of its endpoints, and failed */

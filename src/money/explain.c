@@ -342,9 +342,14 @@ text_plan(yyjson_val *plan, struct buffer *out)
     char cost[AMOUNT_TEXT_SIZE], first[PLAN_TEXT_MOST], total[PLAN_TEXT_MOST];
     double quality = (double)yyjson_get_uint(yyjson_obj_get(plan, "q")) / 10000;
 
-    buffer_printf(out, "  %-32s %-11s %13s %11s %11s %8.4g%%  %s\n", plan_text(plan, "t"), plan_text(plan, "s"),
+    buffer_printf(out, "  %-32s %-11s %13s %11s %11s %8.4g%%  %s", plan_text(plan, "t"), plan_text(plan, "s"),
                   plan_cost(plan, cost), plan_ms(plan, "f", first), plan_ms(plan, "m", total), quality,
                   plan_text(plan, "v"));
+    if (yyjson_obj_get(plan, "d") != NULL)
+        buffer_printf(out, " (%s)", plan_text(plan, "d"));
+    if (yyjson_obj_get(plan, "x") != NULL)
+        buffer_printf(out, "; score %.3f", yyjson_get_real(yyjson_obj_get(plan, "x")));
+    buffer_add_byte(out, '\n');
 }
 
 /* What the gateway wrote (row.def, plans) as a table; as it stands if it is not what this program writes. */

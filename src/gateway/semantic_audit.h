@@ -1,0 +1,11 @@
+/* Audits of the semantic cache: what it would have served is judged by the fresh answer that was bought, off the path of
+ * the request, and the route's evidence learns of it. */
+#ifndef GATEWAY_SEMANTIC_AUDIT_H
+#define GATEWAY_SEMANTIC_AUDIT_H
+
+#include "gateway/exchange.h"
+
+/* By the whole answer that the exchange's flight has gathered. */
+void semantic_audit(struct exchange *exchange, const struct plan *plan);
+
+#endif

@@ -1,0 +1,154 @@
+/* The answer to a turn of the same meaning: all before the turn is equal, and so is what the turn says literally. It costs
+ * nothing; whether it would do, only evidence can tell, and until that carries it over the route's floor it serves
+ * nobody. The evidence: requests of the route for which there was such an answer, and a fresh one was bought all the
+ * same, because the lever is in shadow, or has earned nothing yet, or the coin said so. */
+#include "levers/semantic_cache.h"
+
+#include <math.h>
+
+#include "cache/store.h"
+#include "levers/cached_plan.h"
+#include "quality/coin.h"
+
+/* Changes when turns are compared in another way: what was learned before is then about something else. */
+enum { RULE = 1 };
+
+enum {
+    MAY_CHANGE_ANSWERS = 0
+#define LEVER(id, name, may_change_answer, words) +((may_change_answer) ? 1 : 0)
+#include "config/levers.def"
+#undef LEVER
+};
+
+static uint64_t
+with_text(uint64_t hash, const char *text)
+{
+    return hash_fast(slice_of(text), hash);
+}
+
+static uint64_t
+with_number(uint64_t hash, uint64_t number)
+{
+    return hash_fast(slice_make((const char *)&number, sizeof(number)), hash);
+}
+
+struct evidence_terms
+semantic_terms(const struct route_config *route, uint64_t embedder)
+{
+    uint64_t epoch = with_number(with_number(RULE, embedder), route->semantic.judge);
+
+    epoch = with_number(with_number(epoch, route->semantic.similar_ppm), route->semantic.tolerance_ppm);
+    epoch = with_text(epoch, route->reference.name);
+    epoch = with_text(epoch, route->reference.upstream);
+    for (size_t i = 0; i < route->candidate_count; i++)
+        epoch = with_text(epoch, route->candidates[i].name);
+    return (struct evidence_terms){
+        .scope = FLOOR_SERVED,
+        .floor_ppm = route->quality_ppm,
+        .alpha_ppm = (PPM - route->confidence_ppm) / (uint32_t)MAY_CHANGE_ANSWERS,
+        .epoch = epoch,
+    };
+}
+
+/* Requests that get an equal one's answer are not this lever's. */
+static bool
+serves_already(const struct plans *plans)
+{
+    for (size_t i = 0; i < plans->count; i++)
+        if (plans->all[i].source == SOURCE_CACHED && plans->all[i].mode == LEVER_ON)
+            return true;
+    return false;
+}
+
+/* It says something, and to none but this tenant, which keys and partitions see to already. */
+static bool
+is_ours(const struct request *request, const struct cache_entry *entry)
+{
+    return (entry->form & CACHE_TEXT) != 0 && entry->api == (unsigned char)request->facts->api &&
+           entry->marks[CACHE_TENANT] == cache_mark_of(slice_of(request->tenant->name)) &&
+           entry->marks[CACHE_ROUTE] == cache_mark_of(slice_of(request->route->name));
+}
+
+/* The answer to the nearest turn that does not differ literally; NULL: there is none. */
+static struct cache_entry *
+find_answer(const struct request *request, const struct semantic_match **match)
+{
+    struct meaning *meaning = request->meaning;
+    struct cache_entry *entry;
+
+    for (unsigned i = 0; i < meaning->near.count; i++) {
+        *match = &meaning->near.all[i];
+        if ((*match)->differs)
+            continue;
+        entry = cache_lookup(request->cache, &(*match)->key, request->wall_us, request->age_most_us);
+        if (entry != NULL && is_ours(request, entry))
+            return entry;
+        cache_entry_release(entry);
+        if (entry == NULL && request->age_most_us == USEC_NEVER)
+            semantic_index_remove(meaning->index, &(*match)->key);
+    }
+    return NULL;
+}
+
+static void
+weigh(const struct request *request, const struct semantic_match *match, struct plan *plan)
+{
+    const struct meaning *meaning = request->meaning;
+    enum evidence_reason reason;
+    uint32_t audited_ppm = shared_evidence_audit_ppm(meaning->evidence, &meaning->terms, plan->mode == LEVER_SHADOW);
+
+    plan->evidence.score = (double)match->similarity;
+    plan->quality_ppm = shared_evidence_may_serve(meaning->evidence, &meaning->terms, plan->evidence.score, &reason);
+    plan->evidence.learns = coin_falls(meaning->draw, audited_ppm);
+    if (plan->evidence.learns && plan->quality_ppm > 0 && plan->mode == LEVER_ON)
+        plan->withheld = VERDICT_AUDIT;
+}
+
+/* A near miss, for whoever asks why this was not served. */
+static void
+show_miss(const struct request *request, enum lever_mode mode, struct plans *plans)
+{
+    const struct semantic_matches *near = &request->meaning->near;
+    struct plan *plan = near->count > 0 && near->all[0].differs ? plans_add(plans) : NULL;
+
+    if (plan == NULL)
+        return;
+    plan->source = SOURCE_CACHED;
+    plan->lever = LEVER_SEMANTIC_CACHE;
+    plan->mode = mode;
+    plan->made_by = request->route->reference.name;
+    plan->evidence.score = (double)near->all[0].similarity;
+    plan->evidence.differs = literal_kind_text(near->all[0].where);
+    plan->withheld = VERDICT_LITERALS;
+}
+
+static void
+make(const struct request *request, enum lever_mode mode, struct plans *plans)
+{
+    const struct semantic_match *match = NULL;
+    const struct meaning *meaning = request->meaning;
+    struct cache_entry *entry;
+    struct plan *plan;
+
+    if (meaning == NULL || serves_already(plans))
+        return;
+    entry = find_answer(request, &match);
+    (void)shared_evidence_sample(meaning->evidence, &meaning->terms, entry != NULL ? (double)match->similarity : NAN);
+    if (entry == NULL) {
+        show_miss(request, mode, plans);
+        return;
+    }
+    plan = plans_add(plans);
+    if (plan == NULL) {
+        cache_entry_release(entry);
+        return;
+    }
+    cached_plan_expect(request, entry, plan);
+    plan->source = SOURCE_CACHED;
+    plan->cached = entry;
+    plan->lever = LEVER_SEMANTIC_CACHE;
+    plan->mode = mode;
+    weigh(request, match, plan);
+}
+
+const struct lever_ops semantic_cache_lever = {.id = LEVER_SEMANTIC_CACHE, .make = make};

@@ -1,0 +1,22 @@
+/* What the semantic cache works with. */
+#ifndef LEVERS_SEMANTIC_CACHE_H
+#define LEVERS_SEMANTIC_CACHE_H
+
+#include "config/config.h"
+#include "levers/semantic_index.h"
+#include "quality/evidences.h"
+
+/* A request's last turn, what was found near it, and what is known of how well such answers do on its route. */
+struct meaning {
+    struct semantic_index *index;
+    struct semantic_turn turn;
+    struct semantic_matches near;
+    struct shared_evidence *evidence;
+    struct evidence_terms terms;
+    uint64_t draw; /* the request's, of the coin of audits (quality/coin.h) */
+};
+
+/* What the evidence is about: its floor, and all that must not change under it. `embedder` is its table's id. */
+struct evidence_terms semantic_terms(const struct route_config *route, uint64_t embedder);
+
+#endif

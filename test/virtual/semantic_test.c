@@ -1,0 +1,287 @@
+/* Answers to turns of the same meaning (lever semantic_cache): nothing is served before evidence, what is served is earned
+ * and lost by audits, and what differs literally, or is another's, never serves. */
+#include "scene.h"
+
+#include <stdio.h>
+
+#include "cache/store.h"
+#include "levers/semantic_cache.h"
+
+#define SETTING(levers, more)                                                                                          \
+    "backends:\n"                                                                                                      \
+    "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"                                                   \
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"                             \
+    "routes:\n"                                                                                                        \
+    "  assistant: { reference: alpha/big, repeatable: yes, acceptable: { quality: 80% },\n"                            \
+    "               semantic_cache: { judge: exact }, levers: { " levers " } " more " }\n"                             \
+    "  other:     { reference: alpha/big, repeatable: yes, acceptable: { quality: 80% },\n"                            \
+    "               semantic_cache: { judge: exact }, levers: { " levers " } }\n"                                      \
+    "  single:    { reference: alpha/big, acceptable: { quality: 80% }, levers: { " levers " } }\n"                    \
+    "  writer:    { reference: claude/opus, repeatable: yes, acceptable: { quality: 80% },\n"                          \
+    "               semantic_cache: { judge: exact }, levers: { " levers " } }\n"                                      \
+    "prices:\n"                                                                                                        \
+    "  override:\n"                                                                                                    \
+    "    alpha/big:   { input: $2/M, output: $8/M }\n"                                                                 \
+    "    claude/opus: { input: $5/M, output: $25/M }\n"
+
+static const char on[] = SETTING("semantic_cache: on", "");
+static const char in_shadow[] = SETTING("semantic_cache: shadow", "");
+
+/* Two ways to ask the same thing: neither differs literally from the other. */
+static const char reset[] = "How do I reset the password of my account?";
+static const char forgot[] = "I forgot the password of my account, how do I reset it?";
+
+/* A sample of scores begins an epoch; evidence is counted from then on. */
+enum { SAMPLE = SAMPLE_SCORES };
+
+static struct scene *
+opens(void **state, const char *config)
+{
+    return scene_new(state, (struct scene_options){.seed = 1, .config = config});
+}
+
+struct said {
+    const char *model, *system, *text, *key, *headers;
+    bool stream;
+};
+
+static struct vclient *
+says(struct scene *s, struct said said)
+{
+    const char *model = said.model != NULL ? said.model : "assistant";
+    bool messages = strcmp(model, "writer") == 0;
+    struct buffer body = {0};
+    struct vclient *client;
+
+    buffer_printf(&body, "{\"model\":\"%s\",%s\"stream\":%s,\"messages\":[", model,
+                  messages ? "\"max_tokens\":99," : "", said.stream ? "true" : "false");
+    if (said.system != NULL)
+        buffer_printf(&body, "{\"role\":\"system\",\"content\":\"%s\"},", said.system);
+    buffer_printf(&body, "{\"role\":\"user\",\"content\":\"%s\"}]}", said.text);
+    buffer_add_byte(&body, '\0');
+    client = scene_asks(s, (struct ask){.api = messages ? API_MESSAGES : API_CHAT,
+                                        .body = body.data + body.start,
+                                        .key = said.key,
+                                        .headers = said.headers});
+    buffer_free(&body);
+    history_run_to_rest(s->history);
+    assert_int_equal(vclient_status(client), 200);
+    return client;
+}
+
+static bool
+is_hit(const struct vclient *client)
+{
+    return slice_is(vclient_header(client, "x-equipoise-source"), "cached");
+}
+
+/* So many requests, asked in two ways in turn; how many of them were served from the cache. */
+static size_t
+asks_on(struct scene *s, size_t count)
+{
+    size_t hits = 0;
+
+    for (size_t i = 0; i < count; i++)
+        hits += is_hit(says(s, (struct said){.text = i % 2 == 0 ? reset : forgot}));
+    return hits;
+}
+
+static struct evidence_verdict
+stands(struct scene *s)
+{
+    return shared_evidence_verdict(evidences_at(&s->gateway.evidences, "assistant", "semantic_cache"));
+}
+
+/* Until it serves: a sample of scores, then labels for a floor of 80 % at 95 %. */
+static size_t
+earns(struct scene *s)
+{
+    size_t asked = 0;
+
+    while (stands(s).reason != EVIDENCE_SERVES) {
+        assert_false(is_hit(says(s, (struct said){.text = asked++ % 2 == 0 ? reset : forgot}))); /* nothing before */
+        assert_true(asked < 1000);
+    }
+    return asked;
+}
+
+static void
+nothing_is_served_before_it_is_earned(void **state)
+{
+    struct scene *s = opens(state, on);
+    size_t asked = earns(s), hits;
+
+    assert_true(asked >= SAMPLE + 14); /* ln 20 / -ln .8: fewer labels cannot earn it */
+    hits = asks_on(s, 200);
+    assert_true(hits > 150 && hits < 200); /* the coin takes some for audits */
+    scene_rest(s);
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "alpha")), asked + 200 - hits);
+    for (size_t i = 0; i < s->row_count; i++)
+        if (slice_is(s->rows[i].source, "cached")) {
+            assert_slice_is(s->rows[i].savings[0].lever, "semantic_cache");
+            assert_true(s->rows[i].cost == 0 && s->rows[i].savings[0].saved == s->rows[i].baseline);
+        }
+    scene_passed(s);
+}
+
+static void
+in_the_shadow_it_learns_and_never_serves(void **state)
+{
+    struct scene *s = opens(state, in_shadow);
+
+    assert_int_equal(asks_on(s, SAMPLE + 60), 0);
+    assert_int_equal(stands(s).reason, EVIDENCE_SERVES); /* it could */
+    assert_int_equal(asks_on(s, 20), 0);
+    scene_rest(s);
+    assert_slice_is(s->rows[s->row_count - 1].savings[0].lever, "semantic_cache");
+    assert_true(s->rows[s->row_count - 1].savings[0].shadow);
+    assert_true(gateway_count(&s->gateway, COUNT_SEMANTIC_SHADOW) >= 20);
+    scene_passed(s);
+}
+
+/* The model says something else each time: what is stored is wrong from then on. */
+static void
+what_gets_worse_is_suspended(void **state)
+{
+    struct scene *s = opens(state, on);
+    size_t hits = 0, asked = 0;
+
+    earns(s);
+    while (stands(s).suspensions == 0) {
+        scene_provider(s, "alpha")->words = 3 + (unsigned)(asked % 8);
+        hits += asks_on(s, 2);
+        asked += 2;
+        assert_true(asked < 3000);
+    }
+    assert_true(hits > 0);
+    assert_int_equal(stands(s).reason, EVIDENCE_FEW_LABELS);
+    assert_int_equal(asks_on(s, 10), 0);
+    assert_int_equal(s->gateway.alerts.waiting_count, 1);
+    scene_rest(s);
+    scene_passed(s);
+}
+
+static void
+what_differs_literally_never_serves(void **state)
+{
+    static const struct {
+        const char *known, *asked;
+        bool alike;
+    } cases[] = {
+        {"How do I reset the password of my account?", "how do I reset the password of my account", true},
+        {"What is 20 percent of my salary of 4000 dollars?", "What is 20 percent of my salary of 5000 dollars?", false},
+        {"May I take the medicine with milk?", "May I not take the medicine with milk?", false},
+        {"Write a letter to my friend Alice about the party.", "Write a letter to my friend Robert about the party.",
+         false},
+        {"What happened on 3 May 1998 in the city?", "What happened on 4 May 1998 in the city?", false},
+        {"Explain the word 'bank' in a few words.", "Explain the word 'bark' in a few words.", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scene *s = opens(state, on);
+
+        says(s, (struct said){.text = cases[i].known});
+        says(s, (struct said){.text = cases[i].asked});
+        assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_NEAR), cases[i].alike ? 0 : 1);
+        assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_UNEARNED), cases[i].alike ? 1 : 0);
+        scene_rest(s);
+        assert_contains(scene_row(s, 1)->plans,
+                        cases[i].alike ? "quality bound below" : "differs in what must not differ");
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+static bool
+finds(struct scene *s, struct said said)
+{
+    int64_t before = gateway_count(&s->gateway, COUNT_SEMANTIC_UNEARNED);
+
+    says(s, said);
+    return gateway_count(&s->gateway, COUNT_SEMANTIC_UNEARNED) > before;
+}
+
+/* What is another's, or was said in other circumstances, is not even found. */
+static void
+only_the_last_turn_may_differ(void **state)
+{
+    struct digest digest = hash_sha256(SLICE_LITERAL("sk-of-the-rival"));
+    char hex[65], rival[256];
+    struct scene *s;
+
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
+    snprintf(rival, sizeof(rival), "  rival: { sha256: \"%s\", tenant: rival }\n", hex);
+    s = scene_new(state, (struct scene_options){.seed = 1, .config = on, .more = rival});
+
+    assert_false(finds(s, (struct said){.text = reset}));
+    assert_true(finds(s, (struct said){.text = forgot}));
+    assert_true(finds(s, (struct said){.text = reset, .stream = true}));
+    assert_false(finds(s, (struct said){.text = forgot, .key = "sk-of-the-rival"}));
+    assert_true(finds(s, (struct said){.text = reset, .key = "sk-of-the-rival"}));
+    assert_false(finds(s, (struct said){.text = reset, .system = "You are a pirate."}));
+    assert_true(finds(s, (struct said){.text = forgot, .system = "You are a pirate."}));
+    assert_false(finds(s, (struct said){.text = reset, .system = "You are a parrot."}));
+    assert_false(finds(s, (struct said){.text = reset, .model = "other"}));
+    assert_false(finds(s, (struct said){.text = reset, .model = "writer"}));
+    assert_true(finds(s, (struct said){.text = forgot, .model = "writer"}));
+    assert_false(finds(s, (struct said){.text = reset, .model = "single"})); /* wants an answer of its own */
+    assert_false(finds(s, (struct said){.text = forgot, .model = "single"}));
+    assert_false(finds(s, (struct said){.text = forgot, .headers = "cache-control: no-cache"}));
+    assert_false(finds(s, (struct said){.text = "Which wine goes with fish?"}));
+    scene_rest(s);
+    scene_passed(s);
+}
+
+/* Answers past their time, or purged, are found no more, and their turns go. */
+static void
+what_is_gone_is_forgotten(void **state)
+{
+    struct scene *s = opens(state, on);
+    struct semantic_index_stats stats;
+
+    says(s, (struct said){.text = reset});
+    semantic_index_stats(s->gateway.turns, &stats);
+    assert_int_equal(stats.entries, 1);
+    cache_purge(s->gateway.cache, CACHE_MARKS, 0);
+    assert_false(finds(s, (struct said){.text = forgot}));
+    semantic_index_stats(s->gateway.turns, &stats);
+    assert_int_equal(stats.entries, 1);
+    assert_true(finds(s, (struct said){.text = reset}));
+    scene_rest(s);
+    scene_passed(s);
+}
+
+/* An equal request is the exact cache's: it is no audit of this one. And the turn of what the exact cache gives is known
+ * from then on, if it was not. */
+static void
+equal_requests_are_not_its_own(void **state)
+{
+    struct scene *s = opens(state, SETTING("exact_cache: on, semantic_cache: on", ""));
+    struct semantic_index_stats stats;
+
+    says(s, (struct said){.text = reset});
+    assert_true(is_hit(says(s, (struct said){.text = reset})));
+    assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_UNEARNED), 0);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_MISSES), 2);
+    assert_true(finds(s, (struct said){.text = forgot}));
+    semantic_index_stats(s->gateway.turns, &stats);
+    assert_int_equal(stats.entries, 2);
+    scene_rest(s);
+    assert_slice_is(scene_row(s, 1)->savings[0].lever, "exact_cache");
+    scene_passed(s);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_teardown(only_the_last_turn_may_differ, scene_teardown),
+    cmocka_unit_test_teardown(what_is_gone_is_forgotten, scene_teardown),
+    cmocka_unit_test_teardown(equal_requests_are_not_its_own, scene_teardown),
+    cmocka_unit_test_teardown(nothing_is_served_before_it_is_earned, scene_teardown),
+    cmocka_unit_test_teardown(in_the_shadow_it_learns_and_never_serves, scene_teardown),
+    cmocka_unit_test_teardown(what_gets_worse_is_suspended, scene_teardown),
+    cmocka_unit_test_teardown(what_differs_literally_never_serves, scene_teardown),
+};
+
+int
+main(void)
+{
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
