@@ -231,6 +231,7 @@ ask_plainly(struct exchange *exchange)
                      exchange->plan->target->name, exchange->cursor.flight->status);
 
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
+    count(&exchange->worker->counters, COUNT_PROMPTS_REFUSED, 1);
     exchange->plan->cache = (struct plan_cache){.on = true, .refused = true};
     attempt_again(exchange, why);
 }

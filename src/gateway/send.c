@@ -96,6 +96,8 @@ make_change(struct exchange *exchange)
         change.prompt = &exchange->prompt;
         change.marks = cache->marks;
         change.cache_key = cache_key(exchange);
+        count(&exchange->worker->counters, COUNT_PROMPTS_MARKED, cache->marks != 0);
+        count(&exchange->worker->counters, COUNT_PROMPTS_KEYED, change.cache_key.len > 0);
     }
     return change;
 }

@@ -21,11 +21,12 @@ static const char tight[] =
     "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ], connections: 3,\n"
     "            timeouts: { first_byte: 1500ms, idle: 400ms } }\n"
     "routes:\n"
-    "  assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { alternatives: { on: 40% } }, holdout: "
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { alternatives: { on: 40% }, prompt_cache: "
+    "on }, holdout: "
     "20%,\n"
     "               attempts: 4, validate: { regex: \"w1 \" } }\n"
     "  vectors:   { reference: alpha/embedder }\n"
-    "  writer:    { reference: claude/opus, validate: { command: \"judge\" } }\n" PRICES;
+    "  writer:    { reference: claude/opus, levers: { prompt_cache: on }, validate: { command: \"judge\" } }\n" PRICES;
 
 /* The dearer one is the reference, the lever is in the shadow, one tenant may not go everywhere. */
 static const char narrow[] =
@@ -38,7 +39,7 @@ static const char narrow[] =
     "  assistant: { reference: beta/big, candidates: [ alpha/big ], levers: { alternatives: shadow }, attempts: 2,\n"
     "               acceptable: { first_token: 500ms } }\n"
     "  vectors:   { reference: alpha/embedder, attempts: 1 }\n"
-    "  writer:    { reference: claude/opus, baseline: claude/opus }\n" PRICES;
+    "  writer:    { reference: claude/opus, baseline: claude/opus, levers: { prompt_cache: shadow } }\n" PRICES;
 
 /* One backend less, everything twice as dear. */
 static const char dearer[] =

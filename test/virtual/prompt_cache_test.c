@@ -564,6 +564,45 @@ a_providers_own_doing_is_told_and_not_claimed(void **state)
     scene_passed(s);
 }
 
+/* Plans are priced by what their targets keep: a conversation goes on where it began, though another list is the cheaper
+ * one, which new conversations go to. */
+static void
+a_conversation_stays_with_the_backend_that_keeps_it(void **state)
+{
+    static const char two[] = "backends:\n"
+                              "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+                              "  beta:  { url: \"http://beta.example\", models: [ big ] }\n"
+                              "routes:\n"
+                              "  assistant: { reference: alpha/big, candidates: [ beta/big ],\n"
+                              "               levers: { prompt_cache: on, alternatives: on } }\n"
+                              "prices:\n"
+                              "  override:\n"
+                              "    alpha/big: { input: $2/M, output: $8/M, cache_read: $0.20/M }\n"
+                              "    beta/big:  { input: $1.20/M, output: $8/M, cache_read: $1/M }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 22, .config = two});
+    struct talk talk = {.model = "assistant", .who = 1, .turns = 9};
+
+    scene_provider(s, "alpha")->input = scene_provider(s, "beta")->input = 4000;
+    scene_provider(s, "alpha")->cached = scene_provider(s, "beta")->cached = 3000;
+    scene_provider(s, "beta")->status = 503;
+    asks(s, talk);
+    scene_provider(s, "beta")->status = 0;
+    assert_row_is(s, 0, backend, "alpha");
+    for (size_t i = 1; i < 4; i++) {
+        talk.turns++;
+        asks(s, talk);
+        assert_row_is(s, i, backend, "alpha");
+        assert_int_equal(scene_row(s, i)->attempts, 1);
+    }
+    asks(s, (struct talk){.model = "assistant", .who = 2, .turns = 9});
+    assert_row_is(s, 4, backend, "beta");
+    history_run_for(s->history, 6 * MINUTE); /* nothing is kept any more */
+    talk.turns++;
+    asks(s, talk);
+    assert_row_is(s, 5, backend, "beta");
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -586,6 +625,7 @@ main(void)
         cmocka_unit_test_teardown(keys_outlive_the_process_and_are_ours_alone, scene_teardown),
         cmocka_unit_test_teardown(who_refuses_marks_or_keys_is_asked_without, scene_teardown),
         cmocka_unit_test_teardown(a_providers_own_doing_is_told_and_not_claimed, scene_teardown),
+        cmocka_unit_test_teardown(a_conversation_stays_with_the_backend_that_keeps_it, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
