@@ -19,8 +19,9 @@ enum { REQUESTS = 3000, REQUESTS_PER_S = 150, IN_FLIGHT_MOST = 200, BAR = 30 };
 
 static const usec STEP_US = 100 * USEC_PER_MS;
 
-/* Of a million: how many customers leave a stream, and how many say whether an answer was useful. */
-enum { LEAVE_PPM = 10000, FEEDBACK_PPM = 700000 };
+/* Of a million: how many customers leave a stream, how many say whether an answer was useful, and how often a whole crowd
+ * comes instead of one. */
+enum { LEAVE_PPM = 10000, FEEDBACK_PPM = 700000, CROWD_PPM = 15000, CROWD_MOST = 12 };
 
 static const char demo_key[] = "eq-demo-key";
 
@@ -72,17 +73,24 @@ write_config(const struct demo *demo, struct buffer *out)
                   "  assistant:\n"
                   "    reference: hosted/twin-large\n"
                   "    candidates: [ partner/twin-large, partner/twin-small ]\n"
-                  "    levers: { alternatives: { on: 50%% } }\n"
+                  "    levers: { exact_cache: on, coalesce: on, prompt_cache: on, alternatives: { on: 50%% } }\n"
                   "    attempts: 3\n"
                   "    owner: product\n"
-                  "  writer: { reference: claude/twin-large, owner: content }\n"
-                  "  search: { reference: hosted/twin-embed, owner: search }\n"
+                  "  catalogue:\n"
+                  "    reference: claude/twin-large\n"
+                  "    repeatable: yes\n"
+                  "    levers: { exact_cache: on, coalesce: on, prompt_cache: on }\n"
+                  "    owner: sales\n"
+                  "  search:\n"
+                  "    reference: hosted/twin-embed\n"
+                  "    levers: { exact_cache: on, coalesce: on }\n"
+                  "    owner: search\n"
                   "keys:\n"
                   "  demo: { sha256: %s, tenant: demo }\n"
                   "prices:\n"
                   "  override:\n"
                   "    hosted/twin-large:  { input: $2.50/M, output: $10/M, cache_read: $0.25/M }\n"
-                  "    claude/twin-large:  { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
+                  "    claude/twin-large:  { input: $3/M, output: $15/M, cache_read: $0.30/M, cache_write: $3.75/M }\n"
                   "    partner/twin-large: { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
                   "    partner/twin-small: { input: $0.10/M, output: $0.40/M }\n"
                   "    hosted/twin-embed:  { input: $0.02/M }\n",
@@ -130,15 +138,18 @@ crowd_started(void *context, struct world *world)
                                       .idle_timeout_us = 60 * USEC_PER_S,
                                       .connections_most = IN_FLIGHT_MOST};
     demo->customers = customers_start(
-        world, &(struct customers_options){.endpoint = &demo->gateway,
-                                           .key = demo_key,
-                                           .models = {.chat = "assistant", .messages = "writer", .embedding = "search"},
-                                           .seed = demo->seed,
-                                           .requests = demo->requests,
-                                           .requests_per_s = REQUESTS_PER_S,
-                                           .in_flight_most = IN_FLIGHT_MOST / 2,
-                                           .leave_ppm = LEAVE_PPM,
-                                           .feedback_ppm = FEEDBACK_PPM});
+        world,
+        &(struct customers_options){.endpoint = &demo->gateway,
+                                    .key = demo_key,
+                                    .models = {.chat = "assistant", .messages = "catalogue", .embedding = "search"},
+                                    .seed = demo->seed,
+                                    .requests = demo->requests,
+                                    .requests_per_s = REQUESTS_PER_S,
+                                    .in_flight_most = IN_FLIGHT_MOST / 2,
+                                    .crowd_ppm = CROWD_PPM,
+                                    .crowd_most = CROWD_MOST,
+                                    .leave_ppm = LEAVE_PPM,
+                                    .feedback_ppm = FEEDBACK_PPM});
 }
 
 static void

@@ -8,6 +8,15 @@ too_slow(usec expected_us, usec limit_us)
     return expected_us > 0 && limit_us != USEC_NEVER && expected_us > limit_us;
 }
 
+/* How much is bought for it: an answer that is there already, a part of a call that is made anyway, a call. */
+static unsigned
+buys(const struct plan *plan)
+{
+    if (plan->target == NULL)
+        return 0;
+    return plan->source == SOURCE_SHARED ? 1 : 2;
+}
+
 /* What holds for every plan, the reference too. */
 static enum verdict
 plan_fits(const struct plan *plan, const struct request *request)
@@ -39,7 +48,7 @@ plan_acceptable(const struct plan *plan, const struct request *request, bool byp
         return plan->withheld;
     if (plan->quality_ppm < route->quality_ppm)
         return VERDICT_QUALITY;
-    if (!usd_known(plan->cost) && !reference_failed)
+    if (!usd_known(plan->cost) && !reference_failed && buys(plan) == 2)
         return VERDICT_UNPRICED; /* better than no answer, but no bargain */
     if (too_slow(plan->first_token_us, route->first_token_us))
         return VERDICT_FIRST_TOKEN;
@@ -58,12 +67,14 @@ plan_verdict(const struct plan *plan, const struct request *request, bool bypass
 }
 
 /* A price that is not known never wins over one that is. Nor does a reference of unknown price lose: nobody can say that
- * another is cheaper, unless it makes no call. */
+ * another is cheaper, unless it makes no call. Who makes none spends less than any who does, whatever its part is. */
 static bool
 plan_cheaper(const struct plan *plan, const struct plan *than)
 {
-    if (plan->target == NULL || than->target == NULL)
-        return than->target != NULL;
+    if (buys(plan) != buys(than))
+        return buys(plan) < buys(than);
+    if (buys(plan) == 0)
+        return false;
     if (!usd_known(than->cost))
         return usd_known(plan->cost) && than->lever != LEVER_COUNT;
     if (!usd_known(plan->cost))

@@ -313,7 +313,9 @@ open_answer(struct exchange *exchange)
     if (exchange->plan != NULL)
         exchange->why = NULL; /* what failed before is among the attempts */
     exchange->status = flight->status;
+    /* The clock stands still within a turn of the loop, and 0 says that none came. */
     exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
+    exchange->first_byte_us += exchange->first_byte_us == 0;
     share_first_byte(exchange);
     if (exchange->client != NULL)
         answer_open(exchange);

@@ -179,12 +179,12 @@ settle_journal_attempt(struct exchange *exchange)
     gateway_append(worker);
 }
 
-/* Whom the row names: who was called last, if anybody was. A plan may have been chosen after it, and then had no
- * credential to be called with. */
+/* Whom the row names: whose answer it has, else who was called last, if anybody was. A plan may have been chosen after it,
+ * and then had no credential to be called with. */
 static const struct plan *
 named_plan(const struct exchange *exchange)
 {
-    return exchange->called != NULL ? exchange->called : exchange->plan;
+    return exchange->called != NULL && exchange->stands_for == NULL ? exchange->called : exchange->plan;
 }
 
 /* The marks that we put in wrote to the provider's cache and had it read. */
@@ -314,13 +314,20 @@ put_shadows(const struct exchange *exchange, struct row *row, const struct plan 
         put_line(row, lever_name(LEVER_PROMPT_CACHE), true, served, unmarked); /* as expected: nothing was tried */
 }
 
+/* It made the call that answered it; calls that failed before it do not count. */
+static bool
+called_itself(const struct exchange *exchange)
+{
+    return exchange->try_count > 0 && !exchange->follows;
+}
+
 /* What the answer cost, or would have if nobody had shared the call. */
 static usd
 cost_alone(const struct exchange *exchange, const struct plan *plan)
 {
     if (plan->target == NULL)
         return 0;
-    return exchange->try_count > 0 ? exchange->tries[exchange->try_count - 1].cost : price_on(exchange, plan->target);
+    return called_itself(exchange) ? exchange->tries[exchange->try_count - 1].cost : price_on(exchange, plan->target);
 }
 
 static bool
@@ -348,7 +355,7 @@ put_savings(const struct exchange *exchange, struct row *row)
     }
     reference = counterfactual(exchange, &exchange->request.route->reference);
     served = cost_alone(exchange, plan);
-    if (usd_add(served, exchange->try_count > 0 && plan->target != NULL ? saved_by_marks(exchange) : 0, &unmarked) !=
+    if (usd_add(served, called_itself(exchange) && plan->target != NULL ? saved_by_marks(exchange) : 0, &unmarked) !=
         OK)
         unmarked = served;
     chosen_by = exchange->follows ? exchange->share->bill.lever : plan->lever;
@@ -454,13 +461,13 @@ put_server(const struct exchange *exchange, struct row *row)
     row->source = slice_of(source_name(plan->source));
     if (flight != NULL)
         row->answer_bytes = flight_answer_bytes(flight);
+    row->modelled = plan_modelled(plan, exchange->request.route);
     if (plan->target == NULL) { /* nothing was bought from anybody */
         row->model_served = slice_of(plan->made_by);
         return;
     }
     row->backend = slice_of(plan->target->backend->name);
     row->provider = slice_of(plan->target->backend->provider);
-    row->modelled = plan->target->backend->modelled;
     row->model_served = slice_of(plan->target->upstream);
     if (flight != NULL && exchange->identity.api == API_PASSTHROUGH)
         row->model_served = slice_of(flight->meter.model);

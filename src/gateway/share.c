@@ -344,6 +344,7 @@ make_out(struct exchange *exchange, struct share_bill *bill)
         .unpriced = exchange->unpriced,
         .target = target_number(exchange),
         .lever = exchange->plan != NULL ? exchange->plan->lever : LEVER_COUNT,
+        .cache = exchange->plan != NULL ? exchange->plan->cache : (struct plan_cache){0},
         .refused = !exchange->share->answered,
         .ending = exchange->ending,
         .kind = exchange->refused_as,
@@ -451,6 +452,7 @@ name_target(struct exchange *exchange, const struct share_bill *bill)
 
     exchange->plan->target = bill->target == 0 ? &route->reference : &route->candidates[bill->target - 1];
     exchange->plan->facts = facts_of(exchange->request.targets, exchange->plan->target);
+    exchange->plan->cache = bill->cache;
 }
 
 void

@@ -22,12 +22,13 @@ struct share_bill {
     usd cost; /* of the attempt that answered; what failed before it is the leader's */
     struct usage usage;
     struct cost kinds;
-    const char *unpriced;  /* why the cost is unknown; NULL: it is not */
-    unsigned parts, taken; /* into how many it is split; how many have taken theirs */
-    uint64_t payer;        /* the one who pays, where nobody was left; 0: those who were there */
-    size_t target;         /* that served, as share_target counts */
-    enum lever_id lever;   /* that chose it */
-    bool refused;          /* no answer came; then all are told so: */
+    const char *unpriced;    /* why the cost is unknown; NULL: it is not */
+    unsigned parts, taken;   /* into how many it is split; how many have taken theirs */
+    uint64_t payer;          /* the one who pays, where nobody was left; 0: those who were there */
+    size_t target;           /* that served, as share_target counts */
+    enum lever_id lever;     /* that chose it */
+    struct plan_cache cache; /* what was done there for its prompt cache */
+    bool refused;            /* no answer came; then all are told so: */
     enum ending ending;
     enum error_kind kind;
     char why[512];

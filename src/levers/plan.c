@@ -39,6 +39,17 @@ plan_model(const struct plan *plan)
     return plan->target != NULL ? plan->target->name : plan->made_by;
 }
 
+bool
+plan_modelled(const struct plan *plan, const struct route_config *route)
+{
+    if (plan->target != NULL)
+        return plan->target->backend->modelled;
+    for (size_t i = 0; i < route->candidate_count; i++)
+        if (strcmp(route->candidates[i].name, plan->made_by) == 0)
+            return route->candidates[i].backend->modelled;
+    return route->reference.backend->modelled;
+}
+
 struct plan *
 plans_reference(struct plans *plans)
 {

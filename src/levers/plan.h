@@ -83,6 +83,9 @@ struct plans {
 /* "backend/model" of whose answer it gives. */
 const char *plan_model(const struct plan *plan);
 
+/* Whether a modelled backend makes it, or made it then. */
+bool plan_modelled(const struct plan *plan, const struct route_config *route);
+
 /* A further plan, zeroed; NULL when there are too many: the lever then makes none. */
 struct plan *plans_add(struct plans *plans);
 

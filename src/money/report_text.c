@@ -89,7 +89,7 @@ duration(double us, char *out)
     if (us < 0)
         return "-";
     if (us < 1e3)
-        snprintf(out, TEXT_MOST, "%.0f us", us);
+        snprintf(out, TEXT_MOST, "<1 ms"); /* the clock is read once in a turn of the loop */
     else if (us < 1e6)
         snprintf(out, TEXT_MOST, us < 1e4 ? "%.1f ms" : "%.0f ms", us / 1e3);
     else
@@ -237,6 +237,8 @@ delta_p95(const struct report_lever *lever, char *out)
         return "none";
     if (with < 0 || without < 0)
         return "unknown";
+    if (fabs(with - without) < 1e3)
+        return duration(0, out);
     snprintf(out, TEXT_MOST, "%s%s", with < without ? "-" : "+", duration(fabs(with - without), text));
     return out;
 }
@@ -259,6 +261,25 @@ delta_quality(const struct report_lever *lever, char *out)
     return out;
 }
 
+/* What the lines add up to, held against what the rows say: cost that has no baseline has no lines either. */
+static void
+write_levers_sum(const struct page *page, const struct report *report)
+{
+    const struct sums *all = &report->all;
+    wide_int sum = 0, difference = all->baseline - (all->cost - all->cost_without_baseline);
+    char a[AMOUNT_TEXT_SIZE], b[AMOUNT_TEXT_SIZE];
+
+    for (size_t i = 0; i < report->lever_count; i++)
+        sum += report->levers[i].shadow ? 0 : report->levers[i].sums.saved;
+    amount_format(sum, a);
+    amount_format(difference, b);
+    if (sum == difference)
+        buffer_printf(page->out, "  %-16s %-7s %14s             = baseline - cost\n", "in all", "on", money(sum, a));
+    else
+        buffer_printf(page->out, "  in all           on      $%s, BUT baseline - cost is $%s: please report this\n", a,
+                      b);
+}
+
 static void
 write_levers(const struct page *page, const struct report *report)
 {
@@ -277,6 +298,7 @@ write_levers(const struct page *page, const struct report *report)
                       share(lever->sums.rows, report->all.rows, b), delta_p95(lever, c), delta_quality(lever, d),
                       report->options.risk(lever->lever));
     }
+    write_levers_sum(page, report);
     buffer_add_text(
         page->out,
         "  on: booked. shadow: would have saved; no client got its answer. p95 and useful: against the same\n"

@@ -18,7 +18,8 @@ struct customers {
     struct timer arrival;
     struct list visits; /* under way */
     unsigned in_flight;
-    bool late; /* an arrival waits for somebody to end */
+    bool late;      /* an arrival waits for somebody to end */
+    uint64_t asked; /* questions, be they asked by one or by a crowd */
     _Atomic uint64_t sent, ended, failed, left, checked, useful, told, telling;
 };
 
@@ -233,7 +234,7 @@ on_failed(struct call *call, enum call_failure failure, const char *text)
 static const struct call_events visit_events = {.head = on_head, .body = on_body, .end = on_end, .failed = on_failed};
 
 static void
-send_next(struct customers *customers)
+send_one(struct customers *customers, uint64_t question)
 {
     struct visit *visit = must_calloc(1, sizeof(*visit));
 
@@ -241,12 +242,32 @@ send_next(struct customers *customers)
     arena_init(&visit->arena);
     list_append(&customers->visits, &visit->link);
     snprintf(visit->session, sizeof(visit->session), "visit-%llu", (unsigned long long)atomic_load(&customers->sent));
-    workload_make(&visit->request, customers->options.seed, atomic_load(&customers->sent), &customers->options.models,
-                  &visit->arena);
+    workload_make(&visit->request, customers->options.seed, question, &customers->options.models, &visit->arena);
     visit->leaves = visit->request.stream && drawn(customers, customers->options.leave_ppm);
     add_one(&customers->sent);
     customers->in_flight++;
     open_call(visit, api_path(visit->request.api), visit->request.body, &visit_events);
+}
+
+/* Something that came up a moment ago is asked by many at once. */
+static uint64_t
+crowd_size(struct customers *customers)
+{
+    const struct customers_options *options = &customers->options;
+    uint64_t left = options->requests - atomic_load(&customers->sent), size = 1;
+
+    if (options->crowd_ppm > 0 && drawn(customers, options->crowd_ppm))
+        size = 2 + rng_below(&customers->rng, options->crowd_most - 1);
+    return size < left ? size : left;
+}
+
+static void
+send_next(struct customers *customers)
+{
+    uint64_t question = customers->asked++;
+
+    for (uint64_t size = crowd_size(customers); size > 0; size--)
+        send_one(customers, question);
 }
 
 /* The next one comes after a time drawn from the exponential distribution: arrivals as of many independent people. */
@@ -274,6 +295,7 @@ customers_start(struct world *world, const struct customers_options *options)
     struct customers *customers = must_calloc(1, sizeof(*customers));
 
     ENSURE(options->requests_per_s > 0.0 && options->in_flight_most > 0);
+    ENSURE(options->crowd_ppm == 0 || options->crowd_most > 1);
     customers->world = world;
     customers->options = *options;
     customers->arrival.fire = on_arrival;

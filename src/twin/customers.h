@@ -18,6 +18,8 @@ struct customers_options {
     uint64_t requests;       /* how many in all */
     double requests_per_s;   /* arrivals at random, on average */
     unsigned in_flight_most; /* arrivals beyond it wait */
+    unsigned crowd_ppm;      /* share of arrivals that are a crowd, all asking the same at once */
+    unsigned crowd_most;     /* how many such a crowd may be; from 2 on, each size as likely */
     unsigned leave_ppm;      /* share of streams that are left after their first bytes */
     unsigned feedback_ppm;   /* share of checked answers for which feedback is sent */
 };

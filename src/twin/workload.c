@@ -6,9 +6,10 @@
 #include "base/rng.h"
 #include "dialect/sse.h"
 #include "twin/ask.h"
+#include "twin/reply.h"
 #include "twin/tasks.h"
 
-enum { FRAME_MOST = 1 << 20, OUTPUT_TOKENS_MOST = 600 };
+enum { FRAME_MOST = 1 << 20, OUTPUT_TOKENS_MOST = 600, OTHER_WORDS_PERCENT = 25 };
 
 /* One application of the company. */
 struct feature {
@@ -20,24 +21,31 @@ struct feature {
     unsigned families; /* bits of enum task_family */
     unsigned easiest, hardest;
     unsigned pool; /* different questions */
+    bool chatty;   /* asked by people, in words of their own */
+    const char *temperature;
+    unsigned handbook; /* tokens of house rules, the same for all, after the system prompt */
     const char *system;
 };
 
 static const struct feature features[] = {
     {"assistant", 30, API_CHAT, true, true, 1U << TASK_ARITHMETIC | 1U << TASK_UNITS | 1U << TASK_DATES, 1, 5, 2000,
-     "You are the assistant on our intranet. Answer briefly and exactly."},
-    {"support", 25, API_CHAT, false, true, 1U << TASK_CLASSIFY, 1, 4, 400,
+     true, "0", 0, "You are the assistant on our intranet. Answer briefly and exactly."},
+    {"support", 25, API_CHAT, false, true, 1U << TASK_CLASSIFY, 1, 4, 400, true, "0", 0,
      "You sort messages of customers for the support team. You answer with one label."},
-    {"orders", 15, API_CHAT, false, true, 1U << TASK_EXTRACT, 1, 5, 5000,
+    {"orders", 15, API_CHAT, false, true, 1U << TASK_EXTRACT, 1, 5, 5000, false, "0", 0,
      "You read messages about orders and hand over what they say as JSON."},
-    {"catalogue", 15, API_MESSAGES, false, true, 1U << TASK_LOOKUP, 1, 5, 600,
+    {"catalogue", 15, API_MESSAGES, false, true, 1U << TASK_LOOKUP, 1, 5, 600, false, NULL, 1400,
      "You answer questions about our price list and nothing else."},
-    {"writer", 5, API_CHAT, true, false, 0, 1, 1, 300, "You write short texts for our newsletter."},
-    {"search", 10, API_EMBEDDINGS, false, false, 0, 1, 1, 3000, ""},
+    {"writer", 5, API_CHAT, true, false, 0, 1, 1, 300, false, "0.8", 0, "You write short texts for our newsletter."},
+    {"search", 10, API_EMBEDDINGS, false, false, 0, 1, 1, 3000, false, NULL, 0, ""},
 };
 
 static const char *const topics[] = {"our new warehouse", "the summer fair", "saving energy", "the repair service",
                                      "bees on the roof",  "the night train", "good coffee",   "a museum visit"};
+
+/* How people say the same thing again. */
+static const char *const wordings[] = {"Hello! %s", "Could you help me? %s", "%s Thank you.", "A quick question. %s",
+                                       "Hi there, one more for you: %s"};
 
 static const struct feature *
 pick_feature(struct rng *rng, const struct workload_models *models)
@@ -89,6 +97,24 @@ make_topic(const struct feature *feature, uint64_t question, struct arena *arena
     return arena_printf(arena, "Write %u words about %s.", 60 + (unsigned)(question % 8) * 20, topic);
 }
 
+static const char *
+reword(struct rng *rng, const char *question, struct arena *arena)
+{
+    const char *wording = wordings[rng_below(rng, sizeof wordings / sizeof wordings[0])];
+    struct slice before = slice_first(slice_of(wording), slice_find_byte(slice_of(wording), '%'));
+
+    return arena_printf(arena, "%.*s%s%s", SLICE_ARGS(before), question, wording + before.len + strlen("%s"));
+}
+
+static const char *
+system_prompt(const struct feature *feature, struct arena *arena)
+{
+    if (feature->handbook == 0)
+        return feature->system;
+    return arena_printf(arena, "%s\n\nThe rules of the house:\n%.*s", feature->system,
+                        SLICE_ARGS(prose_write(feature->pool, feature->handbook, arena)));
+}
+
 static void
 add_member(struct buffer *body, const char *key, const char *text)
 {
@@ -99,8 +125,10 @@ add_member(struct buffer *body, const char *key, const char *text)
 
 static void
 write_body(const struct workload_request *request, const struct feature *feature, const char *model,
-           const char *question, struct buffer *body)
+           const char *question, struct arena *arena, struct buffer *body)
 {
+    const char *system = system_prompt(feature, arena);
+
     buffer_add_byte(body, '{');
     add_member(body, "model", model);
     buffer_add_byte(body, ',');
@@ -111,15 +139,20 @@ write_body(const struct workload_request *request, const struct feature *feature
     }
     if (request->api == API_MESSAGES) {
         buffer_printf(body, "\"max_tokens\":%d,", OUTPUT_TOKENS_MOST);
-        add_member(body, "system", feature->system);
+        add_member(body, "system", system);
         buffer_add_text(body, ",\"messages\":[{\"role\":\"user\",");
     } else {
         buffer_add_text(body, "\"messages\":[{\"role\":\"system\",");
-        add_member(body, "content", feature->system);
+        add_member(body, "content", system);
         buffer_add_text(body, "},{\"role\":\"user\",");
     }
     add_member(body, "content", question);
-    buffer_printf(body, "}],%s\"temperature\":0}", request->stream ? "\"stream\":true," : "");
+    buffer_add_text(body, "}]");
+    if (request->stream)
+        buffer_add_text(body, ",\"stream\":true");
+    if (feature->temperature != NULL)
+        buffer_printf(body, ",\"temperature\":%s", feature->temperature);
+    buffer_add_byte(body, '}');
 }
 
 void
@@ -137,6 +170,8 @@ workload_make(struct workload_request *request, uint64_t seed, uint64_t number, 
     which = rng_mix(seed ^ (uint64_t)(feature - features) << 32 ^ pick_popular(&rng, feature->pool));
     *request = (struct workload_request){.api = feature->api, .feature = feature->name, .stream = feature->stream};
     question = feature->task ? make_task(feature, which, arena) : make_topic(feature, which, arena);
+    if (feature->chatty && rng_below(&rng, 100) < OTHER_WORDS_PERCENT)
+        question = reword(&rng, question, arena);
     request->prompt = feature->task ? question : NULL;
     if (request->api == API_MESSAGES && models->messages == NULL)
         request->api = API_CHAT;
@@ -145,7 +180,7 @@ workload_make(struct workload_request *request, uint64_t seed, uint64_t number, 
     else if (request->api == API_EMBEDDINGS)
         model = models->embedding;
     buffer_init(&body);
-    write_body(request, feature, model, question, &body);
+    write_body(request, feature, model, question, arena, &body);
     request->body = arena_copy(arena, buffer_content(&body));
     buffer_free(&body);
 }

@@ -1,6 +1,7 @@
 /* What a company's applications might ask in a day: a stream of requests of several features, made from a seed, most of
  * them with answers that can be checked (tasks.h). Popular questions come again, as in life: of each feature's pool the
- * k-th question about as often as 1/k. */
+ * k-th question about as often as 1/k, and people say it in words of their own. Most ask for the one right answer
+ * (temperature 0), one for ever new ones; one sends its whole handbook along with every question. */
 #ifndef TWIN_WORKLOAD_H
 #define TWIN_WORKLOAD_H
 

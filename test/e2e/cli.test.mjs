@@ -1,7 +1,8 @@
 // The command line over a ledger with something in it: exit statuses, and --json that parses.
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import { until } from "./harness.mjs";
-import { ask } from "./speak.mjs";
+import { ask, pico } from "./speak.mjs";
 import { equipoise, openStage, test, after } from "./stage.mjs";
 
 const stage = await openStage();
@@ -59,6 +60,27 @@ test("prices: list, quote, lint", async () => {
   const quote = await equipoise(["prices", "quote", "--provider", "openai", "-"], { input: JSON.stringify(body) });
   assert.equal(quote.code, 0, quote.stderr);
   assert.match(JSON.parse(quote.stdout).total_usd, /^0\.\d+$/);
+});
+
+test("demo: what the levers saved adds up to baseline less cost, to the pico-dollar", async () => {
+  const { code, stdout, stderr } = await equipoise(["demo", "--once", "--requests", "600"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /in all +on +\$[\d.]+ += baseline - cost/);
+  const data = stderr.match(/ledger in (\S+)\./)[1];
+  try {
+    const told = await equipoise(["report", "--json", "--data", data]);
+    const { all, levers, modelled } = JSON.parse(told.stdout);
+    assert.equal(all.rows, 600);
+    assert.equal(modelled.rows, 600);
+    const on = levers.filter((lever) => lever.mode === "on");
+    for (const name of ["exact_cache", "coalesce", "prompt_cache", "alternatives"])
+      assert.ok(pico(on.find(({ lever }) => lever === name)?.touched.saved_usd ?? "0") > 0n, name);
+    const saved = on.reduce((sum, { touched }) => sum + pico(touched.saved_usd), 0n);
+    assert.equal(saved, pico(all.baseline_usd) - pico(all.cost_usd));
+    assert.equal(saved, pico(all.saved_usd));
+  } finally {
+    await rm(data, { recursive: true });
+  }
 });
 
 test("usage errors are status 2 and say what to do; help is status 0", async () => {

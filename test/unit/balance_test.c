@@ -119,6 +119,25 @@ unknown_prices(void **state)
     expect(&s, SECOND, VERDICT_FAILED, VERDICT_FAILED, VERDICT_CHOSEN);
 }
 
+/* Its part may be more than an own call would cost; but all together pay less when it makes none. */
+static void
+a_shared_call_beats_an_own_one(void **state)
+{
+    struct scale s;
+
+    (void)state;
+    set_up(&s);
+    s.plans.all[SECOND].source = SOURCE_SHARED;
+    expect(&s, SECOND, VERDICT_DEARER, VERDICT_DEARER, VERDICT_CHOSEN);
+    s.plans.all[REFERENCE].cost = s.plans.all[SECOND].cost = USD_UNKNOWN;
+    expect(&s, SECOND, VERDICT_UNPRICED, VERDICT_DEARER, VERDICT_CHOSEN);
+    s.plans.all[FIRST].target = NULL; /* the answer is there */
+    expect(&s, FIRST, VERDICT_UNPRICED, VERDICT_CHOSEN, VERDICT_UNPRICED);
+    s.plans.all[FIRST].tried = true;
+    s.plans.all[SECOND].mode = LEVER_SHADOW;
+    expect(&s, REFERENCE, VERDICT_CHOSEN, VERDICT_FAILED, VERDICT_SHADOW);
+}
+
 static void
 shadow_never_serves(void **state)
 {
@@ -252,6 +271,7 @@ main(void)
         cmocka_unit_test(ties_go_to_the_faster),
         cmocka_unit_test(the_reference_serves_when_nothing_is_acceptable),
         cmocka_unit_test(unknown_prices),
+        cmocka_unit_test(a_shared_call_beats_an_own_one),
         cmocka_unit_test(shadow_never_serves),
         cmocka_unit_test(times_within_the_limits),
         cmocka_unit_test(not_where_it_may_not_go),

@@ -17,6 +17,7 @@ static const char setting[] =
     "routes:\n"
     "  writer:    { reference: claude/twin-large, levers: { prompt_cache: on } }\n"
     "  shadowy:   { reference: claude/twin-large, levers: { prompt_cache: shadow } }\n"
+    "  crowded:   { reference: claude/twin-large, repeatable: yes, levers: { prompt_cache: on, coalesce: on } }\n"
     "  held:      { reference: claude/twin-large, levers: { prompt_cache: on }, holdout: 100% }\n"
     "  assistant: { reference: gpt/big, levers: { prompt_cache: on } }\n"
     "prices:\n"
@@ -603,6 +604,38 @@ a_conversation_stays_with_the_backend_that_keeps_it(void **state)
     scene_passed(s);
 }
 
+/* However cheap the marks make a call, none is cheaper. */
+static void
+equal_requests_share_a_marked_call(void **state)
+{
+    enum { FIRST = 4, CROWD = 5 };
+    struct double_scene d = begin(state, 14);
+    struct buffer body = body_of((struct talk){.model = "crowded", .len = LONG, .who = 99, .turns = 1});
+    int64_t attempts = 0;
+    usd cost = 0;
+
+    for (unsigned who = 0; who < FIRST; who++)
+        asks(d.scene, (struct talk){.model = "crowded", .len = LONG, .who = who, .turns = 1});
+    for (unsigned i = 0; i < CROWD; i++)
+        scene_asks(d.scene, (struct ask){.api = API_MESSAGES, .body = body.data});
+    scene_rest(d.scene);
+    assert_int_equal(d.scene->row_count, FIRST + CROWD);
+    for (size_t i = FIRST; i < FIRST + CROWD; i++) {
+        const struct row *row = scene_row(d.scene, i);
+
+        assert_slice_is(row->source, row->attempts == 1 ? "reference" : "shared");
+        assert_int_equal(row->transforms, MARKED);
+        assert_int_equal(row->baseline, scene_row(d.scene, FIRST)->baseline);
+        assert_true(row_booked(row) == row->baseline - row->cost);
+        attempts += row->attempts;
+        cost += row->cost;
+    }
+    assert_int_equal(attempts, 1);
+    assert_true(cost > 0 && cost < scene_row(d.scene, FIRST)->baseline / 2);
+    buffer_free(&body);
+    end(&d, state);
+}
+
 int
 main(void)
 {
@@ -626,6 +659,7 @@ main(void)
         cmocka_unit_test_teardown(who_refuses_marks_or_keys_is_asked_without, scene_teardown),
         cmocka_unit_test_teardown(a_providers_own_doing_is_told_and_not_claimed, scene_teardown),
         cmocka_unit_test_teardown(a_conversation_stays_with_the_backend_that_keeps_it, scene_teardown),
+        cmocka_unit_test_teardown(equal_requests_share_a_marked_call, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
