@@ -10,6 +10,7 @@ import { pico } from "./speak.mjs";
 import { after, equipoise, Gateway, KEY, sha256, test } from "./stage.mjs";
 
 const KILLS = Number(process.env.CACHE_KILLS ?? 10);
+const QUESTIONS = 80; // of clients under load
 const BATCH = "sk-e2e-of-the-batch-jobs-0123456789";
 const RIVAL = "sk-e2e-of-another-tenant-0123456789";
 const USAGE = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
@@ -190,7 +191,7 @@ class Load {
     while (!this.over) {
       const key = [KEY, RIVAL][below(2)];
       const least = key === RIVAL ? this.state.purged : 0;
-      const answer = await ask(this.gateway, `Question ${below(80)}?`, { key, stream: below(2) === 0 }).catch((error) => this.#failed(error));
+      const answer = await ask(this.gateway, `Question ${below(QUESTIONS)}?`, { key, stream: below(2) === 0 }).catch((error) => this.#failed(error));
       if (!answer) continue;
       this.asked++;
       this.hits += answer.hit;
@@ -205,7 +206,7 @@ class Load {
 
   async #purger() {
     while (!this.over) {
-      await sleep(below(150));
+      await sleep(below(600));
       const before = serial;
       const response = await fetch(`${this.gateway.admin}/cache`, { method: "POST", headers: { "content-type": "application/json" },
         body: JSON.stringify({ purge: "tenant", name: "globex" }) }).catch(() => null);
@@ -234,6 +235,10 @@ test(`${KILLS} times kill -9 while the file is written: it starts, serves, and n
     await gateway.program.end();
     await gateway.launch();
     const { file } = await told(gateway, "stats");
+    for (let i = 0; i < QUESTIONS; i++) {
+      const { hit, number } = await ask(gateway, `Question ${i}?`, { key: RIVAL });
+      assert.ok(!hit || number > state.purged, `answer ${number} is back, and those up to ${state.purged} were purged`);
+    }
     for (const name of ["loaded", "damaged"]) sums[name] += file[name];
     for (const name of ["asked", "hits"]) sums[name] += load[name];
   }
