@@ -113,7 +113,7 @@ async function main() {
   const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows"]);
   const config = usualConfig(twin.url);
   config.workers = 1;
-  config.routes.assistant.levers = { exact_cache: "on", coalesce: "on" };
+  config.routes.assistant.levers = { exact_cache: "on", semantic_cache: "on", coalesce: "on" };
   config.keys.other = { sha256: sha256(KEYS.other), tenant: "globex" };
   config.keys.same = { sha256: sha256(KEYS.same), tenant: config.keys.web.tenant };
   const gateway = await Gateway.start(config);

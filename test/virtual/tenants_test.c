@@ -10,14 +10,16 @@
 #define QUESTION "What is our secret?"
 #define ELSEWHAT "What is our answer?" /* as long */
 
+#define LEARNING "semantic_cache: on, prompt_cache: on"
+
 static const char setting[] =
     "backends:\n"
     "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
     "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
     "routes:\n"
-    "  assistant: { reference: alpha/big, levers: { exact_cache: on, coalesce: on, prompt_cache: on } }\n"
+    "  assistant: { reference: alpha/big, levers: { exact_cache: on, coalesce: on, " LEARNING " } }\n"
     "  vectors:   { reference: alpha/embedder, levers: { exact_cache: on, coalesce: on } }\n"
-    "  writer:    { reference: claude/opus, levers: { exact_cache: on, coalesce: on, prompt_cache: on } }\n"
+    "  writer:    { reference: claude/opus, levers: { exact_cache: on, coalesce: on, " LEARNING " } }\n"
     "prices:\n"
     "  override:\n"
     "    alpha/big:      { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
