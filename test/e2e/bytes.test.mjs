@@ -1,6 +1,6 @@
 // A request's body arrives upstream with every unchanged span byte for byte: provider prompt caches depend on it.
 import assert from "node:assert/strict";
-import { completion, Recorder } from "./recorder.mjs";
+import { completion, json, Recorder } from "./recorder.mjs";
 import { KEY, openStage, test, after } from "./stage.mjs";
 
 const upstream = await Recorder.start();
@@ -11,6 +11,8 @@ const stage = await openStage({
     config.routes.renamed = { reference: "scripted/a-model" };
     config.routes.same = { reference: "scripted/same" };
     config.routes.same_claude = { reference: "scripted_claude/same_claude" };
+    config.routes.marked = { reference: "scripted_claude/marked", levers: { prompt_cache: "on" } };
+    config.prices.override["scripted_claude/marked"] = { input: "$4/M", output: "$20/M", cache_read: "$0.40/M", cache_write: "$5/M" };
     return config;
   },
 });
@@ -83,6 +85,35 @@ test("a long history with tools, images and thinking passes byte for byte to an 
   assert.ok(body.length > 600_000);
   assert.equal(await sent("/v1/messages", body, { "anthropic-version": "2023-06-01" }), body);
   assert.match(upstream.last.head, /^anthropic-version: 2023-06-01$/im);
+});
+
+// As a provider that keeps what is marked would answer.
+const kept = (read, written) => json(JSON.stringify({
+  id: "msg_1", type: "message", role: "assistant", model: "m", stop_reason: "end_turn", stop_sequence: null, content: [{ type: "text", text: "yes" }],
+  usage: { input_tokens: 100, cache_read_input_tokens: read, cache_creation_input_tokens: written, output_tokens: 1 },
+}));
+
+test("where a provider is asked to keep a prompt, marks are put in and every other byte is as it came", async () => {
+  const mark = /,?"cache_control":\{"type":"ephemeral"\},?/g;
+  const tools = `[ {"name":"zeta","input_schema":{"type":"object","properties":{"b":{},"a":{}}}} , {"input_schema":{"type":"object"},"name":"alpha"} ]`;
+  const system = `[{"text":"${"Be exact \\u00e9 \\/ . ".repeat(1500)}","type":"text"}]`;
+  const turns = [];
+  let marked = 0;
+  for (let turn = 0; turn < 6; turn++) {
+    turns.push(`{"role":"user","content":[ {"type":"text","text":"Question ${turn}, é 😀 \\ud83d\\ude00 ${"and more ".repeat(50)}"} ]}`);
+    const body = `{ "tools":${tools},"max_tokens" : 1e2,"system":${system},"messages":[${turns.join(" ,\n")}],"model":"marked","top_k":1.0 }`;
+    upstream.answer = () => kept(turn > 2 ? 9000 : 0, turn === 2 ? 9000 : 0);
+    const response = await fetch(`${stage.gateway.url}/v1/messages`, { method: "POST", body,
+      headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", "anthropic-version": "2023-06-01" } });
+    assert.equal(response.status, 200, await response.text());
+    const arrived = upstream.last.body.toString("utf8");
+    const marks = arrived.match(mark)?.length ?? 0;
+    assert.ok(marks <= 4);
+    assert.equal(arrived.replace(mark, ""), body);
+    marked += marks > 0;
+    turns.push(`{"content":[{"type":"text","text":"Answer ${turn} ${"yes ".repeat(50)}"}],"role":"assistant"}`);
+  }
+  assert.ok(marked >= 3, `${marked} of 6 turns were marked`);
 });
 
 test("a body of several megabytes passes byte for byte", async () => {

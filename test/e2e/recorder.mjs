@@ -3,7 +3,7 @@
 import net from "node:net";
 import tls from "node:tls";
 
-const json = (body, status = "200 OK") =>
+export const json = (body, status = "200 OK") =>
   `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
 export const completion = (text = "yes") => json(JSON.stringify({
