@@ -78,6 +78,37 @@ test("events in chunks of their own", async () => {
   await isWhole(await hear());
 });
 
+// What came, byte for byte, once its usage is in the ledger.
+async function raw(stream_options) {
+  const response = await fetch(`${stage.gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "scripted", stream: true, stream_options, messages: [] }),
+  });
+  assert.equal(response.status, 200);
+  const bytes = Buffer.from(await response.arrayBuffer());
+  assert.equal(pico((await stage.gateway.row(response.headers.get("x-equipoise-id"))).cost_usd), 120_000_000n);
+  return bytes;
+}
+
+for (const [words, odd] of [
+  ["bad UTF-8 and what is no JSON", Buffer.concat([Buffer.from('data: {"choices":[{"delta":{"content":"'), Buffer.of(0xff, 0xfe, 0xc3),
+    Buffer.from('"}}]}\n\ndata: {not json\n\nno colon\n\n')])],
+  ["a line of ten megabytes", Buffer.from(frame(chunk("0123456789abcdef".repeat(10 * 65536))))],
+])
+  test(`${words}: the stream goes through byte for byte, and is metered`, async () => {
+    const bytes = Buffer.concat([odd, Buffer.from(whole)]);
+    upstream.answer = (request, count, socket) => void (socket.write(HEAD), socket.end(bytes));
+    assert.ok((await raw({ include_usage: true })).equals(bytes));
+  });
+
+test("a stream without [DONE] that came to its end is whole, and none is made up", async () => {
+  assert.ok(whole.endsWith(DONE));
+  const bytes = whole.slice(0, -DONE.length);
+  upstream.answer = () => HEAD + bytes;
+  assert.equal(String(await raw({ include_usage: true })), bytes);
+});
+
 test("an upstream's content-length does not truncate a stream that we change", async () => {
   upstream.answer = () => HEAD.replace("connection: close", `content-length: ${Buffer.byteLength(whole)}`) + whole;
   await isWhole(await hear());

@@ -35,6 +35,16 @@ export function checkNames(tree) {
     [...namesNoMachine(path, readFileSync(path, "utf8"))].map(({ line, what }) => `${relative(tree, path)}:${line}: ${what}`));
 }
 
+// test/README.md names tests as `FILE: NAME`, the file below test/: they must be there.
+export function checkNamedTests(tree) {
+  const page = join(tree, "test", "README.md");
+  if (!existsSync(page)) return [];
+  return [...readFileSync(page, "utf8").matchAll(/`([\w./]+\.(?:c|mjs)): ([^`]+)`/g)].flatMap(([, file, name]) => {
+    const path = join(tree, "test", file);
+    return existsSync(path) && readFileSync(path, "utf8").includes(name) ? [] : [`test/README.md: test/${file} has no '${name}'`];
+  });
+}
+
 // The -I, -isystem, -D and -std arguments with which the build compiles src/.
 function compileFlags(tree, build) {
   const commands = JSON.parse(readFileSync(join(build, "compile_commands.json"), "utf8"));
@@ -87,7 +97,7 @@ export function checkLayout(tree) {
 
 async function main(tree, build) {
   const layout = checkLayout(tree);
-  const problems = [...checkSources(tree), ...checkNames(tree), ...layout.problems];
+  const problems = [...checkSources(tree), ...checkNames(tree), ...checkNamedTests(tree), ...layout.problems];
   if (build) {
     problems.push(...(await checkHeadersAlone(tree, compileFlags(tree, build))));
     problems.push(...checkGlobals(join(build, "libequipoise_core.a")));

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { checkGlobals, checkHeadersAlone, checkLayout, checkNames, checkSources } from "./check.mjs";
+import { checkGlobals, checkHeadersAlone, checkLayout, checkNamedTests, checkNames, checkSources } from "./check.mjs";
 import { LIMITS } from "./rules.mjs";
 
 // A tree with these files, gone after the test.
@@ -126,6 +126,12 @@ test("no registry's host in a lockfile, no path of one machine", (t) => {
   assert.match(checkNames(tree(t, { "test/e2e/package-lock.json": host }))[0], /registry/);
   assert.match(checkNames(tree(t, { "doc/a.md": ["see", "/home", "/ann/x\n"].join("").replace("see", "see ") }))[0], /one machine/);
   assert.deepEqual(checkNames(tree(t, { "doc/a.md": "POST /v1/chat and ${ROOT}/work/x\n" })), []);
+});
+
+test("tests that the page on them names are there", (t) => {
+  const check = (name) => checkNamedTests(tree(t, { "test/README.md": `| 1 | \`unit/a_test.c: ${name}\` |\n`, "test/unit/a_test.c": "it_works(void)\n" }));
+  assert.deepEqual(check("it_works"), []);
+  assert.match(check("it_flies")[0], /a_test\.c has no 'it_flies'/);
 });
 
 test("a header compiles on its own", async (t) => {
