@@ -174,6 +174,16 @@ window_has(struct window *window, size_t len)
     return buffer_len(&window->bytes) >= len;
 }
 
+/* Only where window_has said that there is some. */
+static struct slice
+window_bytes(const struct window *window)
+{
+    struct slice bytes = buffer_content(&window->bytes);
+
+    ENSURE(bytes.data != NULL);
+    return bytes;
+}
+
 static void
 restore(struct cache_file *file, struct slice bytes, usec now_wall_us)
 {
@@ -213,11 +223,11 @@ take_record(struct cache_file *file, struct window *window, usec now_wall_us)
 
     if (!window_has(window, sizeof(head)))
         return false;
-    memcpy(&head, buffer_content(&window->bytes).data, sizeof(head));
+    memcpy(&head, window_bytes(window).data, sizeof(head));
     if (memcmp(head.magic, record_magic, sizeof(head.magic)) != 0 || head.zero != 0 || head.len == 0 ||
         head.len > RECORD_BYTES_MOST || !window_has(window, sizeof(head) + head.len))
         return false;
-    payload = slice_first(slice_from(buffer_content(&window->bytes), sizeof(head)), head.len);
+    payload = slice_first(slice_from(window_bytes(window), sizeof(head)), head.len);
     if (sum_of(file->seed, payload) != head.sum)
         return false;
     take_payload(file, payload, now_wall_us);
@@ -233,7 +243,7 @@ skip_damage(struct window *window)
 
     buffer_consume(&window->bytes, buffer_len(&window->bytes) > 0 ? 1 : 0);
     while (window_has(window, sizeof(record_magic))) {
-        struct slice bytes = buffer_content(&window->bytes);
+        struct slice bytes = window_bytes(window);
         size_t at = slice_find(bytes, magic);
 
         if (at < bytes.len) {
@@ -251,7 +261,7 @@ take_head(struct cache_file *file, struct window *window)
 {
     struct file_head head = head_of(file->seed);
 
-    if (!window_has(window, sizeof(head)) || memcmp(buffer_content(&window->bytes).data, &head, sizeof(head)) != 0)
+    if (!window_has(window, sizeof(head)) || memcmp(window_bytes(window).data, &head, sizeof(head)) != 0)
         return false;
     buffer_consume(&window->bytes, sizeof(head));
     return true;
