@@ -16,9 +16,7 @@
 static bool
 nothing_billed(const struct flight *flight)
 {
-    if (flight->status == 0)
-        return flight_did_nothing(flight);
-    return flight->status >= 400 && !flight->meter.usage_seen;
+    return flight->status == 0 ? flight_did_nothing(flight) : flight->status >= 400 && !flight->meter.usage_seen;
 }
 
 /* What the answer did not tell is estimated from its bytes: the input's where none was told, the output's where none

@@ -110,7 +110,8 @@ async function measure(port, { leaks, stream, count }) {
 async function main() {
   const given = process.argv.indexOf("--pairs");
   const count = given < 0 ? 5000 : Number(process.argv[given + 1]);
-  const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows"]);
+  // A backend's own cache of prompts would tell what the gateway does not.
+  const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows", "--no-prefix-cache"]);
   const config = usualConfig(twin.url);
   config.workers = 1;
   config.routes.assistant.levers = { exact_cache: "on", semantic_cache: "on", coalesce: "on" };
