@@ -23,14 +23,16 @@ export const test = (name, options, body) =>
 
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-// A port that nobody listens on, below those that the kernel hands out by itself.
+// A port that nobody listens on, below those that the kernel hands out by itself; never the same twice.
+const givenPorts = new Set();
 export async function freePort() {
   for (;;) {
     const port = 18_000 + Math.floor(Math.random() * 14_000);
+    if (givenPorts.has(port)) continue;
     const server = createServer();
     const isFree = await new Promise((done) => server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
     await new Promise((done) => (isFree ? server.close(done) : done()));
-    if (isFree) return port;
+    if (isFree) return givenPorts.add(port), port;
   }
 }
 
