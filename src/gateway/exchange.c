@@ -14,6 +14,7 @@
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
 #include "gateway/share.h"
+#include "gateway/stall.h"
 #include "gateway/weigh.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work. */
@@ -270,10 +271,12 @@ serve(struct exchange *exchange)
                          "the ledger's journal cannot be written, and what cannot be booked is not served (journal)");
         return;
     }
-    if (exchange->follows)
-        share_read(exchange, exchange_wake);
-    else
+    if (!exchange->follows) {
         credentials_ask(exchange);
+        return;
+    }
+    share_read(exchange, exchange_wake);
+    exchange_progress(exchange); /* something may be here already */
 }
 
 static void
@@ -331,6 +334,8 @@ start_leading_on(struct exchange *exchange)
 
     exchange->leads_on = true;
     exchange_hold(exchange);
+    if (exchange->state == EXCHANGE_ANSWERING)
+        cursor_skip(&exchange->cursor); /* it may have been what the flight waited for */
     /* The head goes with the client, and further attempts may need it. */
     for (size_t i = 0; i < exchange->head.header_count; i++)
         headers[i] = (struct http_header){arena_copy(&exchange->arena, exchange->head.headers[i].name),
@@ -350,15 +355,15 @@ lead_on(struct exchange *exchange)
 
 static void let_client_go(struct exchange *exchange, void (*how)(struct client *));
 
-/* The client has had its last event while the flight goes on for others. */
-static void
-leave_early(struct exchange *exchange)
+void
+exchange_leave_early(struct exchange *exchange)
 {
     if (exchange->follows) {
         exchange_move(exchange, PARTS);
     } else {
+        world_timer_stop(worker_world(exchange->worker), &exchange->ping);
         start_leading_on(exchange);
-        let_client_go(exchange, client_finish);
+        let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
     }
 }
 
@@ -375,12 +380,14 @@ pump(struct exchange *exchange)
         lead_on(exchange);
         return;
     }
-    if (ceiling_reached(exchange))
+    if (exchange->ending_stream)
+        cursor_skip(&exchange->cursor); /* what comes now is for others */
+    else if (ceiling_reached(exchange))
         ceiling_end(exchange);
     if (!answer_pump(exchange))
         return; /* until `drained` */
     if (exchange->ending_stream && !flight_over(flight)) {
-        leave_early(exchange);
+        exchange_leave_early(exchange);
         return;
     }
     if (!flight_over(flight)) {
@@ -407,7 +414,9 @@ on_ping(struct timer *timer)
     exchange_hold(exchange);
     if (exchange->state == EXCHANGE_SERVING)
         exchange_move(exchange, FIRST_BYTE);
-    if (exchange->state == EXCHANGE_ANSWERING) {
+    if (exchange->too_slow) {
+        stall_give_up(exchange);
+    } else if (exchange->state == EXCHANGE_ANSWERING) {
         answer_ping(exchange);
         pump(exchange);
     }
@@ -503,33 +512,17 @@ void
 exchange_left_alone(struct exchange *exchange)
 {
     exchange_hold(exchange);
-    if (exchange_live(exchange))
+    if (exchange->client != NULL)
+        share_end(exchange); /* it is still being told its end */
+    else if (exchange_live(exchange))
         exchange_move(exchange, CLIENT_GONE);
-    exchange_drop(exchange);
-}
-
-void
-exchange_cut_slow(struct exchange *exchange)
-{
-    exchange_hold(exchange);
-    exchange->too_slow = true;
-    exchange->why = "read so slowly that it held up others who read the same answer (limits: stall)";
-    cursor_skip(&exchange->cursor);
-    if (exchange->open_event || !exchange->cursor.flight->is_stream) {
-        share_leave(exchange, false);
-        exchange_move(exchange, PARTS);
-    } else {
-        answer_cut_event(exchange);
-        share_leave(exchange, false);
-        pump(exchange);
-    }
     exchange_drop(exchange);
 }
 
 static void
 finish(struct exchange *exchange)
 {
-    exchange->ending = ending_of(exchange->cursor.flight);
+    exchange->ending = exchange->too_slow ? ENDING_CUT : ending_of(exchange->cursor.flight);
     settle(exchange);
     let_client_go(exchange, client_finish);
 }
@@ -538,7 +531,8 @@ static void
 cut_off(struct exchange *exchange)
 {
     exchange->ending = ENDING_CUT;
-    exchange->why = arena_strdup(&exchange->arena, exchange->cursor.flight->why);
+    if (!exchange->too_slow)
+        exchange->why = arena_strdup(&exchange->arena, exchange->cursor.flight->why);
     settle(exchange);
     /* After an error event the stream may end well; else the client must see that it did not. */
     let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
@@ -564,7 +558,9 @@ abandon(struct exchange *exchange)
 {
     bool led_on = exchange->leads_on;
 
-    exchange->ending = exchange->ending_stream && led_on ? ENDING_OK : ENDING_CLIENT_GONE;
+    exchange->ending = exchange->too_slow                   ? ENDING_CUT
+                       : exchange->ending_stream && led_on ? ENDING_OK
+                                                           : ENDING_CLIENT_GONE;
     credentials_forget(exchange);
     settle(exchange);
     if (exchange->client != NULL) /* it is there still, but what it sends is broken */

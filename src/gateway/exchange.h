@@ -115,7 +115,8 @@ struct exchange {
     bool leads_on;           /* without a client, for others; it holds itself */
     usd part;                /* what it has to pay of a shared attempt, once has_part */
     bool keeps_attempt;      /* leading: the last attempt failed, and was posted as its own */
-    bool left;               /* it wants no more, and pays nothing */
+    bool detached;           /* it wants no more of a shared flight */
+    bool left;               /* and pays nothing */
     bool has_part;           /* what it has to pay is known */
     bool too_slow;           /* it is cut off, as it held up others */
     unsigned rejoins;        /* how often it was weighed again because a share came or went meanwhile */
@@ -207,8 +208,8 @@ void answer_say_end(struct exchange *exchange);   /* a stream's last events, whe
 void answer_cut_event(struct exchange *exchange); /* likewise, saying that it was cut */
 void answer_ping(struct exchange *exchange);      /* a comment between two events */
 
-/* Holds up others who read the same flight: cut off, with an error event if one fits. */
-void exchange_cut_slow(struct exchange *exchange);
+/* The client has had its last event (or will not get it) while the flight goes on for others. */
+void exchange_leave_early(struct exchange *exchange);
 
 /* The bill of a shared flight is here: who waited for it alone can settle; who waits for an answer that never comes is told. */
 void exchange_bill_here(struct exchange *exchange);

@@ -161,10 +161,10 @@ static void
 set_paused(struct flight *flight, bool paused)
 {
     flight->paused = paused;
-    if (flight->is_mirror)
-        flight->pressed(flight);
-    else
+    if (!flight->is_mirror)
         flight->world->ops->call_pause(flight->world, &flight->call, paused);
+    if (flight->pressed != NULL)
+        flight->pressed(flight);
 }
 
 /* When all readers have seen what came: what they left is what they are behind. */
@@ -596,7 +596,7 @@ cursor_leave(struct cursor *cursor)
     list_remove(&cursor->link);
     cursor->flight = NULL;
     cursor->at = NULL;
-    if (!list_empty(&flight->cursors)) { /* it may have been the one that kept the start */
+    if (!list_empty(&flight->cursors) || flight->is_mirror) { /* it may have been the one that kept the start */
         trim(flight);
         resume_if_near(flight);
     }

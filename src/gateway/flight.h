@@ -82,7 +82,7 @@ struct flight {
     size_t pause_above; /* a reader that is so many bytes behind, and may let go of what it read, pauses the flight */
     struct list *next_to_wake;
     bool is_mirror;                   /* it makes no call: it is fed (see mirror.h) */
-    void (*pressed)(struct flight *); /* of a mirror: `paused` changed */
+    void (*pressed)(struct flight *); /* `paused` changed; may be NULL */
     void (*writable)(void *context);  /* streamed request bodies: the backend takes more; may be NULL */
     void *context;
     usec opened_us, first_byte_us, ended_us; /* 0: not yet */

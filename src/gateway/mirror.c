@@ -4,6 +4,7 @@
 
 #include "gateway/attempt.h"
 #include "gateway/outcome.h"
+#include "gateway/stall.h"
 
 /* The owner's side */
 
@@ -110,10 +111,15 @@ stay(struct cursor *cursor)
     (void)cursor; /* it reads nothing */
 }
 
-static usec
-stall_limit_us(const struct mirror *mirror)
+/* Who waits for room waits as long as its members' configuration says; without members nobody waits. */
+static void
+start_stall(struct mirror *mirror)
 {
-    return mirror->reader->view->config->limits.stall_timeout_us;
+    struct list *first = list_first(&mirror->members);
+
+    if (first != NULL)
+        world_timer_start(worker_world(mirror->reader), &mirror->stall,
+                          stall_limit_us(CONTAINER_OF(first, struct exchange, member)));
 }
 
 static void
@@ -125,23 +131,20 @@ on_pressure(struct flight *flight)
         send_home(mirror);
 }
 
-/* Those that have read least: they hold up the others. */
 static void
 on_stall(struct timer *timer)
 {
     struct mirror *mirror = CONTAINER_OF(timer, struct mirror, stall);
-    struct list *oldest = list_first(&mirror->flight->chunks);
     struct cursor keeps;
 
-    world_timer_start(worker_world(mirror->reader), timer, stall_limit_us(mirror));
+    start_stall(mirror);
     cursor_join(&keeps, mirror->flight, stay);
     LIST_EACH(&mirror->members, node, after)
     {
         struct exchange *exchange = CONTAINER_OF(node, struct exchange, member);
 
-        if (exchange->state == EXCHANGE_ANSWERING && exchange->cursor.at != NULL &&
-            &exchange->cursor.at->link == oldest)
-            exchange_cut_slow(exchange);
+        if (stall_holds_up(exchange))
+            stall_cut(exchange); /* the mirror holds it */
     }
     cursor_leave(&keeps);
 }
@@ -236,7 +239,7 @@ take_in(struct message *message, struct world *to)
         end(mirror);
     } else if (mirror->flight->paused) {
         mirror->full = true;
-        world_timer_start(worker_world(mirror->reader), &mirror->stall, stall_limit_us(mirror));
+        start_stall(mirror);
     } else {
         send_home(mirror);
     }

@@ -21,20 +21,20 @@ any_lever_asks(const struct exchange *exchange)
            lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
 }
 
-/* What else of a request changes its answer. */
+/* What else of a request changes its answer: all lines of these, for all go up. */
 static struct slice
 telling_headers(struct exchange *exchange)
 {
-    static const char *const names[] = {"anthropic-beta", "anthropic-version", "openai-beta"};
+    static const char *const names[] = {"anthropic-beta", "anthropic-version", "openai-beta", "openai-organization",
+                                        "openai-project"};
+    const struct http_head *head = &exchange->head;
     struct buffer text = {0};
     struct slice copy;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct slice value = http_head_get(&exchange->head, names[i]);
-
-        if (value.len > 0)
-            buffer_printf(&text, "%s:%.*s\n", names[i], SLICE_ARGS(value));
-    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        for (size_t j = 0; j < head->header_count; j++)
+            if (slice_is_nocase(head->headers[j].name, names[i]))
+                buffer_printf(&text, "%s:%.*s\n", names[i], SLICE_ARGS(head->headers[j].value));
     copy = arena_copy(&exchange->arena, buffer_content(&text));
     buffer_free(&text);
     return copy;

@@ -5,6 +5,7 @@
 #include "gateway/attempt.h"
 #include "gateway/mirror.h"
 #include "gateway/reserve.h"
+#include "gateway/stall.h"
 
 enum { SHARE_BUCKETS = 1024 };
 
@@ -130,6 +131,7 @@ shut(struct share *share)
 /* Leading */
 
 static void all_have_left(struct message *message, struct world *to);
+static void on_stall(struct timer *timer);
 
 static struct share *
 new_share(struct exchange *exchange)
@@ -149,6 +151,8 @@ new_share(struct exchange *exchange)
     share->attached = 1;
     share->leader = exchange;
     share->all_left.deliver = all_have_left;
+    share->stall.fire = on_stall;
+    share->answer_most = exchange->request.config->limits.answer_max;
     list_init(&share->mirrors);
     return share;
 }
@@ -273,7 +277,7 @@ on_growth(struct cursor *cursor)
 {
     struct share *share = CONTAINER_OF(cursor, struct share, keeper);
 
-    if (cursor->flight->kept > share->snapshot->config->limits.answer_max || flights_crowded(cursor->flight->all))
+    if (cursor->flight->kept > share->answer_most || flights_crowded(cursor->flight->all))
         share_shut(share);
     let_start_go(share);
 }
@@ -286,6 +290,42 @@ tell_mirrors(struct share *share)
     mirror_send(CONTAINER_OF(node, struct mirror, place));
 }
 
+/* Others than the leader want it. */
+static bool
+has_followers(struct share *share)
+{
+    unsigned others;
+
+    lock_take(&share->all->lock);
+    others = share->attached - !share->leader->detached;
+    lock_drop(&share->all->lock);
+    return others > 0;
+}
+
+static void
+on_pressure(struct flight *flight)
+{
+    struct exchange *leader = flight->context;
+    struct world *world = worker_world(leader->worker);
+
+    if (flight->paused)
+        world_timer_start(world, &leader->share->stall, stall_limit_us(leader));
+    else
+        world_timer_stop(world, &leader->share->stall);
+}
+
+static void
+on_stall(struct timer *timer)
+{
+    struct exchange *leader = CONTAINER_OF(timer, struct share, stall)->leader;
+
+    world_timer_start(worker_world(leader->worker), timer, stall_limit_us(leader));
+    exchange_hold(leader);
+    if (stall_holds_up(leader) && has_followers(leader->share))
+        stall_cut(leader);
+    exchange_drop(leader);
+}
+
 void
 share_first_byte(struct exchange *exchange)
 {
@@ -295,7 +335,8 @@ share_first_byte(struct exchange *exchange)
     if (!share_leads(exchange))
         return;
     share->answered = true;
-    flight->pause_above = exchange->request.config->limits.answer_max;
+    flight->pause_above = share->answer_most;
+    flight->pressed = on_pressure;
     cursor_join(&share->keeper, flight, on_growth);
     LIST_EACH(&share->mirrors, node, after)
     mirror_follow(CONTAINER_OF(node, struct mirror, place), flight);
@@ -304,7 +345,7 @@ share_first_byte(struct exchange *exchange)
 void
 share_mirror_home(struct mirror *mirror)
 {
-    struct share *share = mirror->share;
+    struct share *share = share_hold(mirror->share); /* with the end the mirror is its reader's alone, who may be done soon */
     bool first = !list_linked(&mirror->place);
 
     mirror->home = true;
@@ -317,6 +358,7 @@ share_mirror_home(struct mirror *mirror)
     else
         mirror_send(mirror);
     let_start_go(share);
+    share_release(share);
 }
 
 /* The bill */
@@ -372,6 +414,7 @@ close_share(struct exchange *exchange)
         share_shut(share);
         return;
     }
+    world_timer_stop(worker_world(exchange->worker), &share->stall);
     if (flight != NULL && !flight_over(flight))
         flight_stop(flight, "nobody is left who reads it");
     settle_attempt(exchange);
@@ -526,22 +569,23 @@ bool
 share_leave(struct exchange *exchange, bool pays)
 {
     struct share *share = exchange->share;
-    bool last = false, billed;
+    bool last = false, goes_on;
 
-    if (share == NULL || share->shadow || exchange->has_part || exchange->left)
+    if (share == NULL || share->shadow || exchange->has_part)
         return false;
     lock_take(&share->all->lock);
-    billed = share->billed;
-    if (!billed) {
+    if (!share->billed && !exchange->detached) {
         share->paying += pays;
         share->last_left = exchange->id;
         last = detach(share);
+        exchange->detached = true;
+        exchange->left = !pays;
     }
+    goes_on = !share->billed && share->attached > 0;
     lock_drop(&share->all->lock);
-    exchange->left = !billed && !pays;
     if (last && exchange->follows)
         tell_owner(exchange);
-    return exchange->follows || (!last && !billed);
+    return exchange->follows || goes_on;
 }
 
 bool

@@ -42,7 +42,9 @@ struct share {
     struct shares *all;
     atomic_uint holders;
     struct digest key;
-    const struct snapshot *snapshot; /* equal requests under another configuration do not share */
+    const struct snapshot *snapshot; /* equal requests under another configuration do not share; held by the leader, so
+                                        only to be compared, and only while it is open */
+    size_t answer_most;              /* limits: answer */
     bool streams, tells_usage, shadow;
     struct gateway *gateway;
     unsigned owner; /* the leader's worker */
@@ -60,6 +62,7 @@ struct share {
     bool answered;           /* the flight whose answer goes to the client has begun to bring it */
     struct list mirrors;     /* that have arrived */
     unsigned arrived_count;
+    struct timer stall; /* the leader may be who holds up the others */
     struct message all_left;
 };
 

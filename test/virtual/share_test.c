@@ -1,0 +1,314 @@
+/* Equal requests that are under way share one call: who reads slowly, who leaves, who comes late, and who pays. */
+#include "scene.h"
+
+enum { WORKERS = 3, WORDS = 4000, FAST = 6, STALL_US = 2 * USEC_PER_S };
+
+/* Little is kept for slow readers, and they are soon cut off. */
+static const char setting[] =
+    "limits: { answer: 64KiB, stall: 2s }\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, repeatable: yes, levers: { coalesce: on } }\n"
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: on } }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
+    "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: $6.25/M, cache_write_1h: $10/M }\n";
+
+#define CALL_PICO (1000 * 2000000LL + 60 * 8000000LL)
+
+static const struct vclient_script byte_a_second = {.window = 2048, .read_len = 1, .read_gap_us = USEC_PER_S};
+static const struct vclient_script slow_for_a_while = {.window = 2048, .read_len = 2000, .read_gap_us = USEC_PER_S};
+
+/* An answer of some 600 KiB within four seconds. */
+static struct scene *
+long_answers(void **state, uint64_t seed)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .workers = WORKERS, .config = setting});
+
+    scene_provider(s, "alpha")->words = WORDS;
+    scene_provider(s, "alpha")->word_gap_us = USEC_PER_MS;
+    return s;
+}
+
+static struct vclient *
+asks_on(struct scene *s, unsigned worker, bool stream, struct vclient_script script)
+{
+    script.worker = worker;
+    return scene_asks(s, (struct ask){.stream = stream, .wants_usage = stream, .client = script});
+}
+
+static struct vclient *
+asks(struct scene *s, unsigned worker)
+{
+    return asks_on(s, worker, true, (struct vclient_script){0});
+}
+
+static void
+assert_answer(struct scene *s, const struct vclient *client, bool stream)
+{
+    struct buffer expected = provider_answer(scene_provider(s, "alpha"), API_CHAT, stream, "big");
+
+    assert_int_equal(vclient_status(client), 200);
+    assert_true(vclient_done(client));
+    assert_true(slice_equal(vclient_body(client), buffer_content(&expected)));
+    buffer_free(&expected);
+}
+
+static void
+assert_whole(struct scene *s, const struct vclient *client)
+{
+    assert_answer(s, client, true);
+}
+
+/* One call, whose cost the rows come to; `count` of them end so. */
+static void
+assert_one_bill(struct scene *s, const char *ending, size_t count)
+{
+    usd sum = 0;
+    size_t found = 0;
+
+    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 1);
+    for (size_t i = 0; i < s->row_count; i++) {
+        sum += scene_row(s, i)->cost;
+        found += slice_is(scene_row(s, i)->state, ending);
+    }
+    assert_int_equal(found, count);
+    assert_true(sum == CALL_PICO);
+}
+
+static struct row
+row_where(struct scene *s, const char *state)
+{
+    for (size_t i = 0; i < s->row_count; i++)
+        if (slice_is(scene_row(s, i)->state, state))
+            return *scene_row(s, i);
+    fail();
+    return (struct row){0};
+}
+
+/* The fast ones have it all, later than by themselves by no more than the slow may hold them up. */
+static void
+assert_undisturbed(struct scene *s, struct vclient *const *fast)
+{
+    for (size_t i = 0; i < FAST; i++) {
+        assert_whole(s, fast[i]);
+        assert_true(vclient_ended_us(fast[i]) - vclient_started_us(fast[i]) <
+                    WORDS * USEC_PER_MS + STALL_US + 2 * USEC_PER_S);
+    }
+}
+
+static void
+fast_ones_ask(struct scene *s, struct vclient **fast)
+{
+    for (unsigned i = 0; i < FAST; i++)
+        fast[i] = asks(s, i % WORKERS);
+}
+
+/* Followers who read a byte a second, at their own workers and beside fast ones; some from different places on. */
+static void
+slow_followers_are_cut(void **state)
+{
+    struct scene *s = long_answers(state, 71);
+    struct vclient *fast[FAST], *slow[5];
+
+    fast_ones_ask(s, fast);
+    for (unsigned i = 0; i < 5; i++) {
+        struct vclient_script script = byte_a_second;
+
+        script.window += (size_t)i * 700;
+        slow[i] = asks_on(s, i % WORKERS, true, script);
+    }
+    scene_rest(s);
+    assert_undisturbed(s, fast);
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(vclient_cut(slow[i]));
+    assert_one_bill(s, "cut", 5);
+    assert_true(row_where(s, "cut").cost == 0);
+    assert_contains(row_where(s, "cut").why, "limits: stall");
+    assert_true(row_where(s, "ok").cost <= CALL_PICO / FAST + 1);
+    scene_passed(s);
+}
+
+/* Who takes what is left of the event gets an error event behind it, and a well-formed end. */
+static void
+a_follower_that_is_cut_is_told(void **state)
+{
+    struct scene *s = long_answers(state, 72);
+    struct vclient *fast[FAST], *slow;
+
+    fast_ones_ask(s, fast);
+    slow = asks_on(s, 1, true, slow_for_a_while);
+    scene_rest(s);
+    assert_undisturbed(s, fast);
+    assert_true(vclient_done(slow));
+    assert_contains(vclient_body(slow), "\n\ndata: {\"error\":{\"message\":\"the answer was cut: read so slowly");
+    assert_lacks(vclient_body(slow), "[DONE]");
+    assert_one_bill(s, "cut", 1);
+    scene_passed(s);
+}
+
+/* The leader may be the slow one. */
+static void
+a_slow_leader_is_cut(void **state)
+{
+    for (uint64_t seed = 73; seed < 75; seed++) {
+        struct scene *s = long_answers(state, seed);
+        struct vclient *fast[FAST], *slow = asks_on(s, 0, true, seed == 73 ? byte_a_second : slow_for_a_while);
+
+        history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+        fast_ones_ask(s, fast);
+        scene_rest(s);
+        assert_undisturbed(s, fast);
+        assert_true(seed == 73 ? vclient_cut(slow) : vclient_done(slow));
+        assert_one_bill(s, "cut", 1);
+        assert_contains(row_where(s, "cut").why, "limits: stall");
+        assert_true(row_where(s, "cut").cost == 0);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* Alone it holds up nobody. */
+static void
+a_slow_leader_alone_is_not_cut(void **state)
+{
+    struct scene *s = long_answers(state, 75);
+    struct vclient *slow = asks_on(s, 0, true, slow_for_a_while);
+
+    scene_rest(s);
+    assert_whole(s, slow);
+    assert_one_bill(s, "ok", 1);
+    scene_passed(s);
+}
+
+/* It had the call paused when it left: that goes on at once. */
+static void
+a_slow_leader_leaves(void **state)
+{
+    struct scene *s = long_answers(state, 76);
+    struct vclient_script script = byte_a_second;
+    struct vclient *fast[FAST], *slow;
+
+    script.leaves_after_us = 2 * USEC_PER_S;
+    slow = asks_on(s, 0, true, script);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    fast_ones_ask(s, fast);
+    scene_rest(s);
+    assert_true(vclient_left(slow));
+    assert_undisturbed(s, fast);
+    assert_one_bill(s, "client gone", 1);
+    scene_passed(s);
+}
+
+/* Whole answers that are too long to be held are passed on as they come: nothing can be said within one. */
+static void
+a_slow_reader_of_a_whole_answer_is_cut(void **state)
+{
+    for (unsigned which = 0; which < 2; which++) { /* the leader, a follower */
+        struct scene *s = long_answers(state, 77 + which);
+        struct vclient *fast, *slow;
+
+        scene_provider(s, "alpha")->words = 100000;
+        if (which == 0) {
+            slow = asks_on(s, 1, false, byte_a_second);
+            history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+            fast = asks_on(s, 2, false, (struct vclient_script){0});
+        } else {
+            fast = asks_on(s, 2, false, (struct vclient_script){0});
+            history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+            slow = asks_on(s, 1, false, byte_a_second);
+        }
+        scene_rest(s);
+        assert_answer(s, fast, false);
+        assert_true(vclient_cut(slow));
+        assert_one_bill(s, "cut", 1);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* Who comes between two words gets at once what is there, from its worker's mirror and from the leader's flight. */
+static void
+who_comes_late_gets_what_is_there(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 79, .workers = WORKERS, .config = setting});
+    struct vclient *late[4];
+
+    scene_provider(s, "alpha")->words = 3;
+    scene_provider(s, "alpha")->word_gap_us = 10 * USEC_PER_S;
+    asks(s, 0);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    asks(s, 1);
+    history_run_for(s->history, 2 * USEC_PER_S);
+    for (unsigned i = 0; i < 4; i++) {
+        late[i] = asks(s, i % WORKERS);
+        history_run_for(s->history, USEC_PER_S);
+    }
+    scene_rest(s);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_whole(s, late[i]);
+        assert_true(vclient_first_byte_us(late[i]) - vclient_started_us(late[i]) < 100 * USEC_PER_MS);
+    }
+    assert_one_bill(s, "ok", 6);
+    scene_passed(s);
+}
+
+/* What a header may change of an answer is not shared, on whichever of its lines it stands. */
+static void
+betas_do_not_share(void **state)
+{
+    static const char *const headers[] = {"anthropic-beta: one\nanthropic-beta: two", "anthropic-beta: one",
+                                          "anthropic-beta: one\nanthropic-beta: three", "openai-project: p",
+                                          "anthropic-beta: one\nanthropic-beta: two"};
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 80, .config = setting});
+
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        scene_asks(s, (struct ask){.api = API_MESSAGES, .headers = headers[i]});
+    scene_rest(s);
+    assert_int_equal(vbackend_opened(scene_backend(s, "claude")), 4);
+    scene_passed(s);
+}
+
+/* A slow follower is all that is left of them: it holds up nobody but itself, is cut, and pays, whenever it leaves. */
+static void
+the_last_one_pays(void **state)
+{
+    for (unsigned ms = 0; ms < 12; ms++) {
+        struct scene *s = long_answers(state, 800 + ms);
+        struct vclient_script gone = {.leaves_after_us = 500 * USEC_PER_MS}, slow = byte_a_second;
+        struct row row;
+
+        asks_on(s, 0, true, gone);
+        history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+        slow.leaves_after_us = 2500 * USEC_PER_MS + (usec)ms * 60 * USEC_PER_MS;
+        asks_on(s, 1, true, slow);
+        scene_rest(s);
+        row = *scene_row(s, 1);
+        assert_int_equal(s->row_count, 2);
+        assert_true(scene_row(s, 0)->cost + row.cost > 0);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(slow_followers_are_cut, scene_teardown),
+        cmocka_unit_test_teardown(a_follower_that_is_cut_is_told, scene_teardown),
+        cmocka_unit_test(a_slow_leader_is_cut),
+        cmocka_unit_test_teardown(a_slow_leader_alone_is_not_cut, scene_teardown),
+        cmocka_unit_test_teardown(a_slow_leader_leaves, scene_teardown),
+        cmocka_unit_test(a_slow_reader_of_a_whole_answer_is_cut),
+        cmocka_unit_test_teardown(who_comes_late_gets_what_is_there, scene_teardown),
+        cmocka_unit_test_teardown(betas_do_not_share, scene_teardown),
+        cmocka_unit_test(the_last_one_pays),
+    };
+
+    cmocka_set_test_filter(getenv("T"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
