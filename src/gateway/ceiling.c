@@ -1,6 +1,7 @@
 #include "gateway/ceiling.h"
 
 #include "gateway/reserve.h"
+#include "gateway/share.h"
 #include "money/row.h"
 
 /* A stream reserves so much more at a time. */
@@ -59,6 +60,30 @@ ceiling_reached(struct exchange *exchange)
     return needed >= r->output_tokens && !reserve_more(exchange, needed);
 }
 
+/* Others read the flight too. Who leads them gets what has come so far, and then its end, at once. In strict it pays no
+ * part of what is still to come: so much is not reserved. False: there are none, or we are within an event. */
+static bool
+end_alone(struct exchange *exchange)
+{
+    struct cursor *cursor = &exchange->cursor;
+    const struct list *newest = cursor->flight->chunks.prev;
+    bool within =
+        newest != &cursor->flight->chunks && CONTAINER_OF(newest, const struct flight_chunk, link)->open_event;
+
+    if (within || !share_leads(exchange) || !share_leave(exchange, !exchange->reservation->strict))
+        return false;
+    while (cursor->at != NULL) {
+        struct slice bytes = cursor_bytes(cursor);
+
+        if (!cursor->at->usage_only || exchange->facts.usage_asked)
+            buffer_add(&exchange->pending, bytes);
+        cursor_advance(cursor, bytes.len);
+    }
+    exchange->open_event = false;
+    ceiling_say_end(exchange);
+    return true;
+}
+
 void
 ceiling_end(struct exchange *exchange)
 {
@@ -72,6 +97,8 @@ ceiling_end(struct exchange *exchange)
                         : arena_printf(&exchange->arena, "ended here: %s has no more for it", reserve_words(exchange));
     r->transforms |= (unsigned)TRANSFORM_ENDED;
     count(&exchange->worker->counters, COUNT_ENDED_AT_CEILING, 1);
+    if (end_alone(exchange))
+        return;
     flight_stop(exchange->cursor.flight, exchange->why);
     settle_attempt(exchange);
 }
@@ -82,7 +109,8 @@ ceiling_say_end(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     bool tell_usage = exchange->facts.usage_asked &&
                       (exchange->identity.api == API_CHAT || exchange->identity.api == API_COMPLETIONS);
+    struct usage usage = settle_usage_now(exchange);
 
     exchange->ending_stream = true;
-    stream_end(&flight->meter.so_far, exchange->identity.api, &exchange->usage, tell_usage, &exchange->pending);
+    stream_end(&flight->meter.so_far, exchange->identity.api, &usage, tell_usage, &exchange->pending);
 }

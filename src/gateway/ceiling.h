@@ -12,7 +12,7 @@ void ceiling_watch(struct exchange *exchange, struct flight *flight);
 /* Something came: reserves more when it is time to; true if there is no more, and the stream must end here. */
 bool ceiling_reached(struct exchange *exchange);
 
-/* Closes the backend and books. What came before is still the client's. */
+/* Closes the backend and books, unless others read its answer too. What came before is still the client's. */
 void ceiling_end(struct exchange *exchange);
 
 /* The events that end the stream, into exchange->pending. */

@@ -558,7 +558,7 @@ abandon(struct exchange *exchange)
 {
     bool led_on = exchange->leads_on;
 
-    exchange->ending = exchange->too_slow                   ? ENDING_CUT
+    exchange->ending = exchange->too_slow                  ? ENDING_CUT
                        : exchange->ending_stream && led_on ? ENDING_OK
                                                            : ENDING_CLIENT_GONE;
     credentials_forget(exchange);

@@ -218,12 +218,13 @@ void exchange_bill_here(struct exchange *exchange);
 void exchange_left_alone(struct exchange *exchange);
 
 /* settle.c */
-bool settle_open(struct exchange *exchange);             /* the journal's OPEN; false: it was not kept */
-void settle_attempt(struct exchange *exchange);          /* books the flight; once for each */
-void settle_journal_attempt(struct exchange *exchange);  /* the last booked attempt, when another follows */
-usd settle_cost_before(const struct exchange *exchange); /* of all booked attempts but the last */
-usd settle_cost_now(struct exchange *exchange);          /* all attempts, the present one as it stands */
-void settle_row(struct exchange *exchange);              /* the one row, and what is learned */
-usd settle_baseline(const struct exchange *exchange);    /* for the usage of the served answer */
+bool settle_open(struct exchange *exchange);              /* the journal's OPEN; false: it was not kept */
+void settle_attempt(struct exchange *exchange);           /* books the flight; once for each */
+void settle_journal_attempt(struct exchange *exchange);   /* the last booked attempt, when another follows */
+usd settle_cost_before(const struct exchange *exchange);  /* of all booked attempts but the last */
+usd settle_cost_now(struct exchange *exchange);           /* all attempts, the present one as it stands */
+struct usage settle_usage_now(struct exchange *exchange); /* of the present one, likewise */
+void settle_row(struct exchange *exchange);               /* the one row, and what is learned */
+usd settle_baseline(const struct exchange *exchange);     /* for the usage of the served answer */
 
 #endif

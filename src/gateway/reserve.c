@@ -184,6 +184,13 @@ want(struct exchange *exchange, const struct plan *plan)
     r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
 }
 
+/* Only then can its answer be made shorter. */
+static bool
+makes_call(const struct plan *plan)
+{
+    return plan->target != NULL && plan->source != SOURCE_SHARED;
+}
+
 bool
 reserve_plan(struct exchange *exchange, struct plan *plan)
 {
@@ -197,7 +204,7 @@ reserve_plan(struct exchange *exchange, struct plan *plan)
         want_nothing(r);
     r->unbounded = r->why != NULL;
     if (!r->unbounded && (budgets_reserve(budgets_of(exchange), &r->claim, &r->wanted, r->observe, &r->obstacle) ||
-                          (plan->target != NULL && reserve_clipped(exchange, plan)))) {
+                          (makes_call(plan) && reserve_clipped(exchange, plan)))) {
         r->refused = false;
         if (!r->strict && plan->target != NULL)
             state_exposure(exchange, plan);

@@ -153,6 +153,12 @@ settle_cost_before(const struct exchange *exchange)
     return sum;
 }
 
+struct usage
+settle_usage_now(struct exchange *exchange)
+{
+    return exchange->booked ? exchange->usage : flight_usage(exchange);
+}
+
 usd
 settle_cost_now(struct exchange *exchange)
 {

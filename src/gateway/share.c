@@ -6,6 +6,7 @@
 #include "gateway/mirror.h"
 #include "gateway/reserve.h"
 #include "gateway/stall.h"
+#include "money/row.h"
 
 enum { SHARE_BUCKETS = 1024 };
 
@@ -213,9 +214,12 @@ follow(struct exchange *exchange, struct plan *plan)
 enum share_entry
 share_enter(struct exchange *exchange, struct plan *plan)
 {
+    unsigned cut = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_CAPPED; /* its answer is nobody else's */
+
     if (plan->source == SOURCE_SHARED)
         return follow(exchange, plan);
-    if (plan->target == NULL || plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange))
+    if (plan->target == NULL || plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange) ||
+        (reserve_transforms(exchange) & cut) != 0)
         return SHARE_ENTERED; /* what a call for a part brings is no answer to anybody else */
     return lead(exchange);
 }
@@ -345,7 +349,8 @@ share_first_byte(struct exchange *exchange)
 void
 share_mirror_home(struct mirror *mirror)
 {
-    struct share *share = share_hold(mirror->share); /* with the end the mirror is its reader's alone, who may be done soon */
+    struct share *share =
+        share_hold(mirror->share); /* with the end the mirror is its reader's alone, who may be done soon */
     bool first = !list_linked(&mirror->place);
 
     mirror->home = true;

@@ -128,13 +128,16 @@ asked_cap(const struct exchange *exchange)
     return r->strict ? CAP_IF_NONE : -1;
 }
 
-/* In strict a stream reserves piece by piece only where its text was seen to bound what is billed, and keeps some of it
+/* Who follows a shared flight has no say in how long it gets, and may come to pay for all of it.
+ *
+ * In strict a stream reserves piece by piece only where its text was seen to bound what is billed, and keeps some of it
  * for what is on its way when it is ended. */
 static void
-plan_metering(const struct exchange *exchange, const struct size_bounds *sizes, struct reservation *r)
+plan_metering(const struct exchange *exchange, const struct plan *plan, const struct size_bounds *sizes,
+              struct reservation *r)
 {
-    r->metered =
-        exchange->facts.stream && sizing_makes_output(exchange) && !r->observe && (r->has_money || r->has_tokens);
+    r->metered = plan->source != SOURCE_SHARED && exchange->facts.stream && sizing_makes_output(exchange) &&
+                 !r->observe && (r->has_money || r->has_tokens);
     r->tranches =
         !r->strict || (sizes->output_shown && !exchange->facts.bound.thinks && r->output_most > TRANCHE_TOKENS);
     r->lag_tokens = r->strict ? TRANCHE_TOKENS / 4 : EVENT_TOKENS;
@@ -152,7 +155,7 @@ sizing_plan(const struct exchange *exchange, const struct plan *plan, struct res
     r->cap = -1;
     r->input_tokens = r->strict ? input_most(exchange, &sizes) : input_expected(exchange, &sizes);
     r->output_most = !sizing_makes_output(exchange) ? 0 : cap >= 0 ? all_answers(exchange, cap) : INT64_MAX;
-    plan_metering(exchange, &sizes, r);
+    plan_metering(exchange, plan, &sizes, r);
     if (!r->strict)
         r->output_tokens = least_of(r->output_most, all_answers(exchange, sizes.output_tokens));
     else

@@ -4,18 +4,18 @@
 enum { WORKERS = 3, WORDS = 4000, FAST = 6, STALL_US = 2 * USEC_PER_S };
 
 /* Little is kept for slow readers, and they are soon cut off. */
-static const char setting[] =
-    "limits: { answer: 64KiB, stall: 2s }\n"
-    "backends:\n"
-    "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"
-    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
-    "routes:\n"
-    "  assistant: { reference: alpha/big, repeatable: yes, levers: { coalesce: on } }\n"
-    "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: on } }\n"
-    "prices:\n"
-    "  override:\n"
-    "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
-    "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: $6.25/M, cache_write_1h: $10/M }\n";
+static const char setting[] = "limits: { answer: 64KiB, stall: 2s }\n"
+                              "backends:\n"
+                              "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"
+                              "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+                              "routes:\n"
+                              "  assistant: { reference: alpha/big, repeatable: yes, levers: { coalesce: on } }\n"
+                              "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: on } }\n"
+                              "prices:\n"
+                              "  override:\n"
+                              "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
+                              "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: "
+                              "$6.25/M, cache_write_1h: $10/M }\n";
 
 #define CALL_PICO (1000 * 2000000LL + 60 * 8000000LL)
 
@@ -272,6 +272,82 @@ betas_do_not_share(void **state)
     scene_passed(s);
 }
 
+#define TIGHT "test"
+#define TIGHT_KEY                                                                                                      \
+    "  tight: { sha256: \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\", tenant: acme, budget: "
+
+static struct scene *
+with_budget(void **state, uint64_t seed, const char *key)
+{
+    struct scene *s =
+        scene_new(state, (struct scene_options){.seed = seed, .workers = WORKERS, .config = setting, .more = key});
+
+    scene_provider(s, "alpha")->words = WORDS;
+    scene_provider(s, "alpha")->word_gap_us = USEC_PER_MS;
+    scene_provider(s, "alpha")->output = 3000;
+    return s;
+}
+
+static struct vclient *
+tight_asks(struct scene *s, usec leaves_after_us)
+{
+    return scene_asks(s, (struct ask){.stream = true,
+                                      .wants_usage = true,
+                                      .key = TIGHT,
+                                      .client = {.worker = 1, .leaves_after_us = leaves_after_us}});
+}
+
+/* What the leader's budget has no more for, others' may: its answer ends, theirs goes on. */
+static void
+a_ceiling_is_the_leaders_alone(void **state)
+{
+    struct scene *s = with_budget(state, 81, TIGHT_KEY "3000 tokens/hour }\n");
+    struct vclient *tight = tight_asks(s, 0), *free;
+
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    free = asks(s, 2);
+    scene_rest(s);
+    assert_whole(s, free);
+    assert_true(vclient_done(tight));
+    assert_contains(vclient_body(tight), "\"finish_reason\":\"length\"");
+    assert_true(vclient_body(tight).len < vclient_body(free).len);
+    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 1);
+    assert_true(scene_row(s, 0)->cost + scene_row(s, 1)->cost == 1000 * 2000000LL + 3000 * 8000000LL);
+    scene_passed(s);
+}
+
+/* A strict budget holds also for who may come to pay for all of it. */
+static void
+strict_budgets_hold_for_followers(void **state)
+{
+    struct scene *s = with_budget(state, 82, TIGHT_KEY "$0.025/day, exposure: strict }\n");
+
+    asks_on(s, 0, true, (struct vclient_script){.leaves_after_us = 2 * USEC_PER_S});
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    tight_asks(s, 3 * USEC_PER_S);
+    scene_rest(s);
+    for (size_t i = 0; i < s->row_count; i++)
+        assert_lacks(scene_row(s, i)->source, "shared");
+    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 2);
+    scene_passed(s);
+}
+
+/* What we made shorter is no answer for others. */
+static void
+who_is_clipped_does_not_lead(void **state)
+{
+    struct scene *s = with_budget(state, 83, TIGHT_KEY "$0.02/day, exposure: strict }\n");
+    struct vclient *free;
+
+    tight_asks(s, 0);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    free = asks(s, 2);
+    scene_rest(s);
+    assert_whole(s, free);
+    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 2);
+    scene_passed(s);
+}
+
 /* A slow follower is all that is left of them: it holds up nobody but itself, is cut, and pays, whenever it leaves. */
 static void
 the_last_one_pays(void **state)
@@ -306,9 +382,11 @@ main(void)
         cmocka_unit_test(a_slow_reader_of_a_whole_answer_is_cut),
         cmocka_unit_test_teardown(who_comes_late_gets_what_is_there, scene_teardown),
         cmocka_unit_test_teardown(betas_do_not_share, scene_teardown),
+        cmocka_unit_test_teardown(a_ceiling_is_the_leaders_alone, scene_teardown),
+        cmocka_unit_test_teardown(strict_budgets_hold_for_followers, scene_teardown),
+        cmocka_unit_test_teardown(who_is_clipped_does_not_lead, scene_teardown),
         cmocka_unit_test(the_last_one_pays),
     };
 
-    cmocka_set_test_filter(getenv("T"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
