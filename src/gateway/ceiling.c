@@ -109,7 +109,7 @@ ceiling_say_end(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     bool tell_usage = exchange->facts.usage_asked &&
                       (exchange->identity.api == API_CHAT || exchange->identity.api == API_COMPLETIONS);
-    struct usage usage = settle_usage_now(exchange);
+    struct usage usage = exchange->booked ? exchange->usage : settle_usage_now(exchange);
 
     exchange->ending_stream = true;
     stream_end(&flight->meter.so_far, exchange->identity.api, &usage, tell_usage, &exchange->pending);

@@ -223,7 +223,7 @@ void settle_attempt(struct exchange *exchange);           /* books the flight; o
 void settle_journal_attempt(struct exchange *exchange);   /* the last booked attempt, when another follows */
 usd settle_cost_before(const struct exchange *exchange);  /* of all booked attempts but the last */
 usd settle_cost_now(struct exchange *exchange);           /* all attempts, the present one as it stands */
-struct usage settle_usage_now(struct exchange *exchange); /* of the present one, likewise */
+struct usage settle_usage_now(struct exchange *exchange); /* of the present one, which is not booked */
 void settle_row(struct exchange *exchange);               /* the one row, and what is learned */
 usd settle_baseline(const struct exchange *exchange);     /* for the usage of the served answer */
 

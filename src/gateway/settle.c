@@ -34,8 +34,8 @@ fill_in(struct exchange *exchange, struct usage *usage)
     usage->exactness = USAGE_ESTIMATED;
 }
 
-static struct usage
-flight_usage(struct exchange *exchange)
+struct usage
+settle_usage_now(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
     struct usage usage = flight->meter.usage;
@@ -119,7 +119,7 @@ settle_attempt(struct exchange *exchange)
     exchange->called = exchange->plan;
     reach_report(exchange);
     ENSURE(exchange->try_count < ROW_ATTEMPTS_MOST);
-    exchange->usage = flight_usage(exchange);
+    exchange->usage = settle_usage_now(exchange);
     line = &exchange->tries[exchange->try_count++];
     *line = (struct attempt_line){
         .target = slice_of(exchange->plan->target->name),
@@ -153,12 +153,6 @@ settle_cost_before(const struct exchange *exchange)
     return sum;
 }
 
-struct usage
-settle_usage_now(struct exchange *exchange)
-{
-    return exchange->booked ? exchange->usage : flight_usage(exchange);
-}
-
 usd
 settle_cost_now(struct exchange *exchange)
 {
@@ -167,7 +161,7 @@ settle_cost_now(struct exchange *exchange)
 
     if (exchange->booked)
         return exchange->cost;
-    usage = flight_usage(exchange);
+    usage = settle_usage_now(exchange);
     cost = charge(exchange, &usage);
     return usd_add(exchange->cost, cost, &cost) == OK ? cost : USD_UNKNOWN;
 }
