@@ -162,8 +162,7 @@ settle_cost_now(struct exchange *exchange)
     if (exchange->booked)
         return exchange->cost;
     usage = settle_usage_now(exchange);
-    cost = charge(exchange, &usage);
-    return usd_add(exchange->cost, cost, &cost) == OK ? cost : USD_UNKNOWN;
+    return usd_add(exchange->cost, charge(exchange, &usage), &cost) == OK ? cost : USD_UNKNOWN;
 }
 
 void

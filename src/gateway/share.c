@@ -89,12 +89,13 @@ find(const struct exchange *exchange)
     return NULL;
 }
 
-/* What has a key of its own to be answered again by is nobody else's. */
+/* What has a key of its own to be answered again by is nobody else's; and who called by itself goes on so: it has costs
+ * that are no part of a shared call's. */
 static bool
 may_share(const struct exchange *exchange)
 {
-    return exchange->request.key != NULL && exchange->claim == NULL && !exchange->holdout && !exchange->bypass &&
-           lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
+    return exchange->request.key != NULL && exchange->attempts == 0 && exchange->claim == NULL && !exchange->holdout &&
+           !exchange->bypass && lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
 }
 
 static bool
@@ -189,7 +190,7 @@ follow(struct exchange *exchange, struct plan *plan)
     struct share *share;
 
     lock_take(&all->lock);
-    share = find(exchange);
+    share = may_share(exchange) ? find(exchange) : NULL;
     if (share != NULL && !share->shadow) {
         share->attached++;
         mirror = mirror_find(exchange->worker, share);
