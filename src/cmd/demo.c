@@ -73,7 +73,10 @@ write_config(const struct demo *demo, struct buffer *out)
                   "  assistant:\n"
                   "    reference: hosted/twin-large\n"
                   "    candidates: [ partner/twin-large, partner/twin-small ]\n"
-                  "    levers: { exact_cache: on, coalesce: on, prompt_cache: on, alternatives: { on: 50%% } }\n"
+                  "    levers:\n"
+                  "      { exact_cache: on, coalesce: on, semantic_cache: shadow, prompt_cache: on, alternatives: { "
+                  "on: 50%% } }\n"
+                  "    semantic_cache: { judge: exact }\n"
                   "    attempts: 3\n"
                   "    owner: product\n"
                   "  catalogue:\n"
@@ -258,7 +261,8 @@ play(struct demo *demo)
             "Modelled backends: 'hosted', and 'partner' with the same model, slower and cheaper; of each, 1 %% of the "
             "answers "
             "are errors.\n"
-            "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n",
+            "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n"
+            "Caches that cannot change an answer are on; the semantic cache only learns, in the shadow.\n",
             stand_url(demo->stand), demo->data);
     exit_status = start_crowd(demo);
     if (exit_status != CMD_FINE)

@@ -21,7 +21,7 @@ risk_of(struct slice lever)
     if (slice_is(lever, lever_name(LEVER_EXACT_CACHE)))
         return "answers as old as their ttl";
     if (slice_is(lever, lever_name(LEVER_PROMPT_CACHE)))
-        return "none to answers; prompts are written in vain";
+        return "none to answers; writes in vain";
 #define LEVER(id, name, may_change_answer, words)                                                                      \
     if (slice_is(lever, name))                                                                                         \
         return may_change_answer ? "may change answers" : "none to answers";

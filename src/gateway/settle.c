@@ -176,8 +176,7 @@ settle_journal_attempt(struct exchange *exchange)
     gateway_append(worker);
 }
 
-/* Whom the row names: whose answer it has, else who was called last, if anybody was. A plan may have been chosen after it,
- * and then had no credential to be called with. */
+/* Whose answer it has, else who was called last: a plan chosen after it may have had no credential to be called with. */
 static const struct plan *
 named_plan(const struct exchange *exchange)
 {
