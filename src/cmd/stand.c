@@ -22,6 +22,7 @@
 #include "cmd/supervision.h"
 #include "gateway/cache_keeper.h"
 #include "gateway/discovery.h"
+#include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
 #include "live/cache_disk.h"
 #include "live/ledger_writer.h"
@@ -46,6 +47,7 @@ struct stand {
     struct alert_sender *alerts; /* too */
     struct watch *watch;
     struct cache_keeper *keeper;
+    struct evidence_keeper *evidence;
     struct conserve conserve;       /* the ledger's thread's */
     _Atomic(usec) reloaded_wall_us; /* when budgets may last have changed; INT64_MIN: never */
     struct application *admin, *health;
@@ -179,6 +181,7 @@ worker_started(void *context, struct world *world)
     stand->discovery = discovery_start(stand->gateway.workers[0]);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
+    evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
     stand->watch =
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
@@ -194,6 +197,7 @@ worker_stopping(void *context, struct world *world)
     discovery_stop(stand->discovery);
     stand->discovery = NULL;
     cache_keeper_stop(stand->keeper);
+    evidence_keeper_stop(stand->evidence);
     reread_stop(stand->reread);
     supervision_stop(&stand->supervision);
     alert_sender_finish(stand->alerts);
@@ -379,6 +383,7 @@ stand_free(struct stand *stand)
     live_free(stand->live);
     supervision_free(&stand->supervision);
     changes_log_close(stand->changes);
+    evidence_keeper_close(stand->evidence);
     if (stand->gateway.cache_file != NULL)
         cache_file_close(stand->gateway.cache_file);
     gateway_free(&stand->gateway);
@@ -439,6 +444,28 @@ open_cache(struct stand *stand)
     return stand->gateway.cache_file != NULL ? CMD_FINE : CMD_CONFIG;
 }
 
+static int
+open_evidence(struct stand *stand)
+{
+    struct problems problems;
+    struct cache_disk *disk;
+    char *path;
+    int exit_status = CMD_FAILED;
+
+    problems_init(&problems);
+    if (asprintf(&path, "%s/evidence", stand->config->data) < 0)
+        return CMD_FAILED;
+    if (cache_disk_open(path, &problems, &disk) == OK) {
+        stand->evidence = evidence_keeper_open(&stand->gateway, disk);
+        exit_status = CMD_FINE;
+    } else {
+        fprintf(stderr, "%s cannot be opened for reading and writing: what levers learn could not be kept.\n", path);
+    }
+    problems_free(&problems);
+    free(path);
+    return exit_status;
+}
+
 /* What is otherwise than it was when the gateway last ran was changed meanwhile, or with this start. */
 static int
 open_changes(struct stand *stand)
@@ -477,6 +504,8 @@ stand_new(struct config *config, const struct config_source *source, struct stan
         exit_status = find_salt(stand);
     if (exit_status == CMD_FINE)
         exit_status = open_cache(stand);
+    if (exit_status == CMD_FINE)
+        exit_status = open_evidence(stand);
     if (exit_status == CMD_FINE)
         exit_status = open_changes(stand);
     if (exit_status != CMD_FINE) {

@@ -176,6 +176,10 @@ directory_list(struct directory *directory, const struct config *config, enum di
         map_put(&listed, slice_of(config->routes[i].name), directory);
         first = false;
     }
+    if (dialect == DIALECT_OPENAI && config_route(config, SLICE_LITERAL(OWN_MODEL)) == NULL) {
+        put_model(dialect, SLICE_LITERAL(OWN_MODEL), "equipoise", first, out);
+        first = false;
+    }
     lock_take(&directory->lock);
     for (size_t i = 0; i < directory->backend_count; i++) {
         const struct directory_entry *entry = &directory->backends[i];

@@ -7,6 +7,9 @@
 #include "base/lock.h"
 #include "config/config.h"
 
+/* The model of this program itself (own_model.h). */
+#define OWN_MODEL "equipoise/embed"
+
 struct directory_entry;
 
 struct directory {

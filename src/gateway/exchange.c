@@ -11,6 +11,7 @@
 #include "gateway/credentials.h"
 #include "gateway/idempotency.h"
 #include "gateway/outcome.h"
+#include "gateway/own_model.h"
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
 #include "gateway/share.h"
@@ -261,6 +262,10 @@ serve(struct exchange *exchange)
 
     if (exchange->queue_us == 0)
         exchange->queue_us = world_now_us(world) - exchange->arrived_us;
+    if (exchange->plan->source == SOURCE_BUILT_IN) {
+        own_model_serve(exchange);
+        return;
+    }
     if (exchange->plan->source == SOURCE_CACHED) {
         cached_serve(exchange);
         return;

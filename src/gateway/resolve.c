@@ -1,6 +1,7 @@
 /* What a model's name means: a route, "backend/model", or a model that some backend has. */
 #include "base/text.h"
 #include "gateway/exchange.h"
+#include "gateway/own_model.h"
 
 /* A route of the request's own, for a model that no route names: it goes to the backend that has it, at its own price,
  * with no lever and two attempts. */
@@ -129,6 +130,8 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
     route = config_route(exchange->view->config, model);
     if (route == NULL)
         route = named_backend(exchange, model);
+    if (route == NULL)
+        route = own_model_route(exchange);
     if (route != NULL)
         return route;
     backend = backend_having(exchange, model);

@@ -5,6 +5,7 @@
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
 #include "gateway/idempotency.h"
+#include "gateway/own_model.h"
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
@@ -112,7 +113,9 @@ weigh_plans(struct exchange *exchange)
         return;
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
-    if (look_up(exchange))
+    if (own_model_plan(exchange))
+        exchange_move(exchange, PLAN_CHOSEN);
+    else if (look_up(exchange))
         weigh_on(exchange);
 }
 

@@ -16,7 +16,8 @@ enum source {
     SOURCE_PASSTHROUGH, /* whatever the client asked a backend for by its own path */
     SOURCE_SHARED,      /* a call that is under way for an equal request */
     SOURCE_CACHED,      /* an answer that was made before: no call */
-    SOURCE_PARTLY       /* some of a batch was answered before: a call for the rest */
+    SOURCE_PARTLY,      /* some of a batch was answered before: a call for the rest */
+    SOURCE_BUILT_IN     /* the model that this program has itself */
 };
 
 const char *source_name(enum source source);

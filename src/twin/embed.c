@@ -3,9 +3,9 @@
 #include <ctype.h>
 #include <math.h>
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "base/rng.h"
-#include "twin/base64.h"
 #include "twin/render.h"
 #include "twin/tokens.h"
 

@@ -1,8 +1,8 @@
 #include "twin/seen.h"
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "twin/base64.h"
 #include "twin/render.h"
 
 /* As in vLLM's time_to_first_token_seconds. */

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/text.h"
-#include "twin/base64.h"
 #include "twin/embed.h"
 #include "twin/faults.h"
 #include "twin/reply.h"

@@ -86,9 +86,10 @@ static const char repeats[] =
     "cache: { bytes: 1MiB, compress_above: 200B }\n"
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 20s,\n"
-    "               levers: { exact_cache: on, coalesce: on, alternatives: on }, holdout: 10% }\n"
+    "               levers: { exact_cache: on, coalesce: on, semantic_cache: on, alternatives: on }, holdout: 10% }\n"
     "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% }, coalesce: on } }\n"
-    "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: { on: 60% }, prompt_cache: on } "
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: { on: 60% }, semantic_cache: "
+    "shadow, prompt_cache: on } "
     "}\n" PRICES;
 
 static const struct chaos_setting settings[] = {

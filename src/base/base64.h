@@ -1,6 +1,6 @@
 /* Base64 with padding (RFC 4648, 4). */
-#ifndef TWIN_BASE64_H
-#define TWIN_BASE64_H
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
 
 #include "base/buffer.h"
 

@@ -1,4 +1,4 @@
-#include "twin/base64.h"
+#include "base/base64.h"
 
 void
 base64_write(struct slice bytes, struct buffer *out)

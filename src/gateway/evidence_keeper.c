@@ -1,0 +1,220 @@
+#include "gateway/evidence_keeper.h"
+
+#include <stdlib.h>
+
+/* Of the file: 8 bytes, a record for each lever of each route (three lengths and what they are of: route, lever, evidence
+ * as evidence_save has it), the sum of all before. Numbers in this machine's order. */
+static const char magic[8] = "EQEVID1";
+
+#define LOOK_US (5 * USEC_PER_S)
+#define FILE_BYTES_MOST ((size_t)64 << 20)
+
+struct evidence_keeper {
+    struct gateway *gateway;
+    struct cache_disk *disk;
+    struct gateway_worker *worker; /* NULL: not started */
+    struct timer timer;
+    struct job job;
+    uint64_t written; /* the sum of what is in the file */
+    enum status status;
+    bool stopped, failing;
+};
+
+static uint64_t
+sum_of(struct slice bytes)
+{
+    return hash_xxh64(bytes, 0);
+}
+
+static void
+put_text(struct buffer *out, struct slice text)
+{
+    uint32_t len = (uint32_t)text.len;
+
+    buffer_add(out, slice_make((const char *)&len, sizeof(len)));
+    buffer_add(out, text);
+}
+
+void
+evidence_file_write(struct evidences *all, struct buffer *out)
+{
+    size_t start = buffer_len(out);
+    struct buffer one = {0};
+    uint64_t sum;
+
+    buffer_add(out, slice_make(magic, sizeof(magic)));
+    for (struct shared_evidence *at = evidences_next(all, NULL); at != NULL; at = evidences_next(all, at)) {
+        buffer_clear(&one);
+        shared_evidence_save(at, &one);
+        put_text(out, slice_of(shared_evidence_route(at)));
+        put_text(out, slice_of(shared_evidence_lever(at)));
+        put_text(out, buffer_content(&one));
+    }
+    sum = sum_of(slice_from(buffer_content(out), start));
+    buffer_add(out, slice_make((const char *)&sum, sizeof(sum)));
+    buffer_free(&one);
+}
+
+static bool
+take_text(struct slice *rest, struct slice *out)
+{
+    uint32_t len;
+
+    if (rest->len < sizeof(len))
+        return false;
+    memcpy(&len, rest->data, sizeof(len));
+    *rest = slice_from(*rest, sizeof(len));
+    if (rest->len < len)
+        return false;
+    *out = slice_first(*rest, len);
+    *rest = slice_from(*rest, len);
+    return true;
+}
+
+/* One that cannot be read is as if it were not there. */
+static void
+restore(struct evidences *all, struct slice route, struct slice lever, struct slice bytes)
+{
+    char *name = slice_strdup(route), *of = slice_strdup(lever);
+
+    (void)!shared_evidence_restore(evidences_at(all, name, of), bytes);
+    free(name);
+    free(of);
+}
+
+enum status
+evidence_file_read(struct evidences *all, struct slice bytes)
+{
+    struct slice rest, route, lever, evidence;
+    uint64_t sum;
+
+    if (bytes.len < sizeof(magic) + sizeof(sum) || memcmp(bytes.data, magic, sizeof(magic)) != 0)
+        return ERR_CORRUPT;
+    memcpy(&sum, bytes.data + bytes.len - sizeof(sum), sizeof(sum));
+    bytes = slice_first(bytes, bytes.len - sizeof(sum));
+    if (sum_of(bytes) != sum)
+        return ERR_CORRUPT;
+    rest = slice_from(bytes, sizeof(magic));
+    while (take_text(&rest, &route) && take_text(&rest, &lever) && take_text(&rest, &evidence))
+        restore(all, route, lever, evidence);
+    return OK;
+}
+
+static enum status
+read_all(struct cache_disk *disk, struct buffer *out)
+{
+    char piece[16 * 1024];
+    enum status status;
+    size_t got;
+
+    do {
+        status = disk->ops->read(disk, buffer_len(out), piece, sizeof(piece), &got);
+        if (status != OK)
+            return status;
+        buffer_add(out, slice_make(piece, got));
+    } while (got == sizeof(piece) && buffer_len(out) < FILE_BYTES_MOST);
+    return OK;
+}
+
+struct evidence_keeper *
+evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
+{
+    struct evidence_keeper *keeper = must_calloc(1, sizeof(*keeper));
+    struct buffer file = {0};
+
+    keeper->gateway = gateway;
+    keeper->disk = disk;
+    if (read_all(disk, &file) != OK ||
+        (buffer_len(&file) > 0 && evidence_file_read(&gateway->evidences, buffer_content(&file)) != OK))
+        log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");
+    keeper->written = sum_of(buffer_content(&file));
+    buffer_free(&file);
+    return keeper;
+}
+
+static enum status
+write_if_new(struct evidence_keeper *keeper)
+{
+    struct cache_disk *disk = keeper->disk;
+    struct buffer file = {0};
+    enum status status = OK;
+    uint64_t sum;
+
+    evidence_file_write(&keeper->gateway->evidences, &file);
+    sum = sum_of(buffer_content(&file));
+    if (sum != keeper->written && evidences_next(&keeper->gateway->evidences, NULL) != NULL) {
+        status = disk->ops->begin(disk);
+        if (status == OK)
+            status = disk->ops->append(disk, buffer_content(&file));
+        if (status == OK)
+            status = disk->ops->replace(disk);
+        else
+            disk->ops->abandon(disk);
+        if (status == OK)
+            keeper->written = sum;
+    }
+    buffer_free(&file);
+    return status;
+}
+
+static void
+run_write(struct job *job)
+{
+    struct evidence_keeper *keeper = CONTAINER_OF(job, struct evidence_keeper, job);
+
+    keeper->status = write_if_new(keeper);
+}
+
+static void
+write_done(struct job *job)
+{
+    struct evidence_keeper *keeper = CONTAINER_OF(job, struct evidence_keeper, job);
+    bool failed = keeper->status != OK;
+
+    if (failed && !keeper->failing)
+        log_line(keeper->gateway->log, LOG_WARN, "the evidence of levers cannot be written down: %s; it is tried again",
+                 status_text(keeper->status));
+    keeper->failing = failed;
+    if (!keeper->stopped)
+        world_timer_start(worker_world(keeper->worker), &keeper->timer, LOOK_US);
+}
+
+static void
+on_time(struct timer *timer)
+{
+    struct evidence_keeper *keeper = CONTAINER_OF(timer, struct evidence_keeper, timer);
+    struct world *world = worker_world(keeper->worker);
+
+    keeper->job = (struct job){.run = run_write, .done = write_done};
+    world->ops->work(world, &keeper->job);
+}
+
+void
+evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker *first)
+{
+    if (keeper == NULL)
+        return;
+    keeper->worker = first;
+    keeper->timer.fire = on_time;
+    world_timer_start(worker_world(first), &keeper->timer, LOOK_US);
+}
+
+void
+evidence_keeper_stop(struct evidence_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    keeper->stopped = true;
+    world_timer_stop(worker_world(keeper->worker), &keeper->timer);
+}
+
+void
+evidence_keeper_close(struct evidence_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    if (write_if_new(keeper) != OK)
+        log_line(keeper->gateway->log, LOG_WARN, "the evidence of levers could not be written down");
+    keeper->disk->ops->close(keeper->disk);
+    free(keeper);
+}

@@ -1,0 +1,27 @@
+/* Keeps what was learned of levers over a restart: one small file, written anew beside itself when something has changed,
+ * at most every few seconds and when the program stops. A process that is killed loses the audits since; a file that is
+ * damaged, or of another version, is as none, and everything must be earned anew. */
+#ifndef GATEWAY_EVIDENCE_KEEPER_H
+#define GATEWAY_EVIDENCE_KEEPER_H
+
+#include "cache/file.h"
+#include "gateway/gateway.h"
+
+struct evidence_keeper;
+
+/* Reads the file into the gateway's evidence; takes over the disk. Blocks: before anything is served. */
+struct evidence_keeper *evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
+    __attribute__((returns_nonnull));
+
+/* On the first worker; stop before its world ends. NULL is fine. */
+void evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker *first);
+void evidence_keeper_stop(struct evidence_keeper *keeper);
+
+/* Writes it down for the last time. When no worker learns any more; blocks. NULL is fine. */
+void evidence_keeper_close(struct evidence_keeper *keeper);
+
+/* All evidence as that file has it, and back. ERR_CORRUPT: it is no such file; nothing is taken from it. */
+void evidence_file_write(struct evidences *all, struct buffer *out);
+enum status evidence_file_read(struct evidences *all, struct slice bytes) MUST_CHECK;
+
+#endif
