@@ -129,6 +129,19 @@ add_candidates(struct build *build, struct route_config *route, const struct yam
         add_candidate(build, route, list ? node->items[i].value : node);
 }
 
+/* A lever that may change answers has to earn what it serves, and a floor of 100 % cannot be earned. */
+static void
+warn_unearnable(struct build *build, const struct route_draft *draft)
+{
+    if (draft->levers[LEVER_SEMANTIC_CACHE].mode == LEVER_OFF ||
+        (draft->quality_ppm < 1000000 && draft->confidence_ppm < 1000000))
+        return;
+    reader_warn(
+        &build->reader, build_place(&draft->entry, "levers"),
+        "Say what share will do: acceptable: { quality: 95% }. The answers of the reference itself always do.",
+        "the semantic cache will learn and serve nothing: evidence never shows that all answers are acceptable");
+}
+
 static void
 build_route(struct build *build, const struct route_draft *draft, struct route_config *route)
 {
@@ -155,6 +168,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->worth = draft->worth;
     route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
+    warn_unearnable(build, draft);
 }
 
 void

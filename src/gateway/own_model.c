@@ -33,6 +33,9 @@ struct own_answer {
     const char *why; /* the request is not one for it; NULL: it is */
 };
 
+/* It stands where others name a backend. */
+static const struct backend_config ourselves = {.name = "equipoise", .dialect = DIALECT_OPENAI};
+
 const struct route_config *
 own_model_route(struct exchange *exchange)
 {
@@ -41,21 +44,25 @@ own_model_route(struct exchange *exchange)
     if (exchange->identity.api != API_EMBEDDINGS || !slice_is(exchange->facts.model, OWN_MODEL))
         return NULL;
     route = arena_alloc(&exchange->arena, sizeof(*route));
-    *route = (struct route_config){.quality_ppm = 1000000,
+    *route = (struct route_config){.reference = {.backend = &ourselves,
+                                                 .model = "embed",
+                                                 .upstream = "embed",
+                                                 .name = arena_strdup(&exchange->arena, OWN_MODEL)},
+                                   .quality_ppm = 1000000,
                                    .first_token_us = USEC_NEVER,
                                    .total_us = USEC_NEVER,
                                    .attempts = 1,
                                    .worth = USD_UNKNOWN};
+    route->baseline = route->reference;
     return route;
 }
 
 bool
 own_model_plan(struct exchange *exchange)
 {
-    const struct route_config *route = exchange->request.route;
     struct plan *plan;
 
-    if (route->reference.backend != NULL || exchange->identity.api == API_PASSTHROUGH)
+    if (exchange->request.route->reference.backend != &ourselves)
         return false;
     plan = plans_add(&exchange->plans);
     plan->source = SOURCE_BUILT_IN;

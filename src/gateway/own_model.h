@@ -9,7 +9,7 @@
 /* A route for it, if that is what the request asks for; NULL: it is not. */
 const struct route_config *own_model_route(struct exchange *exchange);
 
-/* True: the exchange's route is that one, and its plan the only one. */
+/* True: the exchange's route is that one, and has its plan: there is no other, and it is sent nowhere. */
 bool own_model_plan(struct exchange *exchange);
 
 /* Answers, at once or soon; FIRST_BYTE, or ATTEMPTS_SPENT where the request is not one for it. */
