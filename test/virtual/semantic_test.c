@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cache/store.h"
+#include "gateway/exchange.h"
 #include "levers/semantic_cache.h"
 
 #define SETTING(levers, more)                                                                                          \
@@ -270,7 +271,40 @@ equal_requests_are_not_its_own(void **state)
     scene_passed(s);
 }
 
+/* A long prompt is read off the loop; who leaves meanwhile has a row all the same. */
+static void
+long_prompts_are_looked_up_apart(void **state)
+{
+    struct scene *s = opens(state, on);
+    struct buffer prompt = {0}, body = {0};
+    struct vclient *leaves;
+
+    for (unsigned i = 0; i < 5000; i++)
+        buffer_printf(&prompt, "word%u ", i);
+    buffer_add_byte(&prompt, '\0');
+    buffer_printf(&body,
+                  "{\"model\":\"assistant\",\"messages\":[{\"role\":\"system\",\"content\":\"%s\"},"
+                  "{\"role\":\"user\",\"content\":\"%s\"}]}",
+                  prompt.data + prompt.start, forgot);
+    buffer_add_byte(&body, '\0');
+    assert_false(finds(s, (struct said){.text = reset, .system = prompt.data + prompt.start}));
+    assert_true(finds(s, (struct said){.text = forgot, .system = prompt.data + prompt.start}));
+    leaves = scene_asks(s, (struct ask){.body = body.data + body.start});
+    history_run_until(s->history,
+                      !list_empty(&s->gateway.workers[0]->exchanges) &&
+                          CONTAINER_OF(s->gateway.workers[0]->exchanges.next, struct exchange, link)->look_up != NULL);
+    vclient_leave(leaves);
+    scene_rest(s);
+    assert_int_equal(s->row_count, 3);
+    assert_row_is(s, 2, state, "client gone");
+    assert_int_equal(vbackend_seen_count(scene_backend(s, "alpha")), 2);
+    buffer_free(&prompt);
+    buffer_free(&body);
+    scene_passed(s);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_teardown(long_prompts_are_looked_up_apart, scene_teardown),
     cmocka_unit_test_teardown(only_the_last_turn_may_differ, scene_teardown),
     cmocka_unit_test_teardown(what_is_gone_is_forgotten, scene_teardown),
     cmocka_unit_test_teardown(equal_requests_are_not_its_own, scene_teardown),
