@@ -6,8 +6,11 @@ import { costOf, pico } from "./speak.mjs";
 import { after, Gateway, KEY, sha256, test, Twin, usualConfig } from "./stage.mjs";
 import { Wire } from "./wire.mjs";
 
-const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows", "--concurrency", "0"]);
+// The backend has two places, so that a call that fails at one has another to go to.
+const twins = await Promise.all([1, 2].map(() => Twin.start(["--key", "sk-upstream-only-the-gateway-knows", "--concurrency", "0"])));
+const [twin] = twins;
 const config = usualConfig(twin.url);
+for (const backend of Object.values(config.backends)) backend.url = twins.map(({ url }) => url);
 config.workers = 4;
 for (const route of Object.values(config.routes)) route.levers = { coalesce: "on" };
 config.keys.other = { sha256: sha256("sk-of-another-tenant-0123456789"), tenant: "globex" };
@@ -15,7 +18,7 @@ config.limits = { stall: "2s" };
 const gateway = await Gateway.start(config);
 after(async () => {
   await gateway.stop();
-  await twin.stop();
+  for (const one of twins) await one.stop();
 });
 
 const WORDS = 60;
@@ -29,7 +32,8 @@ const post = (asked, { key = KEY, fault = "slow=20ms", signal, headers = {} } = 
 });
 const read = async (response) => ({ id: response.headers.get("x-equipoise-id"), source: response.headers.get("x-equipoise-source"),
   status: response.status, text: await response.text() });
-const calls = async () => (await twin.seen()).total.requests;
+const count = async (what) => (await Promise.all(twins.map((one) => one.seen()))).reduce((sum, { total }) => sum + total[what], 0);
+const calls = () => count("requests");
 const whole = ({ text }) => text.endsWith("data: [DONE]\n\n");
 const rows = (answers) => Promise.all(answers.map(({ id }) => gateway.row(id)));
 const sum = (values) => values.reduce((a, b) => a + b, 0n);
@@ -100,11 +104,11 @@ test("the leader leaves, the others get the whole answer and pay for it", async 
 
 test("all leave: the call is closed at once, and the last who left pays", async () => {
   question++;
-  const [before, gone] = [await calls(), (await twin.seen()).total.client_gone];
+  const [before, gone] = [await calls(), await count("client_gone")];
   const leaves = Array.from({ length: 5 }, () => new AbortController());
   const responses = await Promise.all(leaves.map(({ signal }) => post(body(), { signal, fault: "slow=200ms" })));
   for (const controller of leaves) controller.abort();
-  await until("the call to be closed", async () => (await twin.seen()).total.client_gone > gone || null);
+  await until("the call to be closed", async () => await count("client_gone") > gone || null);
   assert.equal((await calls()) - before, 1);
   const all = await Promise.all(responses.map((response) => gateway.row(response.headers.get("x-equipoise-id"))));
   assert.ok(all.every(({ state }) => state === "client gone"));
@@ -112,13 +116,17 @@ test("all leave: the call is closed at once, and the last who left pays", async 
 });
 
 test("the backend dies before the first byte: one more call serves all", async () => {
-  question++;
-  const before = await calls();
+  // Which of the two places is asked first is drawn by lot: until it is the one that dies.
   await twin.commit(["drop-before-first-byte*1"]);
-  const answers = await Promise.all(Array.from({ length: 50 }, async () => read(await post(body()))));
-  assert.ok(answers.every(whole), answers.find((answer) => !whole(answer))?.text);
-  assert.equal((await calls()) - before, 2);
-  assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
+  for (let called = 1; called === 1;) {
+    question++;
+    const before = await calls();
+    const answers = await Promise.all(Array.from({ length: 50 }, async () => read(await post(body(), { fault: "slow=5ms" }))));
+    assert.ok(answers.every(whole), answers.find((answer) => !whole(answer))?.text);
+    assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
+    called = (await calls()) - before;
+    assert.ok(called <= 2);
+  }
 });
 
 test("no answer at all: all are told the same, and no storm of calls follows", async () => {
