@@ -438,7 +438,8 @@ open_cache(struct stand *stand)
         stand->gateway.cache_file =
             cache_file_open(stand->gateway.cache, disk, &stand->gateway.secret, clock_wall_us());
     problems_print(&problems, SLICE_NONE, false, &words);
-    fwrite(words.data, 1, buffer_len(&words), stderr);
+    if (buffer_len(&words) > 0)
+        fwrite(words.data, 1, buffer_len(&words), stderr);
     buffer_free(&words);
     problems_free(&problems);
     return stand->gateway.cache_file != NULL ? CMD_FINE : CMD_CONFIG;

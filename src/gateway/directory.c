@@ -176,10 +176,6 @@ directory_list(struct directory *directory, const struct config *config, enum di
         map_put(&listed, slice_of(config->routes[i].name), directory);
         first = false;
     }
-    if (dialect == DIALECT_OPENAI && config_route(config, SLICE_LITERAL(OWN_MODEL)) == NULL) {
-        put_model(dialect, SLICE_LITERAL(OWN_MODEL), "equipoise", first, out);
-        first = false;
-    }
     lock_take(&directory->lock);
     for (size_t i = 0; i < directory->backend_count; i++) {
         const struct directory_entry *entry = &directory->backends[i];
@@ -193,6 +189,9 @@ directory_list(struct directory *directory, const struct config *config, enum di
     }
     lock_drop(&directory->lock);
     map_free(&listed);
+    /* Last: who takes the first of the list wants to chat. */
+    if (dialect == DIALECT_OPENAI && config_route(config, SLICE_LITERAL(OWN_MODEL)) == NULL)
+        put_model(dialect, SLICE_LITERAL(OWN_MODEL), "equipoise", first, out);
     buffer_add_text(out,
                     dialect == DIALECT_ANTHROPIC ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}" : "]}");
 }

@@ -142,9 +142,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_purge_drops_what_it_names_and_is_recorded),
-        cmocka_unit_test(what_makes_no_sense_drops_nothing),
-        cmocka_unit_test(the_metrics_tell_how_it_does),
+        cmocka_unit_test_teardown(a_purge_drops_what_it_names_and_is_recorded, scene_teardown),
+        cmocka_unit_test_teardown(what_makes_no_sense_drops_nothing, scene_teardown),
+        cmocka_unit_test_teardown(the_metrics_tell_how_it_does, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
