@@ -24,7 +24,7 @@ dimension_of(enum budget_scope scope)
     case BUDGET_SCOPES:
         break;
     }
-    ENSURE(false && "a scope of a budget");
+    ENSURE(false); /* there is no such scope */
     return DIMENSIONS;
 }
 

@@ -142,7 +142,8 @@ static void
 compare_entry(struct comparison *comparison, const struct section *section, const struct entry *a,
               const struct entry *b)
 {
-    size_t back = enter(comparison, a != NULL ? a->name : b->name);
+    const struct entry *either = a != NULL ? a : b;
+    size_t back = enter(comparison, either->name);
 
     if (a == NULL || b == NULL)
         tell(comparison, a == NULL ? DIFFERENCE_ADDED : DIFFERENCE_REMOVED, false);
