@@ -142,8 +142,8 @@ static void
 compare_entry(struct comparison *comparison, const struct section *section, const struct entry *a,
               const struct entry *b)
 {
-    const struct entry *either = a != NULL ? a : b;
-    size_t back = enter(comparison, either->name);
+    /* cppcheck-suppress nullPointerRedundantCheck ; one of them is there */
+    size_t back = enter(comparison, a != NULL ? a->name : b->name);
 
     if (a == NULL || b == NULL)
         tell(comparison, a == NULL ? DIFFERENCE_ADDED : DIFFERENCE_REMOVED, false);
