@@ -19,7 +19,7 @@ add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wer
 
 # Newer clangs count every constant of an enumeration that meets a double: ours are just names for numbers.
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
-    add_compile_options(-Wno-enum-float-conversion)
+  add_compile_options(-Wno-enum-float-conversion)
 endif()
 add_link_options(-pie -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
 
