@@ -100,7 +100,7 @@ async function main() {
   const given = Object.fromEntries([...process.argv.slice(2).join(" ").matchAll(/--(\w+) (\d+)/g)].map(([, name, value]) => [name, Number(value)]));
   const { clients = 5000, seconds = 20, runs = 5 } = given;
   const { Gateway, KEY, Twin, usualConfig } = await import("../e2e/stage.mjs");
-  const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows"]);
+  const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows", "--concurrency", "0"]);
   const gateway = await Gateway.start(usualConfig(twin.url));
   const at = { port: Number(new URL(gateway.url).port), pid: gateway.program.child.pid, key: KEY };
   const all = [];
