@@ -83,7 +83,7 @@ test("a gigabyte sent in chunks: refused after the limit, and no more than that 
     for (; sent < 1024 && !wire.ended && wire.messages.bytes.length === 0; sent++) await wire.write(piece);
     const answer = await wire.answer();
     // Who goes on sending beyond what is heard out may find the connection reset, and the answer with it (RFC 9112, 9.6).
-    if (!answer.nothing) assert.equal(answer.status, 413);
+    if (answer !== null && !answer.nothing) assert.equal(answer.status, 413);
     await wire.end();
   });
   wire.destroy();
