@@ -207,6 +207,7 @@ healths_init(struct healths *healths)
     map_init(&healths->endpoints);
     map_init(&healths->accounts);
     map_init(&healths->rests);
+    replicas_init(&healths->replicas);
 }
 
 static void
@@ -238,6 +239,7 @@ healths_free(struct healths *healths)
     while (map_next(&healths->rests, &at, &name, &rest))
         free(rest);
     map_free(&healths->rests);
+    replicas_free(&healths->replicas);
     lock_destroy(&healths->lock);
 }
 
@@ -283,6 +285,7 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
 
         standing.seats[i].health = health_of(&healths->endpoints, place, true);
         standing.seats[i].rest = rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
+        standing.seats[i].replica = replicas_of(&healths->replicas, place, backend->engine_model);
     }
     lock_drop(&healths->lock);
     return standing;

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/map.h"
 #include "config/config.h"
+#include "fleet/replica.h"
 
 enum {
     HEALTH_FAILURES_IN_A_ROW = 3, /* eject: nothing good came in between */
@@ -100,8 +101,9 @@ rest_over_us(struct rest *rest)
 
 /* One endpoint of a target's backend. */
 struct seat {
-    struct health *health; /* shared by all that goes to this host:port */
-    struct rest *rest;     /* of this model there: rate limits are by model */
+    struct health *health;   /* shared by all that goes to this host:port */
+    struct rest *rest;       /* of this model there: rate limits are by model */
+    struct replica *replica; /* what is under way there; shared as health is */
 };
 
 /* A target's places, as many seats as its backend has endpoints. */
@@ -114,6 +116,7 @@ struct standing {
 struct healths {
     struct lock lock;
     struct map endpoints, accounts, rests;
+    struct replicas replicas; /* own lock */
 };
 
 void healths_init(struct healths *healths);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/flight_inside.h"
+#include "gateway/flight_ticket.h"
 #include "gateway/secret.h"
 
 enum {
@@ -29,13 +31,15 @@ flight_state_name(enum flight_state state)
     return names[state];
 }
 
-static void
+void
 flight_move(struct flight *flight, enum flight_state to)
 {
     ENSURE(moves[flight->state][to]);
     flight->state = to;
-    if (flight_over(flight))
-        flight->ended_us = world_now_us(flight->world);
+    if (!flight_over(flight))
+        return;
+    flight->ended_us = world_now_us(flight->world);
+    flight_ticket_end(flight);
 }
 
 bool
@@ -44,8 +48,8 @@ flight_over(const struct flight *flight)
     return flight->state >= FLIGHT_COMPLETE;
 }
 
-static void
-hold(struct flight *flight)
+void
+flight_hold(struct flight *flight)
 {
     flight->holders++;
 }
@@ -61,11 +65,10 @@ check_flight(const struct flight *flight)
     ENSURE(flight->is_mirror || (flight->call.inside != NULL) == !flight_over(flight));
 }
 
-/* Tells all readers. Any of them may leave while one is told, and the flight may end with it: hold it. */
-static void
-wake_all(struct flight *flight)
+void
+flight_wake_all(struct flight *flight)
 {
-    hold(flight);
+    flight_hold(flight);
     for (struct list *node = flight->cursors.next; node != &flight->cursors; node = flight->next_to_wake) {
         struct cursor *cursor = CONTAINER_OF(node, struct cursor, link);
 
@@ -95,8 +98,8 @@ memory_of(const struct flight_chunk *chunk)
     return chunk->bytes->len + sizeof(*chunk) + sizeof(*chunk->bytes) + (size_t)2 * ALLOCATION_BYTES;
 }
 
-static void
-add_chunk(struct flight *flight, struct flight_chunk *chunk)
+void
+flight_add_chunk(struct flight *flight, struct flight_chunk *chunk)
 {
     list_append(&flight->chunks, &chunk->link);
     flight->kept += chunk->bytes->len;
@@ -125,7 +128,7 @@ append(struct flight *flight, struct slice bytes, enum meter_event event, bool o
     if (flight->keep != NULL)
         kept_add(flight->keep,
                  (struct kept_chunk){chunk->bytes, chunk->usage_only, chunk->last_event, chunk->open_event});
-    add_chunk(flight, chunk);
+    flight_add_chunk(flight, chunk);
 }
 
 static void
@@ -138,9 +141,8 @@ drop_chunk(struct flight *flight, struct flight_chunk *chunk)
     free(chunk);
 }
 
-/* Frees what every reader has read, if all let go of it. */
-static void
-trim(struct flight *flight)
+void
+flight_trim(struct flight *flight)
 {
     LIST_EACH(&flight->chunks, node, after)
     {
@@ -167,9 +169,8 @@ set_paused(struct flight *flight, bool paused)
         flight->pressed(flight);
 }
 
-/* When all readers have seen what came: what they left is what they are behind. */
-static void
-pause_if_behind(struct flight *flight)
+void
+flight_pause_if_behind(struct flight *flight)
 {
     bool letting_go = false;
 
@@ -223,9 +224,8 @@ put_text(char **to, struct slice text)
     return copy;
 }
 
-/* With their texts, all in one piece. */
-static const struct http_header *
-copy_headers(struct arena *arena, const struct http_header *from, size_t count)
+const struct http_header *
+flight_copy_headers(struct arena *arena, const struct http_header *from, size_t count)
 {
     struct http_header *headers;
     size_t len = 0;
@@ -248,7 +248,7 @@ on_head(struct call *call, const struct http_head *head)
     struct flight *flight = flight_of(call);
 
     flight->status = head->status;
-    flight->headers = copy_headers(&flight->arena, head->headers, head->header_count);
+    flight->headers = flight_copy_headers(&flight->arena, head->headers, head->header_count);
     for (size_t i = 0; i < head->header_count; i++) /* our own copies */
         hide_secret(flight, (char *)(uintptr_t)flight->headers[i].value.data, flight->headers[i].value.len);
     flight->header_count = head->header_count;
@@ -256,7 +256,7 @@ on_head(struct call *call, const struct http_head *head)
     flight->opaque = is_coded(head);
     flight->is_stream = !flight->opaque && is_event_stream(head);
     flight_move(flight, FLIGHT_ANSWERING);
-    wake_all(flight);
+    flight_wake_all(flight);
 }
 
 /* Cuts the bytes at the ends of events and meters each. */
@@ -346,9 +346,10 @@ on_body(struct call *call, struct slice piece)
     } else {
         take_piece(flight, piece);
     }
-    hold(flight);
-    wake_all(flight);
-    pause_if_behind(flight);
+    flight_ticket_tell(flight);
+    flight_hold(flight);
+    flight_wake_all(flight);
+    flight_pause_if_behind(flight);
     flight_release(flight);
 }
 
@@ -383,7 +384,7 @@ on_end(struct call *call)
     } else {
         flight_move(flight, FLIGHT_COMPLETE);
     }
-    wake_all(flight);
+    flight_wake_all(flight);
 }
 
 static void
@@ -395,7 +396,7 @@ on_failed(struct call *call, enum call_failure failure, const char *text)
     flight->failure = failure;
     flight->why = arena_strdup(&flight->arena, text);
     flight_move(flight, FLIGHT_FAILED);
-    wake_all(flight);
+    flight_wake_all(flight);
 }
 
 static void
@@ -415,8 +416,8 @@ static const struct call_events flight_events = {
     .writable = on_writable,
 };
 
-static struct flight *
-new_flight(struct world *world, struct flights *all, enum api api, enum dialect dialect)
+struct flight *
+flight_new(struct world *world, struct flights *all, enum api api, enum dialect dialect)
 {
     struct flight *flight = must_calloc(1, sizeof(*flight));
 
@@ -438,97 +439,12 @@ struct flight *
 flight_open(struct world *world, struct flights *all, const struct target *target, enum api api,
             const struct call_request *request)
 {
-    struct flight *flight = new_flight(world, all, api, target->backend->dialect);
+    struct flight *flight = flight_new(world, all, api, target->backend->dialect);
 
     flight->target = target;
     flight->call.events = &flight_events;
     world->ops->call_open(world, &flight->call, request);
     return flight;
-}
-
-static void
-take_head(struct flight *flight, const struct kept_answer *answer)
-{
-    flight->headers = copy_headers(&flight->arena, answer->headers, answer->header_count);
-    flight->header_count = answer->header_count;
-    flight->status = answer->status;
-    flight->is_stream = answer->is_stream;
-    flight->body_len = answer->body_len;
-    flight_move(flight, FLIGHT_ANSWERING);
-}
-
-static void
-take_chunks(struct flight *flight, const struct kept_answer *answer)
-{
-    flight->meter.answer_bytes += (int64_t)answer->len;
-    for (size_t i = 0; i < answer->count; i++) {
-        const struct kept_chunk *kept = &answer->chunks[i];
-        struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
-
-        *chunk = (struct flight_chunk){.bytes = chunk_hold(kept->bytes),
-                                       .usage_only = kept->usage_only,
-                                       .last_event = kept->last_event,
-                                       .open_event = kept->open_event};
-        add_chunk(flight, chunk);
-    }
-}
-
-struct flight *
-flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer)
-{
-    struct flight *flight = new_flight(world, all, api, api_dialect(api));
-
-    take_head(flight, answer);
-    take_chunks(flight, answer);
-    flight_move(flight, FLIGHT_COMPLETE);
-    return flight;
-}
-
-struct flight *
-flight_mirror(struct world *world, struct flights *all, enum api api, size_t pause_above,
-              void (*pressed)(struct flight *))
-{
-    struct flight *flight = new_flight(world, all, api, api_dialect(api));
-
-    flight->is_mirror = true;
-    flight->pause_above = pause_above;
-    flight->pressed = pressed;
-    return flight;
-}
-
-void
-flight_mirror_feed(struct flight *flight, const struct kept_answer *pieces, bool with_head)
-{
-    ENSURE(flight->is_mirror);
-    if (with_head)
-        take_head(flight, pieces);
-    take_chunks(flight, pieces);
-    hold(flight);
-    wake_all(flight);
-    trim(flight);
-    pause_if_behind(flight);
-    flight_release(flight);
-}
-
-void
-flight_mirror_end(struct flight *flight, enum flight_state state, enum call_failure failure, const char *why)
-{
-    flight->failure = failure;
-    flight->why = why != NULL ? arena_strdup(&flight->arena, why) : NULL;
-    if (flight->state == FLIGHT_OPENING && state == FLIGHT_COMPLETE)
-        flight_move(flight, FLIGHT_ANSWERING);
-    flight_move(flight, state);
-    wake_all(flight);
-}
-
-void
-flight_keep_head(const struct flight *flight, struct kept_answer *answer)
-{
-    answer->status = flight->status;
-    answer->is_stream = flight->is_stream;
-    answer->body_len = flight->body_len;
-    answer->headers = copy_headers(&answer->arena, flight->headers, flight->header_count);
-    answer->header_count = flight->header_count;
 }
 
 static void
@@ -580,7 +496,7 @@ cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cu
     *cursor = (struct cursor){.flight = flight, .wake = wake};
     cursor->at = first != NULL ? CONTAINER_OF(first, struct flight_chunk, link) : NULL;
     list_append(&flight->cursors, &cursor->link);
-    hold(flight);
+    flight_hold(flight);
 }
 
 void
@@ -597,7 +513,7 @@ cursor_leave(struct cursor *cursor)
     cursor->flight = NULL;
     cursor->at = NULL;
     if (!list_empty(&flight->cursors) || flight->is_mirror) { /* it may have been the one that kept the start */
-        trim(flight);
+        flight_trim(flight);
         resume_if_near(flight);
     }
     close_if_unread(flight);
@@ -631,7 +547,7 @@ cursor_advance(struct cursor *cursor, size_t len)
                      ? NULL
                      : CONTAINER_OF(cursor->at->link.next, struct flight_chunk, link);
     if (cursor->lets_go) {
-        trim(flight);
+        flight_trim(flight);
         resume_if_near(flight);
     }
 }

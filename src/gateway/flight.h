@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "dialect/meter.h"
 #include "dialect/sse.h"
+#include "fleet/replica.h"
 #include "gateway/kept.h"
 #include "levers/plan.h"
 #include "world.h"
@@ -61,6 +62,8 @@ struct flight {
     enum flight_state state;
     unsigned holders; /* cursors and who opened it */
     const struct target *target;
+    struct replica_ticket ticket;  /* at the engine that the call goes to (flight_ticket.h) */
+    double bytes_per_output_token; /* by which text tells of tokens */
     struct slice secret; /* what we proved ourselves with: starred out where an error repeats it; in the arena */
     struct arena arena;  /* head and headers */
     unsigned status;     /* of the answer; 0: none came */

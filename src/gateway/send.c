@@ -6,6 +6,7 @@
 #include "gateway/destination.h"
 #include "gateway/elements.h"
 #include "gateway/exchange.h"
+#include "gateway/flight_ticket.h"
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
 #include "gateway/outcome.h"
@@ -159,6 +160,17 @@ make_target(struct exchange *exchange)
 }
 
 static void
+take_ticket(struct exchange *exchange, struct flight *flight)
+{
+    const struct target_facts *facts = exchange->plan->facts;
+    struct expectation expectation = experience_expect(facts->experience, 500000);
+    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
+
+    flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, &wish,
+                       expectation.bytes_per_output_token);
+}
+
+static void
 on_writable(void *context)
 {
     send_upload(context);
@@ -187,6 +199,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
     flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
                          exchange->identity.api, &request);
+    take_ticket(exchange, flight);
     flight->secret = arena_copy(&flight->arena, slice_of(exchange->secret));
     flight->writable = on_writable;
     flight->context = exchange;

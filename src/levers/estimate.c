@@ -127,6 +127,13 @@ expect_usage(const struct request *request, const struct expectation *expectatio
     usage->exactness = USAGE_ESTIMATED;
 }
 
+struct replica_wish
+estimate_wish(const struct request *request, const struct expectation *expectation)
+{
+    return (struct replica_wish){.prompt_tokens = estimate_input_tokens(expectation, (int64_t)request->body.len),
+                                 .output_tokens = expect_output(request->facts, expectation->output_tokens)};
+}
+
 void
 estimate_plan(const struct request *request, struct plan *plan)
 {

@@ -27,6 +27,9 @@ void estimate_plan(const struct request *request, struct plan *plan);
 /* What it would cost if that many tokens of the input were read from the provider's cache and written to it. */
 usd estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written);
 
+/* What a call for it will likely have, in tokens. */
+struct replica_wish estimate_wish(const struct request *request, const struct expectation *expectation);
+
 /* Tokens that so many bytes are worth, by what was learned of the target; at least 1 for any byte. */
 int64_t estimate_input_tokens(const struct expectation *expectation, int64_t bytes);
 int64_t estimate_output_tokens(const struct expectation *expectation, int64_t bytes);

@@ -481,6 +481,7 @@ stop_gateway(struct house *house)
     atomic_store(&house->over, true);
     assert_int_equal(budgets_reserved(&house->gateway.budgets), 0);
     budgets_check(&house->gateway.budgets);
+    assert_int_equal(replicas_in_flight(&house->gateway.healths.replicas), 0);
 }
 
 static void

@@ -1,0 +1,139 @@
+/* A replica: one engine at one host:port, and how much of what we sent is there now. Shared by all workers and by all
+ * backends that name the same place; kept over reloads by name, as its health is (health.h). What an engine tells of
+ * itself is 50 ms old or more, and a dispatch takes one: who decides by that alone sends hundreds of requests to the
+ * same idle engine. So this counts every request from the moment it is sent, and what is told stands beside it.
+ *
+ * A call takes a ticket when it is opened, says on it what becomes of the answer, and gives it back at its end, whatever
+ * that is; flight.c does so in one place, where a flight's state changes. Nothing is allocated for it.
+ *
+ * Invariants (checked at every change): `now` is the sum over the tickets that are out, no part of it below 0, and all of
+ * it 0 when none is; taken == completed + failed + closed + now.requests. `busy_us` goes on exactly while a ticket is out,
+ * and `request_us` in proportion to how many are. */
+#ifndef FLEET_REPLICA_H
+#define FLEET_REPLICA_H
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "fleet/engine_settings.h"
+
+/* What is there of ours at one moment. Tokens are estimates until the answer's usage tells better. */
+struct replica_now {
+    int64_t requests;
+    int64_t filling;        /* of them, whose answers have not begun */
+    int64_t filling_tokens; /* of their prompts, what the engine has to compute: without what it is expected to know */
+    int64_t context_tokens; /* prompts, and outputs so far: what its cache of keys and values holds for us, about */
+    int64_t output_tokens;  /* still to be expected */
+};
+
+/* Since the process began. Tokens: as metered in answers that told their usage, and only in them. */
+struct replica_totals {
+    uint64_t taken, completed, failed, closed; /* requests; closed: by our side, nobody wanted more */
+    uint64_t metered;                          /* answers that told their usage */
+    int64_t input_tokens, cached_tokens, output_tokens;
+    int64_t sent_tokens;    /* of prompts that were sent, expected */
+    int64_t matched_tokens; /* of them, what the engine was expected to know already */
+    usec busy_us;           /* time with at least one request there */
+    usec request_us;        /* the number of requests there, summed over time: by elapsed time, their mean */
+    usec filling_us;        /* likewise, of those whose answers have not begun */
+};
+
+/* What the engine's own page of metrics said when it was last read (the reader of those pages fills it in, by
+ * replica_tell). Fields that its page has not are below 0; `at_us` of 0: nothing was ever told. What is old is worth
+ * less: whoever uses it looks at `at_us`. */
+struct replica_told {
+    usec at_us;
+    double queued, running;                  /* requests, ours and others' */
+    double kv_share;                         /* of its cache of keys and values in use, 0 to 1 */
+    int64_t prompt_tokens, generated_tokens; /* counters, as all below */
+    int64_t prefix_asked, prefix_found;      /* tokens of prompts looked up in its prefix cache, and found */
+    int64_t preemptions;
+};
+
+/* What the engine is like: step times and room. Starts with the pair that `engine_model` names, else with a common one;
+ * a fit to what is seen replaces it (replica_learn_model). */
+struct replica_model {
+    struct step_time time;
+    int64_t kv_tokens;
+    int64_t step_tokens_most;
+    bool fitted; /* by what was seen here; false: starting values */
+};
+
+struct replica {
+    struct lock lock; /* of all below */
+    char *name;       /* "10.0.0.11:8000"; does not change */
+    struct replica_now now;
+    struct replica_totals totals;
+    struct replica_told told;
+    struct replica_now sent_since; /* what was sent since told.at_us: requests, filling_tokens, context_tokens alone */
+    struct replica_model model;
+    usec counted_us; /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
+};
+
+/* What is expected of a call. */
+struct replica_wish {
+    int64_t prompt_tokens;
+    int64_t matched_tokens; /* of them, what the engine is expected to know; at most prompt_tokens */
+    int64_t output_tokens;
+};
+
+/* Held by one call. Zeroed: none is held. */
+struct replica_ticket {
+    struct replica *replica;                                              /* NULL: given back, or never taken */
+    int64_t prompt_tokens, filling_tokens, matched_tokens, output_tokens; /* as counted in `now` */
+    int64_t produced;                                                     /* of the output, counted in context_tokens */
+    usec taken_us;
+    bool begun;
+};
+
+enum replica_ending { REPLICA_COMPLETED, REPLICA_FAILED, REPLICA_CLOSED };
+
+/* What the answer's usage says; all -1 where it told none. */
+struct replica_metered {
+    int64_t input_tokens, cached_tokens, output_tokens; /* cached: -1, its usage does not tell */
+};
+
+void replica_take(struct replica *replica, struct replica_ticket *ticket, const struct replica_wish *wish, usec now_us);
+
+/* The following do nothing with a ticket that is not held. */
+
+/* The answer's first byte is here: the prompt is computed. */
+void replica_begun(struct replica_ticket *ticket, usec now_us);
+
+/* So many tokens of the output are here, in all. Cheap to call for each event: it counts in steps of REPLICA_STEP_TOKENS. */
+enum { REPLICA_STEP_TOKENS = 16 };
+void replica_produced(struct replica_ticket *ticket, int64_t output_tokens);
+
+/* In every ending. `metered` NULL: the answer told no usage. */
+void replica_give_back(struct replica_ticket *ticket, enum replica_ending ending, const struct replica_metered *metered,
+                       usec now_us);
+
+/* Reading: all at one moment. */
+struct replica_look {
+    struct replica_now now;
+    struct replica_totals totals; /* times up to now_us */
+    struct replica_told told;
+    struct replica_now sent_since;
+    struct replica_model model;
+};
+
+void replica_look(struct replica *replica, usec now_us, struct replica_look *out);
+
+void replica_tell(struct replica *replica, const struct replica_told *told);
+void replica_learn_model(struct replica *replica, const struct replica_model *model);
+
+/* All of them, made on first use; they live until replicas_free. Own lock. */
+struct replicas {
+    struct lock lock;
+    struct map by_name;
+};
+
+void replicas_init(struct replicas *replicas);
+void replicas_free(struct replicas *replicas); /* tickets that are out must not be used any more */
+
+/* `engine_model`: a name of engine_pairs.def, or NULL. It sets the model anew only if that is not fitted. */
+struct replica *replicas_of(struct replicas *replicas, const char *name, const char *engine_model);
+
+/* All requests that are anywhere: 0 at rest, and with it all of every `now` (checked here). */
+int64_t replicas_in_flight(struct replicas *replicas);
+
+#endif

@@ -1,0 +1,28 @@
+/* Shared by the parts of a flight: flight.c (calls and cursors) and flight_fed.c (flights without a call). */
+#ifndef GATEWAY_FLIGHT_INSIDE_H
+#define GATEWAY_FLIGHT_INSIDE_H
+
+#include "gateway/flight.h"
+
+/* One holder, in FLIGHT_OPENING. */
+struct flight *flight_new(struct world *world, struct flights *all, enum api api, enum dialect dialect);
+
+/* The only function that changes a flight's state. */
+void flight_move(struct flight *flight, enum flight_state to);
+
+void flight_hold(struct flight *flight);
+void flight_add_chunk(struct flight *flight, struct flight_chunk *chunk);
+
+/* Tells all readers. Any of them may leave while one is told, and the flight may end with it: hold it. */
+void flight_wake_all(struct flight *flight);
+
+/* Frees what every reader has read, if all let go of it. */
+void flight_trim(struct flight *flight);
+
+/* When all readers have seen what came: what they left is what they are behind. */
+void flight_pause_if_behind(struct flight *flight);
+
+/* With their texts, all in one piece. */
+const struct http_header *flight_copy_headers(struct arena *arena, const struct http_header *from, size_t count);
+
+#endif
