@@ -2,6 +2,7 @@
 #include "money/report.h"
 #include "base/clock.h"
 #include "cmd/data_folder.h"
+#include "cmd/evidence_view.h"
 #include "cmd/ledger_view.h"
 #include "cmd/options.h"
 #include "cmd/span.h"
@@ -12,7 +13,7 @@
 struct wanted {
     struct data_folder folder;
     const char *since, *until, *by;
-    bool json, csv;
+    bool json, csv, look_ups;
 };
 
 static const char *
@@ -105,6 +106,10 @@ parse_wanted(const struct wanted *wanted, struct report_options *out)
         cmd_complain("report: --json and --csv exclude each other");
         return false;
     }
+    if (wanted->look_ups && !wanted->csv) {
+        cmd_complain("report: --look-ups goes with --csv; the report for people and --json have them anyway");
+        return false;
+    }
     return span_parse("report: --since", wanted->since, out->now, &out->since) &&
            (wanted->until == NULL || span_parse("report: --until", wanted->until, out->now, &out->until)) &&
            (wanted->by == NULL || parse_by(wanted->by, out));
@@ -118,6 +123,8 @@ print_report(const struct wanted *wanted, const struct report *report)
 
     if (wanted->json)
         report_write_json(report, &out);
+    else if (wanted->look_ups)
+        report_write_look_ups_csv(report, &out);
     else if (wanted->csv)
         report_write_csv(report, &out);
     else
@@ -128,9 +135,10 @@ print_report(const struct wanted *wanted, const struct report *report)
 }
 
 static int
-make_report(const struct wanted *wanted, const struct report_options *options)
+make_report(const struct wanted *wanted, struct report_options *options)
 {
     struct ledger_view view;
+    struct evidence_view evidence;
     struct problems problems = {0};
     struct report report = {0};
     enum status status = ledger_view_open(wanted->folder.data, &problems, &view);
@@ -138,6 +146,9 @@ make_report(const struct wanted *wanted, const struct report_options *options)
 
     cmd_print_problems(&problems, SLICE_NONE);
     problems_free(&problems);
+    evidence_view_open(wanted->folder.data, &evidence);
+    options->evidence = evidence.lines;
+    options->evidence_count = evidence.count;
     if (status == OK) {
         status = report_collect(view.stores, view.count, options, &report);
         if (status == OK)
@@ -146,6 +157,7 @@ make_report(const struct wanted *wanted, const struct report_options *options)
             cmd_complain("report: the ledger in %s cannot be read: %s", wanted->folder.data, status_text(status));
         report_free(&report);
     }
+    evidence_view_close(&evidence);
     ledger_view_close(&view);
     return exit_status;
 }
@@ -191,12 +203,15 @@ cmd_report(int argc, char **argv)
          &wanted.by},
         {"json", 0, OPTION_FLAG, NULL, "everything, as JSON; amounts are exact decimal texts", &wanted.json},
         {"csv", 0, OPTION_FLAG, NULL, "the lines, as CSV", &wanted.csv},
+        {"look-ups", 0, OPTION_FLAG, NULL,
+         "with --csv: what became of looking for stored answers, instead of the lines", &wanted.look_ups},
     };
     static const struct example examples[] = {
         {"equipoise report", "the last 30 days"},
         {"equipoise report --since 24h --by route,model", "yesterday till now, by route and model"},
         {"equipoise report --by tag:feature,day", "what each value of the tag `feature` cost, day by day"},
         {"equipoise report --by day --csv", "for a spreadsheet"},
+        {"equipoise report --look-ups --csv", "likewise: hits, near misses and evidence of the caches, by route"},
     };
     const struct options options = {
         .command = "report",

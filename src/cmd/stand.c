@@ -557,7 +557,9 @@ stand_start(struct stand *stand)
 enum status
 stand_settle(struct stand *stand)
 {
-    return ledger_writer_drain(stand->ledger);
+    enum status status = ledger_writer_drain(stand->ledger);
+
+    return status == OK ? evidence_keeper_write(stand->evidence) : status;
 }
 
 static bool

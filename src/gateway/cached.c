@@ -9,6 +9,7 @@
 #include "gateway/attempt.h"
 #include "gateway/elements.h"
 #include "gateway/idempotency.h"
+#include "gateway/look_ups.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
 #include "levers/semantic_index.h"
@@ -544,34 +545,33 @@ use(struct exchange *exchange, struct cache_entry *entry, bool served)
 }
 
 /* In the shadow it counts as a use that saved nothing. */
-static enum counter
+static void
 end_look_up(struct exchange *exchange, const struct plan *plan)
 {
     const struct known_elements *elements = exchange->request.elements;
     bool served = plan == exchange->plan && exchange->stands_for != NULL, shadow = plan->verdict == VERDICT_SHADOW;
 
     if (!served && !shadow)
-        return COUNT_CACHE_UNUSED;
+        return;
     use(exchange, plan->cached, served);
     for (size_t i = 0; plan->cached == NULL && i < elements->batch.count; i++)
         use(exchange, elements->entries[i], served);
     if (shadow)
-        return COUNT_CACHE_SHADOW;
+        return;
     if (plan->lever == LEVER_SEMANTIC_CACHE)
         count_served_alike(exchange, plan);
     else if (plan->cached != NULL)
         count_served(exchange, exchange->stands_for, plan->cached->cost);
     else
         count_served_elements(exchange, elements);
-    return plan->source == SOURCE_PARTLY ? COUNT_CACHE_PARTLY : COUNT_CACHE_HITS;
 }
 
 void
 cached_end(struct exchange *exchange)
 {
-    enum counter exact = COUNT_CACHE_MISSES;
     bool fresh = may_store(exchange);
 
+    look_ups_count(exchange);
     semantic_end(exchange, fresh);
     if (fresh)
         store(exchange);
@@ -580,13 +580,9 @@ cached_end(struct exchange *exchange)
     for (size_t i = 0; i < exchange->plans.count; i++) {
         const struct plan *plan = &exchange->plans.all[i];
 
-        if (plan->lever == LEVER_EXACT_CACHE)
-            exact = end_look_up(exchange, plan);
-        else if (plan->lever == LEVER_SEMANTIC_CACHE && plan->cached != NULL)
-            (void)end_look_up(exchange, plan);
+        if (plan->lever == LEVER_EXACT_CACHE || (plan->lever == LEVER_SEMANTIC_CACHE && plan->cached != NULL))
+            end_look_up(exchange, plan);
     }
-    if (lever_mode_of(&exchange->request, LEVER_EXACT_CACHE) != LEVER_OFF)
-        count(&exchange->worker->counters, exact, 1);
 }
 
 void

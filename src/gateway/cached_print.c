@@ -10,27 +10,55 @@ put_number(struct buffer *out, const char *name, const char *kind, const char *h
     buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, kind, name, number);
 }
 
-/* Of what would have been without stored answers. */
-static void
-put_share(struct buffer *out, const char *of, int64_t served, int64_t rest)
-{
-    double all = (double)served + (double)rest;
+/* What a lever served: of requests, tokens and dollars. */
+struct served {
+    enum lever_id lever;
+    enum counter hits, tokens, saved;
+};
 
-    buffer_printf(out, "equipoise_cache_hit_ratio{of=\"%s\"} %.6f\n", of, all > 0.0 ? (double)served / all : 0.0);
+static const struct served levers[] = {
+    {LEVER_EXACT_CACHE, COUNT_CACHE_HITS, COUNT_CACHE_TOKENS, COUNT_CACHE_SAVED_PICO},
+    {LEVER_SEMANTIC_CACHE, COUNT_SEMANTIC_HITS, COUNT_SEMANTIC_TOKENS, COUNT_SEMANTIC_SAVED_PICO},
+};
+
+enum { LEVERS_SERVING = sizeof(levers) / sizeof(levers[0]) };
+
+static int64_t
+served_tokens(const struct gateway *gateway)
+{
+    return gateway_count(gateway, COUNT_CACHE_TOKENS) + gateway_count(gateway, COUNT_SEMANTIC_TOKENS);
+}
+
+static int64_t
+saved_pico(const struct gateway *gateway)
+{
+    return gateway_count(gateway, COUNT_CACHE_SAVED_PICO) + gateway_count(gateway, COUNT_SEMANTIC_SAVED_PICO);
+}
+
+static void
+put_share(struct buffer *out, const struct served *served, const char *of, int64_t part, int64_t whole)
+{
+    buffer_printf(out, "equipoise_cache_hit_ratio{lever=\"%s\",of=\"%s\"} %.6f\n", lever_name(served->lever), of,
+                  whole > 0 ? (double)part / (double)whole : 0.0);
 }
 
 static void
 put_shares(const struct gateway *gateway, struct buffer *out)
 {
-    int64_t hits = gateway_count(gateway, COUNT_CACHE_HITS), requests = gateway_count(gateway, COUNT_REQUESTS);
+    int64_t requests = gateway_count(gateway, COUNT_REQUESTS);
+    int64_t tokens = gateway_count(gateway, COUNT_INPUT_TOKENS) + gateway_count(gateway, COUNT_OUTPUT_TOKENS);
+    int64_t pico = gateway_count(gateway, COUNT_COST_PICO);
 
     buffer_add_text(out, "# HELP equipoise_cache_hit_ratio Share that stored answers served since the start: of all "
                          "requests, of tokens and dollars that would have been bought without them\n"
                          "# TYPE equipoise_cache_hit_ratio gauge\n");
-    put_share(out, "requests", hits, requests > hits ? requests - hits : 0);
-    put_share(out, "tokens", gateway_count(gateway, COUNT_CACHE_TOKENS),
-              gateway_count(gateway, COUNT_INPUT_TOKENS) + gateway_count(gateway, COUNT_OUTPUT_TOKENS));
-    put_share(out, "usd", gateway_count(gateway, COUNT_CACHE_SAVED_PICO), gateway_count(gateway, COUNT_COST_PICO));
+    for (unsigned i = 0; i < LEVERS_SERVING; i++) {
+        const struct served *served = &levers[i];
+
+        put_share(out, served, "requests", gateway_count(gateway, served->hits), requests);
+        put_share(out, served, "tokens", gateway_count(gateway, served->tokens), tokens + served_tokens(gateway));
+        put_share(out, served, "usd", gateway_count(gateway, served->saved), pico + saved_pico(gateway));
+    }
 }
 
 void

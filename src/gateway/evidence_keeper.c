@@ -15,6 +15,7 @@ struct evidence_keeper {
     struct gateway_worker *worker; /* NULL: not started */
     struct timer timer;
     struct job job;
+    struct lock lock; /* held while the disk is written, by whoever may wait that long */
     uint64_t written; /* the sum of what is in the file */
     enum status status;
     bool stopped, failing;
@@ -122,6 +123,7 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
     struct evidence_keeper *keeper = must_calloc(1, sizeof(*keeper));
     struct buffer file = {0};
 
+    lock_init(&keeper->lock);
     keeper->gateway = gateway;
     keeper->disk = disk;
     if (read_all(disk, &file) != OK ||
@@ -157,12 +159,23 @@ write_if_new(struct evidence_keeper *keeper)
     return status;
 }
 
+enum status
+evidence_keeper_write(struct evidence_keeper *keeper)
+{
+    enum status status;
+
+    lock_take(&keeper->lock);
+    status = write_if_new(keeper);
+    lock_drop(&keeper->lock);
+    return status;
+}
+
 static void
 run_write(struct job *job)
 {
     struct evidence_keeper *keeper = CONTAINER_OF(job, struct evidence_keeper, job);
 
-    keeper->status = write_if_new(keeper);
+    keeper->status = evidence_keeper_write(keeper);
 }
 
 static void
@@ -213,8 +226,9 @@ evidence_keeper_close(struct evidence_keeper *keeper)
 {
     if (keeper == NULL)
         return;
-    if (write_if_new(keeper) != OK)
+    if (evidence_keeper_write(keeper) != OK)
         log_line(keeper->gateway->log, LOG_WARN, "the evidence of levers could not be written down");
     keeper->disk->ops->close(keeper->disk);
+    lock_destroy(&keeper->lock);
     free(keeper);
 }

@@ -17,6 +17,9 @@ struct evidence_keeper *evidence_keeper_open(struct gateway *gateway, struct cac
 void evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker *first);
 void evidence_keeper_stop(struct evidence_keeper *keeper);
 
+/* Writes down what is new; any thread that may block. */
+enum status evidence_keeper_write(struct evidence_keeper *keeper) MUST_CHECK;
+
 /* Writes it down for the last time. When no worker learns any more; blocks. NULL is fine. */
 void evidence_keeper_close(struct evidence_keeper *keeper);
 

@@ -184,25 +184,6 @@ own_plan(struct exchange *exchange)
     return NULL;
 }
 
-static enum counter
-result_of(const struct exchange *exchange, const struct plan *plan)
-{
-    if (plan == NULL)
-        return COUNT_SEMANTIC_MISSES;
-    if (plan == exchange->plan)
-        return COUNT_SEMANTIC_HITS;
-    switch (plan->verdict) {
-    case VERDICT_SHADOW:
-        return COUNT_SEMANTIC_SHADOW;
-    case VERDICT_LITERALS:
-        return COUNT_SEMANTIC_NEAR;
-    case VERDICT_AUDIT:
-        return COUNT_SEMANTIC_AUDITED;
-    default:
-        return COUNT_SEMANTIC_UNEARNED;
-    }
-}
-
 /* What the lever would have served, if only it might. */
 static bool
 is_audit(const struct plan *plan)
@@ -233,7 +214,6 @@ semantic_end(struct exchange *exchange, bool fresh)
 
     if (meaning == NULL)
         return;
-    count(&exchange->worker->counters, result_of(exchange, plan), 1);
     learn_turn(exchange);
     if (plan == NULL || plan->cached == NULL)
         return;

@@ -6,9 +6,15 @@
 #include "levers/semantic_cache.h"
 
 static void
+put_number(struct buffer *out, const char *name, const char *kind, const char *help, uint64_t number)
+{
+    buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, kind, name, number);
+}
+
+static void
 put_gauge(struct buffer *out, const char *name, const char *help, uint64_t number)
 {
-    buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %" PRIu64 "\n", name, help, name, name, number);
+    put_number(out, name, "gauge", help, number);
 }
 
 struct figure {
@@ -92,6 +98,7 @@ semantic_print(struct gateway *gateway, struct buffer *out)
               stats.entries);
     put_gauge(out, "equipoise_semantic_turns_limit", "How many there may be (cache: turns)", stats.entries_most);
     put_gauge(out, "equipoise_semantic_bytes", "What knowing them takes, beside the answers", stats.bytes);
+    put_number(out, "equipoise_semantic_evicted_total", "counter", "Those that made room for others", stats.evicted);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
         put_figure(gateway, &figures[i], out);
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/credentials.h"
 #include "gateway/elements.h"
+#include "gateway/look_ups.h"
 #include "gateway/notice.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
@@ -552,6 +553,7 @@ fill_row(struct exchange *exchange, struct row *row)
     row->total_us = total_us;
     row->why = slice_of(exchange->why != NULL ? exchange->why : exchange->unpriced);
     row->plans = plans_json(exchange, &exchange->worker->text);
+    row->look_ups = look_ups_text(exchange);
     memcpy(row->tries, exchange->tries, exchange->try_count * sizeof(row->tries[0]));
     row->try_count = exchange->try_count;
     put_savings(exchange, row);

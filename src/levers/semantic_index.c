@@ -23,6 +23,7 @@ struct semantic_index {
     uint32_t count, most;
     uint32_t fresh, free; /* places never used begin there; the first of those given back */
     uint32_t hand;
+    uint64_t evicted;
     struct vectors vectors;
 };
 
@@ -125,8 +126,10 @@ make_room(struct semantic_index *index)
     while (index->count >= index->most) {
         struct known *known = &index->all[index->hand];
 
-        if (known->slot != SLOT_NONE && !known->used)
+        if (known->slot != SLOT_NONE && !known->used) {
             take_out(index, known);
+            index->evicted++;
+        }
         known->used = false;
         index->hand = (index->hand + 1) % index->fresh;
     }
@@ -249,6 +252,7 @@ semantic_index_stats(struct semantic_index *index, struct semantic_index_stats *
     lock_take(&index->lock);
     out->entries = index->count;
     out->entries_most = index->most;
+    out->evicted = index->evicted;
     out->bytes = index->fresh * sizeof(struct known) + (index->mask + (size_t)1) * sizeof(uint32_t);
     lock_drop(&index->lock);
     out->bytes += vectors_bytes(&index->vectors);

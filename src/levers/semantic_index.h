@@ -67,6 +67,7 @@ void semantic_index_used(struct semantic_index *index, const struct digest *key)
 
 struct semantic_index_stats {
     uint64_t entries, entries_most, bytes;
+    uint64_t evicted; /* made room for others */
 };
 
 void semantic_index_stats(struct semantic_index *index, struct semantic_index_stats *out);

@@ -80,6 +80,36 @@ lever_groups(const struct row *row, struct group_share *out)
     return row->saving_count;
 }
 
+/* What the lever saved, or in the shadow would have. */
+static wide_int
+saved_by(const struct row *row, struct slice lever)
+{
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (slice_equal(row->savings[i].lever, lever) && usd_known(row->savings[i].saved))
+            return row->savings[i].saved;
+    return 0;
+}
+
+static size_t
+look_up_groups(const struct row *row, struct group_share *out)
+{
+    struct slice rest = row->look_ups, lever;
+    enum look_up_result result;
+    size_t count = 0;
+
+    while (count < LOOK_UPS_OF_ROW_MOST && look_up_take(&rest, &lever, &result)) {
+        out[count].group = (struct group){0};
+        out[count].group.of[DIMENSION_kind] = SLICE_LITERAL("look_up");
+        out[count].group.of[DIMENSION_route] = row->route;
+        out[count].group.of[DIMENSION_owner] = row->owner;
+        out[count].group.of[DIMENSION_lever] = lever;
+        out[count].group.of[DIMENSION_mode] = slice_of(look_up_name(result));
+        mark(&out[count].group, row);
+        out[count++].saved = saved_by(row, lever);
+    }
+    return count;
+}
+
 size_t
 groups_of_row(const struct row *row, struct group_share *out)
 {
@@ -89,6 +119,7 @@ groups_of_row(const struct row *row, struct group_share *out)
     out[0].saved = row_booked(row);
     count += tag_groups(row, out[0].saved, out + count);
     count += lever_groups(row, out + count);
+    count += look_up_groups(row, out + count);
     ENSURE(count <= GROUPS_OF_ROW_MOST);
     return count;
 }

@@ -3,6 +3,7 @@
 #define MONEY_GROUP_H
 
 #include "base/buffer.h"
+#include "money/look_up.h"
 #include "money/row.h"
 
 enum dimension {
@@ -19,7 +20,7 @@ struct group {
 const char *dimension_name(enum dimension dimension);
 
 /* A tag is one group of its own, up to this many on a request; the report says where tags were cut off. */
-enum { GROUP_TAGS_MOST = 16, GROUPS_OF_ROW_MOST = 1 + GROUP_TAGS_MOST + ROW_SAVINGS_MOST };
+enum { GROUP_TAGS_MOST = 16, GROUPS_OF_ROW_MOST = 1 + GROUP_TAGS_MOST + ROW_SAVINGS_MOST + LOOK_UPS_OF_ROW_MOST };
 
 /* A group that a request belongs to, and what of its saving lines counts there. */
 struct group_share {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "money/accounts.h"
 #include "money/id_map.h"
+#include "money/report_look_ups.h"
 #include "money/report_notable.h"
 #include "money/text_table.h"
 
@@ -36,7 +37,7 @@ struct collecting {
     struct report *report;
     struct ledger_store *store;
     struct id_map groups; /* -> struct group */
-    struct text_table lines, levers, routes, cells;
+    struct text_table lines, levers, routes, cells, look_ups;
     struct notable notable;
     struct buffer key;
     enum walk walk;
@@ -275,6 +276,8 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
         add_request(collecting, group, start, &sums);
     else if (slice_is(group->of[DIMENSION_kind], "lever"))
         add_lever(collecting, group, &sums);
+    else if (slice_is(group->of[DIMENSION_kind], "look_up"))
+        report_look_ups_add(&collecting->look_ups, &collecting->report->arena, group, &sums);
     else if (is_by(&collecting->report->options, REPORT_BY_TAG))
         add_tag(collecting, group, start, &sums);
     return OK;
@@ -438,6 +441,7 @@ finish(struct collecting *collecting)
     report->useful = useful_of(collecting, report);
     finish_lines(collecting);
     finish_levers(collecting);
+    report_look_ups_finish(&collecting->look_ups, report);
     notable_finish(&collecting->notable, report);
     add_week(collecting, PAST_DAYS - 7, &report->week, &report->week_useful);
     add_week(collecting, PAST_DAYS - 14, &report->week_before, &report->week_before_useful);
@@ -464,6 +468,7 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     text_table_free(&collecting->lines);
     text_table_free(&collecting->levers);
     text_table_free(&collecting->routes);
+    text_table_free(&collecting->look_ups);
     text_table_free(&collecting->cells);
     notable_free(&collecting->notable);
     buffer_free(&collecting->key);

@@ -5,6 +5,7 @@
 #include "money/estimate.h"
 #include "money/group.h"
 #include "money/ledger_store.h"
+#include "money/look_up.h"
 
 enum report_by {
     REPORT_BY_KEY,
@@ -24,6 +25,24 @@ const char *report_by_name(enum report_by by);
 
 enum { REPORT_BY_MOST = 4 };
 
+#define REPORT_NEVER UINT64_MAX
+
+/* What a lever that may change answers has to show for it on a route: quality/evidence.h, as it was last written down. */
+struct report_evidence {
+    struct slice lever, route;
+    const char *words;            /* how it stands */
+    uint32_t floor_ppm;           /* of its served answers so many must be acceptable; 0: no epoch has begun */
+    bool serves;                  /* it has earned that */
+    double threshold;             /* the similarity from which it serves, or would first */
+    uint32_t mean_ppm, lower_ppm; /* of the audits there: what was acceptable, and what is bounded */
+    uint64_t labels;              /* these audits */
+    uint64_t missing,
+        missing_slow;          /* until it may serve (more): if all to come are acceptable, if as so far; or NEVER */
+    uint64_t audits, failures; /* in the epoch, and those that the judge could not judge */
+    uint32_t suspensions;      /* likewise */
+    uint32_t audit_ppm;        /* of what it could answer, so many are audited */
+};
+
 struct report_options {
     int64_t since, until, now; /* microseconds since the Unix epoch; since and until are taken to whole hours */
     enum report_by by[REPORT_BY_MOST];
@@ -31,6 +50,8 @@ struct report_options {
     struct slice tag;                        /* with REPORT_BY_TAG: only this one, by its values; empty: all tags */
     usd month_budget;                        /* for everything, what the forecast is held against; 0: there is none */
     const char *(*risk)(struct slice lever); /* what a lever risks; never NULL */
+    const struct report_evidence *evidence;  /* of all levers and routes that have any */
+    size_t evidence_count;
 };
 
 /* Requests that have the same text in each of options.by. */
@@ -45,6 +66,15 @@ struct report_lever {
     bool shadow;
     struct sums sums;    /* of the requests it touched; sums.saved is what it saved, or in shadow would have saved */
     struct sums control; /* of the same routes' requests that the reference served */
+};
+
+/* What became of looking for stored answers, one lever on one route. */
+struct report_look_ups {
+    struct slice lever, route;
+    int64_t count[LOOK_UP_RESULTS];
+    wide_int cost[LOOK_UP_RESULTS];         /* of those requests */
+    wide_int saved[LOOK_UP_RESULTS];        /* by that lever, or in the shadow would have been */
+    const struct report_evidence *evidence; /* NULL: it needs none, or has none yet */
 };
 
 /* Whose cost moved against the span of the same length before. */
@@ -77,6 +107,8 @@ struct report {
     size_t line_count;
     struct report_lever *levers; /* by what they saved */
     size_t lever_count;
+    struct report_look_ups *look_ups; /* by lever and route */
+    size_t look_ups_count;
     struct sums holdout, treated;  /* rows that bypassed all levers by lot, and the others */
     struct interval month;         /* the present month's cost in dollars, at its end */
     struct sums week, week_before; /* the last seven days, and the seven before them */
@@ -101,6 +133,9 @@ struct interval report_cost_per_useful(const struct sums *sums, struct interval 
 void report_write_text(const struct report *report, bool colour, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);
 void report_write_csv(const struct report *report, struct buffer *out);
+
+/* What became of looking for stored answers, instead of the lines. */
+void report_write_look_ups_csv(const struct report *report, struct buffer *out);
 
 /* One CSV field, quoted where it must be. */
 void csv_add(struct buffer *out, struct slice text);

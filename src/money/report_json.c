@@ -1,7 +1,7 @@
 /* The report as JSON: everything that the text says, amounts as exact decimal strings, null where nothing is known. */
 #include "base/clock.h"
 #include "money/amount.h"
-#include "money/report.h"
+#include "money/report_look_ups.h"
 
 static void
 add_text(struct buffer *out, const char *name, struct slice text)
@@ -180,6 +180,7 @@ report_write_json(const struct report *report, struct buffer *out)
     buffer_add_byte(out, '}');
     add_lines(report, out);
     add_levers(report, out);
+    report_look_ups_json(report, out);
     add_unpriced(report, out);
     add_movers(report, out);
     buffer_add_text(out, ",\n \"holdout\":{");

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "money/amount.h"
-#include "money/report.h"
+#include "money/report_look_ups.h"
 
 enum { TEXT_MOST = 64, SHOWN_MOST = 6 };
 
@@ -306,6 +306,41 @@ write_levers(const struct page *page, const struct report *report)
 }
 
 static void
+write_look_up(const struct page *page, const struct report_look_ups *one)
+{
+    int64_t total = report_look_ups_total(one);
+    char a[TEXT_MOST];
+
+    buffer_printf(page->out, "  %-16.*s %-24.*s %10lld look-ups\n", SLICE_ARGS(one->lever),
+                  SLICE_ARGS(or_dash(one->route)), (long long)total);
+    for (unsigned i = 0; i < LOOK_UP_RESULTS; i++) {
+        enum look_up_result result = (enum look_up_result)i;
+
+        if (one->count[i] == 0)
+            continue;
+        buffer_printf(page->out, "  %-16s %10lld %6s  %s", "", (long long)one->count[i], share(one->count[i], total, a),
+                      look_up_words(result));
+        if (result == LOOK_UP_AUDITED)
+            buffer_printf(page->out, ": for %s", money(one->cost[i], a));
+        else if (one->saved[i] != 0)
+            buffer_printf(page->out, ": %s", money(one->saved[i], a));
+        buffer_add_byte(page->out, '\n');
+    }
+}
+
+static void
+write_look_ups(const struct page *page, const struct report *report)
+{
+    if (report->look_ups_count == 0)
+        return;
+    title(page, "Stored answers: what became of looking for them");
+    for (size_t i = 0; i < report->look_ups_count; i++) {
+        write_look_up(page, &report->look_ups[i]);
+        report_evidence_text(report, &report->look_ups[i], page->out);
+    }
+}
+
+static void
 write_labels(const struct report *report, const struct slice *labels, struct buffer *out)
 {
     for (size_t k = 0; k < report->options.by_count; k++) {
@@ -467,6 +502,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
     write_month(&page, report);
     write_holdout(&page, report);
     write_levers(&page, report);
+    write_look_ups(&page, report);
     write_movers(&page, report);
     write_lines(&page, report);
     write_tag_note(&page, report);

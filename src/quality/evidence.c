@@ -250,6 +250,7 @@ evidence_verdict(const struct evidence *evidence)
 {
     return (struct evidence_verdict){
         .reason = reason_of(evidence),
+        .floor_ppm = evidence->begun ? evidence->terms.floor_ppm : 0,
         .serving = evidence_arm(evidence, evidence->begun ? evidence->serving : ARM_NONE),
         .next = evidence_arm(evidence, evidence->begun ? next_arm(evidence) : ARM_NONE),
         .suspensions = evidence->begun ? evidence->round - 1 : 0,

@@ -118,6 +118,7 @@ struct arm_standing {
 
 struct evidence_verdict {
     enum evidence_reason reason;       /* not EVIDENCE_OUTSIDE */
+    uint32_t floor_ppm;                /* 0: no epoch has begun */
     struct arm_standing serving, next; /* next: where the walk waits */
     uint32_t suspensions;
     uint32_t audit_ppm; /* where it may serve */

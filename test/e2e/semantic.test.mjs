@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { until } from "./harness.mjs";
 import { after, Gateway, KEY, sha256, test } from "./stage.mjs";
 
 const RIVAL = "sk-e2e-of-another-tenant-0123456789";
@@ -80,4 +81,25 @@ test("another tenant's words find nothing of it", async () => {
   assert.ok(!(await ask(FORGOT, RIVAL)).hit);
   assert.ok(!(await ask("My token is sk-abc123def, what may it do?", RIVAL)).hit);
   assert.equal(calls, before + 2);
+});
+
+// Whoever looks at the report sees what the metrics page counts.
+test("the report tells hits, near misses, audits paid and how far the evidence is", async () => {
+  const page = await (await fetch(`${gateway.admin}/metrics`)).text();
+  const counted = (result) => Number(page.match(new RegExp(`equipoise_cache_lookups_total\\{lever="semantic_cache",result="${result}"\\} (\\d+)`))[1]);
+  const line = await until("evidence and all look-ups in the report", async () => {
+    const found = (await gateway.told("report")).look_ups.find(({ lever, route }) => lever === "semantic_cache" && route === "assistant");
+    return found?.evidence?.serves && found.hit === counted("hit") && found.miss === counted("miss") && found;
+  });
+  for (const result of ["audited", "unearned", "near_miss"]) assert.equal(line[result], counted(result), result);
+  assert.ok(line.hit > 50 && line.near_miss > 0 && line.audited > 0);
+  assert.ok(Number(line.saved_usd) > 0 && Number(line.audits_paid_usd) > 0);
+  assert.equal(line.evidence.floor, 0.8);
+  assert.ok(line.evidence.lower_bound >= 0.5 && line.evidence.labels >= 14 && line.evidence.suspensions === 0);
+  const { stdout } = await gateway.command("report", "--look-ups", "--csv");
+  const [head, ...lines] = stdout.trim().split("\r\n").map((text) => text.split(","));
+  const row = lines.find(([lever]) => lever === "semantic_cache");
+  assert.equal(row.length, head.length);
+  assert.equal(Number(row[head.indexOf("hit")]), line.hit);
+  assert.match((await gateway.command("report")).stdout, /evidence: floor 80%, serves from similarity/);
 });

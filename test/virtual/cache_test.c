@@ -605,9 +605,11 @@ the_metrics_tell(void **state)
     assert_int_equal(gateway_count(&s->gateway, COUNT_CACHE_TOKENS), 3 * 1060);
     assert_true(gateway_count(&s->gateway, COUNT_CACHE_SAVED_PICO) == 3 * scene_row(s, 0)->cost);
     cached_print(&s->gateway, &page);
-    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"requests\"} 0.750000\n");
-    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"tokens\"} 0.750000\n");
-    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{of=\"usd\"} 0.750000\n");
+    assert_contains(buffer_content(&page),
+                    "\nequipoise_cache_hit_ratio{lever=\"exact_cache\",of=\"requests\"} 0.750000\n");
+    assert_contains(buffer_content(&page),
+                    "\nequipoise_cache_hit_ratio{lever=\"exact_cache\",of=\"tokens\"} 0.750000\n");
+    assert_contains(buffer_content(&page), "\nequipoise_cache_hit_ratio{lever=\"exact_cache\",of=\"usd\"} 0.750000\n");
     assert_contains(buffer_content(&page), "\nequipoise_cache_entries 1\n");
     buffer_free(&page);
     scene_passed(s);

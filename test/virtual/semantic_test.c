@@ -106,6 +106,16 @@ earns(struct scene *s)
     return asked;
 }
 
+static size_t
+rows_with(const struct scene *s, const char *look_ups)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->row_count; i++)
+        count += slice_is(s->rows[i].look_ups, look_ups);
+    return count;
+}
+
 static void
 nothing_is_served_before_it_is_earned(void **state)
 {
@@ -121,7 +131,14 @@ nothing_is_served_before_it_is_earned(void **state)
         if (slice_is(s->rows[i].source, "cached")) {
             assert_slice_is(s->rows[i].savings[0].lever, "semantic_cache");
             assert_true(s->rows[i].cost == 0 && s->rows[i].savings[0].saved == s->rows[i].baseline);
+            assert_slice_is(s->rows[i].look_ups, "semantic_cache=hit");
         }
+    assert_slice_is(s->rows[0].look_ups, "semantic_cache=miss");
+    assert_slice_is(s->rows[1].look_ups, "semantic_cache=unearned");
+    assert_int_equal(rows_with(s, "semantic_cache=hit"), hits);
+    assert_int_equal(rows_with(s, "semantic_cache=hit"), gateway_count(&s->gateway, COUNT_SEMANTIC_HITS));
+    assert_int_equal(rows_with(s, "semantic_cache=audited"), gateway_count(&s->gateway, COUNT_SEMANTIC_AUDITED));
+    assert_int_equal(rows_with(s, "semantic_cache=audited"), 200 - hits);
     scene_passed(s);
 }
 

@@ -1,0 +1,85 @@
+#define _GNU_SOURCE /* asprintf */
+#include "cmd/evidence_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+#include "gateway/evidence_keeper.h"
+
+static enum status
+read_file(const char *path, struct buffer *out)
+{
+    FILE *file = fopen(path, "rb");
+    char piece[16 * 1024];
+    size_t got;
+    bool failed;
+
+    if (file == NULL)
+        return ERR_NOT_FOUND;
+    while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
+        buffer_add(out, slice_make(piece, got));
+    failed = ferror(file) != 0;
+    fclose(file);
+    return failed ? ERR_IO : OK;
+}
+
+static uint64_t
+labels_of(uint64_t labels)
+{
+    return labels == BETTING_NEVER ? REPORT_NEVER : labels;
+}
+
+static struct report_evidence
+line_of(struct shared_evidence *shared)
+{
+    struct evidence_verdict verdict = shared_evidence_verdict(shared);
+    const struct arm_standing *arm = verdict.serving.arm != ARM_NONE ? &verdict.serving : &verdict.next;
+    const struct arm_standing *next = &verdict.next;
+
+    return (struct report_evidence){
+        .lever = slice_of(shared_evidence_lever(shared)),
+        .route = slice_of(shared_evidence_route(shared)),
+        .words = verdict.reason == EVIDENCE_SERVES ? "serves" : evidence_reason_text(verdict.reason),
+        .floor_ppm = verdict.floor_ppm,
+        .serves = verdict.reason == EVIDENCE_SERVES,
+        .threshold = arm->threshold,
+        .mean_ppm = arm->mean_ppm,
+        .lower_ppm = arm->lower_ppm,
+        .labels = arm->labels,
+        .missing = next->arm != ARM_NONE ? labels_of(next->missing_at_best) : 0,
+        .missing_slow = next->arm != ARM_NONE ? labels_of(next->missing_as_so_far) : 0,
+        .audits = verdict.audits,
+        .failures = verdict.failures,
+        .suspensions = verdict.suspensions,
+        .audit_ppm = verdict.audit_ppm,
+    };
+}
+
+void
+evidence_view_open(const char *dir, struct evidence_view *view)
+{
+    struct buffer bytes = {0};
+    char *path = NULL;
+    size_t size = 0;
+
+    *view = (struct evidence_view){.lines = NULL};
+    evidences_init(&view->all);
+    if (asprintf(&path, "%s/evidence", dir) >= 0 && read_file(path, &bytes) == OK && buffer_len(&bytes) > 0 &&
+        evidence_file_read(&view->all, buffer_content(&bytes)) != OK)
+        cmd_complain("report: %s is damaged: what levers had earned is not shown", path);
+    free(path);
+    buffer_free(&bytes);
+    for (struct shared_evidence *at = evidences_next(&view->all, NULL); at != NULL; at = evidences_next(&view->all, at))
+        size++;
+    view->lines = must_calloc(size + 1, sizeof(*view->lines));
+    for (struct shared_evidence *at = evidences_next(&view->all, NULL); at != NULL; at = evidences_next(&view->all, at))
+        view->lines[view->count++] = line_of(at);
+}
+
+void
+evidence_view_close(struct evidence_view *view)
+{
+    free(view->lines);
+    evidences_free(&view->all);
+}

@@ -1,0 +1,105 @@
+#include "gateway/look_ups.h"
+
+static const enum lever_id levers[] = {LEVER_EXACT_CACHE, LEVER_SEMANTIC_CACHE};
+
+enum { LEVERS_LOOKING = sizeof(levers) / sizeof(levers[0]) };
+
+_Static_assert((int)LEVERS_LOOKING <= (int)LOOK_UPS_OF_ROW_MOST, "a row has room for all");
+
+static bool
+looked(const struct exchange *exchange, enum lever_id lever)
+{
+    const struct request *request = &exchange->request;
+
+    if (lever == LEVER_SEMANTIC_CACHE)
+        return request->meaning != NULL;
+    return request->cache != NULL && lever_mode_of(request, lever) != LEVER_OFF;
+}
+
+/* Its plan, or the near miss that it shows. */
+static const struct plan *
+plan_of(const struct exchange *exchange, enum lever_id lever)
+{
+    for (size_t i = 0; i < exchange->plans.count; i++)
+        if (exchange->plans.all[i].lever == lever)
+            return &exchange->plans.all[i];
+    return NULL;
+}
+
+static enum look_up_result
+result_of_served(const struct exchange *exchange, const struct plan *plan)
+{
+    if (exchange->stands_for == NULL)
+        return LOOK_UP_UNUSED;
+    return plan->source == SOURCE_PARTLY ? LOOK_UP_PARTLY : LOOK_UP_HIT;
+}
+
+enum look_up_result
+look_up_result(const struct exchange *exchange, enum lever_id lever)
+{
+    const struct plan *plan = plan_of(exchange, lever);
+
+    if (!looked(exchange, lever))
+        return LOOK_UP_NONE;
+    if (plan == NULL)
+        return LOOK_UP_MISS;
+    if (plan == exchange->plan)
+        return result_of_served(exchange, plan);
+    switch (plan->verdict) {
+    case VERDICT_SHADOW:
+        return LOOK_UP_SHADOW;
+    case VERDICT_LITERALS:
+        return LOOK_UP_NEAR_MISS;
+    case VERDICT_AUDIT:
+        return LOOK_UP_AUDITED;
+    case VERDICT_QUALITY:
+        return LOOK_UP_UNEARNED;
+    default:
+        return LOOK_UP_UNUSED;
+    }
+}
+
+struct slice
+look_ups_text(struct exchange *exchange)
+{
+    struct slice all = SLICE_NONE;
+
+    for (unsigned i = 0; i < LEVERS_LOOKING; i++) {
+        enum look_up_result result = look_up_result(exchange, levers[i]);
+
+        if (result != LOOK_UP_NONE)
+            all = slice_of(arena_printf(&exchange->arena, "%.*s%s%s=%s", SLICE_ARGS(all), all.len > 0 ? "," : "",
+                                        lever_name(levers[i]), look_up_name(result)));
+    }
+    return all;
+}
+
+static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {
+    {[LOOK_UP_HIT] = COUNT_CACHE_HITS,
+     [LOOK_UP_PARTLY] = COUNT_CACHE_PARTLY,
+     [LOOK_UP_SHADOW] = COUNT_CACHE_SHADOW,
+     [LOOK_UP_AUDITED] = COUNT_CACHE_UNUSED,
+     [LOOK_UP_UNEARNED] = COUNT_CACHE_UNUSED,
+     [LOOK_UP_NEAR_MISS] = COUNT_CACHE_UNUSED,
+     [LOOK_UP_UNUSED] = COUNT_CACHE_UNUSED,
+     [LOOK_UP_MISS] = COUNT_CACHE_MISSES},
+    {[LOOK_UP_HIT] = COUNT_SEMANTIC_HITS,
+     [LOOK_UP_PARTLY] = COUNT_SEMANTIC_HITS,
+     [LOOK_UP_SHADOW] = COUNT_SEMANTIC_SHADOW,
+     [LOOK_UP_AUDITED] = COUNT_SEMANTIC_AUDITED,
+     [LOOK_UP_UNEARNED] = COUNT_SEMANTIC_UNEARNED,
+     [LOOK_UP_NEAR_MISS] = COUNT_SEMANTIC_NEAR,
+     [LOOK_UP_UNUSED] = COUNT_SEMANTIC_UNUSED,
+     [LOOK_UP_MISS] = COUNT_SEMANTIC_MISSES},
+};
+
+void
+look_ups_count(struct exchange *exchange)
+{
+    for (unsigned i = 0; i < LEVERS_LOOKING; i++) {
+        enum look_up_result result = look_up_result(exchange, levers[i]);
+
+        if (result != LOOK_UP_NONE)
+            count(&exchange->worker->counters, counted[i][result], 1);
+    }
+}
