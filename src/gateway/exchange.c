@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "dialect/canonical.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
@@ -18,10 +17,6 @@
 #include "gateway/stall.h"
 #include "gateway/weigh.h"
 
-/* Larger bodies are parsed off the loop: about a millisecond's work. */
-enum { PARSE_INLINE_BYTES = 1024 * 1024 };
-
-static void parse(struct exchange *exchange);
 static void serve(struct exchange *exchange);
 static void open_answer(struct exchange *exchange);
 static void refuse(struct exchange *exchange);
@@ -38,7 +33,7 @@ static const struct move {
     enum exchange_state to;
     void (*does)(struct exchange *); /* NULL: not allowed */
 } moves[EXCHANGE_RELEASED][LAST_HOLD_DROPPED + 1] = {
-    [EXCHANGE_READING][BODY_READ] = {EXCHANGE_PARSING, parse},
+    [EXCHANGE_READING][BODY_READ] = {EXCHANGE_PARSING, parse_body},
     [EXCHANGE_READING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
     [EXCHANGE_READING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans}, /* pass-through has nothing to parse */
     [EXCHANGE_PARSING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans},
@@ -160,69 +155,7 @@ exchange_give_up(struct exchange *exchange, enum exchange_event event, enum endi
     exchange_move(exchange, event);
 }
 
-/* Parse */
-
-/* Kept in the ledger: keyed, so that nobody who reads it can try out what may have been asked. */
-static void
-take_fingerprint(struct exchange *exchange)
-{
-    struct canonical_scope scope = {.secret = &exchange->worker->gateway->secret,
-                                    .tenant = slice_of(exchange->identity.tenant->name)};
-    struct digest digest;
-    char *text;
-
-    if (exchange->invalid != NULL || !exchange->view->config->fingerprints ||
-        canonical_request(&scope, exchange->identity.api, chunk_bytes(exchange->body), NULL, &digest) != OK)
-        return;
-    text = arena_alloc(&exchange->arena, 2 * sizeof(digest.bytes) + 1);
-    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), text);
-    exchange->fingerprint = slice_of(text);
-}
-
-static void
-run_parse(struct job *job)
-{
-    struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
-    enum status read = request_parse(exchange->identity.api, chunk_bytes(exchange->body), &exchange->arena,
-                                     &exchange->facts, &exchange->invalid);
-
-    ENSURE((read == OK) == (exchange->invalid == NULL));
-    idempotency_mark(exchange);
-    take_fingerprint(exchange);
-    if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES)
-        prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt); /* not on the loop */
-}
-
-static void
-parse_done(struct job *job)
-{
-    struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
-
-    if (exchange->client == NULL) {
-        exchange_move(exchange, CLIENT_GONE); /* it left meanwhile */
-    } else if (exchange->invalid != NULL) {
-        exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);
-    } else {
-        exchange_move(exchange, BODY_PARSED);
-    }
-    exchange_drop(exchange);
-}
-
-static void
-parse(struct exchange *exchange)
-{
-    struct world *world = worker_world(exchange->worker);
-
-    exchange_hold(exchange);
-    exchange->job.run = run_parse;
-    exchange->job.done = parse_done;
-    if (exchange->body->len > PARSE_INLINE_BYTES) {
-        world->ops->work(world, &exchange->job);
-        return;
-    }
-    run_parse(&exchange->job);
-    parse_done(&exchange->job);
-}
+/* Parse: parse.c reads the body, off the loop if it is large. */
 
 static void
 take_request(struct asker *asker, struct chunk *body)

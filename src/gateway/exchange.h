@@ -1,5 +1,5 @@
 /* An exchange: one client's request from its head to its ledger row. exchange.c tells the story from top to bottom; the
- * steps are in identify.c (who asks), resolve.c (what for), send.c (to whom), answer.c (back to the client) and settle.c
+ * steps are in identify.c (who asks), parse.c (what it says), resolve.c (what for), send.c (to whom), answer.c (back to the client) and settle.c
  * (the row).
  *
  * Everything asynchronous that an exchange waits for is a hold on it: the client, a flight, work off the loop, a
@@ -187,6 +187,9 @@ uint64_t identify_conversation(const struct exchange *exchange);
 /* Pass-through that only looks (lists, files) or counts costs no tokens; what else it posts may. */
 bool identify_free(const struct exchange *exchange);
 
+/* parse.c: reads the body, off the loop if it is large; then BODY_PARSED or BODY_INVALID. */
+void parse_body(struct exchange *exchange);
+
 /* resolve.c: the route of the asked model. NULL: there is none; *kind and *why say so. */
 const struct route_config *resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why);
 
@@ -217,7 +220,7 @@ void exchange_bill_here(struct exchange *exchange);
 /* Nobody follows any more, and its own client is gone. */
 void exchange_left_alone(struct exchange *exchange);
 
-/* settle.c */
+/* settle.c, settle_attempt.c, settle_savings.c */
 bool settle_open(struct exchange *exchange);              /* the journal's OPEN; false: it was not kept */
 void settle_attempt(struct exchange *exchange);           /* books the flight; once for each */
 void settle_journal_attempt(struct exchange *exchange);   /* the last booked attempt, when another follows */

@@ -4,7 +4,7 @@
  *
  * Streams are cut at the ends of their events: a chunk of a stream holds whole events, but for events too long to keep.
  *
- * Invariant (check_flight in flight.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the
+ * Invariant (check_flight in flight_cursor.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the
  * sum of the chunks' lengths, and never more than what all flights of the worker keep. */
 #ifndef GATEWAY_FLIGHT_H
 #define GATEWAY_FLIGHT_H

@@ -1,4 +1,5 @@
-/* Shared by the parts of a flight: flight.c (calls and cursors) and flight_fed.c (flights without a call). */
+/* Shared by the parts of a flight: flight.c (the call and what it brings), flight_cursor.c (what is here of it, and who reads
+ * that) and flight_fed.c (flights without a call). */
 #ifndef GATEWAY_FLIGHT_INSIDE_H
 #define GATEWAY_FLIGHT_INSIDE_H
 
@@ -11,7 +12,10 @@ struct flight *flight_new(struct world *world, struct flights *all, enum api api
 void flight_move(struct flight *flight, enum flight_state to);
 
 void flight_hold(struct flight *flight);
+
+/* Takes over the chunk (malloced), for all who read. */
 void flight_add_chunk(struct flight *flight, struct flight_chunk *chunk);
+void flight_drop_chunk(struct flight *flight, struct flight_chunk *chunk);
 
 /* Tells all readers. Any of them may leave while one is told, and the flight may end with it: hold it. */
 void flight_wake_all(struct flight *flight);
@@ -21,6 +25,9 @@ void flight_trim(struct flight *flight);
 
 /* When all readers have seen what came: what they left is what they are behind. */
 void flight_pause_if_behind(struct flight *flight);
+
+/* Nobody reads it any more: what it still would say is not worth its price. */
+void flight_close_if_unread(struct flight *flight);
 
 /* With their texts, all in one piece. */
 const struct http_header *flight_copy_headers(struct arena *arena, const struct http_header *from, size_t count);

@@ -51,7 +51,7 @@ void mirror_send(struct mirror *mirror);
 /* The leader's flight is there: what it brings from now on is sent as it comes. */
 void mirror_follow(struct mirror *mirror, struct flight *flight);
 
-/* mirror_home: the message came (for the first time, or back) to the owner. In share.c. */
+/* mirror_home: the message came (for the first time, or back) to the owner. In share_owner.c. */
 void share_mirror_home(struct mirror *mirror);
 
 #endif

@@ -1,19 +1,9 @@
-#include "gateway/share.h"
+#include "gateway/share_parts.h"
 
 #include <stdlib.h>
 
-#include "gateway/attempt.h"
 #include "gateway/mirror.h"
 #include "gateway/reserve.h"
-#include "gateway/stall.h"
-#include "money/row.h"
-
-enum { SHARE_BUCKETS = 1024 };
-
-struct shares {
-    struct lock lock;
-    struct list buckets[SHARE_BUCKETS]; /* by key */
-};
 
 struct shares *
 shares_new(void)
@@ -35,7 +25,7 @@ shares_free(struct shares *all)
     free(all);
 }
 
-static struct share *
+struct share *
 share_hold(struct share *share)
 {
     unsigned before = atomic_fetch_add_explicit(&share->holders, 1, memory_order_relaxed);
@@ -122,18 +112,34 @@ share_members(const struct exchange *exchange)
 }
 
 /* The lock is held. */
-static void
-shut(struct share *share)
+void
+share_shut_locked(struct share *share)
 {
     if (share->open)
         list_remove(&share->link);
     share->open = false;
 }
 
-/* Leading */
+bool
+share_is_open(struct share *share)
+{
+    bool open;
 
-static void all_have_left(struct message *message, struct world *to);
-static void on_stall(struct timer *timer);
+    lock_take(&share->all->lock);
+    open = share->open;
+    lock_drop(&share->all->lock);
+    return open;
+}
+
+void
+share_shut(struct share *share)
+{
+    lock_take(&share->all->lock);
+    share_shut_locked(share);
+    lock_drop(&share->all->lock);
+}
+
+/* Leading */
 
 static struct share *
 new_share(struct exchange *exchange)
@@ -152,8 +158,8 @@ new_share(struct exchange *exchange)
     share->open = true;
     share->attached = 1;
     share->leader = exchange;
-    share->all_left.deliver = all_have_left;
-    share->stall.fire = on_stall;
+    share->all_left.deliver = share_all_have_left;
+    share->stall.fire = share_on_stall;
     share->answer_most = exchange->request.config->limits.answer_max;
     list_init(&share->mirrors);
     return share;
@@ -240,317 +246,6 @@ share_leads(const struct exchange *exchange)
     return exchange->share != NULL && !exchange->follows && !exchange->share->shadow;
 }
 
-/* The owner's side: what is sent to the mirrors */
-
-bool
-share_is_open(struct share *share)
-{
-    bool open;
-
-    lock_take(&share->all->lock);
-    open = share->open;
-    lock_drop(&share->all->lock);
-    return open;
-}
-
-void
-share_shut(struct share *share)
-{
-    lock_take(&share->all->lock);
-    shut(share);
-    lock_drop(&share->all->lock);
-}
-
-/* The start of the flight is kept until nobody can come who needs it. */
-static void
-let_start_go(struct share *share)
-{
-    bool all_here;
-
-    if (share->keeper.flight == NULL || share_is_open(share))
-        return;
-    lock_take(&share->all->lock);
-    all_here = share->arrived_count == share->mirror_count;
-    lock_drop(&share->all->lock);
-    if (all_here)
-        cursor_leave(&share->keeper);
-}
-
-/* What is too long to be kept cannot be given to who comes later. */
-static void
-on_growth(struct cursor *cursor)
-{
-    struct share *share = CONTAINER_OF(cursor, struct share, keeper);
-
-    if (cursor->flight->kept > share->answer_most || flights_crowded(cursor->flight->all))
-        share_shut(share);
-    let_start_go(share);
-}
-
-/* As LIST_EACH, though any of them may leave the list. */
-static void
-tell_mirrors(struct share *share)
-{
-    LIST_EACH(&share->mirrors, node, after)
-    mirror_send(CONTAINER_OF(node, struct mirror, place));
-}
-
-/* Others than the leader want it. */
-static bool
-has_followers(struct share *share)
-{
-    unsigned others;
-
-    lock_take(&share->all->lock);
-    others = share->attached - !share->leader->detached;
-    lock_drop(&share->all->lock);
-    return others > 0;
-}
-
-static void
-on_pressure(struct flight *flight)
-{
-    struct exchange *leader = flight->context;
-    struct world *world = worker_world(leader->worker);
-
-    if (flight->paused)
-        world_timer_start(world, &leader->share->stall, stall_limit_us(leader));
-    else
-        world_timer_stop(world, &leader->share->stall);
-}
-
-static void
-on_stall(struct timer *timer)
-{
-    struct exchange *leader = CONTAINER_OF(timer, struct share, stall)->leader;
-
-    world_timer_start(worker_world(leader->worker), timer, stall_limit_us(leader));
-    exchange_hold(leader);
-    if (stall_holds_up(leader) && has_followers(leader->share))
-        stall_cut(leader);
-    exchange_drop(leader);
-}
-
-void
-share_first_byte(struct exchange *exchange)
-{
-    struct share *share = exchange->share;
-    struct flight *flight = exchange->cursor.flight;
-
-    if (!share_leads(exchange))
-        return;
-    share->answered = true;
-    flight->pause_above = share->answer_most;
-    flight->pressed = on_pressure;
-    cursor_join(&share->keeper, flight, on_growth);
-    LIST_EACH(&share->mirrors, node, after)
-    mirror_follow(CONTAINER_OF(node, struct mirror, place), flight);
-}
-
-void
-share_mirror_home(struct mirror *mirror)
-{
-    struct share *share =
-        share_hold(mirror->share); /* with the end the mirror is its reader's alone, who may be done soon */
-    bool first = !list_linked(&mirror->place);
-
-    mirror->home = true;
-    if (first) {
-        list_append(&share->mirrors, &mirror->place);
-        share->arrived_count++;
-    }
-    if (first && share->keeper.flight != NULL)
-        mirror_follow(mirror, share->keeper.flight);
-    else
-        mirror_send(mirror);
-    let_start_go(share);
-    share_release(share);
-}
-
-/* The bill */
-
-static size_t
-target_number(const struct exchange *exchange)
-{
-    const struct route_config *route = exchange->request.route;
-
-    for (size_t i = 0; exchange->plan != NULL && i < route->candidate_count; i++)
-        if (exchange->plan->target == &route->candidates[i])
-            return i + 1;
-    return 0; /* the reference */
-}
-
-static void
-make_out(struct exchange *exchange, struct share_bill *bill)
-{
-    bool bought = exchange->try_count > 0 && !exchange->keeps_attempt;
-
-    *bill = (struct share_bill){
-        .cost = bought ? exchange->tries[exchange->try_count - 1].cost : 0,
-        .usage = exchange->usage,
-        .kinds = exchange->kinds,
-        .unpriced = exchange->unpriced,
-        .target = target_number(exchange),
-        .lever = exchange->plan != NULL ? exchange->plan->lever : LEVER_COUNT,
-        .cache = exchange->plan != NULL ? exchange->plan->cache : (struct plan_cache){0},
-        .refused = !exchange->share->answered,
-        .ending = exchange->ending,
-        .kind = exchange->refused_as,
-        .retry_after_us = exchange->retry_after_us,
-        .said = exchange->said,
-    };
-    if (!bought) {
-        usage_init(&bill->usage);
-        bill->usage.exactness = USAGE_EXACT;
-        bill->kinds = (struct cost){0};
-    }
-    snprintf(bill->why, sizeof(bill->why), "%s", exchange->why != NULL ? exchange->why : "");
-}
-
-static void
-close_share(struct exchange *exchange)
-{
-    struct share *share = exchange->share;
-    struct flight *flight = exchange->cursor.flight;
-    struct share_bill bill;
-
-    if (share == NULL || exchange->follows || share->billed)
-        return;
-    if (share->shadow) {
-        share_shut(share);
-        return;
-    }
-    world_timer_stop(worker_world(exchange->worker), &share->stall);
-    if (flight != NULL && !flight_over(flight))
-        flight_stop(flight, "nobody is left who reads it");
-    settle_attempt(exchange);
-    make_out(exchange, &bill);
-    lock_take(&share->all->lock);
-    shut(share);
-    bill.parts = share->attached + share->paying;
-    bill.payer = bill.parts == 0 ? share->last_left : 0;
-    bill.parts += bill.parts == 0;
-    share->bill = bill;
-    share->billed = true;
-    lock_drop(&share->all->lock);
-    tell_mirrors(share);
-    let_start_go(share);
-}
-
-/* -1: the exchange has to pay nothing. */
-static int64_t
-take_number(const struct exchange *exchange)
-{
-    struct share *share = exchange->share;
-    bool pays = share->bill.payer != 0 ? share->bill.payer == exchange->id : !exchange->left;
-    int64_t number = -1;
-
-    lock_take(&share->all->lock);
-    if (pays)
-        number = share->bill.taken++;
-    lock_drop(&share->all->lock);
-    return number;
-}
-
-static usd
-part_of(usd whole, int64_t number, unsigned parts)
-{
-    return usd_known(whole) ? usage_part(whole, number, parts) : USD_UNKNOWN;
-}
-
-static struct cost
-part_of_kinds(const struct cost *whole, int64_t number, unsigned parts)
-{
-    struct cost part = *whole;
-
-    if (whole->why_unknown != NULL)
-        return part;
-    part.total = part_of(whole->total, number, parts);
-    part.input = part_of(whole->input, number, parts);
-    part.cache_read = part_of(whole->cache_read, number, parts);
-    part.cache_write = part_of(whole->cache_write, number, parts);
-    part.other = part_of(whole->other, number, parts);
-    part.output = part.total - part.input - part.other; /* so that they add up, in every part and over all */
-    return part;
-}
-
-static void
-take(struct exchange *exchange, const struct share_bill *bill)
-{
-    int64_t number = take_number(exchange);
-    struct usage *whole = arena_alloc(&exchange->arena, sizeof(*whole));
-
-    *whole = bill->usage;
-    exchange->stands_for = whole;
-    exchange->left = number < 0;
-    exchange->usage = usage_split(whole, number, bill->parts);
-    if (number < 0)
-        exchange->usage.exactness = USAGE_EXACT; /* nothing is known exactly */
-    exchange->part = part_of(bill->cost, number, bill->parts);
-    if (usd_add(settle_cost_before(exchange), exchange->part, &exchange->cost) != OK)
-        exchange->cost = USD_UNKNOWN;
-    exchange->kinds = part_of_kinds(&bill->kinds, number, bill->parts);
-    exchange->unpriced = bill->unpriced;
-}
-
-/* Under one configuration, routes count their targets alike. */
-static void
-name_target(struct exchange *exchange, const struct share_bill *bill)
-{
-    const struct route_config *route = exchange->request.route;
-
-    exchange->plan->target = bill->target == 0 ? &route->reference : &route->candidates[bill->target - 1];
-    exchange->plan->facts = facts_of(exchange->request.targets, exchange->plan->target);
-    exchange->plan->cache = bill->cache;
-}
-
-void
-share_take_part(struct exchange *exchange)
-{
-    const struct share_bill *bill = &exchange->share->bill;
-
-    ENSURE(exchange->follows && exchange->share->billed && !exchange->has_part);
-    exchange->has_part = true;
-    name_target(exchange, bill);
-    take(exchange, bill);
-    reserve_post(exchange, &exchange->usage, exchange->part);
-}
-
-void
-share_keep_attempt(struct exchange *exchange)
-{
-    if (!share_leads(exchange) || exchange->try_count == 0 || exchange->keeps_attempt)
-        return;
-    exchange->keeps_attempt = true;
-    reserve_post(exchange, &exchange->usage, exchange->tries[exchange->try_count - 1].cost);
-}
-
-void
-share_end(struct exchange *exchange)
-{
-    struct share *share = exchange->share;
-
-    if (share == NULL || exchange->follows || exchange->has_part)
-        return;
-    close_share(exchange);
-    exchange->has_part = true;
-    share->leader = NULL;
-    if (share->shadow)
-        return;
-    if (exchange->keeps_attempt || exchange->try_count == 0)
-        return;
-    exchange->part = share->bill.cost;
-    if (share->bill.parts > 1 || share->bill.payer != 0 || exchange->left)
-        take(exchange, &share->bill);
-    reserve_post(exchange, &exchange->usage, exchange->part);
-}
-
-bool
-share_unbilled(const struct exchange *exchange)
-{
-    return exchange->share != NULL && !exchange->share->shadow && !exchange->has_part;
-}
-
 /* Leaving */
 
 /* One fewer wants the answer. True: nobody does any more. The lock is held. */
@@ -558,7 +253,7 @@ static bool
 detach(struct share *share)
 {
     if (--share->attached == 0)
-        shut(share);
+        share_shut_locked(share);
     return share->attached == 0;
 }
 
@@ -616,8 +311,8 @@ share_withdraw(struct exchange *exchange)
     return true;
 }
 
-static void
-all_have_left(struct message *message, struct world *to)
+void
+share_all_have_left(struct message *message, struct world *to)
 {
     struct share *share = CONTAINER_OF(message, struct share, all_left);
 

@@ -103,7 +103,7 @@ struct cost {
 struct cost cost_unknown(const char *why);
 
 /* What the usage costs by the book. `price` may be NULL: unknown. What the provider itself says it charges
- * (usage->provider_cost) is not looked at: that it wins is the ledger's rule (gateway/settle.c). */
+ * (usage->provider_cost) is not looked at: that it wins is the ledger's rule (gateway/settle_attempt.c). */
 struct cost prices_cost(const struct price *price, const struct price_terms *terms, const struct usage *usage);
 
 /* Reads usage and model out of a whole answer as the book's extractor for that provider and flavour says (flavour NULL:
