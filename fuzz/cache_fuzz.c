@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cache/file.h"
+#include "levers/semantic_notes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -91,11 +92,65 @@ read_all(struct cache *cache)
     return count;
 }
 
+/* Notes of turns and promotions; all that could be read are written again. */
+struct notes {
+    struct cache_notes notes;
+    struct buffer all; /* one after the other, each behind its length */
+};
+
+static const struct semantic_space space = {.table = 0x1122334455667788u, .dims = 32};
+
+/* What could be read is written as it was. */
+static bool
+read_note(struct cache_notes *notes, struct slice bytes)
+{
+    struct notes *own = (struct notes *)(void *)notes;
+    struct semantic_note note;
+    struct buffer again = {0};
+    uint64_t len = bytes.len;
+
+    semantic_note_read(&space, bytes, &note);
+    if (note.kind == NOTE_TURN)
+        semantic_note_turn(&space, &note.key, &note.turn, &again);
+    else if (note.kind == NOTE_PROMOTION)
+        semantic_note_promotion(&note.promotion, &again);
+    ENSURE(buffer_len(&again) == 0 || slice_equal(buffer_content(&again), bytes));
+    buffer_free(&again);
+    if (note.kind == NOTE_DAMAGED)
+        return false;
+    buffer_add(&own->all, slice_make((const char *)&len, sizeof(len)));
+    buffer_add(&own->all, bytes);
+    return true;
+}
+
+static bool
+next_note(struct cache_notes *notes, uint64_t *at, struct buffer *out)
+{
+    struct slice rest = slice_from(buffer_content(&((struct notes *)(void *)notes)->all), *at);
+    uint64_t len;
+
+    if (rest.len == 0)
+        return false;
+    memcpy(&len, rest.data, sizeof(len));
+    buffer_add(out, slice_first(slice_from(rest, sizeof(len)), len));
+    *at += sizeof(len) + len;
+    return true;
+}
+
+static uint64_t
+bytes_of_notes(struct cache_notes *notes)
+{
+    return buffer_len(&((struct notes *)(void *)notes)->all);
+}
+
+static const struct cache_notes_ops notes_ops = {.read = read_note, .next = next_note, .bytes = bytes_of_notes};
+
 static uint64_t
 start_and_stop(struct memory_disk *disk)
 {
+    struct notes notes = {.notes.ops = &notes_ops};
     struct cache *cache = cache_new(1 << 20);
-    struct cache_file *file = cache_file_open(cache, &disk->disk, &secret, 0);
+    struct cache_file *file = cache_file_open(cache, &disk->disk, &secret, &notes.notes, 0);
     struct cache_file_stats stats;
     uint64_t count = read_all(cache);
 
@@ -105,6 +160,8 @@ start_and_stop(struct memory_disk *disk)
     count = read_all(cache);
     cache_file_close(file);
     cache_free(cache);
+    count = 1000 * count + buffer_len(&notes.all);
+    buffer_free(&notes.all);
     return count;
 }
 

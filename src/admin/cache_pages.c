@@ -6,6 +6,7 @@
 
 #include "admin/visit.h"
 #include "cache/file.h"
+#include "gateway/turn_keeper.h"
 
 static void
 put_file(struct cache_file *file, struct buffer *out)
@@ -85,6 +86,7 @@ run_purge(struct job *job)
     struct gateway *gateway = purge->visit->options->gateway;
 
     purge->count = cache_purge(gateway->cache, purge->which, cache_mark_of(slice_of(purge->name)));
+    turns_forget_gone(gateway);
     purge->status = gateway->cache_file != NULL ? cache_file_write(gateway->cache_file) : OK;
 }
 

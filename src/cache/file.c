@@ -4,7 +4,7 @@
 
 #include "base/lock.h"
 
-enum { FILE_VERSION = 1, KIND_ENTRY = 1, KIND_PURGE = 2, DAMAGED_MOST = 100, PIECE_BYTES = 1 << 20 };
+enum { FILE_VERSION = 1, KIND_ENTRY = 1, KIND_PURGE = 2, KIND_NOTE = 3, DAMAGED_MOST = 100, PIECE_BYTES = 1 << 20 };
 
 /* Waiting beyond this, entries are not written: the store grows faster than the disk takes it. */
 #define QUEUE_BYTES_MOST ((size_t)32 << 20)
@@ -31,7 +31,8 @@ struct record_head {
 };
 
 struct queued {
-    struct cache_entry *entry; /* held; NULL: a purge */
+    struct cache_entry *entry; /* held; NULL: a note or a purge */
+    struct chunk *note;        /* held; NULL: a purge */
     enum cache_mark which;
     uint64_t mark;
 };
@@ -41,6 +42,7 @@ struct cache_file {
     struct cache_follower follower;
     struct cache *cache;
     struct cache_disk *disk;
+    struct cache_notes *notes; /* NULL: none */
     uint64_t seed;
     struct lock lock;
     struct lock disk_lock; /* held while the disk is written, by whoever may wait that long; taken before `lock` */
@@ -128,6 +130,15 @@ put_purge(const struct cache_file *file, struct buffer *out, enum cache_mark whi
     finish_record(file->seed, out, at);
 }
 
+static void
+put_note(const struct cache_file *file, struct buffer *out, struct slice note)
+{
+    size_t at = begin_record(out, KIND_NOTE);
+
+    buffer_add(out, note);
+    finish_record(file->seed, out, at);
+}
+
 void
 cache_file_write_head(const struct digest *secret, struct buffer *out)
 {
@@ -209,6 +220,9 @@ take_payload(struct cache_file *file, struct slice payload, usec now_wall_us)
                (unsigned char)payload.data[1] <= CACHE_MARKS) {
         memcpy(&mark, payload.data + 2, sizeof(mark));
         cache_purge(file->cache, (enum cache_mark)payload.data[1], mark);
+    } else if (payload.data[0] == KIND_NOTE && payload.len <= CACHE_NOTE_MOST) {
+        if (file->notes != NULL && !file->notes->ops->read(file->notes, slice_from(payload, 1)))
+            file->stats.damaged++;
     } else {
         file->stats.damaged++;
     }
@@ -322,6 +336,20 @@ on_stored(struct cache_follower *follower, struct cache_entry *entry, uint64_t p
     lock_drop(&file->lock);
 }
 
+void
+cache_file_note(struct cache_file *file, struct slice note)
+{
+    ENSURE(note.len < CACHE_NOTE_MOST);
+    lock_take(&file->lock);
+    if (file->bytes + note.len > QUEUE_BYTES_MOST) {
+        file->stats.dropped++;
+    } else {
+        *queue_more(file) = (struct queued){.note = chunk_from(note)};
+        file->bytes += note.len;
+    }
+    lock_drop(&file->lock);
+}
+
 static void
 on_purged(struct cache_follower *follower, enum cache_mark which, uint64_t mark)
 {
@@ -338,6 +366,7 @@ on_purged(struct cache_follower *follower, enum cache_mark which, uint64_t mark)
 static bool
 is_garbage(const struct cache_file *file, uint64_t live)
 {
+    live += file->notes != NULL ? file->notes->ops->bytes(file->notes) : 0;
     return file->stats.bytes > SMALL_BYTES && file->stats.bytes / 2 > live;
 }
 
@@ -383,6 +412,24 @@ write_shard(struct cache_file *file, unsigned shard, struct buffer *out, uint64_
     return status;
 }
 
+/* The notes that hold. */
+static enum status
+write_notes(struct cache_file *file, struct buffer *out, uint64_t *bytes)
+{
+    enum status status = OK;
+    struct buffer note = {0};
+    uint64_t at = 0;
+
+    while (status == OK && file->notes != NULL && file->notes->ops->next(file->notes, &at, &note)) {
+        put_note(file, out, buffer_content(&note));
+        buffer_clear(&note);
+        if (buffer_len(out) >= PIECE_BYTES)
+            status = append(file, out, bytes);
+    }
+    buffer_free(&note);
+    return status;
+}
+
 /* All that is in the store, in a new file that takes the place of the old one or is forgotten. */
 static enum status
 write_anew(struct cache_file *file)
@@ -397,6 +444,8 @@ write_anew(struct cache_file *file)
     buffer_add(&out, slice_make((const char *)&head, sizeof(head)));
     for (unsigned shard = 0; shard < cache_shards(file->cache) && status == OK; shard++)
         status = write_shard(file, shard, &out, &bytes);
+    if (status == OK)
+        status = write_notes(file, &out, &bytes);
     if (status == OK)
         status = append(file, &out, &bytes);
     if (status == OK)
@@ -421,6 +470,8 @@ write_queue(struct cache_file *file, const struct queued *queue, size_t count)
     for (size_t i = 0; i < count && status == OK; i++) {
         if (queue[i].entry != NULL)
             put_entry(file, &out, queue[i].entry, 1);
+        else if (queue[i].note != NULL)
+            put_note(file, &out, chunk_bytes(queue[i].note));
         else
             put_purge(file, &out, queue[i].which, queue[i].mark);
         written += queue[i].entry != NULL;
@@ -451,16 +502,26 @@ take_queue(struct cache_file *file, size_t *count)
     return queue;
 }
 
-/* What could not be written: entries come with the next file that is written anew, purges must not be forgotten. They
+/* What could not be written: entries and notes come with the next file that is written anew, purges must not be forgotten. They
  * may now stand behind entries that came after them: then those are lost with the next start, which is safe. */
 static void
 give_back_purges(struct cache_file *file, const struct queued *queue, size_t count)
 {
     lock_take(&file->lock);
     for (size_t i = 0; i < count; i++)
-        if (queue[i].entry == NULL)
+        if (queue[i].entry == NULL && queue[i].note == NULL)
             *queue_more(file) = queue[i];
     lock_drop(&file->lock);
+}
+
+static void
+free_queue(struct queued *queue, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cache_entry_release(queue[i].entry);
+        chunk_release(queue[i].note);
+    }
+    free(queue);
 }
 
 /* What waits goes to the old file first, so that a purge holds should writing anew fail. */
@@ -477,9 +538,7 @@ write_round(struct cache_file *file, bool anew)
         file->readable = true;
     else
         give_back_purges(file, queue, count);
-    for (size_t i = 0; i < count; i++)
-        cache_entry_release(queue[i].entry);
-    free(queue);
+    free_queue(queue, count);
     return status;
 }
 
@@ -508,7 +567,8 @@ cache_file_write(struct cache_file *file)
 }
 
 struct cache_file *
-cache_file_open(struct cache *cache, struct cache_disk *disk, const struct digest *secret, usec now_wall_us)
+cache_file_open(struct cache *cache, struct cache_disk *disk, const struct digest *secret, struct cache_notes *notes,
+                usec now_wall_us)
 {
     struct cache_file *file = must_calloc(1, sizeof(*file));
 
@@ -516,6 +576,7 @@ cache_file_open(struct cache *cache, struct cache_disk *disk, const struct diges
     file->follower = (struct cache_follower){.stored = on_stored, .purged = on_purged};
     file->cache = cache;
     file->disk = disk;
+    file->notes = notes;
     lock_init(&file->lock);
     lock_init(&file->disk_lock);
     load(file, now_wall_us);
@@ -539,9 +600,7 @@ cache_file_close(struct cache_file *file)
     for (int tries = 0; tries < 2 && status != OK && cache_file_due(file); tries++)
         status = cache_file_write(file);
     cache_follow(file->cache, NULL);
-    for (size_t i = 0; i < file->count; i++)
-        cache_entry_release(file->queue[i].entry);
-    free(file->queue);
+    free_queue(file->queue, file->count);
     file->disk->ops->close(file->disk);
     lock_destroy(&file->lock);
     lock_destroy(&file->disk_lock);

@@ -4,7 +4,7 @@
  *
  *   head:   "EQCACHE" and a zero, u32 version, u32 zero, u64 sum of these
  *   record: 8 bytes that say so, u32 length, u32 zero, u64 sum of length and payload, payload: u8 kind, then an entry
- *           (cache/entry.h), or u8 mark and u64 its hash of a purge
+ *           (cache/entry.h), or u8 mark and u64 its hash of a purge, or a note
  *
  * Sums are xxHash with a seed that is made of the secret which also keys the entries: a file of another secret, whose
  * keys nobody can ask for, is as one that is damaged; and nobody can get a record in by what a model answers. Whatever
@@ -35,6 +35,23 @@ struct cache_disk_ops {
     void (*close)(struct cache_disk *);
 };
 
+/* What somebody else knows of stored answers, for the file to keep with them: notes, whose bytes mean nothing to the store.
+ * Each may come several times, and for answers that are gone. */
+struct cache_notes {
+    const struct cache_notes_ops *ops;
+};
+
+enum { CACHE_NOTE_MOST = 64 * 1024 }; /* a note is shorter */
+
+struct cache_notes_ops {
+    /* One that was written earlier; at the start, behind the answers it is about. False: it is damaged. */
+    bool (*read)(struct cache_notes *, struct slice note);
+    /* Appends the next one that still holds. *at is 0 at first, and then theirs. False: there is none. Any thread. */
+    bool (*next)(struct cache_notes *, uint64_t *at, struct buffer *out);
+    /* What all that hold take, about. */
+    uint64_t (*bytes)(struct cache_notes *);
+};
+
 struct cache_file;
 
 struct cache_file_stats {
@@ -46,9 +63,12 @@ struct cache_file_stats {
 };
 
 /* Reads the file into the store and follows it from then on. Takes over the disk. Reads at most four times what the
- * store may hold. Blocks: not for a worker's loop. */
+ * store may hold. `notes`: NULL: nobody keeps any; else it outlives the file. Blocks: not for a worker's loop. */
 struct cache_file *cache_file_open(struct cache *cache, struct cache_disk *disk, const struct digest *secret,
-                                   usec now_wall_us) __attribute__((returns_nonnull));
+                                   struct cache_notes *notes, usec now_wall_us) __attribute__((returns_nonnull));
+
+/* There is a new note: it goes into the file behind what was stored before. Any thread. */
+void cache_file_note(struct cache_file *file, struct slice note);
 
 /* Something waits to be written, or the file wants to be written anew; any thread. */
 bool cache_file_due(struct cache_file *file);

@@ -336,6 +336,18 @@ cache_lookup(struct cache *cache, const struct digest *key, usec now_wall_us, us
     return entry;
 }
 
+bool
+cache_has(struct cache *cache, const struct digest *key)
+{
+    struct shard *shard = shard_of(cache, key);
+    bool has;
+
+    lock_take(&shard->lock);
+    has = shard->table[slot_of(shard, key)].entry != NULL;
+    lock_drop(&shard->lock);
+    return has;
+}
+
 static void
 add_saved(usd *total, usd more)
 {

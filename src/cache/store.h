@@ -25,6 +25,9 @@ void cache_resize(struct cache *cache, size_t bytes_most);
  * age; `cache-control: max-age`). NULL: none. Counted as a hit or a miss; changes nothing else. */
 struct cache_entry *cache_lookup(struct cache *cache, const struct digest *key, usec now_wall_us, usec max_age_us);
 
+/* Whether it is in the store, be it past its time or not; counts nothing. */
+bool cache_has(struct cache *cache, const struct digest *key);
+
 /* Its answer was served, or would have been (shadow: saved 0): it becomes dearer to the store. */
 void cache_used(struct cache *cache, struct cache_entry *entry, usd saved);
 

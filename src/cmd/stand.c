@@ -24,6 +24,7 @@
 #include "gateway/discovery.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
+#include "gateway/turn_keeper.h"
 #include "live/cache_disk.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
@@ -48,6 +49,7 @@ struct stand {
     struct watch *watch;
     struct cache_keeper *keeper;
     struct evidence_keeper *evidence;
+    struct cache_notes *notes;      /* of the store's file; NULL: there is none */
     struct conserve conserve;       /* the ledger's thread's */
     _Atomic(usec) reloaded_wall_us; /* when budgets may last have changed; INT64_MIN: never */
     struct application *admin, *health;
@@ -386,6 +388,7 @@ stand_free(struct stand *stand)
     evidence_keeper_close(stand->evidence);
     if (stand->gateway.cache_file != NULL)
         cache_file_close(stand->gateway.cache_file);
+    turn_keeper_free(stand->notes);
     gateway_free(&stand->gateway);
     config_release(stand->config);
     free(stand);
@@ -434,9 +437,12 @@ open_cache(struct stand *stand)
     if (path == NULL)
         return CMD_FINE;
     problems_init(&problems);
-    if (cache_disk_open(path, &problems, &disk) == OK)
+    if (cache_disk_open(path, &problems, &disk) == OK) {
+        stand->notes = turn_keeper_new(&stand->gateway);
         stand->gateway.cache_file =
-            cache_file_open(stand->gateway.cache, disk, &stand->gateway.secret, clock_wall_us());
+            cache_file_open(stand->gateway.cache, disk, &stand->gateway.secret, stand->notes, clock_wall_us());
+        turns_forget_gone(&stand->gateway);
+    }
     problems_print(&problems, SLICE_NONE, false, &words);
     if (buffer_len(&words) > 0)
         fwrite(words.data, 1, buffer_len(&words), stderr);

@@ -89,6 +89,20 @@ vectors_remove(struct vectors *vectors, uint32_t slot, uint64_t id)
     return found ? OK : ERR_NOT_FOUND;
 }
 
+enum status
+vectors_get(struct vectors *vectors, uint32_t slot, uint64_t id, int8_t *out)
+{
+    bool found;
+
+    shared_lock_take_to_read(&vectors->lock);
+    found = holds(vectors, slot, id);
+    if (found)
+        memcpy(out, store_chunk(&vectors->store, slot)->vectors + (size_t)store_at(slot) * vectors->dims,
+               vectors->dims);
+    shared_lock_drop(&vectors->lock);
+    return found ? OK : ERR_NOT_FOUND;
+}
+
 uint64_t
 vectors_count(struct vectors *vectors)
 {

@@ -36,6 +36,9 @@ enum status vectors_add(struct vectors *vectors, uint64_t partition, const int8_
 /* ERR_NOT_FOUND: no vector with this id is in the slot. */
 enum status vectors_remove(struct vectors *vectors, uint32_t slot, uint64_t id) MUST_CHECK;
 
+/* Copies it; likewise. */
+enum status vectors_get(struct vectors *vectors, uint32_t slot, uint64_t id, int8_t *out) MUST_CHECK;
+
 /* How many there are, and in a partition: what a search would have to look at. */
 uint64_t vectors_count(struct vectors *vectors);
 uint32_t vectors_partition_count(struct vectors *vectors, uint64_t partition);

@@ -12,7 +12,7 @@
 #include "gateway/look_ups.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
-#include "levers/semantic_index.h"
+#include "gateway/turn_keeper.h"
 #include "money/row.h"
 
 enum {
@@ -382,7 +382,7 @@ put_one(struct storing *storing, struct slice content)
         to->facts.form |= CACHE_TEXT;
     status = cache_put(to->cache, cache_entry_new(&to->facts, content, to->compress_above), to->purges);
     if (status == OK && (to->facts.form & CACHE_TEXT) != 0)
-        semantic_index_add(storing->worker->gateway->turns, storing->turn, &to->facts.key);
+        turns_remember(storing->worker->gateway, storing->turn, &to->facts.key);
     return status;
 }
 

@@ -13,12 +13,13 @@ put_number(struct buffer *out, const char *name, const char *kind, const char *h
 /* What a lever served: of requests, tokens and dollars. */
 struct served {
     enum lever_id lever;
-    enum counter hits, tokens, saved;
+    enum counter hits, more_hits, tokens, saved;
 };
 
 static const struct served levers[] = {
-    {LEVER_EXACT_CACHE, COUNT_CACHE_HITS, COUNT_CACHE_TOKENS, COUNT_CACHE_SAVED_PICO},
-    {LEVER_SEMANTIC_CACHE, COUNT_SEMANTIC_HITS, COUNT_SEMANTIC_TOKENS, COUNT_SEMANTIC_SAVED_PICO},
+    {LEVER_EXACT_CACHE, COUNT_CACHE_HITS, COUNTER_COUNT, COUNT_CACHE_TOKENS, COUNT_CACHE_SAVED_PICO},
+    {LEVER_SEMANTIC_CACHE, COUNT_SEMANTIC_HITS, COUNT_SEMANTIC_PROMOTED, COUNT_SEMANTIC_TOKENS,
+     COUNT_SEMANTIC_SAVED_PICO},
 };
 
 enum { LEVERS_SERVING = sizeof(levers) / sizeof(levers[0]) };
@@ -54,8 +55,11 @@ put_shares(const struct gateway *gateway, struct buffer *out)
                          "# TYPE equipoise_cache_hit_ratio gauge\n");
     for (unsigned i = 0; i < LEVERS_SERVING; i++) {
         const struct served *served = &levers[i];
+        int64_t hits = gateway_count(gateway, served->hits);
 
-        put_share(out, served, "requests", gateway_count(gateway, served->hits), requests);
+        if (served->more_hits != COUNTER_COUNT)
+            hits += gateway_count(gateway, served->more_hits);
+        put_share(out, served, "requests", hits, requests);
         put_share(out, served, "tokens", gateway_count(gateway, served->tokens), tokens + served_tokens(gateway));
         put_share(out, served, "usd", gateway_count(gateway, served->saved), pico + saved_pico(gateway));
     }

@@ -8,6 +8,7 @@
 #include "gateway/control.h"
 #include "gateway/share.h"
 #include "gateway/switches.h"
+#include "levers/promotions.h"
 #include "levers/semantic_index.h"
 
 void
@@ -57,6 +58,7 @@ gateway_free(struct gateway *gateway)
     kept_free(&gateway->kept);
     evidences_free(&gateway->evidences);
     semantic_index_free(gateway->turns);
+    promotions_free(gateway->promotions);
     embedder_close(gateway->embedder);
     lock_destroy(&gateway->meanings_lock);
     cache_free(gateway->cache);
@@ -66,6 +68,9 @@ gateway_free(struct gateway *gateway)
     experiences_free(&gateway->experiences);
 }
 
+/* Few requests come again when their own answer is gone and the other one is still there. */
+enum { TURNS_PER_PROMOTION = 8 };
+
 void
 gateway_open_meanings(struct gateway *gateway)
 {
@@ -74,6 +79,7 @@ gateway_open_meanings(struct gateway *gateway)
         if (embedder_open_builtin(&gateway->embedder) != OK)
             ensure_failed("the embedder's table is whole", __FILE__, __LINE__);
         gateway->turns = semantic_index_new(embedder_dims(gateway->embedder), gateway->turns_most);
+        gateway->promotions = promotions_new(gateway->turns_most / TURNS_PER_PROMOTION);
     }
     lock_drop(&gateway->meanings_lock);
 }

@@ -28,6 +28,7 @@ enum { WORKERS_MOST = 256 };
 struct cache;
 struct cache_file;
 struct embedder;
+struct promotions;
 struct semantic_index;
 
 struct gateway {
@@ -41,12 +42,13 @@ struct gateway {
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
     struct shares *shares;         /* flights that more than one may read */
-    struct lock meanings_lock;     /* while the next two are made */
+    struct lock meanings_lock;     /* while the next four are made */
     struct embedder *embedder;     /* NULL: nobody has asked for it */
     unsigned turns_most;
-    struct semantic_index *turns; /* what the stored answers answer, by its meaning; NULL: likewise */
-    struct evidences evidences;   /* that what levers serve is acceptable */
-    struct coin coin;             /* of audits; made of the salt */
+    struct semantic_index *turns;  /* what the stored answers answer, by its meaning; NULL: likewise */
+    struct promotions *promotions; /* to which requests they may serve besides; NULL: likewise */
+    struct evidences evidences;    /* that what levers serve is acceptable */
+    struct coin coin;              /* of audits; made of the salt */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;

@@ -31,7 +31,9 @@ result_of_served(const struct exchange *exchange, const struct plan *plan)
 {
     if (exchange->stands_for == NULL)
         return LOOK_UP_UNUSED;
-    return plan->source == SOURCE_PARTLY ? LOOK_UP_PARTLY : LOOK_UP_HIT;
+    if (plan->source == SOURCE_PARTLY)
+        return LOOK_UP_PARTLY;
+    return plan->evidence.promoted ? LOOK_UP_PROMOTED : LOOK_UP_HIT;
 }
 
 enum look_up_result
@@ -77,6 +79,7 @@ look_ups_text(struct exchange *exchange)
 static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {
     {[LOOK_UP_HIT] = COUNT_CACHE_HITS,
      [LOOK_UP_PARTLY] = COUNT_CACHE_PARTLY,
+     [LOOK_UP_PROMOTED] = COUNT_CACHE_HITS,
      [LOOK_UP_SHADOW] = COUNT_CACHE_SHADOW,
      [LOOK_UP_AUDITED] = COUNT_CACHE_UNUSED,
      [LOOK_UP_UNEARNED] = COUNT_CACHE_UNUSED,
@@ -85,6 +88,7 @@ static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {
      [LOOK_UP_MISS] = COUNT_CACHE_MISSES},
     {[LOOK_UP_HIT] = COUNT_SEMANTIC_HITS,
      [LOOK_UP_PARTLY] = COUNT_SEMANTIC_HITS,
+     [LOOK_UP_PROMOTED] = COUNT_SEMANTIC_PROMOTED,
      [LOOK_UP_SHADOW] = COUNT_SEMANTIC_SHADOW,
      [LOOK_UP_AUDITED] = COUNT_SEMANTIC_AUDITED,
      [LOOK_UP_UNEARNED] = COUNT_SEMANTIC_UNEARNED,

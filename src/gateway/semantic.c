@@ -6,6 +6,7 @@
 #include "gateway/attempt.h"
 #include "gateway/repeat.h"
 #include "gateway/semantic_audit.h"
+#include "gateway/turn_keeper.h"
 #include "levers/semantic_cache.h"
 
 /* A larger body is read off the loop; and a look-up that takes longer is not waited for. */
@@ -152,6 +153,7 @@ semantic_begin(struct exchange *exchange)
         .api = exchange->identity.api,
         .body = exchange->body,
         .meaning = {.index = gateway->turns,
+                    .promotions = gateway->promotions,
                     .evidence = evidences_at(&gateway->evidences, route->name, lever_name(LEVER_SEMANTIC_CACHE)),
                     .terms = semantic_terms(route, embedder_table_id(gateway->embedder)),
                     .draw = coin_draw(&gateway->coin, exchange->id)},
@@ -192,7 +194,7 @@ is_audit(const struct plan *plan)
            (plan->verdict == VERDICT_SHADOW || plan->verdict == VERDICT_QUALITY || plan->verdict == VERDICT_AUDIT);
 }
 
-/* An answer whose turn was not known, as after a restart, was found by its exact key. */
+/* An answer whose turn was not known, as it had made room for others, was found by its exact key. */
 static void
 learn_turn(const struct exchange *exchange)
 {
@@ -203,7 +205,7 @@ learn_turn(const struct exchange *exchange)
     for (unsigned i = 0; i < meaning->near.count; i++)
         if (digest_equal(&meaning->near.all[i].key, exchange->request.key))
             return;
-    semantic_index_add(meaning->index, &meaning->turn, exchange->request.key);
+    turns_remember(exchange->worker->gateway, &meaning->turn, exchange->request.key);
 }
 
 void
@@ -219,6 +221,6 @@ semantic_end(struct exchange *exchange, bool fresh)
         return;
     if (plan == exchange->plan || plan->verdict == VERDICT_SHADOW)
         semantic_index_used(meaning->index, &plan->cached->key);
-    if (fresh && is_audit(plan))
-        semantic_audit(exchange, plan);
+    if (fresh && (is_audit(plan) || (plan->evidence.near && plan->verdict == VERDICT_QUALITY)))
+        semantic_audit(exchange, plan, is_audit(plan));
 }

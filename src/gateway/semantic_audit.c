@@ -7,6 +7,7 @@
 #include "cache/entry.h"
 #include "dialect/text_of.h"
 #include "gateway/cached.h"
+#include "gateway/turn_keeper.h"
 #include "levers/semantic_cache.h"
 #include "quality/judge.h"
 
@@ -28,6 +29,9 @@ struct comparison {
     struct shared_evidence *evidence;
     struct evidence_terms terms;
     struct audit audit;
+    bool counts;                /* as evidence */
+    bool promotes;              /* if it passes */
+    struct promotion promotion; /* what then is promoted, or was before */
 };
 
 /* False: it could not be read, or says nothing that can be judged. */
@@ -172,13 +176,38 @@ count_audit(const struct comparison *comparison)
           1);
 }
 
+static bool
+passes(const struct audit *audit)
+{
+    return !audit->judge_failed && audit->outcome >= 1.0;
+}
+
+/* A pair that passes serves from then on; one that does not any more, does not. */
+static void
+promote(const struct comparison *comparison)
+{
+    struct gateway *gateway = comparison->worker->gateway;
+    struct counters *counters = &comparison->worker->counters;
+
+    if (comparison->promotes && passes(&comparison->audit)) {
+        turns_promote(gateway, &comparison->promotion);
+        count(counters, COUNT_PROMOTIONS, 1);
+    } else if (comparison->audit.promoted && !passes(&comparison->audit) &&
+               promotions_drop(gateway->promotions, &comparison->promotion.request)) {
+        count(counters, COUNT_DEMOTIONS, 1);
+    }
+}
+
 static void
 comparison_done(struct job *job)
 {
     struct comparison *comparison = CONTAINER_OF(job, struct comparison, job);
 
-    count_audit(comparison);
-    tell(comparison, shared_evidence_observe(comparison->evidence, &comparison->terms, &comparison->audit));
+    promote(comparison);
+    if (comparison->counts) {
+        count_audit(comparison);
+        tell(comparison, shared_evidence_observe(comparison->evidence, &comparison->terms, &comparison->audit));
+    }
     comparison->worker->comparing--;
     kept_release(comparison->fresh);
     cache_entry_release(comparison->cached);
@@ -186,8 +215,19 @@ comparison_done(struct job *job)
     free(comparison);
 }
 
+static struct promotion
+promotion_of(const struct exchange *exchange, const struct plan *plan)
+{
+    return (struct promotion){
+        .request = *exchange->request.key,
+        .answer = plan->cached->key,
+        .answer_created_us = plan->cached->created_wall_us,
+        .under = shared_evidence_round_id(exchange->request.meaning->evidence),
+    };
+}
+
 void
-semantic_audit(struct exchange *exchange, const struct plan *plan)
+semantic_audit(struct exchange *exchange, const struct plan *plan, bool counts)
 {
     struct gateway_worker *worker = exchange->worker;
     struct world *world = worker_world(worker);
@@ -196,7 +236,7 @@ semantic_audit(struct exchange *exchange, const struct plan *plan)
     struct comparison *comparison;
 
     if (worker->comparing == AUDITS_AT_ONCE_MOST) {
-        count(&worker->counters, COUNT_AUDITS_DROPPED, 1);
+        count(&worker->counters, COUNT_AUDITS_DROPPED, counts);
         return;
     }
     comparison = must_alloc(sizeof(*comparison));
@@ -211,7 +251,10 @@ semantic_audit(struct exchange *exchange, const struct plan *plan)
         .cached = cache_entry_hold(plan->cached),
         .evidence = meaning->evidence,
         .terms = meaning->terms,
-        .audit = {.score = plan->evidence.score},
+        .audit = {.score = plan->evidence.score, .promoted = plan->evidence.promoted},
+        .counts = counts,
+        .promotes = plan->evidence.near && !plan->evidence.promoted,
+        .promotion = promotion_of(exchange, plan),
     };
     worker->comparing++;
     world->ops->work(world, &comparison->job);

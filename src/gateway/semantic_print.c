@@ -91,14 +91,19 @@ void
 semantic_print(struct gateway *gateway, struct buffer *out)
 {
     struct semantic_index_stats stats = {.entries_most = gateway->turns_most};
+    struct promotions_stats promotions = {.count = 0};
 
-    if (gateway_has_meanings(gateway))
+    if (gateway_has_meanings(gateway)) {
         semantic_index_stats(gateway->turns, &stats);
+        promotions_stats(gateway->promotions, &promotions);
+    }
     put_gauge(out, "equipoise_semantic_turns", "Stored answers that can be found by the meaning of what was asked",
               stats.entries);
     put_gauge(out, "equipoise_semantic_turns_limit", "How many there may be (cache: turns)", stats.entries_most);
     put_gauge(out, "equipoise_semantic_bytes", "What knowing them takes, beside the answers", stats.bytes);
     put_number(out, "equipoise_semantic_evicted_total", "counter", "Those that made room for others", stats.evicted);
+    put_gauge(out, "equipoise_semantic_promoted",
+              "Requests that another's answer may serve, as a judge let the pair pass", promotions.count);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
         put_figure(gateway, &figures[i], out);
 }

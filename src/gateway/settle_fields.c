@@ -9,7 +9,7 @@
 
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
- * request, and "d":"numbers", in what it is another. */
+ * request, and "d":"numbers", in what it is another, or why it serves. */
 static struct slice
 plans_json(const struct exchange *exchange, struct buffer *out)
 {
@@ -33,8 +33,8 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         buffer_add_number(out, plan->quality_ppm);
         if (plan->evidence.score > 0.0)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
-        if (plan->evidence.differs != NULL)
-            buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.differs);
+        if (plan->evidence.detail != NULL)
+            buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.detail);
         buffer_add_text(out, ",\"v\":\"");
         buffer_add_text(out, verdict_words(plan->verdict));
         buffer_add_text(out, "\"}");

@@ -45,9 +45,12 @@ struct plan_cache {
 
 /* Where a plan stands on evidence: how its lever scored this request, and what becomes of it. */
 struct plan_evidence {
-    double score;        /* 0: none */
-    const char *differs; /* for a person: in what the request is literally another; NULL: in nothing */
-    bool learns;         /* the answer that is bought instead tells whether it would have done */
+    double score; /* 0: none */
+    const char
+        *detail; /* for a person: in what the request is literally another, or why it may serve all the same; or NULL */
+    bool learns; /* the answer that is bought instead tells whether it would have done */
+    bool near;   /* likewise, but that is no evidence: it may only let this very pair pass */
+    bool promoted; /* a judge has let this very pair pass */
 };
 
 struct plan {

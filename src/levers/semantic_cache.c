@@ -90,6 +90,38 @@ find_answer(const struct request *request, const struct semantic_match **match)
     return NULL;
 }
 
+/* That a judge let the pair pass once is no proof: a floor of 100 % wants answers of their own. */
+enum { PROMOTED_PPM = PPM - 1 };
+
+/* Has a judge let this very pair pass, under the evidence that serves now? */
+static bool
+is_promoted(const struct request *request, const struct plan *plan)
+{
+    const struct meaning *meaning = request->meaning;
+    struct promotion promotion;
+
+    return promotions_find(meaning->promotions, request->key, &promotion) &&
+           digest_equal(&promotion.answer, &plan->cached->key) &&
+           promotion.answer_created_us == plan->cached->created_wall_us &&
+           promotion.under == shared_evidence_round_id(meaning->evidence);
+}
+
+/* Near what is earned, and not of it: it may serve all the same if this very pair was let pass. The coin fell before, so
+ * what is audited does not depend on that. */
+static void
+weigh_near(const struct request *request, struct plan *plan)
+{
+    const struct meaning *meaning = request->meaning;
+
+    plan->evidence.near =
+        plan->mode == LEVER_ON && shared_evidence_is_near(meaning->evidence, &meaning->terms, plan->evidence.score);
+    plan->evidence.promoted = plan->evidence.near && is_promoted(request, plan);
+    if (!plan->evidence.promoted)
+        return;
+    plan->quality_ppm = PROMOTED_PPM;
+    plan->evidence.detail = "promoted: a judge let this very pair pass";
+}
+
 static void
 weigh(const struct request *request, const struct semantic_match *match, struct plan *plan)
 {
@@ -100,6 +132,8 @@ weigh(const struct request *request, const struct semantic_match *match, struct 
     plan->evidence.score = (double)match->similarity;
     plan->quality_ppm = shared_evidence_may_serve(meaning->evidence, &meaning->terms, plan->evidence.score, &reason);
     plan->evidence.learns = coin_falls(meaning->draw, audited_ppm);
+    if (reason == EVIDENCE_OUTSIDE)
+        weigh_near(request, plan);
     if (plan->evidence.learns && plan->quality_ppm > 0 && plan->mode == LEVER_ON)
         plan->withheld = VERDICT_AUDIT;
 }
@@ -118,7 +152,7 @@ show_miss(const struct request *request, enum lever_mode mode, struct plans *pla
     plan->mode = mode;
     plan->made_by = request->route->reference.name;
     plan->evidence.score = (double)near->all[0].similarity;
-    plan->evidence.differs = literal_kind_text(near->all[0].where);
+    plan->evidence.detail = literal_kind_text(near->all[0].where);
     plan->withheld = VERDICT_LITERALS;
 }
 

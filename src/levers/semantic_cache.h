@@ -3,12 +3,14 @@
 #define LEVERS_SEMANTIC_CACHE_H
 
 #include "config/config.h"
+#include "levers/promotions.h"
 #include "levers/semantic_index.h"
 #include "quality/evidences.h"
 
 /* A request's last turn, what was found near it, and what is known of how well such answers do on its route. */
 struct meaning {
     struct semantic_index *index;
+    struct promotions *promotions;
     struct semantic_turn turn;
     struct semantic_matches near;
     struct shared_evidence *evidence;

@@ -207,6 +207,32 @@ semantic_index_used(struct semantic_index *index, const struct digest *key)
     lock_drop(&index->lock);
 }
 
+/* Under the lock. */
+static bool
+copy_turn(struct semantic_index *index, const struct known *known, struct semantic_turn *turn, struct digest *key)
+{
+    if (known->slot == SLOT_NONE ||
+        vectors_get(&index->vectors, known->slot, number_of(index, known), turn->vector) != OK)
+        return false;
+    turn->partition = known->partition;
+    turn->check = known->check;
+    turn->literals = known->literals;
+    *key = known->key;
+    return true;
+}
+
+bool
+semantic_index_next(struct semantic_index *index, uint64_t *at, struct semantic_turn *turn, struct digest *key)
+{
+    bool found = false;
+
+    lock_take(&index->lock);
+    while (!found && *at < index->fresh)
+        found = copy_turn(index, &index->all[(*at)++], turn, key);
+    lock_drop(&index->lock);
+    return found;
+}
+
 uint32_t
 semantic_index_to_search(struct semantic_index *index, const struct semantic_turn *turn)
 {

@@ -65,6 +65,10 @@ void semantic_index_search(struct semantic_index *index, const struct semantic_t
 /* Its answer served, or would have: it stays longer. */
 void semantic_index_used(struct semantic_index *index, const struct digest *key);
 
+/* Walks all turns, each with its answer's key: *at is 0 at first. What is added or taken out meanwhile may come or not.
+ * False: that was all. */
+bool semantic_index_next(struct semantic_index *index, uint64_t *at, struct semantic_turn *turn, struct digest *key);
+
 struct semantic_index_stats {
     uint64_t entries, entries_most, bytes;
     uint64_t evicted; /* made room for others */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/hash.h"
+
 /* The first arm of a walk is to gather this many times what even flawless answers need for alpha. */
 #define START_LABELS_TIMES 3.0
 
@@ -134,6 +136,23 @@ evidence_may_serve(const struct evidence *evidence, double score, enum evidence_
     return evidence->bound_ppm > evidence->terms.floor_ppm ? evidence->bound_ppm : evidence->terms.floor_ppm;
 }
 
+bool
+evidence_is_near(const struct evidence *evidence, double score)
+{
+    unsigned arm = evidence_arm_of(evidence, score);
+
+    return arm != ARM_NONE && evidence->serving != ARM_NONE && arm > evidence->serving;
+}
+
+uint64_t
+evidence_round_id(const struct evidence *evidence)
+{
+    const struct evidence_terms *terms = &evidence->terms;
+    uint64_t numbers[] = {terms->scope, terms->floor_ppm, terms->alpha_ppm, terms->epoch, evidence->round};
+
+    return hash_fast(slice_make((const char *)numbers, sizeof(numbers)), 0);
+}
+
 uint32_t
 evidence_audit_ppm(const struct evidence *evidence, bool shadow)
 {
@@ -210,7 +229,7 @@ evidence_observe(struct evidence *evidence, const struct audit *audit)
     if (band == ARM_NONE)
         return 0;
     events = count_judge(evidence, audit->judge_failed);
-    if (evidence->serving != ARM_NONE && band <= evidence->serving && !audit->judge_failed &&
+    if (evidence->serving != ARM_NONE && (band <= evidence->serving || audit->promoted) && !audit->judge_failed &&
         fall_add(&evidence->fall, floor_of(evidence), audit->outcome, audit->halvings))
         return events | suspend(evidence);
     outcomes_add(&evidence->bands[band], audit->judge_failed ? 0 : audit->outcome, audit->halvings);

@@ -85,6 +85,14 @@ const char *evidence_reason_text(enum evidence_reason reason);
  * ppm, at least the floor, at which the arm was earned. 0: it may not be served, and *reason says why. */
 uint32_t evidence_may_serve(const struct evidence *evidence, double score, enum evidence_reason *reason);
 
+/* Whether something serves and this score is not far from it: below the arm that does, in a wider one. What is found there
+ * may be judged beyond the audits, off the path, and serve by itself if it passes (levers/promotions.h). Such judgements
+ * are no evidence: they are about what was asked again, not drawn by the coin. */
+bool evidence_is_near(const struct evidence *evidence, double score);
+
+/* Stands for the epoch and the round: another after each suspension. */
+uint64_t evidence_round_id(const struct evidence *evidence);
+
 /* The share of requests to audit now: all of those that are `shadow`, where the lever serves none whatever it earned.
  * Spending caps may lower it for what comes, never skip a request already drawn. */
 uint32_t evidence_audit_ppm(const struct evidence *evidence, bool shadow);
@@ -94,6 +102,8 @@ struct audit {
     double outcome;    /* 0: not acceptable, to 1 */
     bool judge_failed; /* there is no outcome: nothing for earning, left out for losing */
     unsigned halvings; /* the bet is scaled by 2^-halvings; 0 where p does not depend on the request */
+    bool promoted; /* though no earned arm holds the score, the lever would have served it, as a judge had let this very
+                        * pair pass: it counts for losing as what is served, and for earning as any other of its score */
 };
 
 /* What an audit changed: a set of these. */

@@ -134,6 +134,28 @@ shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_
     return quality_ppm;
 }
 
+bool
+shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
+{
+    bool near;
+
+    lock_take(&shared->lock);
+    near = evidence_is_for(&shared->evidence, terms) && evidence_is_near(&shared->evidence, score);
+    lock_drop(&shared->lock);
+    return near;
+}
+
+uint64_t
+shared_evidence_round_id(struct shared_evidence *shared)
+{
+    uint64_t id;
+
+    lock_take(&shared->lock);
+    id = evidence_round_id(&shared->evidence);
+    lock_drop(&shared->lock);
+    return id;
+}
+
 uint32_t
 shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow)
 {

@@ -247,3 +247,32 @@ test(`${KILLS} times kill -9 while the file is written: it starts, serves, and n
   context.diagnostic(`${KILLS} kills, ${sums.asked} right answers, ${sums.hits} of them stored ones; ` +
     `${sums.loaded} entries found again, ${sums.damaged} damaged places left out`);
 });
+
+// Two ways to ask the same; what the turn means is kept with the answer, its words are not.
+test("an answer is found by its turn again after a stop, and after kill -9; what was purged is not", async () => {
+  const [reset, forgot, lost] = ["How do I reset the password of my account?", "I forgot the password of my account, how do I reset it?",
+    "The password of my account is lost, how can I reset it?"];
+  const config = configured({ path: "answers.cache" });
+  Object.assign(config.routes.assistant, { acceptable: { quality: "80%" }, semantic_cache: { judge: "exact" }, levers: { semantic_cache: "on" } });
+  const gateway = await Gateway.start(config);
+  opened.push(gateway);
+  const became = async (question) => (await gateway.row((await ask(gateway, question)).id)).look_ups;
+  const metric = async (name) => Number((await (await fetch(`${gateway.admin}/metrics`)).text()).match(new RegExp(`^${name} (\\d+)$`, "m"))[1]);
+  assert.equal(await became(reset), "semantic_cache=miss");
+  await restart(gateway);
+  assert.equal(await metric("equipoise_semantic_turns"), 1);
+  assert.equal(await became(forgot), "semantic_cache=unearned", "found, and nothing is earned yet");
+  await sleep(2500); // it is written once a second
+  gateway.program.child.kill("SIGKILL");
+  await gateway.program.end();
+  await gateway.launch();
+  const { file } = await told(gateway, "stats");
+  assert.deepEqual([file.loaded, file.damaged], [2, 0]);
+  assert.equal(await metric("equipoise_semantic_turns"), 2);
+  assert.equal(await became(lost), "semantic_cache=unearned");
+  assert.equal((await told(gateway, "purge", "--tenant", "acme")).dropped, 3);
+  assert.equal(await metric("equipoise_semantic_turns"), 0);
+  await restart(gateway);
+  assert.equal(await metric("equipoise_semantic_turns"), 0);
+  assert.equal(await became(forgot), "semantic_cache=miss");
+});

@@ -52,7 +52,7 @@ start(const char *path)
     problems_init(&problems);
     assert_int_equal(cache_disk_open(path, &problems, &disk), OK);
     problems_free(&problems);
-    run.file = cache_file_open(run.cache, disk, &secret, 1);
+    run.file = cache_file_open(run.cache, disk, &secret, NULL, 1);
     return run;
 }
 

@@ -199,7 +199,7 @@ start_at(struct buffer *bytes, usec now)
 {
     struct running run = {.cache = cache_new(1 << 20), .disk = disk_of(bytes)};
 
-    run.file = cache_file_open(run.cache, &run.disk->disk, &secret, now);
+    run.file = cache_file_open(run.cache, &run.disk->disk, &secret, NULL, now);
     return run;
 }
 
@@ -334,7 +334,7 @@ a_file_of_another_secret_is_ignored(void **state)
 
     (void)state;
     write_some(&bytes, 1, 5);
-    run.file = cache_file_open(run.cache, &run.disk->disk, &other, NOW);
+    run.file = cache_file_open(run.cache, &run.disk->disk, &other, NULL, NOW);
     assert_int_equal(stats_of(run).loaded, 0);
     assert_true(cache_file_due(run.file));
     stop(run);
@@ -352,7 +352,7 @@ a_record_within_an_answer_is_none(void **state)
     struct cache_entry *entry;
 
     (void)state;
-    run.file = cache_file_open(run.cache, &run.disk->disk, &guessed, NOW);
+    run.file = cache_file_open(run.cache, &run.disk->disk, &guessed, NULL, NOW);
     put(run.cache, 2);
     stop(run);
     run = start(&bytes);
@@ -472,7 +472,7 @@ a_file_larger_than_the_store_fills_it(void **state)
     (void)state;
     write_some(&bytes, 1, 1500);
     run = (struct running){.cache = cache_new(1 << 16), .disk = disk_of(&bytes)};
-    run.file = cache_file_open(run.cache, &run.disk->disk, &secret, NOW);
+    run.file = cache_file_open(run.cache, &run.disk->disk, &secret, NULL, NOW);
     cache_stats(run.cache, &stats);
     assert_true(stats.entries > 30 && stats.entries < 400);
     assert_true(stats.bytes <= 1 << 16);
@@ -503,6 +503,122 @@ uses_outlive_the_process(void **state)
     buffer_free(&bytes);
 }
 
+/* Notes: texts, each kept once. */
+enum { NOTES_MOST = 8 };
+
+struct notes {
+    struct cache_notes notes;
+    char all[NOTES_MOST][16];
+    unsigned count;
+};
+
+static bool
+read_note(struct cache_notes *notes, struct slice note)
+{
+    struct notes *own = (struct notes *)(void *)notes;
+
+    if (slice_is(note, "damaged"))
+        return false;
+    assert_true(own->count < NOTES_MOST && note.len < sizeof(own->all[0]));
+    memcpy(own->all[own->count], note.data, note.len);
+    own->all[own->count++][note.len] = '\0';
+    return true;
+}
+
+static bool
+next_note(struct cache_notes *notes, uint64_t *at, struct buffer *out)
+{
+    const struct notes *own = (const struct notes *)(const void *)notes;
+
+    if (*at >= own->count)
+        return false;
+    buffer_add_text(out, own->all[(*at)++]);
+    return true;
+}
+
+static uint64_t
+bytes_of_notes(struct cache_notes *notes)
+{
+    return ((const struct notes *)(const void *)notes)->count * (uint64_t)16;
+}
+
+static const struct cache_notes_ops notes_ops = {.read = read_note, .next = next_note, .bytes = bytes_of_notes};
+
+static struct running
+start_with(struct buffer *bytes, struct notes *notes)
+{
+    struct running run = {.cache = cache_new(1 << 20), .disk = disk_of(bytes)};
+
+    *notes = (struct notes){.notes.ops = &notes_ops};
+    run.file = cache_file_open(run.cache, &run.disk->disk, &secret, &notes->notes, NOW);
+    return run;
+}
+
+/* Whether they were appended or the file was written anew; what no longer holds is not written anew. */
+static void
+notes_are_kept_with_the_answers(void **state)
+{
+    struct buffer bytes = {0};
+    struct notes notes;
+    struct running run = start_with(&bytes, &notes);
+
+    (void)state;
+    put(run.cache, 1);
+    strcpy(notes.all[notes.count++], "first");
+    cache_file_note(run.file, SLICE_LITERAL("first"));
+    assert_true(cache_file_due(run.file));
+    assert_int_equal(cache_file_write(run.file), OK);
+    cache_file_note(run.file, SLICE_LITERAL("second"));
+    cache_file_note(run.file, SLICE_LITERAL("damaged"));
+    assert_int_equal(cache_file_write(run.file), OK);
+    stop(run);
+    run = start_with(&bytes, &notes);
+    assert_true(has(run.cache, 1));
+    assert_int_equal(notes.count, 2);
+    assert_string_equal(notes.all[0], "first");
+    assert_string_equal(notes.all[1], "second");
+    assert_int_equal(stats_of(run).damaged, 1);
+    notes.count = 1; /* the second does not hold any more */
+    cache_purge(run.cache, CACHE_TENANT, 1);
+    assert_int_equal(cache_file_write(run.file), OK);
+    stop(run);
+    run = start_with(&bytes, &notes);
+    assert_int_equal(notes.count, 1);
+    assert_int_equal(stats_of(run).damaged, 0);
+    stop(run);
+    buffer_free(&bytes);
+}
+
+/* The power goes at each step: an answer whose note is lost is there all the same, and nothing is made up. */
+static void
+notes_survive_what_the_disk_does(void **state)
+{
+    (void)state;
+    for (int step = 0; step < 6; step++) {
+        struct buffer bytes = {0};
+        struct notes notes;
+        struct running run = start_with(&bytes, &notes);
+
+        put(run.cache, 1);
+        strcpy(notes.all[notes.count++], "first");
+        assert_int_equal(cache_file_write(run.file), OK);
+        run.disk->steps_left = step;
+        put(run.cache, 2);
+        strcpy(notes.all[notes.count++], "second");
+        cache_file_note(run.file, SLICE_LITERAL("second"));
+        (void)!cache_file_write(run.file);
+        cache_purge(run.cache, CACHE_TENANT, 1);
+        (void)!cache_file_write(run.file);
+        stop(run);
+        run = start_with(&bytes, &notes);
+        assert_true(has(run.cache, 1));
+        assert_true(notes.count >= 1 && notes.count <= 2);
+        assert_string_equal(notes.all[0], "first");
+        stop(run);
+        buffer_free(&bytes);
+    }
+}
+
 int
 main(void)
 {
@@ -517,6 +633,8 @@ main(void)
         cmocka_unit_test(the_disk_fails_at_each_step),
         cmocka_unit_test(a_file_larger_than_the_store_fills_it),
         cmocka_unit_test(uses_outlive_the_process),
+        cmocka_unit_test(notes_are_kept_with_the_answers),
+        cmocka_unit_test(notes_survive_what_the_disk_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -521,6 +521,60 @@ damaged_bytes_are_refused(void **state)
     buffer_free(&saved);
 }
 
+/* Good above one half, bad below: the walk stops there. */
+static void
+earn_the_upper_half(struct stream *stream)
+{
+    stream_begin(stream, 31, &usual, better_with_score);
+    while (stream->evidence.serving == ARM_NONE || stream->requests < 20000)
+        stream_request(stream);
+    assert_true(stream->evidence.arms.threshold[stream->evidence.serving] > .45);
+}
+
+static void
+near_is_what_a_wider_arm_would_serve(void **state)
+{
+    struct stream stream;
+    uint64_t id;
+
+    (void)state;
+    stream_begin(&stream, 31, &usual, better_with_score);
+    assert_false(evidence_is_near(&stream.evidence, .4)); /* nothing serves */
+    earn_the_upper_half(&stream);
+    assert_false(evidence_is_near(&stream.evidence, .9));
+    assert_true(evidence_is_near(&stream.evidence, .3));
+    assert_false(evidence_is_near(&stream.evidence, stream.evidence.arms.threshold[ARMS - 1] - .001));
+    id = evidence_round_id(&stream.evidence);
+    assert_true(id == evidence_round_id(&stream.evidence));
+    stream.acceptable = never;
+    while (stream.evidence.serving != ARM_NONE)
+        stream_request(&stream);
+    assert_true(id != evidence_round_id(&stream.evidence));
+}
+
+/* What was promoted is served: bad ones among it suspend, as they would in the arm; they earn nothing beyond their score. */
+static void
+what_is_promoted_counts_for_losing(void **state)
+{
+    struct audit audit = {.score = .3, .outcome = 0};
+    struct stream plain, promoting;
+    unsigned events = 0, count = 0;
+
+    (void)state;
+    earn_the_upper_half(&plain);
+    promoting = plain;
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(evidence_observe(&plain.evidence, &audit) & (unsigned)EVENT_SUSPENDED, 0);
+    audit.promoted = true;
+    audit.judge_failed = true;
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(evidence_observe(&promoting.evidence, &audit) & (unsigned)EVENT_SUSPENDED, 0);
+    audit.judge_failed = false;
+    while ((events & (unsigned)EVENT_SUSPENDED) == 0 && count++ < 100)
+        events = evidence_observe(&promoting.evidence, &audit);
+    assert_true(count > 2 && count < 20);
+}
+
 int
 main(void)
 {
@@ -539,6 +593,8 @@ main(void)
         cmocka_unit_test(a_failing_judge_neither_earns_nor_suspends),
         cmocka_unit_test(other_terms_are_another_epoch),
         cmocka_unit_test(the_coin_is_fair_and_keeps_its_word),
+        cmocka_unit_test(near_is_what_a_wider_arm_would_serve),
+        cmocka_unit_test(what_is_promoted_counts_for_losing),
         cmocka_unit_test(what_is_saved_comes_back),
         cmocka_unit_test(damaged_bytes_are_refused),
     };
