@@ -1,0 +1,370 @@
+#include "fleet/admission.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* What more urgent classes needed is forgotten by half in so long. */
+static const double NEEDED_HALF_LIFE_US = 10.0 * USEC_PER_S;
+
+/* How many requests a replica whose cache is not known may have to begin with. */
+enum { REQUESTS_PER_REPLICA = 16 };
+
+/* Forecasts are corrected by about the last so many that came true. */
+static const double FORECASTS = 50.0;
+
+static void
+take_pace(struct admission *admission, const struct admission_pace *pace)
+{
+    ENSURE(pace->replicas > 0);
+    admission->pace = *pace;
+    token_limit_caches(&admission->limit, pace->kv_tokens * pace->replicas);
+}
+
+void
+admission_init(struct admission *admission, const struct admission_pace *pace, size_t queue_most)
+{
+    *admission = (struct admission){.queue_most = queue_most, .wait_factor = 1.0};
+    lock_init(&admission->lock);
+    fair_queue_init(&admission->queue);
+    token_limit_init(&admission->limit, (double)REQUESTS_PER_REPLICA * pace->replicas);
+    take_pace(admission, pace);
+}
+
+void
+admission_free(struct admission *admission)
+{
+    ENSURE(admission->in_flight == 0 && admission->tokens == 0 && admission->prefill == 0);
+    fair_queue_free(&admission->queue);
+    lock_destroy(&admission->lock);
+}
+
+/* What classes need */
+
+static void
+note_needs(struct admission *admission, usec now_us)
+{
+    double kept = exp2(-(double)(now_us - admission->needed_us) / NEEDED_HALF_LIFE_US);
+
+    for (unsigned i = 0; i < FAIR_CLASSES_MOST; i++) {
+        double needs = (double)(admission->class_tokens[i] + admission->queue.classes[i].tokens);
+
+        admission->class_needed[i] = fmax(needs, admission->class_needed[i] * kept);
+    }
+    admission->needed_us = now_us;
+}
+
+/* Tokens that a class may have in flight itself: what more urgent ones do not need. */
+static double
+class_room(const struct admission *admission, unsigned class)
+{
+    double room = (double)token_limit_tokens(&admission->limit);
+
+    for (unsigned i = 0; i < class; i++)
+        room -= admission->class_needed[i];
+    return room;
+}
+
+/* Time */
+
+static usec
+prefill_us(const struct admission *admission, int64_t tokens)
+{
+    const struct admission_pace *pace = &admission->pace;
+
+    return pace->first_token_us + (usec)((double)tokens * pace->prefill_us_per_token);
+}
+
+/* Prompts that are under way go first, spread over the replicas. */
+static usec
+first_token_us(const struct admission *admission, int64_t prefill)
+{
+    return prefill_us(admission, prefill + admission->prefill / admission->pace.replicas);
+}
+
+static bool
+is_late(usec now_us, usec span_us, usec deadline_us)
+{
+    return deadline_us != USEC_NEVER && span_us > deadline_us - now_us;
+}
+
+static bool
+fits(const struct admission *admission, const struct admission_ticket *ticket, usec now_us)
+{
+    if (admission->in_flight == 0)
+        return true; /* somebody must be served, however small the limit is */
+    if (admission->tokens > token_limit_tokens(&admission->limit) - ticket->tokens)
+        return false;
+    if ((double)(admission->class_tokens[ticket->class] + ticket->tokens) > class_room(admission, ticket->class))
+        return false;
+    return !is_late(now_us, first_token_us(admission, ticket->prefill), ticket->deadline_us);
+}
+
+/* Even if it started now, with nobody else's prompt before its own. */
+static bool
+is_hopeless(const struct admission *admission, const struct admission_ticket *ticket, usec now_us)
+{
+    return is_late(now_us, prefill_us(admission, ticket->prefill), ticket->deadline_us);
+}
+
+static usec
+expected_wait_us(const struct admission *admission, const struct admission_want *want)
+{
+    double rate = token_limit_rate(&admission->limit);
+    int64_t limit = token_limit_tokens(&admission->limit);
+    int64_t ahead = fair_queue_ahead(&admission->queue, &want->place, want->deadline_us, want->tokens);
+    double over = (double)admission->tokens + (double)ahead + (double)want->tokens - (double)limit;
+
+    if (over <= 0.0 || rate <= 0.0 || admission->in_flight == 0)
+        return 0;
+    return (usec)(admission->wait_factor * over / rate);
+}
+
+/* States */
+
+static void
+start(struct admission *admission, struct admission_ticket *ticket, usec now_us)
+{
+    ticket->state = ADMISSION_IN;
+    ticket->admitted_us = now_us;
+    ticket->prefilling = true;
+    admission->in_flight++;
+    admission->admitted++;
+    admission->tokens += ticket->tokens;
+    admission->prefill += ticket->prefill;
+    admission->class_tokens[ticket->class] += ticket->tokens;
+    token_limit_admitted(&admission->limit, ticket->tokens);
+}
+
+static void
+refuse(struct admission *admission, struct admission_ticket *ticket, usec retry_after_us)
+{
+    ticket->state = ADMISSION_REFUSED;
+    ticket->retry_after_us = retry_after_us > 0 ? retry_after_us : 0;
+    admission->refused++;
+}
+
+static void
+learn_wait(struct admission *admission, const struct admission_ticket *ticket, usec now_us)
+{
+    double seen;
+
+    if (ticket->forecast_us <= 0)
+        return;
+    /* Of forecasts as they would have been without any correction. */
+    seen = (double)(now_us - ticket->asked_us) * admission->wait_factor / (double)ticket->forecast_us;
+    admission->wait_factor += (seen - admission->wait_factor) / FORECASTS;
+    admission->wait_factor = fmin(fmax(admission->wait_factor, 0.1), 10.0);
+}
+
+/* Lets in who can be let in, in order; who cannot be served in time any more is refused. */
+static void
+let_in(struct admission *admission, usec now_us, struct list *told)
+{
+    note_needs(admission, now_us);
+    for (unsigned class = 0; class < FAIR_CLASSES_MOST; class ++) {
+        struct fair_waiter *waiter;
+
+        while ((waiter = fair_queue_next(&admission->queue, class)) != NULL) {
+            struct admission_ticket *ticket = CONTAINER_OF(waiter, struct admission_ticket, waiter);
+
+            if (is_hopeless(admission, ticket, now_us)) {
+                fair_queue_leave(&admission->queue, waiter);
+                refuse(admission, ticket, now_us + prefill_us(admission, ticket->prefill) - ticket->deadline_us);
+            } else if (fits(admission, ticket, now_us)) {
+                fair_queue_serve(&admission->queue, waiter);
+                learn_wait(admission, ticket, now_us);
+                start(admission, ticket, now_us);
+            } else {
+                return; /* nobody behind it goes before it */
+            }
+            list_append(told, &ticket->link);
+        }
+    }
+}
+
+static bool
+somebody_goes_before(const struct admission *admission, unsigned class)
+{
+    for (unsigned i = 0; i <= class; i++)
+        if (admission->queue.classes[i].count > 0)
+            return true;
+    return false;
+}
+
+static void
+wait_or_refuse(struct admission *admission, struct admission_ticket *ticket, const struct admission_want *want,
+               usec now_us)
+{
+    usec wait_us = expected_wait_us(admission, want), span_us = wait_us + prefill_us(admission, want->prefill);
+
+    if (is_late(now_us, span_us, want->deadline_us)) {
+        refuse(admission, ticket, now_us + span_us - want->deadline_us);
+    } else if (fair_queue_count(&admission->queue) >= admission->queue_most) {
+        refuse(admission, ticket, wait_us);
+    } else {
+        ticket->state = ADMISSION_WAITS;
+        ticket->forecast_us = wait_us;
+        ticket->waiter.deadline_us = want->deadline_us;
+        ticket->waiter.tokens = want->tokens;
+        admission->waited++;
+        fair_queue_add(&admission->queue, &ticket->waiter, &want->place);
+    }
+}
+
+enum admission_state
+admission_ask(struct admission *admission, struct admission_ticket *ticket, const struct admission_want *want,
+              const struct admission_pace *pace, usec now_us)
+{
+    ENSURE(ticket->state == ADMISSION_OUTSIDE && want->tokens > 0 && want->place.class < FAIR_CLASSES_MOST);
+    *ticket = (struct admission_ticket){.class = want->place.class,
+                                        .tokens = want->tokens,
+                                        .prefill = want->prefill,
+                                        .deadline_us = want->deadline_us,
+                                        .asked_us = now_us};
+    lock_take(&admission->lock);
+    take_pace(admission, pace);
+    note_needs(admission, now_us);
+    if (!somebody_goes_before(admission, ticket->class) && fits(admission, ticket, now_us))
+        start(admission, ticket, now_us);
+    else
+        wait_or_refuse(admission, ticket, want, now_us);
+    lock_drop(&admission->lock);
+    return ticket->state;
+}
+
+struct admission_forecast
+admission_expect(struct admission *admission, const struct admission_want *want, usec now_us)
+{
+    struct admission_forecast forecast = {0};
+
+    (void)now_us;
+    lock_take(&admission->lock);
+    if (admission->queue.classes[want->place.class].count > 0 ||
+        admission->tokens > token_limit_tokens(&admission->limit) - want->tokens)
+        forecast.wait_us = expected_wait_us(admission, want);
+    forecast.first_token_us = forecast.wait_us + (forecast.wait_us > 0 ? prefill_us(admission, want->prefill)
+                                                                       : first_token_us(admission, want->prefill));
+    lock_drop(&admission->lock);
+    return forecast;
+}
+
+static void
+end_prefill(struct admission *admission, struct admission_ticket *ticket)
+{
+    if (ticket->prefilling)
+        admission->prefill -= ticket->prefill;
+    ticket->prefilling = false;
+}
+
+void
+admission_first_token(struct admission *admission, struct admission_ticket *ticket, usec seen_us, usec now_us,
+                      struct list *told)
+{
+    lock_take(&admission->lock);
+    if (ticket->state == ADMISSION_IN && ticket->prefilling) {
+        end_prefill(admission, ticket);
+        token_limit_first_token(&admission->limit, seen_us, prefill_us(admission, ticket->prefill), admission->tokens);
+        let_in(admission, now_us, told);
+    }
+    lock_drop(&admission->lock);
+}
+
+static void
+give_back(struct admission *admission, struct admission_ticket *ticket, usec now_us)
+{
+    note_needs(admission, now_us);
+    end_prefill(admission, ticket);
+    admission->in_flight--;
+    admission->tokens -= ticket->tokens;
+    admission->class_tokens[ticket->class] -= ticket->tokens;
+    token_limit_ended(&admission->limit, now_us - ticket->admitted_us);
+    ENSURE(admission->tokens >= 0 && admission->prefill >= 0 && admission->class_tokens[ticket->class] >= 0);
+}
+
+enum admission_state
+admission_end(struct admission *admission, struct admission_ticket *ticket, usec now_us, struct list *told)
+{
+    enum admission_state was;
+
+    lock_take(&admission->lock);
+    was = ticket->state;
+    if (was == ADMISSION_IN) {
+        give_back(admission, ticket, now_us);
+    } else if (was == ADMISSION_WAITS) {
+        fair_queue_leave(&admission->queue, &ticket->waiter);
+        admission->left++;
+    }
+    ticket->state = ADMISSION_OUTSIDE;
+    let_in(admission, now_us, told);
+    lock_drop(&admission->lock);
+    return was;
+}
+
+void
+admission_overloaded(struct admission *admission, usec now_us)
+{
+    lock_take(&admission->lock);
+    token_limit_overloaded(&admission->limit, now_us);
+    lock_drop(&admission->lock);
+}
+
+void
+admission_figures(struct admission *admission, struct admission_figures *out)
+{
+    lock_take(&admission->lock);
+    *out = (struct admission_figures){
+        .in_flight = admission->in_flight,
+        .waiting = fair_queue_count(&admission->queue),
+        .tokens = admission->tokens,
+        .limit_tokens = token_limit_tokens(&admission->limit),
+        .waiting_tokens = fair_queue_tokens(&admission->queue),
+        .limit_requests = admission->limit.requests,
+        .residence_us = (usec)admission->limit.residence_us,
+        .admitted = admission->admitted,
+        .waited = admission->waited,
+        .refused = admission->refused,
+        .left = admission->left,
+        .cuts = admission->limit.cuts,
+    };
+    lock_drop(&admission->lock);
+}
+
+/* All of them */
+
+void
+admissions_init(struct admissions *all)
+{
+    lock_init(&all->lock);
+    map_init(&all->by_name);
+}
+
+void
+admissions_free(struct admissions *all)
+{
+    size_t at = 0;
+    struct slice name;
+    void *admission;
+
+    while (map_next(&all->by_name, &at, &name, &admission)) {
+        admission_free(admission);
+        free(admission);
+    }
+    map_free(&all->by_name);
+    lock_destroy(&all->lock);
+}
+
+struct admission *
+admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace, size_t queue_most)
+{
+    struct admission *admission;
+
+    lock_take(&all->lock);
+    admission = map_get(&all->by_name, slice_of(name));
+    if (admission == NULL) {
+        admission = must_alloc(sizeof(*admission));
+        admission_init(admission, pace, queue_most);
+        map_put(&all->by_name, slice_of(name), admission);
+    }
+    lock_drop(&all->lock);
+    return admission;
+}

@@ -1,0 +1,120 @@
+/* Admission to a pool of engines: who may start there now, who waits, and who is told at once that it would take too
+ * long. An engine takes whatever it is sent and makes everybody slow; here the wait is in front of it, in a fair order
+ * (fair_queue.h), and what is in flight is held to what serves best (token_limit.h).
+ *
+ * A request is refused only where it has a deadline for its first token that cannot be met (or the queue is full): on
+ * arrival if the forecast misses it, later if it has become hopeless. Who waits and leaves is forgotten at once.
+ *
+ * Less urgent classes leave free what more urgent ones needed of late, so that these find room when they come back.
+ *
+ * Shared by all workers, under its own lock; it calls nobody: who may start, or is refused, after waiting stands in a list
+ * that the caller gets, and tells. */
+#ifndef FLEET_ADMISSION_H
+#define FLEET_ADMISSION_H
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "fleet/fair_queue.h"
+#include "fleet/token_limit.h"
+
+enum admission_state {
+    ADMISSION_OUTSIDE, /* not asked yet, ended, or left */
+    ADMISSION_WAITS,
+    ADMISSION_IN,     /* it may start; until it ends */
+    ADMISSION_REFUSED /* it cannot be served in time; `retry_after_us` says when it could have been */
+};
+
+/* One request at one pool. Embedded in its owner's struct, zeroed before its first use; stays until it is outside and in no
+ * list. */
+struct admission_ticket {
+    struct fair_waiter waiter;
+    struct list link; /* in the list of those that are to be told */
+    enum admission_state state;
+    unsigned class;
+    int64_t tokens;  /* input + half the output: what it takes of the caches on the average */
+    int64_t prefill; /* tokens of its prompt that no cache is expected to know */
+    bool prefilling; /* in, and its first token has not come */
+    usec deadline_us;
+    usec asked_us, admitted_us;
+    usec forecast_us; /* how long it was expected to wait */
+    usec retry_after_us;
+};
+
+/* What the engines of the pool are like. */
+struct admission_pace {
+    unsigned replicas;           /* that are in use, at least 1 */
+    double prefill_us_per_token; /* of one of them */
+    usec first_token_us;         /* of an empty prompt with nobody else there */
+    int64_t kv_tokens;           /* of one of them; 0: not known */
+};
+
+struct admission {
+    struct lock lock;
+    struct fair_queue queue;
+    struct token_limit limit;
+    struct admission_pace pace;
+    size_t queue_most;
+    size_t in_flight;
+    int64_t tokens;                           /* in flight */
+    int64_t prefill;                          /* of those whose first token has not come */
+    int64_t class_tokens[FAIR_CLASSES_MOST];  /* in flight */
+    double class_needed[FAIR_CLASSES_MOST];   /* in flight and waiting, at most, of late */
+    usec needed_us;                           /* when those were as they are */
+    double wait_factor;                       /* seen waits / forecast ones; 1 to begin with */
+    uint64_t admitted, waited, refused, left; /* lifetime counts */
+};
+
+void admission_init(struct admission *admission, const struct admission_pace *pace, size_t queue_most);
+void admission_free(struct admission *admission); /* nobody is in or waits */
+
+/* What a request asks for. */
+struct admission_want {
+    struct fair_place place;
+    int64_t tokens, prefill; /* as in the ticket; tokens at least 1 */
+    usec deadline_us;        /* of its first token; USEC_NEVER: none */
+};
+
+/* The state it is in then: in, waiting or refused. */
+enum admission_state admission_ask(struct admission *admission, struct admission_ticket *ticket,
+                                   const struct admission_want *want, const struct admission_pace *pace, usec now_us);
+
+/* How long a request that came now would be expected to wait before it may start, and until its first token. */
+struct admission_forecast {
+    usec wait_us, first_token_us;
+};
+struct admission_forecast admission_expect(struct admission *admission, const struct admission_want *want, usec now_us);
+
+/* The first token of one that is in came, so long after it was sent to the engine. Fine if it came before. Appends to
+ * `told` (initialised by the caller) who may start now or is refused; likewise below. */
+void admission_first_token(struct admission *admission, struct admission_ticket *ticket, usec seen_us, usec now_us,
+                           struct list *told);
+
+/* It is over, or wants it no more, in whatever state: outside. Returns the state that it was in: whoever waits on one
+ * worker may be let in by another at the same moment, and then hears of it all the same. */
+enum admission_state admission_end(struct admission *admission, struct admission_ticket *ticket, usec now_us,
+                                   struct list *told);
+
+/* The pool said that it has too much to do. */
+void admission_overloaded(struct admission *admission, usec now_us);
+
+/* All of them by their backends' names, made on first use; they live until admissions_free. */
+struct admissions {
+    struct lock lock;
+    struct map by_name;
+};
+
+void admissions_init(struct admissions *all);
+void admissions_free(struct admissions *all);
+struct admission *admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace,
+                                size_t queue_most);
+
+struct admission_figures {
+    size_t in_flight, waiting;
+    int64_t tokens, limit_tokens, waiting_tokens;
+    double limit_requests;
+    usec residence_us;
+    uint64_t admitted, waited, refused, left, cuts;
+};
+void admission_figures(struct admission *admission, struct admission_figures *out);
+
+#endif

@@ -1,0 +1,52 @@
+/* How much a pool of engines may have in flight: as many tokens as its caches of keys and values hold, by Little's law
+ * (J. Little, 1961), and less while its latency says that work only waits there.
+ *
+ * A request in flight takes its input and, on the average over its life, half of its output. Of the caches nine tenths are
+ * used, so that growing answers find room. Within that, the limit follows the gradient of latency, as Netflix's
+ * concurrency-limits do: L <- 0.8 L + 0.2 (g L + sqrt L) in requests of mean size, g = r_long / r_short within 0.5 and 1.
+ * Latency is the first token's, divided by what the engine's model says it takes with nobody else there: raw latency
+ * would take long prompts for a jam. While less than half of the limit is used it tells nothing, and the limit stays.
+ *
+ * For one thread at a time. */
+#ifndef FLEET_TOKEN_LIMIT_H
+#define FLEET_TOKEN_LIMIT_H
+
+#include "base/timers.h"
+
+struct token_limit {
+    double requests;       /* L: of mean size; at least 1 */
+    double mean_tokens;    /* of a request: input + output / 2 */
+    double long_ratio;     /* r_long; 0: nothing seen yet */
+    double window_sum;     /* of the ratios since the last step */
+    unsigned window_count; /* how many they are */
+    int64_t caches_tokens; /* 0.9 of what the pool's caches hold; 0: not known */
+    usec cut_us;           /* when it was last cut for an overload */
+    double residence_us;   /* of a request, from its start to its end; 0: none has ended */
+    uint64_t cuts, steps;
+};
+
+/* `requests`: to begin with, of a pool whose caches are not known. */
+void token_limit_init(struct token_limit *limit, double requests);
+
+/* What the caches of all usable replicas hold together; 0: not known. */
+void token_limit_caches(struct token_limit *limit, int64_t kv_tokens);
+
+/* Tokens that may be in flight. */
+int64_t token_limit_tokens(const struct token_limit *limit);
+
+/* A request that was admitted takes so many. */
+void token_limit_admitted(struct token_limit *limit, int64_t tokens);
+
+/* A first token came after `seen_us`, where the model says `modelled_us`, with so many tokens in flight. */
+void token_limit_first_token(struct token_limit *limit, usec seen_us, usec modelled_us, int64_t in_flight_tokens);
+
+/* A request has ended that was there so long. */
+void token_limit_ended(struct token_limit *limit, usec residence_us);
+
+/* The pool said that it is overloaded (429, 503), or preempts more and more. Counts once in the time of a request. */
+void token_limit_overloaded(struct token_limit *limit, usec now_us);
+
+/* Tokens that end in a microsecond while the limit is used up, by Little's law; 0: not known yet. */
+double token_limit_rate(const struct token_limit *limit);
+
+#endif

@@ -1,0 +1,310 @@
+/* Admission: what is in flight stays within the limit, who cannot be served in time is told so, nothing leaks. */
+#include "fleet/admission.h"
+
+#include "base/rng.h"
+#include "cmocka_ready.h"
+
+/* One replica whose cache holds 1,000 tokens of requests, and that reads a token of a prompt in 100 us. */
+static const struct admission_pace pace = {
+    .replicas = 1, .prefill_us_per_token = 100.0, .first_token_us = 1000, .kv_tokens = 1112};
+
+static struct admission_want
+want(int64_t tokens, unsigned class, usec deadline_us)
+{
+    return (struct admission_want){.place = {.class = class, .tenant = SLICE_LITERAL("acme"), .weight = 1},
+                                   .tokens = tokens,
+                                   .prefill = tokens / 2,
+                                   .deadline_us = deadline_us};
+}
+
+static enum admission_state
+ask(struct admission *admission, struct admission_ticket *ticket, struct admission_want wanted, usec now_us)
+{
+    return admission_ask(admission, ticket, &wanted, &pace, now_us);
+}
+
+/* Ends it; returns how many heard of it that they may start. */
+static unsigned
+end(struct admission *admission, struct admission_ticket *ticket, usec now_us)
+{
+    struct list told;
+    unsigned count = 0;
+
+    list_init(&told);
+    admission_end(admission, ticket, now_us, &told);
+    LIST_EACH(&told, node, after)
+    {
+        count += CONTAINER_OF(node, struct admission_ticket, link)->state == ADMISSION_IN;
+        list_remove(node);
+    }
+    return count;
+}
+
+static void
+the_caches_bound_what_is_in_flight(void **state)
+{
+    struct admission_ticket tickets[12] = {0};
+    struct admission admission;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(ask(&admission, &tickets[i], want(100, 0, USEC_NEVER), 0), ADMISSION_IN);
+    assert_int_equal(ask(&admission, &tickets[10], want(100, 0, USEC_NEVER), 0), ADMISSION_WAITS);
+    assert_int_equal(ask(&admission, &tickets[11], want(10, 0, USEC_NEVER), 0), ADMISSION_WAITS); /* in line */
+    assert_int_equal(end(&admission, &tickets[3], 5000), 1);
+    assert_int_equal(tickets[10].state, ADMISSION_IN);
+    assert_int_equal(end(&admission, &tickets[4], 6000), 1);
+    assert_int_equal(tickets[11].state, ADMISSION_IN);
+    for (unsigned i = 0; i < 12; i++)
+        end(&admission, &tickets[i], 7000);
+    admission_free(&admission);
+}
+
+static void
+one_is_always_served(void **state)
+{
+    struct admission_ticket huge = {0}, other = {0};
+    struct admission admission;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    assert_int_equal(ask(&admission, &huge, want(1000000, 0, USEC_NEVER), 0), ADMISSION_IN);
+    assert_int_equal(ask(&admission, &other, want(1, 0, USEC_NEVER), 0), ADMISSION_WAITS);
+    assert_int_equal(end(&admission, &huge, 1), 1);
+    end(&admission, &other, 2);
+    admission_free(&admission);
+}
+
+static void
+who_would_be_late_is_told_at_once_and_truthfully(void **state)
+{
+    struct admission_ticket running[10] = {0}, first = {0}, late = {0}, again = {0};
+    struct admission admission;
+    usec back_us;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    /* A first round teaches how long a request is there: a second. */
+    for (unsigned i = 0; i < 10; i++)
+        ask(&admission, &running[i], want(100, 0, USEC_NEVER), 0);
+    for (unsigned i = 0; i < 10; i++)
+        end(&admission, &running[i], USEC_PER_S);
+    for (unsigned i = 0; i < 10; i++)
+        ask(&admission, &running[i], want(100, 0, USEC_NEVER), USEC_PER_S);
+    assert_int_equal(ask(&admission, &first, want(500, 0, USEC_NEVER), USEC_PER_S), ADMISSION_WAITS);
+    /* 500 are ahead, 100 its own, 1,000 end in a second: some 600 ms. */
+    assert_int_equal(ask(&admission, &late, want(100, 1, USEC_PER_S + 400 * USEC_PER_MS), USEC_PER_S),
+                     ADMISSION_REFUSED);
+    assert_in_range(late.retry_after_us, 150 * USEC_PER_MS, 300 * USEC_PER_MS);
+    back_us = USEC_PER_S + late.retry_after_us + USEC_PER_MS;
+    for (unsigned i = 0; i < 3; i++) /* about what ends until then */
+        end(&admission, &running[i], back_us);
+    assert_int_equal(ask(&admission, &again, want(100, 1, back_us + 400 * USEC_PER_MS), back_us), ADMISSION_WAITS);
+    for (unsigned i = 3; i < 10; i++)
+        end(&admission, &running[i], 2 * USEC_PER_S);
+    end(&admission, &first, 2 * USEC_PER_S);
+    end(&admission, &late, 2 * USEC_PER_S);
+    end(&admission, &again, 2 * USEC_PER_S);
+    admission_free(&admission);
+}
+
+static void
+who_has_become_hopeless_does_not_start(void **state)
+{
+    struct admission_ticket running = {0}, waits = {0};
+    struct admission admission;
+    struct list told;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    ask(&admission, &running, want(1000, 0, USEC_NEVER), 0);
+    /* Nothing has ended yet, so nobody knows that it is hopeless. Its prompt alone takes 6 ms. */
+    assert_int_equal(ask(&admission, &waits, want(100, 0, 50 * USEC_PER_MS), 0), ADMISSION_WAITS);
+    list_init(&told);
+    admission_end(&admission, &running, 45 * USEC_PER_MS, &told);
+    assert_int_equal(waits.state, ADMISSION_REFUSED);
+    assert_int_equal(waits.retry_after_us, USEC_PER_MS);
+    assert_ptr_equal(list_first(&told), &waits.link);
+    list_remove(&waits.link);
+    assert_int_equal(end(&admission, &waits, 46 * USEC_PER_MS), 0);
+    admission_free(&admission);
+}
+
+/* A prompt that is under way holds up a first token as surely as a queue. */
+static void
+prompts_under_way_count(void **state)
+{
+    struct admission_ticket running = {0}, waits = {0};
+    struct admission admission;
+    struct list told;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    ask(&admission, &running, want(400, 0, USEC_NEVER), 0); /* 200 tokens: 20 ms */
+    assert_int_equal(ask(&admission, &waits, want(100, 0, 20 * USEC_PER_MS), 0), ADMISSION_WAITS);
+    list_init(&told);
+    admission_first_token(&admission, &running, 10 * USEC_PER_MS, 10 * USEC_PER_MS, &told);
+    assert_int_equal(waits.state, ADMISSION_IN);
+    list_remove(&waits.link);
+    end(&admission, &running, 11 * USEC_PER_MS);
+    end(&admission, &waits, 11 * USEC_PER_MS);
+    admission_free(&admission);
+}
+
+static void
+urgent_requests_find_the_room_that_they_needed_of_late(void **state)
+{
+    struct admission_ticket urgent[6] = {0}, patient[10] = {0};
+    struct admission admission;
+    unsigned in = 0;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    for (unsigned i = 0; i < 6; i++)
+        ask(&admission, &urgent[i], want(100, 0, USEC_NEVER), 0);
+    for (unsigned i = 0; i < 6; i++)
+        end(&admission, &urgent[i], USEC_PER_MS);
+    for (unsigned i = 0; i < 10; i++)
+        in += ask(&admission, &patient[i], want(100, 1, USEC_NEVER), 2 * USEC_PER_MS) == ADMISSION_IN;
+    assert_int_equal(in, 4);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(ask(&admission, &urgent[i], want(100, 0, USEC_NEVER), 3 * USEC_PER_MS), ADMISSION_IN);
+    for (unsigned i = 0; i < 6; i++)
+        end(&admission, &urgent[i], 4 * USEC_PER_MS);
+    /* A minute later it is forgotten. */
+    assert_true(end(&admission, &patient[0], 60 * USEC_PER_S) >= 5);
+    for (unsigned i = 0; i < 10; i++)
+        end(&admission, &patient[i], 61 * USEC_PER_S);
+    admission_free(&admission);
+}
+
+static void
+the_queue_has_an_end(void **state)
+{
+    struct admission_ticket running = {0}, waits[3] = {0};
+    struct admission admission;
+
+    (void)state;
+    admission_init(&admission, &pace, 2);
+    ask(&admission, &running, want(1000, 0, USEC_NEVER), 0);
+    assert_int_equal(ask(&admission, &waits[0], want(10, 0, USEC_NEVER), 0), ADMISSION_WAITS);
+    assert_int_equal(ask(&admission, &waits[1], want(10, 0, USEC_NEVER), 0), ADMISSION_WAITS);
+    assert_int_equal(ask(&admission, &waits[2], want(10, 0, USEC_NEVER), 0), ADMISSION_REFUSED);
+    assert_int_equal(end(&admission, &waits[0], 1), 0); /* it leaves */
+    assert_int_equal(end(&admission, &waits[2], 1), 0);
+    assert_int_equal(ask(&admission, &waits[2], want(10, 0, USEC_NEVER), 2), ADMISSION_WAITS);
+    end(&admission, &running, 3);
+    end(&admission, &waits[1], 3);
+    end(&admission, &waits[2], 3);
+    admission_free(&admission);
+}
+
+static void
+an_overload_cuts_the_limit_once(void **state)
+{
+    struct admission_ticket tickets[10] = {0};
+    struct admission admission;
+    struct admission_figures figures;
+    int64_t before;
+
+    (void)state;
+    admission_init(&admission, &pace, 100);
+    for (unsigned i = 0; i < 10; i++)
+        ask(&admission, &tickets[i], want(100, 0, USEC_NEVER), 0);
+    for (unsigned i = 0; i < 9; i++)
+        end(&admission, &tickets[i], USEC_PER_S);
+    admission_figures(&admission, &figures);
+    before = figures.limit_tokens;
+    admission_overloaded(&admission, USEC_PER_S);
+    admission_overloaded(&admission, USEC_PER_S + 1);
+    admission_figures(&admission, &figures);
+    assert_in_range(figures.limit_tokens, before * 69 / 100, before * 71 / 100);
+    admission_overloaded(&admission, 3 * USEC_PER_S);
+    admission_figures(&admission, &figures);
+    assert_in_range(figures.limit_tokens, before * 48 / 100, before * 50 / 100);
+    end(&admission, &tickets[9], 3 * USEC_PER_S);
+    admission_free(&admission);
+}
+
+/* Anything may happen in any order: the limit holds, nobody is forgotten, and at the end nothing is left. */
+static void
+nothing_leaks(void **state)
+{
+    enum { TICKETS = 60, STEPS = 30000 };
+    struct admission_ticket tickets[TICKETS] = {0};
+    struct admission admission;
+    struct rng rng;
+    usec now_us = 0;
+
+    (void)state;
+    rng_seed(&rng, 3);
+    admission_init(&admission, &pace, 20);
+    for (unsigned step = 0; step < STEPS; step++) {
+        struct admission_ticket *ticket = &tickets[rng_below(&rng, TICKETS)];
+        struct list told;
+
+        list_init(&told);
+        now_us += (usec)rng_below(&rng, 2000);
+        if (ticket->state == ADMISSION_OUTSIDE)
+            ask(&admission, ticket,
+                want(1 + (int64_t)rng_below(&rng, 300), (unsigned)rng_below(&rng, FAIR_CLASSES_MOST),
+                     rng_below(&rng, 2) == 0 ? USEC_NEVER : now_us + (usec)rng_below(&rng, 200000)),
+                now_us);
+        else if (rng_below(&rng, 2) == 0)
+            admission_first_token(&admission, ticket, 1 + (usec)rng_below(&rng, 90000), now_us, &told);
+        else
+            admission_end(&admission, ticket, now_us, &told);
+        LIST_EACH(&told, node, after)
+        list_remove(node);
+        assert_true(admission.tokens <= 1000 || admission.in_flight == 1);
+        assert_true(admission.in_flight > 0 || fair_queue_count(&admission.queue) == 0);
+    }
+    for (unsigned i = 0; i < TICKETS; i++)
+        end(&admission, &tickets[i], now_us);
+    assert_true(admission.admitted > 1000 && admission.refused > 100 && admission.left > 100);
+    admission_free(&admission);
+}
+
+/* While latency says that nothing waits there, the limit of an unknown engine grows; when first tokens take longer and
+ * longer it stops. */
+static void
+the_gradient_finds_a_limit(void **state)
+{
+    struct token_limit limit;
+    double grown;
+
+    (void)state;
+    token_limit_init(&limit, 16.0);
+    token_limit_admitted(&limit, 100);
+    for (unsigned i = 0; i < 2000; i++)
+        token_limit_first_token(&limit, 1000, 1000, token_limit_tokens(&limit));
+    grown = limit.requests;
+    assert_true(grown > 20.0);
+    for (unsigned i = 0; i < 300; i++)
+        token_limit_first_token(&limit, 4000, 1000, token_limit_tokens(&limit));
+    assert_true(limit.requests < grown);
+    grown = limit.requests;
+    for (unsigned i = 0; i < 2000; i++) /* hardly used: it tells nothing */
+        token_limit_first_token(&limit, 1000, 1000, token_limit_tokens(&limit) / 3);
+    assert_true(limit.requests <= grown && limit.requests >= grown);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_caches_bound_what_is_in_flight),
+        cmocka_unit_test(one_is_always_served),
+        cmocka_unit_test(who_would_be_late_is_told_at_once_and_truthfully),
+        cmocka_unit_test(who_has_become_hopeless_does_not_start),
+        cmocka_unit_test(prompts_under_way_count),
+        cmocka_unit_test(urgent_requests_find_the_room_that_they_needed_of_late),
+        cmocka_unit_test(the_queue_has_an_end),
+        cmocka_unit_test(an_overload_cuts_the_limit_once),
+        cmocka_unit_test(nothing_leaks),
+        cmocka_unit_test(the_gradient_finds_a_limit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
