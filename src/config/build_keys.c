@@ -18,6 +18,7 @@ find_tenant(struct build *build, const char *name)
             return &config->tenants[i];
     tenant = &config->tenants[config->tenant_count++];
     tenant->name = name;
+    tenant->weight = 1;
     return tenant;
 }
 
@@ -30,6 +31,7 @@ build_tenants(struct build *build)
     struct tenant_config *nobody = arena_alloc(build->reader.arena, sizeof(*nobody));
 
     nobody->name = "";
+    nobody->weight = 1;
     config->default_tenant = nobody;
     config->tenants =
         arena_alloc(build->reader.arena, (drafts->count + build->draft.keys.count) * sizeof(struct tenant_config));
@@ -37,6 +39,7 @@ build_tenants(struct build *build)
         const struct tenant_draft *draft = ENTRY_AT(*drafts, tenant_draft, i);
 
         config->tenants[config->tenant_count++] = (struct tenant_config){.name = draft->entry.name,
+                                                                         .weight = draft->weight,
                                                                          .region = draft->region,
                                                                          .retention = draft->retention,
                                                                          .classes = draft->classes};
@@ -123,6 +126,7 @@ build_key(struct build *build, const struct key_draft *draft, struct key_config 
     key->tenant = find_tenant(build, draft->tenant);
     key->expires_wall_us = draft->expires_wall_us;
     key->routes = draft->routes;
+    key->priority = draft->priority;
     add_tags(build, key, draft->tags);
     check_routes(build, draft);
     if (digest_equal(&draft->sha256, &none)) /* it could not be read */
@@ -132,6 +136,40 @@ build_key(struct build *build, const struct key_draft *draft, struct key_config 
         reader_error(&build->reader, build_place(&draft->entry, "sha256"),
                      "Give each its own: equipoise keys add NAME.", "the keys %s and %s are the same", before->name,
                      key->name);
+}
+
+/* Classes are the different priorities, the highest first. */
+static unsigned
+class_of(const struct config *config, int priority)
+{
+    unsigned higher = 0;
+
+    for (size_t i = 0; i < config->key_count; i++) {
+        bool counted = config->keys[i].priority <= priority;
+
+        for (size_t j = 0; j < i && !counted; j++)
+            counted = config->keys[j].priority == config->keys[i].priority;
+        higher += !counted;
+    }
+    return higher;
+}
+
+static void
+build_classes(struct build *build)
+{
+    struct config *config = build->config;
+
+    config->open_class = class_of(config, 0);
+    for (size_t i = 0; i < config->key_count; i++) {
+        struct key_config *key = &config->keys[i];
+
+        key->class = class_of(config, key->priority);
+        if (key->class < PRIORITIES_MOST)
+            continue;
+        reader_error(&build->reader, build_place(&ENTRY_AT(build->draft.keys, key_draft, i)->entry, "priority"),
+                     "Give some keys the same one.", "there are more than %d different priorities", PRIORITIES_MOST);
+        return;
+    }
 }
 
 void
@@ -147,4 +185,5 @@ build_keys(struct build *build)
         config->keys[i].index = (unsigned)i;
         build_key(build, ENTRY_AT(*drafts, key_draft, i), &config->keys[i]);
     }
+    build_classes(build);
 }

@@ -84,6 +84,7 @@ plain_size(enum field_kind kind)
     case FIELD_BOOL:
         return sizeof(bool);
     case FIELD_COUNT:
+    case FIELD_INTEGER:
     case FIELD_SHARE:
     case FIELD_CHOICE:
         return sizeof(unsigned);

@@ -52,6 +52,13 @@ struct model_alias {
     const char *upstream; /* as the backend says it */
 };
 
+/* Whether requests wait in front of a backend rather than in it (fleet/admission.h). */
+struct admission_config {
+    bool on;
+    int64_t kv_tokens; /* of one replica; 0: not told */
+    unsigned queue;    /* so many wait at most */
+};
+
 struct backend_config {
     unsigned index; /* in config.backends */
     const char *name;
@@ -69,6 +76,7 @@ struct backend_config {
     size_t model_count;
     usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
     bool modelled;    /* a twin: its figures are labelled so */
+    struct admission_config admission;
 };
 
 /* A model on a backend, as routes name it: "openai/gpt-5.5". */
@@ -153,12 +161,15 @@ struct tag {
 
 struct tenant_config {
     const char *name;
+    unsigned weight;       /* of its share where requests wait; at least 1 */
     const char *region;    /* allow: only destinations of this region; NULL: any */
     const char *retention; /* NULL: any */
     const char **classes;  /* destinations must have all of these; NULL: any */
     struct budget_rules budgets;
     struct budget_policy policy;
 };
+
+enum { PRIORITIES_MOST = 8 };
 
 struct key_config {
     unsigned index;
@@ -169,6 +180,8 @@ struct key_config {
     size_t tag_count;
     usec expires_wall_us; /* USEC_NEVER: does not */
     const char **routes;  /* NULL: all; else the only models this key may ask for, NULL-terminated */
+    int priority;
+    unsigned class; /* its place among the priorities there are: 0 is the most urgent */
     struct budget_rules budgets;
     struct budget_policy policy;
 };
@@ -246,6 +259,7 @@ struct config {
     struct budget_rules budgets;      /* among them: of everything together */
     struct map budgets_by_tag;        /* "name=value" -> struct budget_rules */
     struct budget_policy policy;      /* nothing in it is UNSET */
+    unsigned open_class;              /* of requests without a key, whose priority is 0 (see key_config) */
     unsigned cached_token_weight_ppm; /* of input read from a provider's cache, in budgets of tokens */
     struct price_book *prices;        /* file, overrides and built-in facts together; held by this snapshot */
     unsigned endpoint_ids;            /* how many were given out by this one and all before it: none is used twice */

@@ -49,6 +49,19 @@ read_count(struct reader *reader, const struct field *field, const struct yaml_n
 }
 
 static enum status
+read_integer(struct reader *reader, const struct field *field, const struct yaml_node *node, void *at)
+{
+    int value;
+    enum status status = value_integer(node->text, &value);
+
+    if (status == OK)
+        status = check_bounds(reader, field, node, value);
+    if (status == OK)
+        memcpy(at, &value, sizeof value);
+    return status;
+}
+
+static enum status
 read_duration(struct reader *reader, const struct field *field, const struct yaml_node *node, void *at)
 {
     usec value = USEC_NEVER;
@@ -375,16 +388,16 @@ read_node(struct reader *reader, const struct field *field, const struct yaml_no
 }
 
 static const struct kind kinds[FIELD_KIND_COUNT] = {
-    [FIELD_BOOL] = {read_bool, true, false},         [FIELD_COUNT] = {read_count, true, false},
-    [FIELD_DURATION] = {read_duration, true, false}, [FIELD_SIZE] = {read_size, true, false},
-    [FIELD_SHARE] = {read_share, true, false},       [FIELD_MONEY] = {read_money, true, false},
-    [FIELD_RATE] = {read_rate, true, false},         [FIELD_DATE] = {read_date, true, false},
-    [FIELD_TEXT] = {read_text, true, false},         [FIELD_TEXTS] = {read_texts, false, false},
-    [FIELD_NAME] = {read_name, true, false},         [FIELD_PATH] = {read_path, true, false},
-    [FIELD_FILE] = {read_file_content, true, false}, [FIELD_SECRET] = {read_secret, true, true},
-    [FIELD_DIGEST] = {read_digest, true, true},      [FIELD_ADDRESS] = {read_address, true, false},
-    [FIELD_CHOICE] = {read_choice, true, false},     [FIELD_LEVER] = {read_lever, false, false},
-    [FIELD_NODE] = {read_node, false, false},
+    [FIELD_BOOL] = {read_bool, true, false},       [FIELD_COUNT] = {read_count, true, false},
+    [FIELD_INTEGER] = {read_integer, true, false}, [FIELD_DURATION] = {read_duration, true, false},
+    [FIELD_SIZE] = {read_size, true, false},       [FIELD_SHARE] = {read_share, true, false},
+    [FIELD_MONEY] = {read_money, true, false},     [FIELD_RATE] = {read_rate, true, false},
+    [FIELD_DATE] = {read_date, true, false},       [FIELD_TEXT] = {read_text, true, false},
+    [FIELD_TEXTS] = {read_texts, false, false},    [FIELD_NAME] = {read_name, true, false},
+    [FIELD_PATH] = {read_path, true, false},       [FIELD_FILE] = {read_file_content, true, false},
+    [FIELD_SECRET] = {read_secret, true, true},    [FIELD_DIGEST] = {read_digest, true, true},
+    [FIELD_ADDRESS] = {read_address, true, false}, [FIELD_CHOICE] = {read_choice, true, false},
+    [FIELD_LEVER] = {read_lever, false, false},    [FIELD_NODE] = {read_node, false, false},
 };
 
 const struct kind *

@@ -18,6 +18,7 @@ static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
 static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "twin", NULL};
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
 static const char *const retries[] = {"sent", "safe", NULL};
+static const char *const off_or_on[] = {"off", "on", NULL};
 static const char *const when_full[] = {"refuse", "serve", NULL};
 static const char *const on_exceed[] = {"inherit", "refuse", "degrade", NULL};  /* enum on_exceed */
 static const char *const exposures[] = {"inherit", "expected", "strict", NULL}; /* enum exposure */
@@ -74,6 +75,25 @@ static const struct field timeout_fields[] = {
 static const struct section timeout_section = {
     SECTION("A backend's patience", "backends.NAME.timeouts", timeout_fields, backend_draft)};
 
+static const struct field admission_fields[] = {
+    FIELD(
+        "mode", FIELD_CHOICE, AT(backend_draft, admission.mode),
+        "`on`: what its engines have in flight is held to what serves best; others wait in line, by priority, by "
+        "tenants' fair shares, by deadline. A request is refused (429, with a truthful retry-after) only if its first "
+        "token would miss the route's `acceptable: first_token` or its own `x-equipoise-deadline`, or the line is "
+        "full.",
+        .standard = "off", .choices = off_or_on),
+    FIELD("kv_tokens", FIELD_COUNT, AT(backend_draft, admission.kv_tokens),
+          "Tokens that the cache of keys and values of one replica holds. Default: of `engine_model`, else found by "
+          "its latency.",
+          .standard = "auto", .word = "auto", .least = 1, .most = 1000000000),
+    FIELD("queue", FIELD_COUNT, AT(backend_draft, admission.queue), "So many may wait in line at most.",
+          .standard = "1000", .least = 1, .most = 100000),
+};
+
+static const struct section admission_section = {
+    SECTION("Who may start at a backend", "backends.NAME.admission", admission_fields, backend_draft)};
+
 static const struct field backend_fields[] = {
     FIELD("url", FIELD_NODE, AT(backend_draft, url),
           "Where it is: one URL, or a list of equal replicas. A path stands before the API's own; a trailing `/v1` is "
@@ -115,11 +135,13 @@ static const struct field backend_fields[] = {
     FIELD("timeouts", FIELD_SECTION, 0, "How long to wait for it.", .inside = &timeout_section),
     FIELD("connections", FIELD_COUNT, AT(backend_draft, connections),
           "At most so many connections, per worker and URL.", .standard = "16384", .least = 1, .most = 65535),
+    FIELD("admission", FIELD_SECTION, 0, "Whether requests wait in front of it rather than in it, and who is refused.",
+          .inside = &admission_section),
 };
 
 static const struct later backend_later[] = {
     {"replicas", "starting and stopping replicas"},
-    {"max_in_flight", "limits of requests in flight"},
+    {"max_in_flight", "admission: on, which finds the limit by itself"},
     {"weight", "weighted backends"},
 };
 
@@ -241,15 +263,14 @@ static const struct field key_fields[] = {
           .word = "never"),
     FIELD("routes", FIELD_TEXTS, AT(key_draft, routes),
           "The only routes and models it may ask for; `BACKEND/*` allows `/backend/BACKEND/...`. Default: all."),
+    FIELD("priority", FIELD_INTEGER, AT(key_draft, priority),
+          "Who goes first where requests wait for a backend (`admission`): the higher. What is lower leaves free what "
+          "is higher needed of late. At most 8 different ones.",
+          .standard = "0", .least = -100, .most = 100),
     BUDGET_FIELDS(key_draft, "the key"),
 };
 
-static const struct later key_later[] = {
-    {"priority", "priorities"},
-};
-
-static const struct section key_section = {SECTION("A client's key", "keys.NAME", key_fields, key_draft),
-                                           LATER(key_later)};
+static const struct section key_section = {SECTION("A client's key", "keys.NAME", key_fields, key_draft)};
 
 static const struct field allow_fields[] = {
     FIELD("region", FIELD_TEXT, AT(tenant_draft, region), "Only backends of this region."),
@@ -262,6 +283,10 @@ static const struct section allow_section = {
 
 static const struct field tenant_fields[] = {
     FIELD("allow", FIELD_SECTION, 0, "Where its requests may be sent; without it, anywhere.", .inside = &allow_section),
+    FIELD("weight", FIELD_COUNT, AT(tenant_draft, weight),
+          "Its share where requests of several tenants wait for a backend (`admission`): twice the weight, twice the "
+          "tokens.",
+          .standard = "1", .least = 1, .most = 1000),
     BUDGET_FIELDS(tenant_draft, "the tenant"),
 };
 
@@ -456,6 +481,7 @@ static const struct {
     [FIELD_SIZE] = {"size", "a size such as 32KiB or 64MiB"},
     [FIELD_SHARE] = {"share", "a share such as 1% or 99.5%"},
     [FIELD_MONEY] = {"money", "an amount such as $50 or $2.50"},
+    [FIELD_INTEGER] = {"integer", "a whole number such as 1 or -1"},
     [FIELD_RATE] = {"price", "a price per million such as $0.05/M"},
     [FIELD_DATE] = {"date", "a date such as 2030-12-31 or 2030-12-31T12:00:00Z"},
     [FIELD_TEXT] = {"text", "text"},

@@ -10,6 +10,7 @@
 enum field_kind {
     FIELD_BOOL,     /* bool */
     FIELD_COUNT,    /* unsigned, from `least` to `most` */
+    FIELD_INTEGER,  /* int, from `least` to `most` */
     FIELD_DURATION, /* usec, from `least` */
     FIELD_SIZE,     /* size_t, from `least` to `most` */
     FIELD_SHARE,    /* unsigned, ppm */
@@ -99,6 +100,10 @@ struct backend_draft {
     usd usd_per_hour;
     usec connect_us, first_byte_us, idle_us;
     unsigned connections;
+    struct {
+        unsigned mode; /* 0: off */
+        unsigned kv_tokens, queue;
+    } admission;
 };
 
 /* Of any scope that may have budgets. */
@@ -133,6 +138,7 @@ struct key_draft {
     const struct yaml_node *tags;
     usec expires_wall_us;
     const char **routes;
+    int priority;
     struct budget_draft budget;
 };
 
@@ -140,6 +146,7 @@ struct tenant_draft {
     struct entry entry;
     const char *region, *retention;
     const char **classes;
+    unsigned weight;
     struct budget_draft budget;
 };
 

@@ -43,6 +43,18 @@ value_count(struct slice text, unsigned *out)
     return OK;
 }
 
+enum status
+value_integer(struct slice text, int *out)
+{
+    bool negative = text.len > 0 && text.data[0] == '-';
+    unsigned number;
+    enum status status = value_count(negative ? slice_from(text, 1) : text, &number);
+
+    if (status == OK)
+        *out = negative ? -(int)number : (int)number;
+    return status;
+}
+
 /* A decimal number in two parts, so that multiplying by a unit stays exact in 64 bits. */
 struct decimal {
     uint64_t whole;

@@ -14,6 +14,9 @@ enum status value_bool(struct slice text, bool *out) MUST_CHECK;
 /* A whole number. */
 enum status value_count(struct slice text, unsigned *out) MUST_CHECK;
 
+/* Likewise, which may be negative. */
+enum status value_integer(struct slice text, int *out) MUST_CHECK;
+
 /* "800ms", "1.5s", "2h", "1h30m", "90d", "0"; units us, ms, s, m, h, d. */
 enum status value_duration(struct slice text, usec *out) MUST_CHECK;
 
