@@ -41,6 +41,7 @@ page_metrics(struct visit *visit, struct slice rest)
     cached_print(gateway, &visit->text);
     semantic_print(gateway, &visit->text);
     healths_print(&gateway->healths, &visit->text);
+    admissions_print(&gateway->admissions, &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);

@@ -300,8 +300,10 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
     backend->credential = credential_of(build, draft, backend->dialect);
     backend->facts = (struct destination_facts){draft->region, draft->retention, draft->classes};
     backend->usd_per_hour = draft->usd_per_hour;
-    backend->admission = (struct admission_config){
-        .on = draft->admission.mode != 0, .kv_tokens = draft->admission.kv_tokens, .queue = draft->admission.queue};
+    backend->admission = (struct admission_config){.on = draft->admission.mode != 0,
+                                                   .kv_tokens = draft->admission.kv_tokens,
+                                                   .requests = draft->admission.requests,
+                                                   .queue = draft->admission.queue};
     add_models(build, draft, backend);
     warn_of_risks(build, draft, backend);
 }

@@ -56,7 +56,8 @@ struct model_alias {
 struct admission_config {
     bool on;
     int64_t kv_tokens; /* of one replica; 0: not told */
-    unsigned queue;    /* so many wait at most */
+    unsigned requests; /* that may be there at a time; 0: found */
+    unsigned queue;    /* that wait at most */
 };
 
 struct backend_config {

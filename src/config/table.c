@@ -87,6 +87,11 @@ static const struct field admission_fields[] = {
           "Tokens that the cache of keys and values of one replica holds. Default: of `engine_model`, else found by "
           "its latency.",
           .standard = "auto", .word = "auto", .least = 1, .most = 1000000000),
+    FIELD("requests", FIELD_COUNT, AT(backend_draft, admission.requests),
+          "So many requests may be there at a time, whatever their size. Default: found, in tokens, by what the caches "
+          "hold "
+          "and by latency.",
+          .standard = "auto", .word = "auto", .least = 1, .most = 1000000),
     FIELD("queue", FIELD_COUNT, AT(backend_draft, admission.queue), "So many may wait in line at most.",
           .standard = "1000", .least = 1, .most = 100000),
 };
@@ -141,7 +146,6 @@ static const struct field backend_fields[] = {
 
 static const struct later backend_later[] = {
     {"replicas", "starting and stopping replicas"},
-    {"max_in_flight", "admission: on, which finds the limit by itself"},
     {"weight", "weighted backends"},
 };
 

@@ -102,7 +102,7 @@ struct backend_draft {
     unsigned connections;
     struct {
         unsigned mode; /* 0: off */
-        unsigned kv_tokens, queue;
+        unsigned kv_tokens, requests, queue;
     } admission;
 };
 

@@ -12,18 +12,23 @@ enum { REQUESTS_PER_REPLICA = 16 };
 /* Forecasts are corrected by about the last so many that came true. */
 static const double FORECASTS = 50.0;
 
+/* One that is so many times off, a cold start perhaps, counts as no more. */
+static const double SAMPLE_MOST = 4.0;
+static const double FACTOR_MOST = 100.0;
+
 static void
 take_pace(struct admission *admission, const struct admission_pace *pace)
 {
     ENSURE(pace->replicas > 0);
     admission->pace = *pace;
     token_limit_caches(&admission->limit, pace->kv_tokens * pace->replicas);
+    token_limit_fix(&admission->limit, pace->requests_most);
 }
 
 void
 admission_init(struct admission *admission, const struct admission_pace *pace, size_t queue_most)
 {
-    *admission = (struct admission){.queue_most = queue_most, .wait_factor = 1.0};
+    *admission = (struct admission){.queue_most = queue_most, .wait_factor = 1.0, .prompt_factor = 1.0};
     lock_init(&admission->lock);
     fair_queue_init(&admission->queue);
     token_limit_init(&admission->limit, (double)REQUESTS_PER_REPLICA * pace->replicas);
@@ -66,19 +71,34 @@ class_room(const struct admission *admission, unsigned class)
 
 /* Time */
 
+/* By the engines' model. */
 static usec
-prefill_us(const struct admission *admission, int64_t tokens)
+modelled_us(const struct admission *admission, int64_t tokens)
 {
     const struct admission_pace *pace = &admission->pace;
 
     return pace->first_token_us + (usec)((double)tokens * pace->prefill_us_per_token);
 }
 
+/* As it has turned out of late. */
+static usec
+prefill_us(const struct admission *admission, int64_t tokens)
+{
+    return (usec)(admission->prompt_factor * (double)modelled_us(admission, tokens));
+}
+
+/* With the prompts that are under way. */
+static int64_t
+prompts_before(const struct admission *admission, int64_t prefill)
+{
+    return prefill + admission->prefill / admission->pace.replicas;
+}
+
 /* Prompts that are under way go first, spread over the replicas. */
 static usec
 first_token_us(const struct admission *admission, int64_t prefill)
 {
-    return prefill_us(admission, prefill + admission->prefill / admission->pace.replicas);
+    return prefill_us(admission, prompts_before(admission, prefill));
 }
 
 static bool
@@ -127,6 +147,7 @@ start(struct admission *admission, struct admission_ticket *ticket, usec now_us)
     ticket->state = ADMISSION_IN;
     ticket->admitted_us = now_us;
     ticket->prefilling = true;
+    ticket->prompt_us = modelled_us(admission, prompts_before(admission, ticket->prefill));
     admission->in_flight++;
     admission->admitted++;
     admission->tokens += ticket->tokens;
@@ -143,17 +164,22 @@ refuse(struct admission *admission, struct admission_ticket *ticket, usec retry_
     admission->refused++;
 }
 
+/* Goes a little towards what came true. */
+static void
+correct(double *factor, double seen_us, double forecast_us)
+{
+    if (forecast_us <= 0.0)
+        return;
+    *factor += (fmin(seen_us / forecast_us, SAMPLE_MOST * *factor) - *factor) / FORECASTS;
+    *factor = fmin(fmax(*factor, 1.0 / FACTOR_MOST), FACTOR_MOST);
+}
+
 static void
 learn_wait(struct admission *admission, const struct admission_ticket *ticket, usec now_us)
 {
-    double seen;
-
-    if (ticket->forecast_us <= 0)
-        return;
     /* Of forecasts as they would have been without any correction. */
-    seen = (double)(now_us - ticket->asked_us) * admission->wait_factor / (double)ticket->forecast_us;
-    admission->wait_factor += (seen - admission->wait_factor) / FORECASTS;
-    admission->wait_factor = fmin(fmax(admission->wait_factor, 0.1), 10.0);
+    correct(&admission->wait_factor, (double)(now_us - ticket->asked_us) * admission->wait_factor,
+            (double)ticket->forecast_us);
 }
 
 /* Lets in who can be let in, in order; who cannot be served in time any more is refused. */
@@ -215,6 +241,8 @@ enum admission_state
 admission_ask(struct admission *admission, struct admission_ticket *ticket, const struct admission_want *want,
               const struct admission_pace *pace, usec now_us)
 {
+    enum admission_state state;
+
     ENSURE(ticket->state == ADMISSION_OUTSIDE && want->tokens > 0 && want->place.class < FAIR_CLASSES_MOST);
     *ticket = (struct admission_ticket){.class = want->place.class,
                                         .tokens = want->tokens,
@@ -228,8 +256,9 @@ admission_ask(struct admission *admission, struct admission_ticket *ticket, cons
         start(admission, ticket, now_us);
     else
         wait_or_refuse(admission, ticket, want, now_us);
+    state = ticket->state; /* who waits may be let in by another as soon as the lock is dropped */
     lock_drop(&admission->lock);
-    return ticket->state;
+    return state;
 }
 
 struct admission_forecast
@@ -248,6 +277,18 @@ admission_expect(struct admission *admission, const struct admission_want *want,
     return forecast;
 }
 
+usec
+admission_prompt_us(struct admission *admission, const struct admission_ticket *ticket)
+{
+    usec span_us;
+
+    lock_take(&admission->lock);
+    ENSURE(ticket->prefilling);
+    span_us = first_token_us(admission, ticket->prefill - ticket->prefill / admission->pace.replicas);
+    lock_drop(&admission->lock);
+    return span_us;
+}
+
 static void
 end_prefill(struct admission *admission, struct admission_ticket *ticket)
 {
@@ -263,7 +304,9 @@ admission_first_token(struct admission *admission, struct admission_ticket *tick
     lock_take(&admission->lock);
     if (ticket->state == ADMISSION_IN && ticket->prefilling) {
         end_prefill(admission, ticket);
-        token_limit_first_token(&admission->limit, seen_us, prefill_us(admission, ticket->prefill), admission->tokens);
+        token_limit_first_token(&admission->limit, seen_us, modelled_us(admission, ticket->prefill), admission->tokens);
+        if (seen_us > 0)
+            correct(&admission->prompt_factor, (double)seen_us, (double)ticket->prompt_us);
         let_in(admission, now_us, told);
     }
     lock_drop(&admission->lock);
@@ -351,6 +394,86 @@ admissions_free(struct admissions *all)
     }
     map_free(&all->by_name);
     lock_destroy(&all->lock);
+}
+
+size_t
+admissions_busy(struct admissions *all)
+{
+    size_t at = 0, busy = 0;
+    struct slice name;
+    void *admission;
+    struct admission_figures figures;
+
+    lock_take(&all->lock);
+    while (map_next(&all->by_name, &at, &name, &admission)) {
+        admission_figures(admission, &figures);
+        busy += figures.in_flight + figures.waiting;
+    }
+    lock_drop(&all->lock);
+    return busy;
+}
+
+static int64_t
+in_of(const struct admission_figures *figures)
+{
+    return (int64_t)figures->in_flight;
+}
+
+static int64_t
+waiting_of(const struct admission_figures *figures)
+{
+    return (int64_t)figures->waiting;
+}
+
+static int64_t
+tokens_of(const struct admission_figures *figures)
+{
+    return figures->tokens;
+}
+
+static int64_t
+limit_of(const struct admission_figures *figures)
+{
+    return figures->limit_tokens;
+}
+
+static int64_t
+cuts_of(const struct admission_figures *figures)
+{
+    return (int64_t)figures->cuts;
+}
+
+static const struct gauge {
+    const char *name, *type, *help;
+    int64_t (*value)(const struct admission_figures *);
+} gauges[] = {
+    {"equipoise_admission_in_flight", "gauge", "Requests that were let in to a backend and are there", in_of},
+    {"equipoise_admission_waiting", "gauge", "Requests in line for a backend", waiting_of},
+    {"equipoise_admission_tokens", "gauge", "Tokens in flight there: input and half of the output", tokens_of},
+    {"equipoise_admission_tokens_limit", "gauge", "Tokens that may be in flight there", limit_of},
+    {"equipoise_admission_cuts_total", "counter", "Times that the limit was cut, as the backend had too much to do",
+     cuts_of},
+    {NULL, NULL, NULL, NULL},
+};
+
+void
+admissions_print(struct admissions *all, struct buffer *out)
+{
+    for (const struct gauge *gauge = gauges; gauge->name != NULL; gauge++) {
+        size_t at = 0;
+        struct slice name;
+        void *admission;
+        struct admission_figures figures;
+
+        buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", gauge->name, gauge->help, gauge->name, gauge->type);
+        lock_take(&all->lock);
+        while (map_next(&all->by_name, &at, &name, &admission)) {
+            admission_figures(admission, &figures);
+            buffer_printf(out, "%s{backend=\"%.*s\"} %lld\n", gauge->name, SLICE_ARGS(name),
+                          (long long)gauge->value(&figures));
+        }
+        lock_drop(&all->lock);
+    }
 }
 
 struct admission *

@@ -12,6 +12,7 @@
 #ifndef FLEET_ADMISSION_H
 #define FLEET_ADMISSION_H
 
+#include "base/buffer.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "fleet/fair_queue.h"
@@ -37,6 +38,7 @@ struct admission_ticket {
     usec deadline_us;
     usec asked_us, admitted_us;
     usec forecast_us; /* how long it was expected to wait */
+    usec prompt_us;   /* from then on, to its first token, by the engines' model */
     usec retry_after_us;
 };
 
@@ -46,6 +48,7 @@ struct admission_pace {
     double prefill_us_per_token; /* of one of them */
     usec first_token_us;         /* of an empty prompt with nobody else there */
     int64_t kv_tokens;           /* of one of them; 0: not known */
+    unsigned requests_most;      /* in all, by the user's own word; 0: the limit is found */
 };
 
 struct admission {
@@ -61,6 +64,7 @@ struct admission {
     double class_needed[FAIR_CLASSES_MOST];   /* in flight and waiting, at most, of late */
     usec needed_us;                           /* when those were as they are */
     double wait_factor;                       /* seen waits / forecast ones; 1 to begin with */
+    double prompt_factor;                     /* likewise of first tokens, by the engines' model */
     uint64_t admitted, waited, refused, left; /* lifetime counts */
 };
 
@@ -83,6 +87,9 @@ struct admission_forecast {
     usec wait_us, first_token_us;
 };
 struct admission_forecast admission_expect(struct admission *admission, const struct admission_want *want, usec now_us);
+
+/* How long its prompt, and those under way, should take to be read. */
+usec admission_prompt_us(struct admission *admission, const struct admission_ticket *ticket);
 
 /* The first token of one that is in came, so long after it was sent to the engine. Fine if it came before. Appends to
  * `told` (initialised by the caller) who may start now or is refused; likewise below. */
@@ -107,6 +114,12 @@ void admissions_init(struct admissions *all);
 void admissions_free(struct admissions *all);
 struct admission *admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace,
                                 size_t queue_most);
+
+/* How many are in or wait, anywhere: 0 at rest. */
+size_t admissions_busy(struct admissions *all);
+
+/* For the metrics page (Prometheus text format 0.0.4): per backend, who is in and waits, and what may be. */
+void admissions_print(struct admissions *all, struct buffer *out);
 
 struct admission_figures {
     size_t in_flight, waiting;

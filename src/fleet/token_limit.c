@@ -45,14 +45,20 @@ token_limit_caches(struct token_limit *limit, int64_t kv_tokens)
         limit->requests = HUGE_VAL; /* what the caches hold is where it begins, too */
 }
 
+void
+token_limit_fix(struct token_limit *limit, unsigned requests)
+{
+    limit->fixed = requests;
+}
+
 int64_t
 token_limit_tokens(const struct token_limit *limit)
 {
-    double tokens = limit->requests * limit->mean_tokens;
+    double tokens = (limit->fixed > 0 ? (double)limit->fixed : limit->requests) * limit->mean_tokens;
 
     if (limit->mean_tokens <= 0.0)
         return INT64_MAX; /* nothing was admitted yet */
-    if (limit->caches_tokens > 0 && tokens > (double)limit->caches_tokens)
+    if (limit->fixed == 0 && limit->caches_tokens > 0 && tokens > (double)limit->caches_tokens)
         return limit->caches_tokens;
     return tokens < 9e18 ? (int64_t)tokens : INT64_MAX;
 }

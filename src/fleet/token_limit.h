@@ -22,6 +22,7 @@ struct token_limit {
     int64_t caches_tokens; /* 0.9 of what the pool's caches hold; 0: not known */
     usec cut_us;           /* when it was last cut for an overload */
     double residence_us;   /* of a request, from its start to its end; 0: none has ended */
+    unsigned fixed;        /* requests; 0: not */
     uint64_t cuts, steps;
 };
 
@@ -30,6 +31,9 @@ void token_limit_init(struct token_limit *limit, double requests);
 
 /* What the caches of all usable replicas hold together; 0: not known. */
 void token_limit_caches(struct token_limit *limit, int64_t kv_tokens);
+
+/* By somebody's word: so many requests of mean size, whatever the caches hold and latency says; 0: the limit is found. */
+void token_limit_fix(struct token_limit *limit, unsigned requests);
 
 /* Tokens that may be in flight. */
 int64_t token_limit_tokens(const struct token_limit *limit);

@@ -4,6 +4,7 @@
  * billed: the route says whether that is risked. */
 #include "gateway/attempt.h"
 
+#include "gateway/admit.h"
 #include "gateway/balance.h"
 #include "gateway/elements.h"
 #include "gateway/reach.h"
@@ -81,6 +82,7 @@ attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us
     struct plan *plan;
 
     reach_survey(exchange, plans);
+    admit_survey(exchange, plans);
     plan = balance_choose(plans, &exchange->request, exchange->bypass);
     *wait_us = plan == NULL ? wait_for_rest(exchange, plans) : 0;
     return plan != NULL || *wait_us > 0 ? plan : balance_last_resort(plans);
@@ -106,28 +108,36 @@ attempt_wait(struct exchange *exchange)
     world_timer_start(world, &exchange->rest, exchange->wait_us);
 }
 
-static usec
-soonest_rest_over_us(const struct plans *plans)
+/* Which plan could have served soonest, of those that only time keeps away. NULL: none. */
+static const struct plan *
+soonest_back(const struct plans *plans)
 {
-    usec soonest_us = 0;
+    const struct plan *soonest = NULL;
 
-    for (size_t i = 0; i < plans->count; i++)
-        if (plans->all[i].verdict == VERDICT_RESTING && (soonest_us == 0 || plans->all[i].away_until_us < soonest_us))
-            soonest_us = plans->all[i].away_until_us;
-    return soonest_us;
+    for (size_t i = 0; i < plans->count; i++) {
+        const struct plan *plan = &plans->all[i];
+
+        if ((plan->verdict == VERDICT_RESTING || plan->verdict == VERDICT_CROWDED) &&
+            (soonest == NULL || plan->away_until_us < soonest->away_until_us))
+            soonest = plan;
+    }
+    return soonest;
 }
 
 void
 attempt_none_left(struct exchange *exchange)
 {
-    usec over_us = soonest_rest_over_us(&exchange->plans);
+    const struct plan *back = soonest_back(&exchange->plans);
     enum ending ending = exchange->attempts > 0 ? ENDING_UPSTREAM_FAILED : ENDING_REFUSED;
 
-    if (over_us > 0) {
+    if (back != NULL) {
         exchange->said = (struct refusal){0};
-        exchange->retry_after_us = over_us - world_now_us(worker_world(exchange->worker));
+        exchange->retry_after_us = back->away_until_us - world_now_us(worker_world(exchange->worker));
         exchange_give_up(exchange, NOTHING_FITS, ending, ERROR_OVERLOADED,
-                         "every backend of this model asked to be left alone for a while: see retry-after");
+                         back->verdict == VERDICT_RESTING
+                             ? "every backend of this model asked to be left alone for a while: see retry-after"
+                             : "too many requests wait for this model: the first token would come later than its route "
+                               "or x-equipoise-deadline allows; see retry-after");
     } else if (exchange->attempts > 0 || exchange->plans.all[0].tried) {
         exchange_give_up(exchange, NOTHING_FITS, ENDING_UPSTREAM_FAILED, ERROR_UPSTREAM,
                          exchange->why != NULL ? exchange->why : "no backend of this model can be reached");

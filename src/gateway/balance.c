@@ -8,6 +8,18 @@ too_slow(usec expected_us, usec limit_us)
     return expected_us > 0 && limit_us != USEC_NEVER && expected_us > limit_us;
 }
 
+/* What the route allows, and what the client's own deadline leaves. */
+static usec
+total_limit_us(const struct request *request)
+{
+    usec limit_us = request->route->total_us, own_us = request->deadline_us;
+
+    if (own_us == USEC_NEVER)
+        return limit_us;
+    own_us -= request->arrived_us;
+    return own_us < limit_us ? own_us : limit_us;
+}
+
 /* How much is bought for it: an answer that is there already, a part of a call that is made anyway, a call. */
 static unsigned
 buys(const struct plan *plan)
@@ -50,9 +62,9 @@ plan_acceptable(const struct plan *plan, const struct request *request, bool byp
         return VERDICT_QUALITY;
     if (!usd_known(plan->cost) && !reference_failed && buys(plan) == 2)
         return VERDICT_UNPRICED; /* better than no answer, but no bargain */
-    if (too_slow(plan->first_token_us, route->first_token_us))
+    if (too_slow(plan->first_token_us + plan->wait_us, route->first_token_us))
         return VERDICT_FIRST_TOKEN;
-    if (too_slow(plan->total_us, route->total_us))
+    if (too_slow(plan->total_us + plan->wait_us, total_limit_us(request)))
         return VERDICT_TOTAL;
     return plan->mode == LEVER_ON ? VERDICT_ACCEPTABLE : VERDICT_SHADOW;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "gateway/admit.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
@@ -189,20 +190,30 @@ take_bad_body(struct asker *asker, unsigned status)
 /* Serve: attempt.c makes attempts until one brings an answer or the budget is spent. */
 
 static void
+end_queue(struct exchange *exchange)
+{
+    if (exchange->queue_us == 0)
+        exchange->queue_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
+}
+
+static void
 serve(struct exchange *exchange)
 {
-    struct world *world = worker_world(exchange->worker);
-
-    if (exchange->queue_us == 0)
-        exchange->queue_us = world_now_us(world) - exchange->arrived_us;
     if (exchange->plan->source == SOURCE_BUILT_IN) {
+        end_queue(exchange);
         own_model_serve(exchange);
-        return;
-    }
-    if (exchange->plan->source == SOURCE_CACHED) {
+    } else if (exchange->plan->source == SOURCE_CACHED) {
+        end_queue(exchange);
         cached_serve(exchange);
-        return;
+    } else if (admit_ask(exchange)) {
+        exchange_admitted(exchange);
     }
+}
+
+void
+exchange_admitted(struct exchange *exchange)
+{
+    end_queue(exchange);
     if (!exchange->opened && !settle_open(exchange) && !exchange->request.config->serve_when_journal_fails &&
         (!exchange->follows || share_withdraw(exchange))) {
         exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE,
@@ -530,8 +541,8 @@ release(struct exchange *exchange)
 {
     struct view *view = exchange->view;
 
-    ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && !timer_running(&exchange->ping) &&
-           !timer_running(&exchange->rest));
+    ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && exchange->place == NULL &&
+           !timer_running(&exchange->ping) && !timer_running(&exchange->rest));
     ENSURE(exchange->reservation == NULL || exchange->reservation->claim.count == 0);
     if (exchange->share != NULL)
         share_release(exchange->share);

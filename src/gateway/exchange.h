@@ -66,6 +66,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 
 struct claim;
 struct look_up;
+struct place;
 struct reservation;
 struct share;
 
@@ -106,6 +107,7 @@ struct exchange {
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
     size_t try_count;
+    struct place *place;     /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
     struct look_up *look_up; /* that the plans wait for (semantic.h); NULL: none */
     bool stores;             /* its answer may be stored for equal requests (cached.h) */
     uint64_t purges;         /* of the store, when the present call began */
@@ -161,6 +163,9 @@ struct exchange *exchange_new(struct gateway_worker *worker, struct client *clie
 
 void exchange_hold(struct exchange *exchange);
 void exchange_drop(struct exchange *exchange);
+
+/* It waited for a place at its plan's backend and has it. */
+void exchange_admitted(struct exchange *exchange);
 
 /* The credential that send_plan waited for; NULL: it could not be had, and `why` says so. */
 void exchange_secret_here(struct exchange *exchange, const char *secret, const char *why);

@@ -18,6 +18,8 @@
 #include "levers/plan.h"
 #include "world.h"
 
+struct place;
+
 enum flight_state {
     FLIGHT_OPENING,   /* sent; no head has come */
     FLIGHT_ANSWERING, /* the head is here, the body comes */
@@ -62,6 +64,7 @@ struct flight {
     enum flight_state state;
     unsigned holders; /* cursors and who opened it */
     const struct target *target;
+    struct place *place;           /* that it was admitted to (admit.h); NULL: none */
     struct replica_ticket ticket;  /* at the engine that the call goes to (flight_ticket.h) */
     double bytes_per_output_token; /* by which text tells of tokens */
     struct slice secret; /* what we proved ourselves with: starred out where an error repeats it; in the arena */

@@ -1,5 +1,7 @@
 #include "gateway/flight_ticket.h"
 
+#include "gateway/admit.h"
+
 void
 flight_ticket_take(struct flight *flight, struct replica *replica, const struct replica_wish *wish,
                    double bytes_per_output_token)
@@ -27,6 +29,7 @@ flight_ticket_tell(struct flight *flight)
     if (flight->ticket.replica == NULL || flight->status >= 300)
         return;
     replica_begun(&flight->ticket, flight->first_byte_us);
+    admit_begun(flight);
     if (flight->is_stream)
         replica_produced(&flight->ticket, tokens_so_far(flight));
 }
@@ -50,4 +53,5 @@ flight_ticket_end(struct flight *flight)
     if (usage_reports(usage, USAGE_cache_read_tokens))
         metered.cached_tokens = usage->cache_read_tokens;
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);
+    admit_over(flight);
 }

@@ -38,6 +38,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     healths_init(&gateway->healths);
+    admissions_init(&gateway->admissions);
     kept_init(&gateway->kept);
     gateway->cache = cache_new(config->cache.bytes);
     gateway->shares = shares_new();
@@ -63,6 +64,7 @@ gateway_free(struct gateway *gateway)
     lock_destroy(&gateway->meanings_lock);
     cache_free(gateway->cache);
     shares_free(gateway->shares);
+    admissions_free(&gateway->admissions);
     healths_free(&gateway->healths);
     prompt_memory_free(gateway->prompts);
     experiences_free(&gateway->experiences);

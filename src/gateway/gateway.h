@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "fleet/admission.h"
 #include "fleet/prompt_memory.h"
 #include "gateway/alert.h"
 #include "gateway/counters.h"
@@ -38,6 +39,7 @@ struct gateway {
     struct experiences experiences;
     struct prompt_memory *prompts;
     struct healths healths;
+    struct admissions admissions; /* who may start at which backend */
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */

@@ -1,6 +1,7 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
 #include "base/text.h"
+#include "gateway/admit.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/destination.h"
@@ -200,6 +201,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
                          exchange->identity.api, &request);
     take_ticket(exchange, flight);
+    admit_hand_over(exchange, flight);
     flight->secret = arena_copy(&flight->arena, slice_of(exchange->secret));
     flight->writable = on_writable;
     flight->context = exchange;

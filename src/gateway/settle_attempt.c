@@ -1,6 +1,7 @@
 /* Metered, priced, booked: what an attempt cost. */
 #include "gateway/settle_parts.h"
 
+#include "gateway/admit.h"
 #include "gateway/credentials.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
@@ -107,6 +108,7 @@ settle_attempt(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     struct attempt_line *line;
 
+    admit_forget(exchange); /* whatever it waited for will not be sent */
     if (flight == NULL || exchange->booked)
         return;
     exchange->booked = true;

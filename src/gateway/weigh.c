@@ -2,6 +2,7 @@
 #include "gateway/weigh.h"
 
 #include "base/rng.h"
+#include "gateway/admit.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
 #include "gateway/idempotency.h"
@@ -111,6 +112,10 @@ weigh_plans(struct exchange *exchange)
            sizeof(exchange->request.levers));
     if (!idempotency_enter(exchange))
         return;
+    if (!admit_read_deadline(exchange, &why)) {
+        exchange_give_up(exchange, NOTHING_FITS, ENDING_INVALID, ERROR_BAD_REQUEST, why);
+        return;
+    }
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
     if (own_model_plan(exchange))

@@ -35,7 +35,8 @@ struct request {
     struct prompt *prompt;         /* its beginnings, read when they are first asked for (dialect/prompt.h) */
     struct prompt_memory *prompts; /* which were sent lately */
     usec arrived_us;
-    bool bypass; /* plans are made, for whoever looks at them later, but nothing is refined */
+    usec deadline_us; /* by which the whole answer is wanted; USEC_NEVER: any time */
+    bool bypass;      /* plans are made, for whoever looks at them later, but nothing is refined */
 };
 
 struct lever_ops {

@@ -73,7 +73,9 @@ struct plan {
     /* Of the endpoints of its backend: bit i % 64 is set when this request was at endpoint i in vain. */
     uint64_t tried_seats;
     struct plan_cache cache;
-    enum verdict away; /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */
+    usec wait_us;          /* in line for its backend, on top of the times above */
+    usec crowded_until_us; /* when it may be asked again, as the line refused this request; 0: it did not */
+    enum verdict away;     /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */
     usec away_until_us;
 };
 

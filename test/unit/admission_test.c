@@ -252,7 +252,7 @@ nothing_leaks(void **state)
                      rng_below(&rng, 2) == 0 ? USEC_NEVER : now_us + (usec)rng_below(&rng, 200000)),
                 now_us);
         else if (rng_below(&rng, 2) == 0)
-            admission_first_token(&admission, ticket, 1 + (usec)rng_below(&rng, 90000), now_us, &told);
+            admission_first_token(&admission, ticket, 1 + (usec)rng_below(&rng, 30000), now_us, &told);
         else
             admission_end(&admission, ticket, now_us, &told);
         LIST_EACH(&told, node, after)

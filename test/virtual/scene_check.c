@@ -281,6 +281,7 @@ check_budgets(struct scene *scene)
     assert_int_equal(budgets_reserved(budgets), 0);
     assert_true(list_empty(&budgets->claims));
     assert_int_equal(replicas_in_flight(&scene->gateway.healths.replicas), 0);
+    assert_int_equal(admissions_busy(&scene->gateway.admissions), 0);
     if (scene->row_count == 0 || scene->journal_fails || scene->reloaded)
         return;
     while (budgets_next(budgets, &at, scene->rows[scene->row_count - 1].arrived_wall_us, &info)) {
