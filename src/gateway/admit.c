@@ -162,12 +162,12 @@ admit_survey(const struct exchange *exchange, struct plans *plans)
         struct plan *plan = &plans->all[i];
 
         plan->wait_us = 0;
-        if (plan->tried || plan->away != VERDICT_NONE || !admits(exchange, plan))
+        if (plan->tried || !admits(exchange, plan))
             continue;
-        if (plan->crowded_until_us > now_us) {
+        if (plan->crowded_until_us > now_us) { /* also as a last resort it would be refused again */
             plan->away = VERDICT_CROWDED;
             plan->away_until_us = plan->crowded_until_us;
-        } else {
+        } else if (plan->away == VERDICT_NONE) {
             survey_plan(exchange, plan);
         }
     }

@@ -15,7 +15,7 @@
 
 #include "scene.h"
 
-enum { CHAOS_SETTINGS_MOST = 16, CHAOS_CLIENTS_MOST = 40, CHAOS_EVENTS_MOST = 12, CHAOS_BACKENDS = 3 };
+enum { CHAOS_SETTINGS_MOST = 32, CHAOS_CLIENTS_MOST = 40, CHAOS_EVENTS_MOST = 12, CHAOS_BACKENDS = 3 };
 
 /* How a backend behaves from the start, or from an event on. */
 struct chaos_habits {
@@ -27,7 +27,7 @@ struct chaos_client {
     bool dropped;
     bool known_key, known_path, reads_only; /* reads_only: GET, or feedback: leaves no row */
     struct ask ask;                         /* its texts point to static ones and to those here */
-    char more[1600], headers[200];
+    char more[1600], headers[240];
 };
 
 enum chaos_kind {

@@ -72,6 +72,22 @@ static const char shared[] =
     "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: { on: 70% } }, holdout: 10% "
     "}\n" PRICES;
 
+/* Engines with little room, in front of which requests wait: some leave, some are refused, some go elsewhere. */
+static const char crowded[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ],\n"
+    "            admission: { mode: on, kv_tokens: 200, queue: 3 }, timeouts: { first_byte: 1200ms, idle: 700ms } }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ], admission: { mode: on } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ], admission: { mode: on, "
+    "kv_tokens: "
+    "150 } }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, attempts: 3,\n"
+    "               acceptable: { first_token: 600ms }, levers: { coalesce: { on: 50% }, alternatives: { on: 60% } } "
+    "}\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: on } }\n"
+    "  writer:    { reference: claude/opus, attempts: 2, holdout: 10% }\n" PRICES;
+
 /* Budgets of all kinds, some of which soon bind. */
 static const char strict_budgets[] = "budget: [ $0.05/minute, 8 requests/minute, 6k tokens/hour ], on_exceed: degrade, "
                                      "exposure: strict";
@@ -100,6 +116,11 @@ static const struct chaos_setting settings[] = {
      .serves_unbooked = true},
     {.name = "repeats on budgets", .config = repeats, .key = expected_budgets},
     {.name = "usual"},
+    {.name = "crowded", .config = crowded},
+    {.name = "crowded, on budgets",
+     .config = crowded,
+     .more = "budget: $0.10/day\n",
+     .key = "budget: [ $0.05/minute, 900 tokens/minute ], priority: 2"},
     {.name = "unbooked", .more = "journal: { when_full: serve }\n", .serves_unbooked = true},
     {.name = "tight", .config = tight},
     {.name = "narrow", .config = narrow, .more = "tenants: { acme: { allow: { region: eu } } }\n"},

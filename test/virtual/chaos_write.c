@@ -119,9 +119,10 @@ write_headers(struct rng *rng, size_t number, struct chaos_client *client)
 
     if (one_in(rng, 6))
         snprintf(key, sizeof(key), "idempotency-key: k%u\n", (unsigned)rng_below(rng, 3));
-    snprintf(client->headers, sizeof(client->headers), "x-equipoise-tags: mark=c%zu.\nx-mark: c%zu.\n%s%s%s", number,
+    snprintf(client->headers, sizeof(client->headers), "x-equipoise-tags: mark=c%zu.\nx-mark: c%zu.\n%s%s%s%s", number,
              number, one_in(rng, 5) ? "x-equipoise-include: cost\n" : "",
-             one_in(rng, 6) ? "x-equipoise-conversation: talk\n" : "", key);
+             one_in(rng, 6) ? "x-equipoise-conversation: talk\n" : "",
+             one_in(rng, 12) ? "x-equipoise-deadline: 900ms\n" : "", key);
     client->ask.headers = client->headers;
 }
 
