@@ -249,6 +249,53 @@ a_webhook_at_a_private_address_must_be_meant(void **state)
     done(&l);
 }
 
+/* Classes are the different priorities in use, the highest first. */
+static void
+priorities_make_classes(void **state)
+{
+    static const char keys[] =
+        "backends: { gpus: { url: http://gpus:8000, admission: { mode: on, kv_tokens: 1000 } } }\n"
+        "tenants: { heavy: { weight: 3 } }\n"
+        "keys:\n"
+        "  batch: { sha256: \"0000000000000000000000000000000000000000000000000000000000000004\", priority: -1 }\n"
+        "  web:   { sha256: \"0000000000000000000000000000000000000000000000000000000000000001\", "
+        "tenant: heavy }\n"
+        "  alarm: { sha256: \"0000000000000000000000000000000000000000000000000000000000000002\", "
+        "priority: 50 }\n"
+        "  other: { sha256: \"0000000000000000000000000000000000000000000000000000000000000003\" }\n";
+    struct loaded l;
+
+    (void)state;
+    load_fine(&l, keys);
+    assert_int_equal(l.config->keys[0].class, 2);
+    assert_int_equal(l.config->keys[1].class, 1);
+    assert_int_equal(l.config->keys[2].class, 0);
+    assert_int_equal(l.config->keys[3].class, 1);
+    assert_int_equal(l.config->keys[1].tenant->weight, 3);
+    assert_int_equal(l.config->keys[0].tenant->weight, 1);
+    assert_true(l.config->backends[0].admission.on);
+    assert_int_equal(l.config->backends[0].admission.kv_tokens, 1000);
+    assert_int_equal(l.config->backends[0].admission.queue, 1000);
+    done(&l);
+}
+
+static void
+there_are_eight_priorities_at_most(void **state)
+{
+    struct buffer text = {0};
+    struct loaded l;
+
+    (void)state;
+    buffer_add_text(&text, "keys:\n");
+    for (unsigned i = 0; i < 9; i++)
+        buffer_printf(&text, "  k%u: { sha256: \"%064u\", priority: %u }\n", i, i + 1, i);
+    buffer_add(&text, SLICE_LITERAL("\0"));
+    load(&l, buffer_content(&text).data);
+    assert_non_null(find_problem(&l, "more than 8 different priorities"));
+    done(&l);
+    buffer_free(&text);
+}
+
 static void
 shares_of_budgets_rise_and_stand_once(void **state)
 {
@@ -748,6 +795,8 @@ main(void)
         cmocka_unit_test(backends_get_what_their_dialect_wants),
         cmocka_unit_test(only_meant_private_addresses_are_allowed),
         cmocka_unit_test(a_webhook_at_a_private_address_must_be_meant),
+        cmocka_unit_test(priorities_make_classes),
+        cmocka_unit_test(there_are_eight_priorities_at_most),
         cmocka_unit_test(shares_of_budgets_rise_and_stand_once),
         cmocka_unit_test(routes_point_to_their_backends),
         cmocka_unit_test(keys_are_found_by_their_digest),

@@ -32,6 +32,38 @@ run_cases(const struct number_case *cases, size_t count, enum status (*read)(str
 }
 
 static enum status
+read_integer(struct slice text, int64_t *out)
+{
+    int value;
+    enum status status = value_integer(text, &value);
+
+    if (status == OK)
+        *out = value;
+    return status;
+}
+
+static void
+integers(void **state)
+{
+    static const struct number_case cases[] = {
+        {"0", OK, 0},
+        {"17", OK, 17},
+        {"-3", OK, -3},
+        {"2147483647", OK, INT32_MAX},
+        {"-2147483647", OK, -INT32_MAX},
+        {"2147483648", ERR_LIMIT, 0},
+        {"", ERR_INVALID, 0},
+        {"-", ERR_INVALID, 0},
+        {"--1", ERR_INVALID, 0},
+        {"+1", ERR_INVALID, 0},
+        {"1.0", ERR_INVALID, 0},
+    };
+
+    (void)state;
+    run_cases(cases, COUNT_OF(cases), read_integer);
+}
+
+static enum status
 read_duration(struct slice text, int64_t *out)
 {
     return value_duration(text, out);
@@ -323,10 +355,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations), cmocka_unit_test(sizes),
-        cmocka_unit_test(shares),    cmocka_unit_test(money),
-        cmocka_unit_test(bools),     cmocka_unit_test(addresses),
-        cmocka_unit_test(urls),      cmocka_unit_test(urls_that_are_none),
+        cmocka_unit_test(integers),  cmocka_unit_test(durations), cmocka_unit_test(sizes),
+        cmocka_unit_test(shares),    cmocka_unit_test(money),     cmocka_unit_test(bools),
+        cmocka_unit_test(addresses), cmocka_unit_test(urls),      cmocka_unit_test(urls_that_are_none),
         cmocka_unit_test(names),
     };
 
