@@ -10,6 +10,7 @@ enum exchange_event {
     BODY_READ,
     BODY_PARSED,
     BODY_INVALID,
+    KEY_READY,
     PLANS_READY,
     PLAN_CHOSEN,
     PLANS_REST,

@@ -7,21 +7,39 @@
 #include "gateway/idempotency.h"
 #include "gateway/repeat.h"
 
-/* Read and looked up on the loop: a millisecond's work. */
+/* Looked up on the loop: a millisecond's work. */
 enum { INPUTS_MOST = 512, INLINE_BYTES = 64 * 1024 };
+
+bool
+elements_wants(size_t inputs)
+{
+    return inputs >= 2 && inputs <= INPUTS_MOST;
+}
+
+/* A long one was read with its key. */
+static bool
+read_batch(struct exchange *exchange, struct embedding_batch *out)
+{
+    const struct canonical_scope scope = repeat_scope(exchange);
+
+    if (exchange->batch != NULL) {
+        *out = *exchange->batch;
+        return true;
+    }
+    return !repeat_is_long(exchange) &&
+           embedding_batch_read(&scope, exchange->request.body, &exchange->worker->hasher, &exchange->arena, out) == OK;
+}
 
 void
 elements_begin(struct exchange *exchange)
 {
-    const struct canonical_scope scope = repeat_scope(exchange);
     struct known_elements *elements;
     size_t count;
 
-    if (exchange->identity.api != API_EMBEDDINGS || exchange->facts.inputs < 2 || exchange->facts.inputs > INPUTS_MOST)
+    if (exchange->identity.api != API_EMBEDDINGS || !elements_wants((size_t)exchange->facts.inputs))
         return;
     elements = arena_alloc(&exchange->arena, sizeof(*elements));
-    if (embedding_batch_read(&scope, exchange->request.body, &exchange->worker->hasher, &exchange->arena,
-                             &elements->batch) != OK)
+    if (!read_batch(exchange, &elements->batch))
         return;
     count = elements->batch.count;
     elements->entries = arena_alloc(&exchange->arena, count * sizeof(*elements->entries));
@@ -56,6 +74,17 @@ elements_copy(const struct embedding_batch *batch)
     struct embedding_batch *copy = must_alloc(sizeof(*copy) + batch->count * sizeof(struct embedding_input));
 
     *copy = (struct embedding_batch){.inputs = (struct embedding_input *)(copy + 1), .count = batch->count};
+    memcpy(copy->inputs, batch->inputs, batch->count * sizeof(struct embedding_input));
+    return copy;
+}
+
+struct embedding_batch *
+elements_copy_to(struct arena *arena, const struct embedding_batch *batch)
+{
+    struct embedding_batch *copy = arena_alloc(arena, sizeof(*copy));
+
+    *copy = *batch;
+    copy->inputs = arena_alloc(arena, batch->count * sizeof(struct embedding_input));
     memcpy(copy->inputs, batch->inputs, batch->count * sizeof(struct embedding_input));
     return copy;
 }

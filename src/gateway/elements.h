@@ -14,6 +14,9 @@
 /* An answer of many embeddings is held whole up to this size. */
 #define ELEMENTS_BYTES_MOST ((size_t)64 << 20)
 
+/* Whether a batch of so many is looked at element by element. */
+bool elements_wants(size_t inputs);
+
 /* Before plans are made: reads the inputs, if there are several, for levers to look up. */
 void elements_begin(struct exchange *exchange);
 
@@ -50,6 +53,10 @@ enum status elements_put(const struct elements_store *store, const struct embedd
 
 /* A batch for another thread, which may outlive the exchange: without the texts. Freed by free(). */
 struct embedding_batch *elements_copy(const struct embedding_batch *batch) __attribute__((returns_nonnull));
+
+/* A batch in another arena, with its texts. */
+struct embedding_batch *elements_copy_to(struct arena *arena, const struct embedding_batch *batch)
+    __attribute__((returns_nonnull));
 
 /* Lets go of what was looked up. */
 void elements_release(struct known_elements *elements);

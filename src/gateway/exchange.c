@@ -39,7 +39,8 @@ static const struct move {
     [EXCHANGE_READING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans}, /* pass-through has nothing to parse */
     [EXCHANGE_PARSING][BODY_PARSED] = {EXCHANGE_WEIGHING, weigh_plans},
     [EXCHANGE_PARSING][BODY_INVALID] = {EXCHANGE_SETTLED, refuse},
-    [EXCHANGE_WEIGHING][PLANS_READY] = {EXCHANGE_WEIGHING, weigh_on}, /* what they waited for is here, or late */
+    [EXCHANGE_WEIGHING][KEY_READY] = {EXCHANGE_WEIGHING, weigh_keyed}, /* a long body was hashed off the loop */
+    [EXCHANGE_WEIGHING][PLANS_READY] = {EXCHANGE_WEIGHING, weigh_on},  /* what they waited for is here, or late */
     [EXCHANGE_WEIGHING][PLAN_CHOSEN] = {EXCHANGE_SERVING, serve},
     [EXCHANGE_WEIGHING][PLANS_REST] = {EXCHANGE_WEIGHING, attempt_wait},
     [EXCHANGE_WEIGHING][REST_OVER] = {EXCHANGE_WEIGHING, weigh_again},

@@ -65,6 +65,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
 struct claim;
+struct embedding_batch;
 struct look_up;
 struct place;
 struct reservation;
@@ -92,11 +93,12 @@ struct exchange {
     bool upload_ended;    /* the client has sent all */
     bool upload_sent;     /* and the backend has taken all */
     struct request_facts facts;
-    struct prompt prompt;      /* its beginnings, if anybody asked for them */
-    struct slice fingerprint;  /* hexadecimal; empty: not wanted */
-    const char *invalid;       /* why the body was refused; NULL: it was not */
-    struct request request;    /* what levers see */
-    struct target passthrough; /* API_PASSTHROUGH: the target */
+    struct prompt prompt;          /* its beginnings, if anybody asked for them */
+    struct embedding_batch *batch; /* its inputs, where they were read off the loop; NULL: they were not */
+    struct slice fingerprint;      /* hexadecimal; empty: not wanted */
+    const char *invalid;           /* why the body was refused; NULL: it was not */
+    struct request request;        /* what levers see */
+    struct target passthrough;     /* API_PASSTHROUGH: the target */
     uint64_t conversation;
     struct plan *plan;               /* the one that serves; NULL before */
     struct plan *called;             /* the one of the last booked attempt; NULL: there was none */

@@ -1,17 +1,30 @@
 #include "gateway/repeat.h"
 
+#include <stdlib.h>
+
 #include "cache/answer.h"
-#include "dialect/embedding_batch.h"
+#include "gateway/attempt.h"
+#include "gateway/elements.h"
 
-/* It is hashed on the loop: 4 ms per MiB. */
-enum { BODY_BYTES_MOST = 512 * 1024 };
+/* A larger body is hashed off the loop: 4 ms per MiB. So many bodies are walked at once as the pool has threads, whatever
+ * waits for it. */
+enum { KEY_INLINE_BYTES = 256 * 1024 };
 
-static bool
-may_be_repeated(const struct exchange *exchange)
-{
-    return exchange->request.body.len <= BODY_BYTES_MOST &&
-           cache_may_serve(&exchange->facts, exchange->request.route->repeatable);
-}
+/* A request whose key is being made. On the heap while that is done off the loop. */
+struct keying {
+    struct job job;
+    struct exchange *exchange; /* held while the job runs */
+    struct hasher *hasher;     /* NULL off the loop */
+    struct canonical_scope scope;
+    enum api api;
+    struct chunk *body; /* likewise held */
+    size_t inputs;      /* of embeddings; 0: it is none */
+    bool has_key;
+    struct digest key;
+    struct arena arena; /* of the batch */
+    struct embedding_batch batch;
+    bool has_batch;
+};
 
 static bool
 any_lever_asks(const struct exchange *exchange)
@@ -53,33 +66,112 @@ repeat_scope(struct exchange *exchange)
 }
 
 /* The input by itself: one text has one key, as a text, as a batch of one, and as one of many. */
-static enum status
-key_of_input(struct exchange *exchange, const struct canonical_scope *scope, struct digest *out)
+static bool
+key_of_input(struct keying *keying)
 {
-    struct embedding_batch batch;
-    enum status status =
-        embedding_batch_read(scope, exchange->request.body, &exchange->worker->hasher, &exchange->arena, &batch);
-
-    if (status == OK && batch.count == 1)
-        *out = batch.inputs[0].key;
-    return status == OK && batch.count != 1 ? ERR_NOT_FOUND : status;
+    return embedding_batch_read(&keying->scope, chunk_bytes(keying->body), keying->hasher, &keying->arena,
+                                &keying->batch) == OK &&
+           keying->batch.count == 1;
 }
 
-const struct digest *
-repeat_key(struct exchange *exchange)
+static void
+make_key(struct keying *keying)
 {
-    struct canonical_scope scope;
+    if (keying->inputs == 1 && key_of_input(keying)) {
+        keying->key = keying->batch.inputs[0].key;
+        keying->has_key = true;
+        return;
+    }
+    keying->has_key =
+        canonical_request(&keying->scope, keying->api, chunk_bytes(keying->body), keying->hasher, &keying->key) == OK;
+}
+
+/* Off the loop the inputs of a batch are read with it. */
+static void
+run_keying(struct job *job)
+{
+    struct keying *keying = CONTAINER_OF(job, struct keying, job);
+
+    make_key(keying);
+    if (keying->has_key && elements_wants(keying->inputs))
+        keying->has_batch =
+            embedding_batch_read(&keying->scope, chunk_bytes(keying->body), NULL, &keying->arena, &keying->batch) == OK;
+}
+
+static void
+take_key(struct exchange *exchange, const struct keying *keying)
+{
     struct digest *key;
 
-    if (exchange->holdout || exchange->bypass || !may_be_repeated(exchange) || !any_lever_asks(exchange))
-        return NULL;
-    scope = repeat_scope(exchange);
+    if (!keying->has_key)
+        return;
     key = arena_alloc(&exchange->arena, sizeof(*key));
-    if (exchange->identity.api == API_EMBEDDINGS && exchange->facts.inputs == 1 &&
-        key_of_input(exchange, &scope, key) == OK)
-        return key;
-    return canonical_request(&scope, exchange->identity.api, exchange->request.body, &exchange->worker->hasher, key) ==
-                   OK
-               ? key
-               : NULL;
+    *key = keying->key;
+    exchange->request.key = key;
+    if (keying->has_batch)
+        exchange->batch = elements_copy_to(&exchange->arena, &keying->batch);
+}
+
+static void
+keying_done(struct job *job)
+{
+    struct keying *keying = CONTAINER_OF(job, struct keying, job);
+    struct exchange *exchange = keying->exchange;
+
+    if (exchange->state == EXCHANGE_WEIGHING) { /* else the client has left */
+        take_key(exchange, keying);
+        exchange_move(exchange, KEY_READY);
+    }
+    chunk_release(keying->body);
+    arena_reset(&keying->arena);
+    free(keying);
+    exchange_drop(exchange);
+}
+
+static void
+make_key_apart(const struct keying *what)
+{
+    struct world *world = worker_world(what->exchange->worker);
+    struct keying *keying = must_alloc(sizeof(*keying));
+
+    *keying = *what;
+    keying->hasher = NULL;
+    arena_init(&keying->arena);
+    chunk_hold(keying->body);
+    exchange_hold(keying->exchange);
+    keying->job = (struct job){.run = run_keying, .done = keying_done};
+    world->ops->work(world, &keying->job);
+}
+
+bool
+repeat_is_long(const struct exchange *exchange)
+{
+    return exchange->request.body.len > KEY_INLINE_BYTES;
+}
+
+bool
+repeat_begin(struct exchange *exchange)
+{
+    struct keying keying;
+
+    if (exchange->holdout || exchange->bypass || !any_lever_asks(exchange) ||
+        !cache_may_serve(&exchange->facts, exchange->request.route->repeatable))
+        return true;
+    keying = (struct keying){
+        .exchange = exchange,
+        .hasher = &exchange->worker->hasher,
+        .scope = repeat_scope(exchange),
+        .api = exchange->identity.api,
+        .body = exchange->body,
+        .inputs = exchange->identity.api == API_EMBEDDINGS ? (size_t)exchange->facts.inputs : 0,
+    };
+    if (repeat_is_long(exchange)) {
+        make_key_apart(&keying);
+        return false;
+    }
+    arena_init(&keying.arena);
+    make_key(&keying);
+    take_key(exchange, &keying);
+    arena_reset(&keying.arena);
+    return true;
 }

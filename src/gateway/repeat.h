@@ -6,9 +6,13 @@
 #include "dialect/canonical.h"
 #include "gateway/exchange.h"
 
-/* Equal requests of one tenant to one route have equal keys. NULL: this one wants an answer of its own, or no lever asks
- * for its key. In the exchange's arena. */
-const struct digest *repeat_key(struct exchange *exchange);
+/* Sets exchange->request.key: equal requests of one tenant to one route have equal keys. NULL: this one wants an answer of
+ * its own, or no lever asks for its key. False: the body is so long that it is made on another thread, and KEY_READY
+ * follows. */
+bool repeat_begin(struct exchange *exchange);
+
+/* Its body is too long to be walked on a worker's loop. */
+bool repeat_is_long(const struct exchange *exchange);
 
 /* What keys of this request are made of, beside its body. */
 struct canonical_scope repeat_scope(struct exchange *exchange);

@@ -22,16 +22,19 @@ is_held_out(const struct exchange *exchange)
     return lot % 1000000 < exchange->request.route->holdout_ppm;
 }
 
-/* What levers look at. False: some of it comes soon, and PLANS_READY with it. */
+/* What is stored for it. False: some of it comes soon, and PLANS_READY with it. */
 static bool
 look_up(struct exchange *exchange)
 {
-    if (exchange->identity.api == API_PASSTHROUGH)
-        return true;
-    exchange->holdout = is_held_out(exchange);
-    exchange->request.key = repeat_key(exchange);
     cached_begin(exchange);
     return semantic_begin(exchange);
+}
+
+void
+weigh_keyed(struct exchange *exchange)
+{
+    if (look_up(exchange))
+        weigh_on(exchange);
 }
 
 static void
@@ -118,10 +121,17 @@ weigh_plans(struct exchange *exchange)
     }
     exchange->request.conversation = exchange->conversation = identify_conversation(exchange);
     exchange->request.bypass = exchange->bypass = atomic_load_explicit(&worker->gateway->bypass, memory_order_relaxed);
-    if (own_model_plan(exchange))
+    if (own_model_plan(exchange)) {
         exchange_move(exchange, PLAN_CHOSEN);
-    else if (look_up(exchange))
+        return;
+    }
+    if (exchange->identity.api == API_PASSTHROUGH) {
         weigh_on(exchange);
+        return;
+    }
+    exchange->holdout = is_held_out(exchange);
+    if (repeat_begin(exchange))
+        weigh_keyed(exchange);
 }
 
 void

@@ -5,8 +5,11 @@
 #include "gateway/exchange.h"
 
 /* Finds the route, lets levers make their plans, reserves and chooses; then PLAN_CHOSEN, PLANS_REST or NOTHING_FITS.
- * Where a look-up takes longer than a worker should, PLANS_READY comes before all that. */
+ * Where the key or a look-up takes longer than a worker should, KEY_READY or PLANS_READY comes before all that. */
 void weigh_plans(struct exchange *exchange);
+
+/* The key of a long body is here: what is stored under it is looked up. */
+void weigh_keyed(struct exchange *exchange);
 
 /* What the plans waited for is here, or late. */
 void weigh_on(struct exchange *exchange);

@@ -316,6 +316,34 @@ long_answers_are_put_together_apart(void **state)
     }
 }
 
+/* A batch whose texts are long is read off the loop, and is a batch like any other. */
+static void
+long_batches_are_read_apart(void **state)
+{
+    struct embedder embedder = {0};
+    struct scene *s = opens(state, 10, SETTING("on"), &embedder);
+    enum { LONG = 300 * 1024 };
+    char *body = must_alloc(2 * LONG + 256);
+    int at = sprintf(body, "{\"model\":\"vectors\",\"input\":[\"aa\",\"");
+    struct vclient *c;
+
+    memset(body + at, 'x', LONG);
+    strcpy(body + at + LONG, "\",\"aa\",\"cccc\"]}");
+    answers(s, "[\"aa\",\"bbb\"]");
+    c = scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .body = body});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 200);
+    assert_row_costs(s, 1, "partly-cached", LONG + 4, LONG + 8);
+    answers(s, "[\"cccc\",\"bbb\"]");
+    assert_row_is(s, 2, source, "cached");
+    c = scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .body = body});
+    scene_rest(s);
+    assert_int_equal(calls(s), 2);
+    assert_row_is(s, 3, source, "cached");
+    free(body);
+    scene_passed(s);
+}
+
 static void
 a_repetition_by_key_gets_all_of_it(void **state)
 {
@@ -351,6 +379,7 @@ main(void)
         ELEMENTS_TEST(a_backend_that_is_down_is_down),
         ELEMENTS_TEST(the_shadow_tells_what_a_part_would_save),
         ELEMENTS_TEST(long_answers_are_put_together_apart),
+        ELEMENTS_TEST(long_batches_are_read_apart),
         ELEMENTS_TEST(a_repetition_by_key_gets_all_of_it),
     };
 

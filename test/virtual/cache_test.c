@@ -524,6 +524,66 @@ long_answers_are_made_over_apart(void **state)
     }
 }
 
+/* A body of that many bytes; freed by the caller. */
+static char *
+long_body(size_t len, bool stream)
+{
+    char *body = must_alloc(len + 256);
+    int at = sprintf(body, "{\"model\":\"assistant\",\"stream\":%s,\"messages\":[{\"role\":\"user\",\"content\":\"",
+                     stream ? "true" : "false");
+
+    memset(body + at, 'a', len);
+    strcpy(body + (size_t)at + len, "\"}]}");
+    return body;
+}
+
+/* Bodies of any length have a key: hashed on the loop, off it, and off it after they were read there. */
+static void
+long_bodies_have_stored_answers_too(void **state)
+{
+    static const size_t lens[] = {200 * 1024, 300 * 1024, 700 * 1024, 1200 * 1024};
+
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        struct scene *s = opens(state, 16 + i, on);
+        char *whole = long_body(lens[i], false), *streamed = long_body(lens[i], true),
+             *longer = long_body(lens[i] + 1, false);
+        struct vclient *first = answers(s, (struct ask){.body = whole});
+
+        assert_false(is_hit(first));
+        assert_true(is_hit(answers(s, (struct ask){.body = whole})));
+        assert_true(is_hit(answers(s, (struct ask){.body = streamed})));
+        assert_false(is_hit(answers(s, (struct ask){.body = longer})));
+        assert_int_equal(calls(s), 2);
+        scene_passed(s);
+        scene_free(s, state);
+        free(whole);
+        free(streamed);
+        free(longer);
+    }
+}
+
+/* A client may leave while its body is hashed, at any moment. */
+static void
+who_leaves_while_its_body_is_hashed(void **state)
+{
+    char *body = long_body(300 * 1024, false);
+    unsigned early = 0;
+
+    for (usec leaves_us = 200; leaves_us < 12000; leaves_us += 800) {
+        struct scene *s = opens(state, (uint64_t)leaves_us, on);
+
+        answers(s, (struct ask){.body = body, .client = {.leaves_after_us = leaves_us}});
+        if (s->row_count > 0) {
+            assert_row_is(s, 0, state, "client gone");
+            early += calls(s) == 0;
+        }
+        scene_passed(s);
+        scene_free(s, state);
+    }
+    assert_true(early > 0); /* some did before anything was called */
+    free(body);
+}
+
 /* Prices nobody knows do not keep an answer that costs nothing from being the cheaper one. */
 static void
 a_hit_is_cheaper_than_the_unknown(void **state)
@@ -638,6 +698,8 @@ main(void)
         CACHE_TEST(a_spent_budget_still_pays_for_hits),
         CACHE_TEST(a_damaged_answer_is_dropped),
         CACHE_TEST(long_answers_are_made_over_apart),
+        CACHE_TEST(long_bodies_have_stored_answers_too),
+        CACHE_TEST(who_leaves_while_its_body_is_hashed),
         CACHE_TEST(a_hit_is_cheaper_than_the_unknown),
         CACHE_TEST(reloads_keep_what_is_stored),
         CACHE_TEST(an_alternatives_answer_is_stored),
