@@ -464,6 +464,12 @@ write_part(const struct part *part, struct buffer *out)
 }
 
 /* Pieces of JSON that came one by one need not add up to any. */
+void
+whole_of_complete(struct whole_of *whole)
+{
+    whole->finished |= whole->api == API_CHAT || whole->api == API_COMPLETIONS;
+}
+
 enum status
 whole_of_end(struct whole_of *whole, struct buffer *out)
 {

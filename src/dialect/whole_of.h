@@ -14,6 +14,9 @@ void whole_of_free(struct whole_of *whole); /* NULL is fine */
 /* The next frame, from the first on, as sse_next cuts them. */
 void whole_of_frame(struct whole_of *whole, struct slice frame);
 
+/* The stream is known to be complete, though it may not have said so: chat and completions of some backends just end. */
+void whole_of_complete(struct whole_of *whole);
+
 /* The answer as JSON. ERR_INVALID: the stream was not complete, or not one of that API; nothing is written. */
 enum status whole_of_end(struct whole_of *whole, struct buffer *out) MUST_CHECK;
 

@@ -4,12 +4,11 @@
 
 #include "base/text.h"
 #include "cache/answer.h"
-#include "dialect/frames_of.h"
-#include "dialect/whole_of.h"
 #include "gateway/attempt.h"
 #include "gateway/elements.h"
 #include "gateway/idempotency.h"
 #include "gateway/look_ups.h"
+#include "gateway/made_over.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
 #include "gateway/turn_keeper.h"
@@ -94,48 +93,6 @@ struct serving {
     struct kept_answer *answer; /* NULL: the entry is damaged */
 };
 
-static const struct http_header json_type = {SLICE_CONSTANT("content-type"), SLICE_CONSTANT("application/json")};
-static const struct http_header stream_type = {SLICE_CONSTANT("content-type"), SLICE_CONSTANT("text/event-stream")};
-
-static void
-add_piece(struct kept_answer *answer, struct slice bytes, bool last)
-{
-    struct chunk *chunk = chunk_from(bytes);
-
-    kept_add(answer, (struct kept_chunk){.bytes = chunk, .last_event = last});
-    chunk_release(chunk);
-}
-
-struct events {
-    struct buffer all;
-    size_t last_at;
-};
-
-static void
-take_event(void *context, struct slice frame)
-{
-    struct events *events = context;
-
-    events->last_at = events->all.end;
-    buffer_add(&events->all, frame);
-}
-
-/* In two pieces: what we may have to say of the cost goes before the last event. */
-static enum status
-put_events(const struct serving *serving, struct slice content, struct kept_answer *answer)
-{
-    struct events events = {.last_at = 0};
-    enum status status = frames_of(serving->api, content, serving->tells_usage, take_event, &events);
-    struct slice all = buffer_content(&events.all);
-
-    if (status == OK) {
-        add_piece(answer, slice_first(all, events.last_at), false);
-        add_piece(answer, slice_from(all, events.last_at), true);
-    }
-    buffer_free(&events.all);
-    return status;
-}
-
 static struct chunk *
 content_of(const struct serving *serving)
 {
@@ -147,22 +104,11 @@ content_of(const struct serving *serving)
 static void
 make_answer(struct serving *serving)
 {
-    struct kept_answer *answer = kept_new(SIZE_MAX);
     struct chunk *content = content_of(serving);
-    enum status status = content != NULL ? OK : ERR_INVALID;
 
-    answer->status = 200;
-    answer->is_stream = serving->streams;
-    answer->headers = serving->streams ? &stream_type : &json_type;
-    answer->header_count = 1;
-    if (status == OK && serving->streams)
-        status = put_events(serving, chunk_bytes(content), answer);
-    else if (status == OK)
-        kept_add(answer, (struct kept_chunk){.bytes = content});
+    serving->answer =
+        content != NULL ? made_over_of(serving->api, content, serving->streams, serving->tells_usage) : NULL;
     chunk_release(content);
-    if (status != OK)
-        kept_release(answer);
-    serving->answer = status == OK ? answer : NULL;
 }
 
 /* What was bought then stands for what was not bought now. */
@@ -338,24 +284,6 @@ may_store(const struct exchange *exchange)
            is_good(exchange, flight);
 }
 
-enum status
-cached_join(const struct kept_answer *answer, bool is_stream, enum api api, struct buffer *out)
-{
-    struct whole_of *whole;
-    enum status status;
-
-    for (size_t i = 0; i < answer->count && !is_stream; i++)
-        buffer_add(out, chunk_bytes(answer->chunks[i].bytes));
-    if (!is_stream)
-        return OK;
-    whole = whole_of_new(api);
-    for (size_t i = 0; i < answer->count; i++)
-        whole_of_frame(whole, chunk_bytes(answer->chunks[i].bytes));
-    status = whole_of_end(whole, out);
-    whole_of_free(whole);
-    return status;
-}
-
 /* What a plan for another's question may serve: the meter has read the answer, but not whether it calls a tool. */
 static bool
 is_text(enum api api, struct slice content)
@@ -410,7 +338,7 @@ run_storing(struct job *job)
     bool alone = !storing->is_stream && answer->count == 1;
     struct buffer joined = {0};
 
-    storing->status = alone ? OK : cached_join(answer, storing->is_stream, storing->to.facts.api, &joined);
+    storing->status = alone ? OK : made_over_join(answer, storing->is_stream, storing->to.facts.api, &joined);
     if (storing->status == OK)
         storing->status = put_all(storing, alone ? chunk_bytes(answer->chunks[0].bytes) : buffer_content(&joined));
     cache_sweep(storing->to.cache, storing->to.facts.created_wall_us, SWEEP_ENTRIES);

@@ -30,9 +30,6 @@ void cached_release(struct exchange *exchange);
 /* Where the answer of the present call goes, once it is booked. */
 struct elements_store cached_store(const struct exchange *exchange);
 
-/* A gathered answer as its API says it when it does not stream, appended to *out. ERR_INVALID: it is none. */
-enum status cached_join(const struct kept_answer *answer, bool is_stream, enum api api, struct buffer *out) MUST_CHECK;
-
 /* On the metrics page: what the store holds and did, and what share of requests, tokens and dollars it served. */
 void cached_print(const struct gateway *gateway, struct buffer *out);
 

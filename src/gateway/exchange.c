@@ -15,6 +15,7 @@
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
 #include "gateway/share.h"
+#include "gateway/share_form.h"
 #include "gateway/stall.h"
 #include "gateway/weigh.h"
 
@@ -246,6 +247,8 @@ exchange_progress(struct exchange *exchange)
 {
     if (exchange->state == EXCHANGE_SERVING && !exchange->follows)
         attempt_progress(exchange);
+    else if (exchange->state == EXCHANGE_SERVING && share_form_progress(exchange))
+        return;
     else if (exchange->state == EXCHANGE_SERVING && attempt_is_ready(exchange))
         exchange_move(exchange, FIRST_BYTE);
     else if (exchange->state == EXCHANGE_ANSWERING)

@@ -122,6 +122,8 @@ struct exchange {
     bool detached;           /* it wants no more of a shared flight */
     bool left;               /* and pays nothing */
     bool has_part;           /* what it has to pay is known */
+    bool made_over;          /* what it follows is complete, and made over for it (share_form.h) */
+    bool went_alone;         /* it had followed a call that could not serve it after all: it shares no other */
     bool too_slow;           /* it is cut off, as it held up others */
     unsigned rejoins;        /* how often it was weighed again because a share came or went meanwhile */
     bool booked;             /* the present flight is among them */

@@ -35,6 +35,7 @@ struct kept_answer {
     size_t count, size, len; /* chunks, room for chunks, bytes */
     size_t most;             /* bytes; a longer answer is not kept */
     bool too_long;
+    bool complete; /* a stream that is known to be whole, though it need not have said so */
 };
 
 struct kept_answer *kept_new(size_t most);

@@ -6,7 +6,7 @@
 
 #include "cache/entry.h"
 #include "dialect/text_of.h"
-#include "gateway/cached.h"
+#include "gateway/made_over.h"
 #include "gateway/turn_keeper.h"
 #include "levers/semantic_cache.h"
 #include "quality/judge.h"
@@ -51,7 +51,7 @@ static bool
 read_fresh(const struct comparison *comparison, struct text_of *out)
 {
     struct buffer whole = {0};
-    bool read = cached_join(comparison->fresh, comparison->is_stream, comparison->api, &whole) == OK &&
+    bool read = made_over_join(comparison->fresh, comparison->is_stream, comparison->api, &whole) == OK &&
                 read_text(comparison->api, buffer_content(&whole), out);
 
     buffer_free(&whole);

@@ -168,10 +168,11 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
     enum lever_id chosen_by;
     usd reference, served, unmarked;
 
-    if (plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || !usd_known(row->baseline) ||
-        !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
+    bool bought = exchange->try_count > 0 || exchange->stands_for != NULL;
+
+    if (plan == NULL || !usd_known(row->baseline) || !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
-    if (exchange->left) { /* others paid for the answer */
+    if (exchange->left || !bought) { /* others paid for the answer, or there was none */
         put_line(row, "attempts", false, 0, row->cost);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/attempt.h"
 #include "gateway/mirror.h"
 #include "gateway/reserve.h"
 
@@ -61,9 +62,9 @@ bucket_of(struct shares *all, const struct digest *key)
     return &all->buckets[at % SHARE_BUCKETS];
 }
 
-/* The open share that the exchange could be a member of. The lock is held. */
+/* An open share of equal requests whose call is streamed, or is not. The lock is held. */
 static struct share *
-find(const struct exchange *exchange)
+find_form(const struct exchange *exchange, bool streams)
 {
     const struct digest *key = exchange->request.key;
 
@@ -72,11 +73,26 @@ find(const struct exchange *exchange)
         struct share *share = CONTAINER_OF(node, struct share, link);
 
         if (memcmp(share->key.bytes, key->bytes, sizeof(key->bytes)) == 0 &&
-            share->snapshot == exchange->view->snapshot && share->streams == exchange->facts.stream &&
-            share->tells_usage == exchange->facts.usage_asked)
+            share->snapshot == exchange->view->snapshot && share->streams == streams)
             return share;
     }
     return NULL;
+}
+
+/* The open share that the exchange could be a member of: best one whose call brings what it wants to read. The lock is held. */
+static struct share *
+find(const struct exchange *exchange)
+{
+    struct share *share = find_form(exchange, exchange->facts.stream);
+
+    return share != NULL ? share : find_form(exchange, !exchange->facts.stream);
+}
+
+/* It reads nothing of the answer before that is complete, though it would like to. */
+static bool
+comes_late(const struct share *share, const struct exchange *exchange)
+{
+    return exchange->facts.stream && !share->streams;
 }
 
 /* What has a key of its own to be answered again by is nobody else's; and who called by itself goes on so: it has costs
@@ -84,8 +100,9 @@ find(const struct exchange *exchange)
 static bool
 may_share(const struct exchange *exchange)
 {
-    return exchange->request.key != NULL && exchange->attempts == 0 && exchange->claim == NULL && !exchange->holdout &&
-           !exchange->bypass && lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
+    return exchange->request.key != NULL && exchange->attempts == 0 && !exchange->went_alone &&
+           exchange->claim == NULL && !exchange->holdout && !exchange->bypass &&
+           lever_mode_of(&exchange->request, LEVER_COALESCE) != LEVER_OFF;
 }
 
 static bool
@@ -94,21 +111,22 @@ in_shadow(const struct exchange *exchange)
     return lever_mode_of(&exchange->request, LEVER_COALESCE) == LEVER_SHADOW;
 }
 
-unsigned
-share_members(const struct exchange *exchange)
+void
+share_look(struct exchange *exchange)
 {
     struct shares *all = all_of(exchange);
+    struct under_way *under_way = &exchange->request.under_way;
     const struct share *share;
-    unsigned members = 0;
 
+    *under_way = (struct under_way){.members = 0};
     if (!may_share(exchange) || exchange->share != NULL)
-        return 0;
+        return;
     lock_take(&all->lock);
     share = find(exchange);
     if (share != NULL && (!share->shadow || in_shadow(exchange)))
-        members = share->attached;
+        *under_way = (struct under_way){
+            .members = share->attached, .late = comes_late(share, exchange), .since_us = share->since_us};
     lock_drop(&all->lock);
-    return members;
 }
 
 /* The lock is held. */
@@ -151,7 +169,7 @@ new_share(struct exchange *exchange)
     share->key = *exchange->request.key;
     share->snapshot = exchange->view->snapshot;
     share->streams = exchange->facts.stream;
-    share->tells_usage = exchange->facts.usage_asked;
+    share->since_us = world_now_us(worker_world(exchange->worker));
     share->shadow = in_shadow(exchange);
     share->gateway = exchange->worker->gateway;
     share->owner = worker_world(exchange->worker)->worker;
@@ -165,7 +183,8 @@ new_share(struct exchange *exchange)
     return share;
 }
 
-/* Two that come at once may both have seen nobody: one of them is the first. */
+/* Two that come at once may both have seen nobody: one of them is the first. Who streams may lead though a call for the whole
+ * answer is under way, which it would have to wait for. */
 static enum share_entry
 lead(struct exchange *exchange)
 {
@@ -173,7 +192,7 @@ lead(struct exchange *exchange)
     struct share *made = new_share(exchange), *other;
 
     lock_take(&all->lock);
-    other = find(exchange);
+    other = exchange->facts.stream ? find_form(exchange, true) : find(exchange);
     if (other == NULL)
         list_append(bucket_of(all, &made->key), &made->link);
     lock_drop(&all->lock);
@@ -197,8 +216,11 @@ follow(struct exchange *exchange, struct plan *plan)
 
     lock_take(&all->lock);
     share = may_share(exchange) ? find(exchange) : NULL;
+    if (share != NULL && comes_late(share, exchange) && !exchange->request.under_way.late)
+        share = NULL; /* another one than the balance saw */
     if (share != NULL && !share->shadow) {
         share->attached++;
+        share->others += share->streams != exchange->facts.stream;
         mirror = mirror_find(exchange->worker, share);
         if (mirror == NULL)
             share->mirror_count++;
@@ -250,8 +272,11 @@ share_leads(const struct exchange *exchange)
 
 /* One fewer wants the answer. True: nobody does any more. The lock is held. */
 static bool
-detach(struct share *share)
+detach(struct exchange *exchange)
 {
+    struct share *share = exchange->share;
+
+    share->others -= share_is_other(exchange);
     if (--share->attached == 0)
         share_shut_locked(share);
     return share->attached == 0;
@@ -278,7 +303,7 @@ share_leave(struct exchange *exchange, bool pays)
     if (!share->billed && !exchange->detached) {
         share->paying += pays;
         share->last_left = exchange->id;
-        last = detach(share);
+        last = detach(exchange);
         exchange->detached = true;
         exchange->left = !pays;
     }
@@ -299,7 +324,7 @@ share_withdraw(struct exchange *exchange)
     lock_take(&share->all->lock);
     billed = share->billed;
     if (!billed)
-        last = detach(share); /* somebody had left before, who pays then */
+        last = detach(exchange); /* somebody had left before, who pays then */
     lock_drop(&share->all->lock);
     if (billed)
         return false;
@@ -309,6 +334,34 @@ share_withdraw(struct exchange *exchange)
     if (last)
         tell_owner(exchange);
     return true;
+}
+
+/* Like a new one, but for what it has paid. */
+static void
+set_free(struct exchange *exchange)
+{
+    exchange->follows = exchange->has_part = exchange->detached = exchange->left = false;
+    exchange->booked = exchange->opened = false;
+    exchange->made_over = false;
+    exchange->stands_for = NULL;
+    exchange->part = 0;
+    exchange->went_alone = true;
+    share_release(exchange->share);
+    exchange->share = NULL;
+}
+
+void
+share_go_alone(struct exchange *exchange, const char *why)
+{
+    ENSURE(exchange->follows && exchange->state == EXCHANGE_SERVING);
+    if (!exchange->has_part && !share_is_spared(exchange) && !share_withdraw(exchange))
+        return; /* the bill is on its way: then it is over */
+    exchange->plan->tried = true;
+    exchange->why = why;
+    cursor_leave(&exchange->cursor);
+    set_free(exchange);
+    count(&exchange->worker->counters, COUNT_COALESCED_FREED, 1);
+    exchange_move(exchange, ATTEMPT_FAILED);
 }
 
 void

@@ -28,7 +28,8 @@ struct share_bill {
     size_t target;           /* that served, as share_target counts */
     enum lever_id lever;     /* that chose it */
     struct plan_cache cache; /* what was done there for its prompt cache */
-    bool refused;            /* no answer came; then all are told so: */
+    bool spares_others; /* it was cut: who wanted it in another form got nothing, pays nothing, and goes on alone */
+    bool refused;       /* no answer came; then all are told so: */
     enum ending ending;
     enum error_kind kind;
     char why[512];
@@ -45,12 +46,15 @@ struct share {
     const struct snapshot *snapshot; /* equal requests under another configuration do not share; held by the leader, so
                                         only to be compared, and only while it is open */
     size_t answer_most;              /* limits: answer */
-    bool streams, tells_usage, shadow;
+    bool streams;                    /* what its call brings; followers may want it otherwise (share_form.h) */
+    bool shadow;
+    usec since_us; /* when the first one came to it */
     struct gateway *gateway;
     unsigned owner; /* the leader's worker */
     /* Under the lock of `all`: */
     bool open;         /* may be joined */
     unsigned attached; /* members who want the answer */
+    unsigned others;   /* of them, those who want it in another form than it comes */
     unsigned paying;   /* and who had enough of it: they want no more and pay all the same */
     unsigned mirror_count;
     uint64_t last_left; /* the request that left last */
@@ -72,8 +76,8 @@ void shares_free(struct shares *all); /* none is open any more */
 
 void share_release(struct share *share);
 
-/* How many members an equal request's flight has, to which this one could be another; 0: there is none. */
-unsigned share_members(const struct exchange *exchange);
+/* Sets exchange->request.under_way: the flight of equal requests that this one could be another member of. */
+void share_look(struct exchange *exchange);
 
 /* The plan is about to serve. SHARE_ENTERED: go on (sharing, or by itself where it shares nothing). SHARE_MISSED: what the
  * balance saw is so no longer: weigh again. */

@@ -43,6 +43,27 @@ make_out(struct exchange *exchange, struct share_bill *bill)
     snprintf(bill->why, sizeof(bill->why), "%s", exchange->why != NULL ? exchange->why : "");
 }
 
+bool
+share_is_other(const struct exchange *exchange)
+{
+    return exchange->share->streams != exchange->facts.stream;
+}
+
+/* Nothing can be made of half an answer; an error is told to all. */
+static bool
+spares_others(const struct share *share, const struct flight *flight)
+{
+    return share->answered && flight->status == 200 && flight->is_stream == share->streams &&
+           (flight->state != FLIGHT_COMPLETE || flight->meter.failed);
+}
+
+bool
+share_is_spared(const struct exchange *exchange)
+{
+    return exchange->share->billed && exchange->share->bill.spares_others && share_is_other(exchange) &&
+           !exchange->detached;
+}
+
 static void
 close_share(struct exchange *exchange)
 {
@@ -63,7 +84,8 @@ close_share(struct exchange *exchange)
     make_out(exchange, &bill);
     lock_take(&share->all->lock);
     share_shut_locked(share);
-    bill.parts = share->attached + share->paying;
+    bill.spares_others = flight != NULL && spares_others(share, flight);
+    bill.parts = share->attached + share->paying - (bill.spares_others ? share->others : 0);
     bill.payer = bill.parts == 0 ? share->last_left : 0;
     bill.parts += bill.parts == 0;
     share->bill = bill;
@@ -146,6 +168,8 @@ share_take_part(struct exchange *exchange)
     const struct share_bill *bill = &exchange->share->bill;
 
     ENSURE(exchange->follows && exchange->share->billed && !exchange->has_part);
+    if (share_is_spared(exchange))
+        return;
     exchange->has_part = true;
     name_target(exchange, bill);
     take(exchange, bill);

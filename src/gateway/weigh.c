@@ -47,7 +47,7 @@ make_plans(struct exchange *exchange)
         exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
         return;
     }
-    exchange->request.under_way = share_members(exchange);
+    share_look(exchange);
     if (!exchange->holdout)
         levers_weigh(request, &exchange->plans);
 }
@@ -73,7 +73,7 @@ weigh_again(struct exchange *exchange)
     /* A call for an equal request may have begun or ended since it was looked for. */
     while (chosen != NULL && share_enter(exchange, chosen) == SHARE_MISSED) {
         exchange->rejoins++;
-        exchange->request.under_way = share_members(exchange);
+        share_look(exchange);
         lever_ops_of(LEVER_COALESCE)
             ->make(&exchange->request, lever_mode_of(&exchange->request, LEVER_COALESCE), &exchange->plans);
         chosen = choose(exchange);

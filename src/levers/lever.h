@@ -28,7 +28,11 @@ struct request {
     usec age_most_us;                /* the oldest that will do; USEC_NEVER: any */
     struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
     struct meaning *meaning;         /* what the semantic cache found (semantic_cache.h); NULL: it was not asked */
-    unsigned under_way;    /* how many share the call of an equal request that is under way; 0: there is none */
+    struct under_way {
+        unsigned members; /* how many share the call of an equal request; 0: there is none */
+        bool late;        /* it brings the answer whole, and this request streams: nothing comes before all of it */
+        usec since_us;
+    } under_way;
     uint64_t conversation; /* the same for all turns of one; 0: none known */
     usec wall_us;
     struct facts_source *targets;  /* what is known of targets */

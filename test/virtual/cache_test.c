@@ -1,10 +1,10 @@
 /* Stored answers (lever exact_cache): given to equal requests, streamed or not, and to nobody else. */
+#include "heard.h"
 #include "scene.h"
 
 #include <stdio.h>
 
 #include "cache/store.h"
-#include "dialect/sse.h"
 #include "gateway/cached.h"
 
 #define SETTING(levers)                                                                                                \
@@ -57,55 +57,6 @@ is_hit(const struct vclient *client)
 {
     assert_int_equal(vclient_status(client), 200);
     return slice_is(vclient_header(client, "x-equipoise-source"), "cached");
-}
-
-/* What an answer comes to for a client that reads it. */
-struct heard {
-    struct meter meter;
-    size_t frames; /* 0: it did not come as a stream */
-};
-
-static void
-hear(struct heard *heard, enum api api, const struct vclient *client)
-{
-    struct slice body = vclient_body(client), frame;
-    struct sse_framer framer;
-
-    *heard = (struct heard){.frames = 0};
-    meter_init(&heard->meter, api, api_dialect(api));
-    heard->meter.text.wanted = heard->meter.stop.wanted = true;
-    heard->meter.text.most = SIZE_MAX;
-    if (!slice_is(slice_first(vclient_header(client, "content-type"), 17), "text/event-stream")) {
-        meter_whole(&heard->meter, body);
-    } else {
-        sse_init(&framer, SIZE_MAX);
-        for (; sse_next(&framer, &body, &frame) == SSE_FRAME; heard->frames++)
-            meter_frame(&heard->meter, frame);
-        assert_int_equal(sse_rest(&framer).len, 0);
-        sse_free(&framer);
-    }
-}
-
-/* Both say the same, and are complete; where both tell a usage it is the same. */
-static void
-assert_heard_same(enum api api, const struct vclient *a, const struct vclient *b)
-{
-    struct heard first, second;
-
-    hear(&first, api, a);
-    hear(&second, api, b);
-    assert_true(first.meter.finished && second.meter.finished);
-    assert_true(api == API_EMBEDDINGS || buffer_len(&first.meter.text.text) > 0);
-    assert_true(second.frames == 0 || second.frames > 2); /* events, not one blob */
-    assert_true(slice_equal(buffer_content(&first.meter.text.text), buffer_content(&second.meter.text.text)));
-    assert_string_equal(first.meter.model, second.meter.model);
-    if (first.meter.usage_seen && second.meter.usage_seen) {
-        assert_int_equal(first.meter.usage.input_tokens, second.meter.usage.input_tokens);
-        assert_int_equal(first.meter.usage.output_tokens, second.meter.usage.output_tokens);
-        assert_int_equal(first.meter.usage.cache_read_tokens, second.meter.usage.cache_read_tokens);
-    }
-    meter_free(&first.meter);
-    meter_free(&second.meter);
 }
 
 static void

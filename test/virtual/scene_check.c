@@ -66,12 +66,21 @@ cost_of_attempts(const struct row *row)
     return attempts;
 }
 
+/* It followed, and paid a part, before it made a call of its own. */
+static bool
+went_alone(const struct row *row)
+{
+    struct slice rest = slice_from(row->plans, slice_find(row->plans, SLICE_LITERAL("\"s\":\"shared\"")));
+
+    return rest.len > 0 && cost_of_attempts(row) != row->cost;
+}
+
 /* Where calls are shared, all rows together cost what all attempts did. */
 static bool
 any_shared(const struct scene *scene)
 {
     for (size_t i = 0; i < scene->row_count; i++)
-        if (slice_is(scene->rows[i].source, "shared"))
+        if (slice_is(scene->rows[i].source, "shared") || went_alone(&scene->rows[i]))
             return true;
     return false;
 }

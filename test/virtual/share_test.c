@@ -348,24 +348,6 @@ who_is_clipped_does_not_lead(void **state)
     scene_passed(s);
 }
 
-/* Each gets the form that it asked for. */
-static void
-forms_do_not_share(void **state)
-{
-    struct scene *s = scene_new(state, (struct scene_options){.seed = 85, .config = setting});
-    struct vclient *whole, *plain, *telling;
-
-    whole = scene_asks(s, (struct ask){0});
-    plain = scene_asks(s, (struct ask){.stream = true});
-    telling = scene_asks(s, (struct ask){.stream = true, .wants_usage = true});
-    scene_rest(s);
-    assert_answer(s, whole, false);
-    assert_lacks(vclient_body(plain), "prompt_tokens");
-    assert_answer(s, telling, true);
-    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 3);
-    scene_passed(s);
-}
-
 /* A slow follower is all that is left of them: it holds up nobody but itself, is cut, and pays, whenever it leaves. */
 static void
 the_last_one_pays(void **state)
@@ -403,7 +385,6 @@ main(void)
         cmocka_unit_test_teardown(a_ceiling_is_the_leaders_alone, scene_teardown),
         cmocka_unit_test_teardown(strict_budgets_hold_for_followers, scene_teardown),
         cmocka_unit_test_teardown(who_is_clipped_does_not_lead, scene_teardown),
-        cmocka_unit_test_teardown(forms_do_not_share, scene_teardown),
         cmocka_unit_test(the_last_one_pays),
     };
 
