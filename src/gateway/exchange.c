@@ -286,6 +286,7 @@ start_leading_on(struct exchange *exchange)
     struct http_header *headers = arena_alloc(&exchange->arena, exchange->head.header_count * sizeof(*headers));
 
     exchange->leads_on = true;
+    count(&exchange->worker->counters, COUNT_COALESCED_LED_ON, 1);
     exchange_hold(exchange);
     if (exchange->state == EXCHANGE_ANSWERING)
         cursor_skip(&exchange->cursor); /* it may have been what the flight waited for */

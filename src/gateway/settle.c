@@ -3,6 +3,24 @@
 #include "gateway/reserve.h"
 #include "gateway/settle_parts.h"
 
+static int64_t
+tokens_of(const struct usage *usage)
+{
+    return usage->input_tokens + usage->output_tokens;
+}
+
+/* What others bought, or paid a part of: its tokens, and the lever's lines. */
+static void
+count_shared(struct counters *counters, const struct exchange *exchange, const struct row *row, int sign)
+{
+    if (!exchange->has_part || exchange->stands_for == NULL || exchange->left)
+        return;
+    count(counters, COUNT_COALESCED_TOKENS, sign * (tokens_of(exchange->stands_for) - tokens_of(&exchange->usage)));
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever_name(LEVER_COALESCE)))
+            count(counters, COUNT_COALESCED_SAVED_PICO, sign * row->savings[i].saved);
+}
+
 /* `sign` is 1 to count, -1 to take it back. */
 static void
 count_row(struct gateway_worker *worker, const struct exchange *exchange, const struct row *row, int sign)
@@ -23,6 +41,7 @@ count_row(struct gateway_worker *worker, const struct exchange *exchange, const 
     for (size_t i = 0; i < row->saving_count; i++)
         if (!row->savings[i].shadow)
             count(counters, COUNT_SAVED_PICO, sign * row->savings[i].saved);
+    count_shared(counters, exchange, row, sign);
     if (slice_is(row->exactness, "estimated"))
         count(counters, COUNT_ESTIMATED, sign);
 }

@@ -43,7 +43,7 @@ share_release(struct share *share)
     ENSURE(before > 0);
     if (before > 1)
         return;
-    ENSURE(!share->open && share->keeper.flight == NULL && list_empty(&share->mirrors));
+    ENSURE(!share->open && !share->listed && share->keeper.flight == NULL && list_empty(&share->mirrors));
     free(share);
 }
 
@@ -72,8 +72,8 @@ find_form(const struct exchange *exchange, bool streams)
     {
         struct share *share = CONTAINER_OF(node, struct share, link);
 
-        if (memcmp(share->key.bytes, key->bytes, sizeof(key->bytes)) == 0 &&
-            share->snapshot == exchange->view->snapshot && share->streams == streams)
+        if (share->open && digest_equal(&share->key, key) && share->snapshot == exchange->view->snapshot &&
+            share->streams == streams)
             return share;
     }
     return NULL;
@@ -133,9 +133,17 @@ share_look(struct exchange *exchange)
 void
 share_shut_locked(struct share *share)
 {
-    if (share->open)
-        list_remove(&share->link);
     share->open = false;
+}
+
+void
+share_unlist(struct share *share)
+{
+    lock_take(&share->all->lock);
+    if (share->listed)
+        list_remove(&share->link);
+    share->listed = false;
+    lock_drop(&share->all->lock);
 }
 
 bool
@@ -195,6 +203,7 @@ lead(struct exchange *exchange)
     other = exchange->facts.stream ? find_form(exchange, true) : find(exchange);
     if (other == NULL)
         list_append(bucket_of(all, &made->key), &made->link);
+    made->listed = other == NULL;
     lock_drop(&all->lock);
     if (other == NULL) {
         exchange->share = made;
@@ -240,17 +249,75 @@ follow(struct exchange *exchange, struct plan *plan)
     return SHARE_ENTERED;
 }
 
+/* What is made shorter is nobody else's answer. */
+static bool
+is_cut(const struct exchange *exchange)
+{
+    return (reserve_transforms(exchange) & ((unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_CAPPED)) != 0;
+}
+
+/* Why the exchange is no member of an equal one's share. The lock is held. */
+static enum counter
+reason_alone(const struct exchange *exchange, const struct share *share)
+{
+    if (share->shadow || in_shadow(exchange))
+        return COUNT_ALONE_SHADOW;
+    if (exchange->claim != NULL)
+        return COUNT_ALONE_KEY;
+    if (share->snapshot != exchange->view->snapshot)
+        return COUNT_ALONE_RELOAD;
+    if (!share->open)
+        return COUNT_ALONE_LONG;
+    if (is_cut(exchange))
+        return COUNT_ALONE_BUDGET;
+    return comes_late(share, exchange) ? COUNT_ALONE_LATE : COUNT_ALONE_OTHER;
+}
+
+/* It makes its first call by itself: did it have to, though an equal one is under way? */
+static void
+count_alone(struct exchange *exchange)
+{
+    struct shares *all = all_of(exchange);
+    const struct digest *key = exchange->request.key;
+    enum counter reason = COUNTER_COUNT;
+
+    if (key == NULL || exchange->attempts > 0 || exchange->went_alone ||
+        lever_mode_of(&exchange->request, LEVER_COALESCE) == LEVER_OFF)
+        return;
+    lock_take(&all->lock);
+    LIST_EACH(bucket_of(all, key), node, after)
+    {
+        const struct share *share = CONTAINER_OF(node, struct share, link);
+
+        if (share != exchange->share && digest_equal(&share->key, key))
+            reason = reason_alone(exchange, share);
+    }
+    lock_drop(&all->lock);
+    if (reason != COUNTER_COUNT)
+        count(&exchange->worker->counters, reason, 1);
+}
+
+static enum share_entry
+enter(struct exchange *exchange, const struct plan *plan)
+{
+    if (plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange) || is_cut(exchange))
+        return SHARE_ENTERED; /* what a call for a part brings is no answer to anybody else */
+    return lead(exchange);
+}
+
 enum share_entry
 share_enter(struct exchange *exchange, struct plan *plan)
 {
-    unsigned cut = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_CAPPED; /* its answer is nobody else's */
+    enum share_entry entry;
 
     if (plan->source == SOURCE_SHARED)
         return follow(exchange, plan);
-    if (plan->target == NULL || plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange) ||
-        (reserve_transforms(exchange) & cut) != 0)
-        return SHARE_ENTERED; /* what a call for a part brings is no answer to anybody else */
-    return lead(exchange);
+    if (plan->target == NULL)
+        return SHARE_ENTERED;
+    entry = enter(exchange, plan);
+    if (entry == SHARE_ENTERED)
+        count_alone(exchange);
+    return entry;
 }
 
 void

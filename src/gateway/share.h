@@ -39,7 +39,7 @@ struct share_bill {
 
 /* Owned by its holders: the leader, the mirrors and the followers, on any worker. */
 struct share {
-    struct list link; /* in its bucket while it is open */
+    struct list link; /* in its bucket until it is billed */
     struct shares *all;
     atomic_uint holders;
     struct digest key;
@@ -53,6 +53,7 @@ struct share {
     unsigned owner; /* the leader's worker */
     /* Under the lock of `all`: */
     bool open;         /* may be joined */
+    bool listed;       /* in its bucket */
     unsigned attached; /* members who want the answer */
     unsigned others;   /* of them, those who want it in another form than it comes */
     unsigned paying;   /* and who had enough of it: they want no more and pay all the same */

@@ -75,6 +75,7 @@ close_share(struct exchange *exchange)
         return;
     if (share->shadow) {
         share_shut(share);
+        share_unlist(share);
         return;
     }
     world_timer_stop(worker_world(exchange->worker), &share->stall);
@@ -91,6 +92,8 @@ close_share(struct exchange *exchange)
     share->bill = bill;
     share->billed = true;
     lock_drop(&share->all->lock);
+    share_unlist(share);
+    count(&exchange->worker->counters, COUNT_COALESCED_FLIGHTS, share->mirror_count > 0);
     share_tell_mirrors(share);
     share_let_start_go(share);
 }

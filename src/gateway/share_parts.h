@@ -18,6 +18,9 @@ struct share *share_hold(struct share *share);
 /* As share_shut, where the lock is held. */
 void share_shut_locked(struct share *share);
 
+/* It is under way no more. */
+void share_unlist(struct share *share);
+
 /* The start of the flight is kept until nobody can come who needs it. On the owner's worker. */
 void share_let_start_go(struct share *share);
 

@@ -49,6 +49,8 @@ void
 stall_cut(struct exchange *exchange)
 {
     exchange->too_slow = true;
+    count(&exchange->worker->counters, exchange->follows ? COUNT_COALESCED_CUT_FOLLOWER : COUNT_COALESCED_CUT_LEADER,
+          1);
     exchange->why = "read so slowly that it held up others who read the same answer (limits: stall)";
     share_leave(exchange, false);
     if (!exchange->cursor.flight->is_stream) {
