@@ -222,32 +222,37 @@ prompt_read(enum api api, struct slice body, struct prompt *out)
     out->whole = at;
 }
 
-#define MARK "\"cache_control\":{\"type\":\"ephemeral\"}"
+#define MARK(more) "\"cache_control\":{\"type\":\"ephemeral\"" more "}"
+
+/* As a member before others, and as one behind a text that becomes a block. */
+static const struct slice first[] = {SLICE_CONSTANT(MARK("") ","), SLICE_CONSTANT(MARK(",\"ttl\":\"1h\"") ",")};
+static const struct slice last[] = {SLICE_CONSTANT("," MARK("") "}]"),
+                                    SLICE_CONSTANT("," MARK(",\"ttl\":\"1h\"") "}]")};
 
 /* A block gets a member, a text becomes a block. */
 static size_t
-mark_splices(struct slice place, struct slice body, struct splice *out)
+mark_splices(struct slice place, bool hour, struct slice body, struct splice *out)
 {
     size_t at = (size_t)(place.data - body.data);
 
     if (place.data[0] == '{') {
-        out[0] = (struct splice){.at = at + 1, .with = SLICE_LITERAL(MARK ",")};
+        out[0] = (struct splice){.at = at + 1, .with = first[hour]};
         return 1;
     }
     out[0] = (struct splice){.at = at, .with = SLICE_LITERAL("[{\"type\":\"text\",\"text\":")};
-    out[1] = (struct splice){.at = at + place.len, .with = SLICE_LITERAL("," MARK "}]")};
+    out[1] = (struct splice){.at = at + place.len, .with = last[hour]};
     return 2;
 }
 
 size_t
-prompt_splices(const struct prompt *prompt, unsigned marks, struct slice key, struct slice body, struct arena *arena,
-               struct splice *out)
+prompt_splices(const struct prompt *prompt, unsigned marks, unsigned hour_marks, struct slice key, struct slice body,
+               struct arena *arena, struct splice *out)
 {
     size_t count = 0;
 
     for (unsigned part = 0; part < PROMPT_PARTS; part++)
         if ((marks >> part & 1) != 0 && prompt->places[part].data != NULL)
-            count += mark_splices(prompt->places[part], body, &out[count]);
+            count += mark_splices(prompt->places[part], (hour_marks >> part & 1) != 0, body, &out[count]);
     if (key.len > 0)
         out[count++] =
             (struct splice){.at = slice_find_byte(body, '{') + 1,

@@ -39,9 +39,10 @@ struct prompt {
 void prompt_read(enum api api, struct slice body, struct prompt *out);
 
 /* The splices that put marks at the parts of `marks` (bits 1 << part; those without a place are left out) and a key
- * (SLICE_NONE: none; letters and digits only), in no particular order; at most PROMPT_SPLICES_MOST. */
+ * (SLICE_NONE: none; letters and digits only), in no particular order; at most PROMPT_SPLICES_MOST. Marks keep for five minutes,
+ * those of `hour_marks` for an hour: these must be the first of them (PROMPT order), or the API refuses all. */
 enum { PROMPT_SPLICES_MOST = 2 * PROMPT_PARTS + 1 };
-size_t prompt_splices(const struct prompt *prompt, unsigned marks, struct slice key, struct slice body,
-                      struct arena *arena, struct splice *out);
+size_t prompt_splices(const struct prompt *prompt, unsigned marks, unsigned hour_marks, struct slice key,
+                      struct slice body, struct arena *arena, struct splice *out);
 
 #endif

@@ -359,7 +359,8 @@ request_splices(const struct request_facts *facts, struct slice body, const stru
         out[count++] = facts->usage_splice;
     count += cap_splices(facts, body, change, arena, &out[count]);
     if (change->prompt != NULL)
-        count += prompt_splices(change->prompt, change->marks, change->cache_key, body, arena, &out[count]);
+        count += prompt_splices(change->prompt, change->marks, change->hour_marks, change->cache_key, body, arena,
+                                &out[count]);
     sort_by_place(out, count);
     ENSURE(count <= REQUEST_SPLICES_MOST);
     return count;

@@ -47,6 +47,7 @@ struct request_change {
     /* What a provider shall keep of it (prompt.h); NULL: nothing is said of that. */
     const struct prompt *prompt;
     unsigned marks;         /* bits 1 << enum prompt_part */
+    unsigned hour_marks;    /* of them, those that keep for an hour; the first ones */
     struct slice cache_key; /* SLICE_NONE: none */
 };
 

@@ -55,23 +55,23 @@ row_of(struct prompt_memory *memory, uint64_t beginning)
 }
 
 static bool
-knows(struct prompt_memory *memory, uint64_t beginning, usec now_us)
+knows(struct prompt_memory *memory, uint64_t beginning, usec life_us, usec now_us)
 {
     const struct place *row = row_of(memory, beginning);
 
     for (size_t i = 0; i < ROW_PLACES; i++)
         if (row[i].beginning == beginning)
-            return beginning != 0 && now_us - row[i].used_us <= PROMPT_LIFE_US;
+            return beginning != 0 && now_us - row[i].used_us <= life_us;
     return false;
 }
 
 size_t
-prompt_memory_find(struct prompt_memory *memory, const uint64_t *beginnings, size_t count, usec now_us)
+prompt_memory_find(struct prompt_memory *memory, const uint64_t *beginnings, size_t count, usec life_us, usec now_us)
 {
     size_t found = 0;
 
     lock_take(&memory->lock);
-    while (found < count && !knows(memory, beginnings[found], now_us))
+    while (found < count && !knows(memory, beginnings[found], life_us, now_us))
         found++;
     lock_drop(&memory->lock);
     return found;

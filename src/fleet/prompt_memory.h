@@ -8,18 +8,20 @@
 #include "base/slice.h"
 #include "base/timers.h"
 
-/* Providers keep a beginning for five minutes after its last use. */
+/* Providers keep a beginning for five minutes after its last use; Anthropic, if asked to, for an hour. */
 #define PROMPT_LIFE_US (300 * USEC_PER_S)
+#define PROMPT_HOUR_US (3600 * USEC_PER_S)
 
-enum { PROMPT_HABITS = 4 };
+enum { PROMPT_HABITS = 7 };
 
 struct prompt_memory;
 
 struct prompt_memory *prompt_memory_new(void) __attribute__((returns_nonnull));
 void prompt_memory_free(struct prompt_memory *memory);
 
-/* Which of these was used within PROMPT_LIFE_US before now, the first of them; `count` if none was. */
-size_t prompt_memory_find(struct prompt_memory *memory, const uint64_t *beginnings, size_t count, usec now_us);
+/* Which of these was used within `life_us` before now, the first of them; `count` if none was. */
+size_t prompt_memory_find(struct prompt_memory *memory, const uint64_t *beginnings, size_t count, usec life_us,
+                          usec now_us);
 
 /* They are used now, or were at that time: a use never makes one older. */
 void prompt_memory_use(struct prompt_memory *memory, const uint64_t *beginnings, size_t count, usec now_us);

@@ -97,8 +97,10 @@ make_change(struct exchange *exchange)
     if (cache->on) {
         change.prompt = &exchange->prompt;
         change.marks = cache->marks;
+        change.hour_marks = cache->hour_marks;
         change.cache_key = cache_key(exchange);
-        count(&exchange->worker->counters, COUNT_PROMPTS_MARKED, cache->marks != 0);
+        count(&exchange->worker->counters, COUNT_PROMPTS_MARKED, cache->marks != cache->hour_marks);
+        count(&exchange->worker->counters, COUNT_PROMPTS_MARKED_HOUR, cache->hour_marks != 0);
         count(&exchange->worker->counters, COUNT_PROMPTS_KEYED, change.cache_key.len > 0);
     }
     return change;

@@ -31,6 +31,7 @@ count_row(struct gateway_worker *worker, const struct exchange *exchange, const 
     count(counters, COUNT_INPUT_TOKENS, sign * row->input_tokens);
     count(counters, COUNT_CACHE_READ_TOKENS, sign * row->cache_read_tokens);
     count(counters, COUNT_CACHE_WRITE_TOKENS, sign * row->cache_write_tokens);
+    count(counters, COUNT_CACHE_WRITE_1H_TOKENS, sign * row->cache_write_1h_tokens);
     count(counters, COUNT_OUTPUT_TOKENS, sign * row->output_tokens);
     if (usd_known(row->cost))
         count(counters, COUNT_COST_PICO, sign * row->cost);

@@ -38,7 +38,8 @@ money_for(const struct exchange *exchange, const struct plan *plan, int64_t inpu
     const enum usage_kind parts[] = {USAGE_cache_write_tokens, USAGE_cache_write_1h_tokens, USAGE_input_audio_tokens,
                                      USAGE_output_reasoning_tokens};
     const bool writes = bound->writes_cache || (plan->cache.on && plan->cache.marks != 0);
-    const bool may_be[] = {writes, bound->writes_cache, bound->has_audio, output > 0};
+    const bool writes_hour = bound->writes_cache || (plan->cache.on && plan->cache.hour_marks != 0);
+    const bool may_be[] = {writes, writes_hour, bound->has_audio, output > 0};
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
     struct usage usage;
     usd most;

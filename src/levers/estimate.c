@@ -148,7 +148,7 @@ estimate_plan(const struct request *request, struct plan *plan)
 }
 
 usd
-estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written)
+estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written, int64_t hour)
 {
     struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
     struct price_terms terms = {.wall_us = request->wall_us};
@@ -161,6 +161,10 @@ estimate_cached(const struct request *request, const struct plan *plan, int64_t 
         written = usage.input_tokens - read;
     usage_set(&usage, USAGE_cache_read_tokens, read);
     usage_set(&usage, USAGE_cache_write_tokens, written);
-    usage_set(&usage, USAGE_cache_write_5m_tokens, written);
+    if (hour > written)
+        hour = written;
+    usage_set(&usage, USAGE_cache_write_5m_tokens, written - hour);
+    if (hour > 0)
+        usage_set(&usage, USAGE_cache_write_1h_tokens, hour);
     return prices_cost(plan->facts->price, &terms, &usage).total;
 }

@@ -24,8 +24,10 @@ const struct target_facts *facts_of(struct facts_source *source, const struct ta
 /* Fills cost and times of a plan whose target and facts are set. */
 void estimate_plan(const struct request *request, struct plan *plan);
 
-/* What it would cost if that many tokens of the input were read from the provider's cache and written to it. */
-usd estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written);
+/* What it would cost if that many tokens of the input were read from the provider's cache and written to it, `hour` of the
+ * latter to be kept for an hour. */
+usd estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written,
+                    int64_t hour);
 
 /* What a call for it will likely have, in tokens. */
 struct replica_wish estimate_wish(const struct request *request, const struct expectation *expectation);

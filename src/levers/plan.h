@@ -37,6 +37,7 @@ struct cache_entry;
 struct plan_cache {
     bool on;                 /* else what follows is only what would be done */
     unsigned marks;          /* bits 1 << enum prompt_part: where marks are put in */
+    unsigned hour_marks;     /* of them, those that keep for an hour; the first ones */
     uint64_t family;         /* whom it shares its beginning with, for the key; 0: no key */
     int64_t expected_tokens; /* that shall be read */
     usd saves;               /* by the marks, to be expected; negative while they only write */

@@ -1,7 +1,9 @@
 /* Providers' prompt caches. A refiner: it makes no plan, but knows which beginning of the request a plan's target still
  * keeps, prices the plan by it, and has requests of one conversation sent to one place. OpenAI's API keeps prompts of its
  * own accord; a key says which belong together. Anthropic's must be asked by marks, and to write costs more than not to:
- * marks are put in where what is read again of it, as often as was seen on this route, saves more. */
+ * marks are put in where what is read again of it, as often as was seen on this route, saves more. Marks keep for five minutes,
+ * or, at a higher surcharge, for an hour: which pays more is told by how often a beginning came again within the one and the
+ * other. */
 #include "base/hash.h"
 #include "dialect/prompt.h"
 #include "fleet/prompt_memory.h"
@@ -11,8 +13,14 @@
  * neither written nor billed. */
 enum { TOKENS_LEAST = 1024 };
 
-/* Habits: of a route, for each part, how often it comes again; of a target, how much is read of what should be. */
-enum { HABIT_READS = PROMPT_PARTS };
+/* Habits: of a route, for each part, how often it comes again, within five minutes and within an hour; of a target, how much
+ * is read of what should be. */
+enum { HABIT_READS = PROMPT_PARTS, HABIT_HOUR = PROMPT_PARTS + 1, HABITS = HABIT_HOUR + PROMPT_PARTS };
+
+_Static_assert((int)HABITS <= (int)PROMPT_HABITS, "there is room for all");
+
+/* What is kept for an hour may be read more than once before it is written again; so often it is taken to be at most. */
+static const double HOUR_READS_MOST = 10;
 
 /* Before anything was seen a beginning is taken to come again once in four times, just less than what pays for the usual
  * surcharge of a quarter at a discount of nine tenths: the first to come again tips the scale. */
@@ -28,9 +36,10 @@ static const double KEY_READS_LEAST = 0.05;
 /* A plan's target, as far as its cache goes: pico-dollars a token. */
 struct terms {
     double bytes_per_token;
-    double discount;  /* of a token that is read */
-    double surcharge; /* of one that is written */
-    double reads;     /* the share of what should be read that really is; the rest is written again */
+    double discount;     /* of a token that is read */
+    double surcharge[2]; /* of one that is written, for five minutes and for an hour */
+    bool has_hour;       /* the latter is known */
+    double reads;        /* the share of what should be read that really is; the rest is written again */
 };
 
 static int64_t
@@ -51,14 +60,16 @@ terms_of(const struct request *request, const struct plan *plan, struct terms *o
 {
     struct expectation expectation = experience_expect(plan->facts->experience, 500000);
     int64_t all = estimate_input_tokens(&expectation, (int64_t)request->body.len);
-    usd read = estimate_cached(request, plan, all, 0), written = estimate_cached(request, plan, 0, all);
+    usd read = estimate_cached(request, plan, all, 0, 0), written = estimate_cached(request, plan, 0, all, 0),
+        for_hour = estimate_cached(request, plan, 0, all, all);
 
     if (all < TOKENS_LEAST || !usd_known(plan->cost) || !usd_known(read) || !usd_known(written))
         return false;
     *out = (struct terms){
         .bytes_per_token = (double)request->body.len / (double)all,
         .discount = (double)(plan->cost - read) / (double)all,
-        .surcharge = (double)(written - plan->cost) / (double)all,
+        .surcharge = {(double)(written - plan->cost) / (double)all, (double)(for_hour - plan->cost) / (double)all},
+        .has_hour = usd_known(for_hour) && price_tells_apart(plan->facts->price, USAGE_cache_write_1h_tokens),
         .reads =
             prompt_memory_share(request->prompts, slice_of(plan->target->name), HABIT_READS, 1.0, READS_WEIGHT_TOKENS),
     };
@@ -70,6 +81,13 @@ static uint64_t
 at_target(const struct plan *plan, enum lever_mode mode, struct prompt_start start)
 {
     return start.len == 0 ? 0 : hash_fast(slice_of(plan->target->name), start.hash ^ (uint64_t)mode) | 1;
+}
+
+/* That it is kept there for an hour. */
+static uint64_t
+for_an_hour(uint64_t at_target)
+{
+    return at_target == 0 ? 0 : hash_fast(SLICE_LITERAL("1h"), at_target) | 1;
 }
 
 /* The same on a route, wherever it is sent, as the end of such a part. */
@@ -86,7 +104,7 @@ kept_bytes(const struct request *request, const struct plan *plan, enum lever_mo
     const struct prompt *prompt = request->prompt;
     struct prompt_start starts[PROMPT_TURNS_MOST + PROMPT_PARTS];
     uint64_t known[PROMPT_TURNS_MOST + PROMPT_PARTS];
-    size_t count = 0, found;
+    size_t count = 0, found, found_hour;
 
     for (size_t i = 0; i < prompt->turn_count; i++)
         starts[count++] = prompt->turns[i];
@@ -94,30 +112,91 @@ kept_bytes(const struct request *request, const struct plan *plan, enum lever_mo
         starts[count++] = prompt->parts[part];
     for (size_t i = 0; i < count; i++)
         known[i] = at_target(plan, mode, starts[i]);
-    found = prompt_memory_find(request->prompts, known, count, request->arrived_us);
+    found = prompt_memory_find(request->prompts, known, count, PROMPT_LIFE_US, request->arrived_us);
+    for (size_t i = 0; i < count; i++)
+        known[i] = for_an_hour(known[i]);
+    found_hour = prompt_memory_find(request->prompts, known, count, PROMPT_HOUR_US, request->arrived_us);
+    found = found_hour < found ? found_hour : found; /* the longest come first */
     return found < count ? starts[found].len : 0;
 }
 
 /* What a mark saves, in pico-dollars a token: of what is kept, now; of what is not, when it comes again. */
 static double
-gain_kept(const struct terms *terms)
+gain_kept(const struct terms *terms, bool hour)
 {
-    return terms->reads * terms->discount - (1.0 - terms->reads) * terms->surcharge;
+    return terms->reads * terms->discount - (1.0 - terms->reads) * terms->surcharge[hour];
 }
 
 static double
-gain_written(const struct request *request, const struct terms *terms, enum prompt_part part)
+again_share(const struct request *request, enum prompt_part part, bool hour)
 {
-    double again =
-        prompt_memory_share(request->prompts, slice_of(request->route->name), part, AGAIN_SHARE, AGAIN_WEIGHT);
+    return prompt_memory_share(request->prompts, slice_of(request->route->name),
+                               hour ? HABIT_HOUR + (unsigned)part : (unsigned)part, AGAIN_SHARE, AGAIN_WEIGHT);
+}
 
-    return again * terms->reads * terms->discount - terms->surcharge;
+/* Within five minutes it is counted on to come again once at most. What is kept for an hour is paid for in advance: each time
+ * that it comes the hour begins anew, so it is read p/(1-p) times before it is written again. */
+static double
+gain_written(const struct request *request, const struct terms *terms, enum prompt_part part, bool hour)
+{
+    double again = again_share(request, part, hour);
+
+    if (hour)
+        again = again < 1.0 && again / (1.0 - again) < HOUR_READS_MOST ? again / (1.0 - again) : HOUR_READS_MOST;
+    return again * terms->reads * terms->discount - terms->surcharge[hour];
+}
+
+/* In the long run, each time that it comes: it is there and read, or it is written. */
+static double
+gain_each_time(const struct request *request, const struct terms *terms, enum prompt_part part, bool hour)
+{
+    double there = again_share(request, part, hour) * terms->reads,
+           gain = there * terms->discount - (1.0 - there) * terms->surcharge[hour];
+
+    return gain > 0.0 ? gain : 0.0;
+}
+
+/* The same of all parts, if the first `hours` are kept for an hour and the others for five minutes. */
+static double
+gain_of_all(const struct request *request, const struct terms *terms, unsigned hours)
+{
+    const struct prompt *prompt = request->prompt;
+    double gain = 0.0;
+    size_t from = 0;
+
+    for (unsigned part = 0; part < PROMPT_PARTS; part++) {
+        size_t to = prompt->parts[part].len;
+
+        if (prompt->places[part].data == NULL || to <= from)
+            continue;
+        gain += (double)(to - from) * gain_each_time(request, terms, (enum prompt_part)part, part < hours);
+        from = to;
+    }
+    return gain;
+}
+
+/* How many of the first parts to keep for an hour: those behind them can only be kept for less. */
+static unsigned
+hours_that_pay(const struct request *request, const struct terms *terms)
+{
+    double best = gain_of_all(request, terms, 0);
+    unsigned hours = 0;
+
+    for (unsigned more = 1; terms->has_hour && more <= PROMPT_PARTS; more++) {
+        double gain = gain_of_all(request, terms, more);
+
+        if (gain > best) {
+            best = gain;
+            hours = more;
+        }
+    }
+    return hours;
 }
 
 /* How far to mark: each stretch that is kept saves its discount, each that is not costs its surcharge and saves the
  * discount as often as it will come again. Bits of the parts to mark; *bytes: up to where. 0: it does not pay. */
 static unsigned
-marks_that_pay(const struct request *request, const struct terms *terms, size_t kept, size_t *bytes)
+marks_that_pay(const struct request *request, const struct terms *terms, unsigned hours, size_t kept, size_t *bytes)
 {
     const struct prompt *prompt = request->prompt;
     double gain = 0.0, best = 0.0;
@@ -129,8 +208,8 @@ marks_that_pay(const struct request *request, const struct terms *terms, size_t 
 
         if (prompt->places[part].data == NULL || to <= from)
             continue;
-        gain += (double)warm * gain_kept(terms) +
-                (double)(to - from - warm) * gain_written(request, terms, (enum prompt_part)part);
+        gain += (double)warm * gain_kept(terms, part < hours) +
+                (double)(to - from - warm) * gain_written(request, terms, (enum prompt_part)part, part < hours);
         marks |= 1u << part;
         from = to;
         if (gain <= best || tokens_in(terms, to) < TOKENS_LEAST)
@@ -142,12 +221,24 @@ marks_that_pay(const struct request *request, const struct terms *terms, size_t 
     return paying;
 }
 
+/* Tokens up to the last mark that keeps for an hour. */
+static int64_t
+hour_tokens(const struct request *request, const struct terms *terms, unsigned hour_marks)
+{
+    size_t bytes = 0;
+
+    for (unsigned part = 0; part < PROMPT_PARTS; part++)
+        if ((hour_marks >> part & 1) != 0)
+            bytes = request->prompt->parts[part].len;
+    return tokens_in(terms, bytes);
+}
+
 static void
 refine_marked(const struct request *request, enum lever_mode mode, const struct terms *terms, struct plan *plan)
 {
     size_t bytes = 0, kept = kept_bytes(request, plan, mode);
-    unsigned marks = marks_that_pay(request, terms, kept, &bytes);
-    int64_t read, all;
+    unsigned hours = hours_that_pay(request, terms), marks = marks_that_pay(request, terms, hours, kept, &bytes);
+    int64_t read, all, hour;
     usd cost;
 
     if (marks == 0)
@@ -155,8 +246,10 @@ refine_marked(const struct request *request, enum lever_mode mode, const struct 
     all = tokens_in(terms, bytes);
     read = tokens_in(terms, kept < bytes ? kept : bytes);
     read = read >= TOKENS_LEAST ? read : 0;
-    cost = estimate_cached(request, plan, read, all - read);
     plan->cache.marks = marks;
+    plan->cache.hour_marks = marks & ((1u << hours) - 1);
+    hour = hour_tokens(request, terms, plan->cache.hour_marks);
+    cost = estimate_cached(request, plan, read, all - read, hour > read ? hour - read : 0);
     plan->cache.expected_tokens = read;
     if (usd_sub(plan->cost, cost, &plan->cache.saves) == OK && mode == LEVER_ON)
         plan->cost = cost;
@@ -170,7 +263,7 @@ refine_kept(const struct request *request, enum lever_mode mode, const struct te
 
     if (read < TOKENS_LEAST)
         return;
-    cost = estimate_cached(request, plan, read, 0);
+    cost = estimate_cached(request, plan, read, 0, 0);
     plan->cache.expected_tokens = read;
     if (usd_known(cost) && mode == LEVER_ON)
         plan->cost = cost;
@@ -243,7 +336,7 @@ refine(const struct request *request, enum lever_mode mode, struct plans *plans)
 
 /* Was this part there before? Of turns any that were the last stable ones then. */
 static bool
-came_before(const struct request *request, enum prompt_part part)
+came_before(const struct request *request, enum prompt_part part, usec within_us)
 {
     const struct prompt *prompt = request->prompt;
     uint64_t known[1 + PROMPT_TURNS_MOST];
@@ -252,7 +345,14 @@ came_before(const struct request *request, enum prompt_part part)
     known[count++] = on_route(request, part, prompt->parts[part]);
     for (size_t i = 0; part == PROMPT_TURNS && i < prompt->turn_count; i++)
         known[count++] = on_route(request, part, prompt->turns[i]);
-    return prompt_memory_find(request->prompts, known, count, request->arrived_us) < count;
+    return prompt_memory_find(request->prompts, known, count, within_us, request->arrived_us) < count;
+}
+
+static void
+learn_habit(const struct request *request, enum prompt_part part, unsigned habit, usec within_us)
+{
+    prompt_memory_learn(request->prompts, slice_of(request->route->name), habit, came_before(request, part, within_us),
+                        1.0, AGAIN_FADES_AT);
 }
 
 static void
@@ -263,8 +363,8 @@ learn_habits(const struct request *request)
 
         if (known == 0)
             continue;
-        prompt_memory_learn(request->prompts, slice_of(request->route->name), part,
-                            came_before(request, (enum prompt_part)part), 1.0, AGAIN_FADES_AT);
+        learn_habit(request, (enum prompt_part)part, part, PROMPT_LIFE_US);
+        learn_habit(request, (enum prompt_part)part, HABIT_HOUR + part, PROMPT_HOUR_US);
         prompt_memory_use(request->prompts, &known, 1, request->arrived_us);
     }
 }
@@ -274,14 +374,17 @@ static void
 learn_kept(const struct request *request, enum lever_mode mode, const struct plan *plan)
 {
     const struct prompt *prompt = request->prompt;
-    uint64_t known[PROMPT_PARTS + 1] = {0};
+    uint64_t known[2 * PROMPT_PARTS + 1] = {0};
 
-    for (unsigned part = 0; part < PROMPT_PARTS; part++)
+    for (unsigned part = 0; part < PROMPT_PARTS; part++) {
         if (keeps_by_itself(plan) || (plan->cache.marks >> part & 1) != 0)
             known[part] = at_target(plan, mode, prompt->parts[part]);
+        if ((plan->cache.hour_marks >> part & 1) != 0)
+            known[PROMPT_PARTS + 1 + part] = for_an_hour(known[part]);
+    }
     if (keeps_by_itself(plan))
         known[PROMPT_PARTS] = at_target(plan, mode, prompt->whole);
-    prompt_memory_use(request->prompts, known, PROMPT_PARTS + 1, request->arrived_us);
+    prompt_memory_use(request->prompts, known, 2 * PROMPT_PARTS + 1, request->arrived_us);
 }
 
 /* Who was not asked is trusted a little more each time, so that some day it is asked again. */

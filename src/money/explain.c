@@ -248,6 +248,8 @@ text_costs(const struct row *row, bool colour, struct buffer *out)
         }
         amount_format_people(wide_divide_half_even(costs.of[kind] * 1000000, tokens), rate);
         buffer_printf(out, " %10lld x %12s per M  $%s\n", (long long)tokens, rate, text);
+        if (kind == COST_CACHE_WRITE && row->cache_write_1h_tokens > 0)
+            buffer_printf(out, "  %-16s %10lld\n", "  for an hour", (long long)row->cache_write_1h_tokens);
     }
     amount_format(row->cost, text);
     buffer_printf(out, "  %-16s %31s $%s (%.*s)\n", "in all", "", text, SLICE_ARGS(or_dash(row->exactness)));

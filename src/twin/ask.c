@@ -53,8 +53,11 @@ note_cache_mark(struct reading *reading, yyjson_val *block)
 
     if (control == NULL || reading->ask->api != API_MESSAGES)
         return;
+    if (slice_is(member_text(control, "ttl"), "1h")) {
+        reading->ask->cache_marks_mixed |= reading->ask->cache_mark > reading->ask->cache_mark_hour;
+        reading->ask->cache_mark_hour = buffer_len(&reading->context);
+    }
     reading->ask->cache_mark = buffer_len(&reading->context);
-    reading->ask->cache_mark_hour = slice_is(member_text(control, "ttl"), "1h");
 }
 
 static struct span
@@ -357,6 +360,10 @@ read_root(struct reading *reading, yyjson_val *root, const char **why)
         *why = "you must provide a model parameter";
     if (*why != NULL || read_limits(ask, root, why) != OK || read_context(reading, root, why) != OK)
         return ERR_INVALID;
+    if (ask->cache_marks_mixed) {
+        *why = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block";
+        return ERR_INVALID;
+    }
     read_tool_choice(ask, root);
     read_format(ask, root);
     read_stops(ask, root);

@@ -43,12 +43,13 @@ struct ask {
     yyjson_val *json_schema; /* of that shape; NULL: any object */
     struct slice stops[ASK_STOPS_MOST];
     unsigned stop_count;
-    bool thinking_shown;  /* Anthropic: thinking was enabled */
-    size_t cache_mark;    /* Anthropic: bytes of the context before the last cache_control; 0: none */
-    bool cache_mark_hour; /* with ttl "1h" */
-    yyjson_val *inputs;   /* embeddings: one text or an array */
-    int64_t dimensions;   /* embeddings: 0 if not given */
-    bool base64;          /* embeddings */
+    bool thinking_shown;    /* Anthropic: thinking was enabled */
+    size_t cache_mark;      /* Anthropic: bytes of the context before the last cache_control; 0: none */
+    size_t cache_mark_hour; /* before the last one with ttl "1h" */
+    bool cache_marks_mixed; /* one of those came behind one of five minutes, which the API refuses */
+    yyjson_val *inputs;     /* embeddings: one text or an array */
+    int64_t dimensions;     /* embeddings: 0 if not given */
+    bool base64;            /* embeddings */
 };
 
 /* Reads a body. On failure *why says what is wrong for the caller. ask->doc must be freed by ask_free in any case. */

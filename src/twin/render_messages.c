@@ -47,15 +47,14 @@ static void
 add_usage(const struct render *render, int64_t output, struct buffer *out)
 {
     const struct reply_usage *usage = &render->reply->usage;
-    long long written = (long long)usage->cache_written;
-    bool hour = render->ask->cache_mark_hour;
+    long long written = (long long)usage->cache_written, hour = (long long)usage->cache_written_hour;
 
     buffer_printf(out,
                   "\"usage\":{\"input_tokens\":%lld,\"cache_creation_input_tokens\":%lld,"
                   "\"cache_read_input_tokens\":%lld,\"cache_creation\":{\"ephemeral_5m_input_tokens\":%lld,"
                   "\"ephemeral_1h_input_tokens\":%lld},\"output_tokens\":%lld,\"service_tier\":\"standard\"}",
                   (long long)(usage->input - usage->cache_read - usage->cache_written), written,
-                  (long long)usage->cache_read, hour ? 0 : written, hour ? written : 0, (long long)output);
+                  (long long)usage->cache_read, written - hour, hour, (long long)output);
 }
 
 /* A message up to its content. */

@@ -27,7 +27,7 @@ struct reply_choice {
 
 /* In tokens. `input` holds all that was read, also what came from a cache; `reasoning` is part of `output`. */
 struct reply_usage {
-    int64_t input, cache_read, cache_written, output, reasoning;
+    int64_t input, cache_read, cache_written, cache_written_hour, output, reasoning;
 };
 
 struct reply {

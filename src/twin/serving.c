@@ -476,6 +476,12 @@ find_model(struct serving *serving, enum api api)
     return false;
 }
 
+static int64_t
+whole_blocks(struct slice text)
+{
+    return token_count(text) / PREFIX_BLOCK_TOKENS * PREFIX_BLOCK_TOKENS;
+}
+
 /* What of the prompt a provider would have found in its cache. Anthropic writes and reads only where it was told to. */
 static void
 use_prefix_cache(struct serving *serving)
@@ -484,15 +490,20 @@ use_prefix_cache(struct serving *serving)
     struct reply_usage *usage = &serving->reply.usage;
     usec now = world_now_us(worker->application.world);
     bool marked = serving->ask.api == API_MESSAGES;
-    struct slice text = serving->ask.context;
+    struct slice text = serving->ask.context, hour = SLICE_NONE;
 
-    if (marked)
+    if (marked) {
+        hour = slice_first(text, serving->ask.cache_mark_hour);
         text = slice_first(text, serving->ask.cache_mark);
+    }
     if (!worker->twin->settings.prefix_cache || serving->said.prompt_tokens != 0 || batching_paces(serving))
         return;
-    usage->cache_read = prefix_use(worker->prefixes, serving->model + 1, text, now);
-    if (marked && token_count(text) >= PREFIX_TOKENS_LEAST)
-        usage->cache_written = token_count(text) / PREFIX_BLOCK_TOKENS * PREFIX_BLOCK_TOKENS - usage->cache_read;
+    usage->cache_read = prefix_use(worker->prefixes, serving->model + 1, text, hour.len, now);
+    if (!marked || token_count(text) < PREFIX_TOKENS_LEAST)
+        return;
+    usage->cache_written = whole_blocks(text) - usage->cache_read;
+    if (whole_blocks(hour) > usage->cache_read)
+        usage->cache_written_hour = whole_blocks(hour) - usage->cache_read;
     ENSURE(usage->cache_read + usage->cache_written <= usage->input);
 }
 

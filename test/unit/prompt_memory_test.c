@@ -6,7 +6,7 @@
 static bool
 knows(struct prompt_memory *memory, uint64_t beginning, usec now_us)
 {
-    return prompt_memory_find(memory, &beginning, 1, now_us) == 0;
+    return prompt_memory_find(memory, &beginning, 1, PROMPT_LIFE_US, now_us) == 0;
 }
 
 static void
@@ -24,8 +24,8 @@ knows_what_was_used_lately(void **state)
     prompt_memory_use(memory, some, 1, 2 * USEC_PER_S);
     prompt_memory_use(memory, some, 1, USEC_PER_S); /* settled later than another that came after it */
     assert_true(knows(memory, 7, 2 * USEC_PER_S + PROMPT_LIFE_US));
-    assert_int_equal(prompt_memory_find(memory, (uint64_t[]){9, 8, 7}, 3, 2 * USEC_PER_S), 1);
-    assert_int_equal(prompt_memory_find(memory, (uint64_t[]){9, 10}, 2, 2 * USEC_PER_S), 2);
+    assert_int_equal(prompt_memory_find(memory, (uint64_t[]){9, 8, 7}, 3, PROMPT_LIFE_US, 2 * USEC_PER_S), 1);
+    assert_int_equal(prompt_memory_find(memory, (uint64_t[]){9, 10}, 2, PROMPT_LIFE_US, 2 * USEC_PER_S), 2);
     prompt_memory_free(memory);
 }
 

@@ -11,11 +11,13 @@ enum { MARKED = 8 /* TRANSFORM_CACHE */, LONG = 8000 /* bytes of a system prompt
 
 static const char setting[] =
     "backends:\n"
-    "  claude: { url: \"http://claude.example\", engine: twin, dialect: anthropic, models: [ twin-large ] }\n"
+    "  claude: { url: \"http://claude.example\", engine: twin, dialect: anthropic, models: [ twin-large, twin-small ] "
+    "}\n"
     "  gpt:    { url: [ \"http://one.example\", \"http://two.example\", \"http://three.example\" ],\n"
     "            provider: openai, models: [ big ] }\n"
     "routes:\n"
     "  writer:    { reference: claude/twin-large, levers: { prompt_cache: on } }\n"
+    "  patient:   { reference: claude/twin-small, levers: { prompt_cache: on } }\n"
     "  shadowy:   { reference: claude/twin-large, levers: { prompt_cache: shadow } }\n"
     "  crowded:   { reference: claude/twin-large, repeatable: yes, levers: { prompt_cache: on, coalesce: on } }\n"
     "  held:      { reference: claude/twin-large, levers: { prompt_cache: on }, holdout: 100% }\n"
@@ -23,6 +25,8 @@ static const char setting[] =
     "prices:\n"
     "  override:\n"
     "    claude/twin-large: { input: $4/M, output: $20/M, cache_read: $0.40/M, cache_write: $5/M }\n"
+    "    claude/twin-small: { input: $4/M, output: $20/M, cache_read: $0.40/M, cache_write: $5/M, "
+    "cache_write_1h: $8/M }\n"
     "    gpt/big:           { input: $2/M, output: $8/M, cache_read: $0.50/M }\n";
 
 struct double_scene {
@@ -202,6 +206,117 @@ turns_that_come_too_late_are_not_marked(void **state)
     for (size_t i = 0; i < 8; i++)
         assert_int_equal(scene_row(d.scene, i)->transforms, 0);
     end(&d, state);
+}
+
+/* Unless they can be kept for an hour, and come again often enough within it. */
+static void
+turns_that_come_within_the_hour_are_kept_for_it(void **state)
+{
+    enum { TURNS = 12 };
+    struct double_scene d = begin(state, 15);
+    usd saved = talks(d.scene, "patient", TURNS, 20 * MINUTE);
+    int64_t hours = 0;
+
+    for (size_t i = 0; i < TURNS; i++) {
+        const struct row *row = scene_row(d.scene, i);
+
+        assert_int_equal(row->attempts, 1);
+        assert_int_equal(row->cache_write_1h_tokens, row->cache_write_tokens);
+        assert_true(row->cache_write_tokens == 0 || row->cache_write_cost == row->cache_write_tokens * 8000000);
+        hours += row->cache_write_1h_tokens;
+    }
+    for (size_t i = TURNS - 4; i < TURNS; i++) {
+        assert_int_equal(scene_row(d.scene, i)->transforms, MARKED);
+        assert_true(scene_row(d.scene, i)->cache_read_tokens >= 1024);
+        assert_true(saved_by_marks(scene_row(d.scene, i), false) > 0);
+        assert_true(scene_row(d.scene, i)->reserved_estimate <
+                    scene_row(d.scene, i)->baseline); /* that it is kept is known */
+    }
+    assert_true(saved > 0 && hours > 0);
+    assert_int_equal(gateway_count(&d.scene->gateway, COUNT_CACHE_WRITE_1H_TOKENS), hours);
+    assert_true(gateway_count(&d.scene->gateway, COUNT_PROMPTS_MARKED_HOUR) > 0);
+    assert_int_equal(gateway_count(&d.scene->gateway, COUNT_PROMPTS_MARKED), 0);
+    end(&d, state);
+}
+
+/* What comes again within minutes is kept for minutes: an hour would only cost more. */
+static void
+what_comes_soon_is_not_kept_for_an_hour(void **state)
+{
+    struct double_scene d = begin(state, 16);
+
+    assert_true(talks(d.scene, "patient", 10, MINUTE) > 0);
+    assert_int_equal(gateway_count(&d.scene->gateway, COUNT_CACHE_WRITE_1H_TOKENS), 0);
+    assert_int_equal(gateway_count(&d.scene->gateway, COUNT_PROMPTS_MARKED_HOUR), 0);
+    end(&d, state);
+}
+
+/* Beyond the hour nothing pays. */
+static void
+what_comes_after_hours_is_not_kept(void **state)
+{
+    struct double_scene d = begin(state, 17);
+
+    assert_int_equal(talks(d.scene, "patient", 8, 61 * MINUTE), 0);
+    end(&d, state);
+}
+
+/* Where a text stands in a body; its length if it does not. */
+static size_t
+place_of(struct slice body, const char *text)
+{
+    return slice_find(body, slice_of(text));
+}
+
+/* Quick conversations, a new one each twenty minutes: the system prompt that they share is worth an hour, their turns some
+ * minutes. */
+static void
+what_is_shared_is_kept_longer_than_turns(void **state)
+{
+    struct double_scene d = begin(state, 18);
+    const struct row *last = NULL;
+    struct slice body;
+
+    for (unsigned who = 0; who < 12; who++) {
+        for (unsigned turn = 1; turn <= 4; turn++) {
+            last = asks(d.scene, (struct talk){.model = "patient", .len = LONG, .who = who, .turns = turn});
+            history_run_for(d.scene->history, MINUTE);
+        }
+        history_run_for(d.scene->history, 20 * MINUTE);
+    }
+    assert_int_equal(gateway_count(&d.scene->gateway, COUNT_PROMPTS_REFUSED), 0);
+    body =
+        vbackend_seen(scene_backend(d.scene, "claude"), vbackend_seen_count(scene_backend(d.scene, "claude")) - 1).body;
+    assert_true(place_of(body, "\"ttl\":\"1h\"") < place_of(body, MARK));
+    assert_true(place_of(body, MARK) < body.len);
+    assert_true(last->cache_read_tokens >= 1024 && last->cache_write_tokens > 0 && last->cache_write_1h_tokens == 0);
+    assert_true(last->cache_write_cost == last->cache_write_tokens * 5000000);
+    assert_true(gateway_count(&d.scene->gateway, COUNT_CACHE_WRITE_1H_TOKENS) > 0);
+    end(&d, state);
+}
+
+/* A system prompt that all share and slow conversations behind it, in every mixture: the modelled backend refuses, as the
+ * API does, a mark of an hour behind one of minutes. It never has to. */
+static void
+marks_of_an_hour_come_first(void **state)
+{
+    for (unsigned quick = 0; quick < 5; quick++) {
+        struct double_scene d = begin(state, 20 + quick);
+        struct slice body;
+        size_t calls;
+
+        for (unsigned turn = 1; turn < 10; turn++) {
+            for (unsigned who = 1; who <= quick; who++) /* one question each, minutes apart */
+                asks(d.scene, (struct talk){.model = "patient", .len = LONG, .who = 100 * turn + who, .turns = 1});
+            asks(d.scene, (struct talk){.model = "patient", .len = LONG, .who = 1, .turns = turn});
+            history_run_for(d.scene->history, 20 * MINUTE);
+        }
+        assert_int_equal(gateway_count(&d.scene->gateway, COUNT_PROMPTS_REFUSED), 0);
+        calls = vbackend_seen_count(scene_backend(d.scene, "claude"));
+        body = vbackend_seen(scene_backend(d.scene, "claude"), calls - 1).body;
+        assert_contains(body, "\"ttl\":\"1h\"");
+        end(&d, state);
+    }
 }
 
 static void
@@ -643,6 +758,11 @@ main(void)
         cmocka_unit_test_teardown(a_conversation_is_marked_when_it_is_seen_to_go_on, scene_teardown),
         cmocka_unit_test_teardown(prompts_that_never_come_again_are_not_marked, scene_teardown),
         cmocka_unit_test_teardown(turns_that_come_too_late_are_not_marked, scene_teardown),
+        cmocka_unit_test_teardown(turns_that_come_within_the_hour_are_kept_for_it, scene_teardown),
+        cmocka_unit_test_teardown(what_comes_soon_is_not_kept_for_an_hour, scene_teardown),
+        cmocka_unit_test_teardown(what_comes_after_hours_is_not_kept, scene_teardown),
+        cmocka_unit_test_teardown(what_is_shared_is_kept_longer_than_turns, scene_teardown),
+        cmocka_unit_test_teardown(marks_of_an_hour_come_first, scene_teardown),
         cmocka_unit_test_teardown(short_prompts_are_not_marked, scene_teardown),
         cmocka_unit_test_teardown(what_all_conversations_share_is_kept, scene_teardown),
         cmocka_unit_test_teardown(the_clients_own_marks_are_left_alone, scene_teardown),
