@@ -2,7 +2,7 @@
 
 static const char *const engine_names[] = {
     [ENGINE_HOSTED] = "hosted", [ENGINE_VLLM] = "vllm", [ENGINE_SGLANG] = "sglang", [ENGINE_LLAMACPP] = "llama.cpp",
-    [ENGINE_OLLAMA] = "ollama", [ENGINE_TGI] = "tgi",   [ENGINE_TWIN] = "twin",
+    [ENGINE_OLLAMA] = "ollama", [ENGINE_TGI] = "tgi",   [ENGINE_TRITON] = "triton", [ENGINE_TWIN] = "twin",
 };
 
 static const char *const mode_names[] = {[LEVER_OFF] = "off", [LEVER_SHADOW] = "shadow", [LEVER_ON] = "on"};

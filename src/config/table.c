@@ -15,7 +15,7 @@
  * FIELD_SECTION's own offset is then 0. */
 
 static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
-static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "twin", NULL};
+static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "triton", "twin", NULL};
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
 static const char *const retries[] = {"sent", "safe", NULL};
 static const char *const off_or_on[] = {"off", "on", NULL};

@@ -1,0 +1,77 @@
+/* Where requests can be sent, as the configuration says it: part of its snapshot (config.h). */
+#ifndef CONFIG_BACKEND_H
+#define CONFIG_BACKEND_H
+
+#include "base/usd.h"
+#include "dialect/api.h"
+#include "world.h"
+
+/* How to prove to a backend who we are. */
+struct credential {
+    const char *header;  /* "authorization", "api-key", "x-api-key"; NULL: none */
+    const char *prefix;  /* "Bearer " or "" */
+    const char *secret;  /* the secret itself, NULL if it comes from a command; never printed */
+    const char *command; /* prints the secret; run off the loop; NULL: none */
+    usec refresh_us;     /* how long what the command printed is good for */
+};
+
+enum engine {
+    ENGINE_HOSTED,
+    ENGINE_VLLM,
+    ENGINE_SGLANG,
+    ENGINE_LLAMACPP,
+    ENGINE_OLLAMA,
+    ENGINE_TGI,
+    ENGINE_TRITON,
+    ENGINE_TWIN
+};
+
+/* What a tenant's rules may ask of a destination. */
+struct destination_facts {
+    const char *region;    /* NULL: not stated */
+    const char *retention; /* "none", "30d", ...; NULL: not stated */
+    const char **classes;  /* free words; NULL-terminated; NULL: none */
+};
+
+struct model_alias {
+    const char *name;     /* as routes and clients say it */
+    const char *upstream; /* as the backend says it */
+};
+
+/* Whether requests wait in front of a backend rather than in it (fleet/admission.h). */
+struct admission_config {
+    bool on;
+    int64_t kv_tokens; /* of one replica; 0: not told */
+    unsigned requests; /* that may be there at a time; 0: found */
+    unsigned queue;    /* that wait at most */
+};
+
+struct backend_config {
+    unsigned index; /* in config.backends */
+    const char *name;
+    enum dialect dialect;
+    enum engine engine;
+    const char *engine_model;   /* which modelled engine plays it in a replay; NULL: not told */
+    const char *provider;       /* of the price book; NULL: none found */
+    struct endpoint *endpoints; /* one per URL */
+    size_t endpoint_count;
+    const char *base_path; /* "" or "/openai": stands before the API's path */
+    const char *query;     /* "api-version=..." appended to every target; NULL: none */
+    struct credential credential;
+    struct destination_facts facts;
+    const struct model_alias *models; /* declared models */
+    size_t model_count;
+    usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
+    bool modelled;    /* a twin: its figures are labelled so */
+    struct admission_config admission;
+};
+
+/* A model on a backend, as routes name it: "openai/gpt-5.5". */
+struct target {
+    const struct backend_config *backend;
+    const char *model;    /* as routes say it */
+    const char *upstream; /* as the backend says it */
+    char *name;           /* "backend/model" */
+};
+
+#endif

@@ -1,0 +1,189 @@
+#include "fleet/engine_metrics.h"
+
+#include <math.h>
+#include <yyjson.h>
+
+#include "base/hash.h"
+#include "fleet/metrics_page.h"
+
+/* How the samples of several models or engines go together. */
+enum told_how { TOLD_SUM, TOLD_MEAN };
+
+struct metric {
+    enum engine engine;
+    enum told_field field;
+    struct slice name, label, chosen; /* no label: all samples */
+    enum told_how how;
+};
+
+static const struct metric metrics[] = {
+#define ENGINE_METRIC(engine, field, name, label, value, how)                                                          \
+    {(engine), (field), SLICE_CONSTANT(name), SLICE_CONSTANT(label), SLICE_CONSTANT(value), (how)},
+#include "fleet/engine_metrics.def"
+#undef ENGINE_METRIC
+};
+
+enum { METRICS = sizeof(metrics) / sizeof(metrics[0]), SAMPLES_MOST = 256 };
+
+/* One line of the table over a page. */
+struct gathered {
+    double sum;
+    unsigned count;
+    uint64_t groups[SAMPLES_MOST]; /* whose samples were taken */
+};
+
+const char *
+told_field_name(enum told_field field)
+{
+    static const char *const names[] = {
+        [TOLD_QUEUED] = "queued",
+        [TOLD_RUNNING] = "running",
+        [TOLD_KV_SHARE] = "kv_share",
+        [TOLD_PREFIX_SHARE] = "prefix_share",
+        [TOLD_PROMPT_TOKENS] = "prompt_tokens",
+        [TOLD_GENERATED_TOKENS] = "generated_tokens",
+        [TOLD_PREFIX_ASKED] = "prefix_asked",
+        [TOLD_PREFIX_FOUND] = "prefix_found",
+        [TOLD_PREEMPTIONS] = "preemptions",
+    };
+
+    return names[field];
+}
+
+void
+engine_told_init(struct engine_told *told)
+{
+    for (unsigned i = 0; i < TOLD_FIELDS; i++)
+        told->of[i] = -1;
+}
+
+const char *
+engine_metrics_path(enum engine engine)
+{
+    return engine == ENGINE_HOSTED || engine == ENGINE_OLLAMA ? NULL : "/metrics";
+}
+
+/* The ranks of one engine repeat what it tells: tensor, pipeline and expert parallel ones. Those of data parallelism are
+ * engines of their own. */
+static bool
+is_rank(struct slice label)
+{
+    return slice_is(label, "tp_rank") || slice_is(label, "pp_rank") || slice_is(label, "moe_ep_rank");
+}
+
+/* Whose sample it is, whatever the rank that tells it. Labels may stand in any order. */
+static uint64_t
+group_of(const struct metrics_sample *sample)
+{
+    uint64_t group = 0;
+
+    for (size_t i = 0; i < sample->label_count; i++)
+        if (!is_rank(sample->labels[i].name))
+            group += hash_fast(sample->labels[i].value, hash_fast(sample->labels[i].name, 1));
+    return group;
+}
+
+static void
+gather(struct gathered *gathered, const struct metrics_sample *sample, uint64_t group)
+{
+    if (!isfinite(sample->value) || sample->value < 0 || gathered->count == SAMPLES_MOST)
+        return;
+    for (unsigned i = 0; i < gathered->count; i++)
+        if (gathered->groups[i] == group)
+            return;
+    gathered->groups[gathered->count++] = group;
+    gathered->sum += sample->value;
+}
+
+static void
+take_sample(struct gathered *all, enum engine engine, const struct metrics_sample *sample)
+{
+    for (size_t i = 0; i < METRICS; i++) {
+        const struct metric *metric = &metrics[i];
+
+        if (metric->engine != engine || !slice_equal(metric->name, sample->name))
+            continue;
+        if (metric->label.len == 0 || slice_equal(metrics_label_of(sample, metric->label.data), metric->chosen))
+            gather(&all[i], sample, group_of(sample));
+    }
+}
+
+static bool
+is_share(enum told_field field)
+{
+    return field == TOLD_KV_SHARE || field == TOLD_PREFIX_SHARE;
+}
+
+static void
+put_together(const struct gathered *all, struct engine_told *told)
+{
+    engine_told_init(told);
+    for (size_t i = 0; i < METRICS; i++) {
+        double *out = &told->of[metrics[i].field];
+
+        if (all[i].count == 0 || *out >= 0)
+            continue;
+        *out = metrics[i].how == TOLD_MEAN ? all[i].sum / all[i].count : all[i].sum;
+        if (is_share(metrics[i].field) && *out > 1)
+            *out = 1;
+        if (!isfinite(*out))
+            *out = -1;
+    }
+    if (told->of[TOLD_PREFIX_FOUND] >= 0 && told->of[TOLD_PREFIX_ASKED] < 0)
+        told->of[TOLD_PREFIX_ASKED] = told->of[TOLD_PROMPT_TOKENS];
+}
+
+enum status
+engine_metrics_read(enum engine engine, struct slice text, struct engine_told *told, unsigned *line, const char **why)
+{
+    struct gathered all[METRICS];
+    struct metrics_page page;
+    struct metrics_sample sample;
+    enum status status;
+
+    for (size_t i = 0; i < METRICS; i++)
+        all[i].sum = all[i].count = 0;
+    metrics_page_init(&page, text);
+    while ((status = metrics_page_next(&page, &sample)) == OK)
+        take_sample(all, engine == ENGINE_TWIN ? ENGINE_VLLM : engine, &sample);
+    *line = page.line;
+    *why = page.why;
+    if (status != ERR_NOT_FOUND)
+        return status;
+    put_together(all, told);
+    return OK;
+}
+
+/* A slot's room is nobody else's while it works, however little of it is filled. */
+static enum status
+add_slot(yyjson_val *slot, double *taken, double *room)
+{
+    yyjson_val *processing = yyjson_obj_get(slot, "is_processing");
+    double size = yyjson_get_num(yyjson_obj_get(slot, "n_ctx"));
+
+    if (!yyjson_is_bool(processing) || !(size > 0 && isfinite(size)))
+        return ERR_INVALID;
+    *room += size;
+    *taken += yyjson_get_bool(processing) ? size : 0;
+    return OK;
+}
+
+enum status
+engine_slots_read(struct slice answer, double *kv_share)
+{
+    yyjson_doc *doc = yyjson_read(answer.data, answer.len, YYJSON_READ_NOFLAG);
+    yyjson_val *slots = yyjson_doc_get_root(doc), *slot;
+    enum status status = yyjson_is_arr(slots) && yyjson_arr_size(slots) > 0 ? OK : ERR_INVALID;
+    double taken = 0, room = 0;
+    size_t i, most;
+
+    yyjson_arr_foreach(slots, i, most, slot)
+    {
+        if (status == OK)
+            status = add_slot(slot, &taken, &room);
+    }
+    yyjson_doc_free(doc);
+    if (status == OK && isfinite(room))
+        *kv_share = taken / room;
+    return status == OK && isfinite(room) ? OK : ERR_INVALID;
+}
