@@ -4,6 +4,7 @@
 #include "admin/budget_page.h"
 #include "admin/visit.h"
 #include "base/text.h"
+#include "fleet/told_print.h"
 #include "gateway/cached.h"
 #include "gateway/semantic.h"
 #include "money/budget_print.h"
@@ -40,7 +41,8 @@ page_metrics(struct visit *visit, struct slice rest)
     put_gauges(gateway, &visit->text);
     cached_print(gateway, &visit->text);
     semantic_print(gateway, &visit->text);
-    healths_print(&gateway->healths, &visit->text);
+    healths_print(&gateway->healths, world_now_us(visit->world), &visit->text);
+    told_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
     admissions_print(&gateway->admissions, &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)

@@ -20,8 +20,8 @@
 #include "cmd/recall.h"
 #include "cmd/reread.h"
 #include "cmd/supervision.h"
+#include "gateway/asking.h"
 #include "gateway/cache_keeper.h"
-#include "gateway/discovery.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
 #include "gateway/turn_keeper.h"
@@ -44,7 +44,7 @@ struct stand {
     struct live *live;
     bool serving;                /* on threads of its own */
     bool speaks;                 /* to whoever sits at the terminal */
-    struct discovery *discovery; /* on the first worker */
+    struct asking *asking;       /* on the first worker */
     struct alert_sender *alerts; /* too */
     struct watch *watch;
     struct cache_keeper *keeper;
@@ -180,7 +180,7 @@ worker_started(void *context, struct world *world)
                                                                  .context = stand,
                                                                  .more_metrics = ledger_metrics,
                                                                  .unready = unready});
-    stand->discovery = discovery_start(stand->gateway.workers[0]);
+    stand->asking = asking_start(stand->gateway.workers[0]);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
@@ -188,7 +188,7 @@ worker_started(void *context, struct world *world)
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
 
-/* Asking backends for their models serves no client: it does not keep the gateway up. */
+/* Asking backends about themselves serves no client: it does not keep the gateway up. */
 static void
 worker_stopping(void *context, struct world *world)
 {
@@ -196,8 +196,8 @@ worker_stopping(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    discovery_stop(stand->discovery);
-    stand->discovery = NULL;
+    asking_stop(stand->asking);
+    stand->asking = NULL;
     cache_keeper_stop(stand->keeper);
     evidence_keeper_stop(stand->evidence);
     reread_stop(stand->reread);
@@ -215,8 +215,8 @@ worker_stopped(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    if (stand->discovery != NULL)
-        discovery_stop(stand->discovery);
+    if (stand->asking != NULL)
+        asking_stop(stand->asking);
     watch_stop(stand->watch);
     cache_keeper_free(stand->keeper);
     alert_sender_free(stand->alerts);
@@ -268,9 +268,9 @@ reread_over(void *context, enum status status)
 
     if (status == OK)
         atomic_store(&stand->reloaded_wall_us, clock_wall_us());
-    if (status == OK && stand->discovery != NULL) {
-        discovery_stop(stand->discovery);
-        stand->discovery = discovery_start(stand->gateway.workers[0]);
+    if (status == OK && stand->asking != NULL) {
+        asking_stop(stand->asking);
+        stand->asking = asking_start(stand->gateway.workers[0]);
     }
     supervision_ready(&stand->supervision,
                       status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");

@@ -61,6 +61,11 @@ struct backend_config {
     struct destination_facts facts;
     const struct model_alias *models; /* declared models */
     size_t model_count;
+    const char *metrics_path; /* where its replicas show their metrics, with base_path; NULL: not asked */
+    const struct endpoint *metrics_endpoints; /* and on which ports: one per endpoint */
+    usec scrape_us;
+    const char *health_path; /* likewise, for their health */
+    usec probe_us;
     usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
     bool modelled;    /* a twin: its figures are labelled so */
     struct admission_config admission;

@@ -25,6 +25,9 @@ void build_budgets(struct build *build);
 
 void build_alerts(struct build *build);
 
+/* Where a backend's replicas are asked about themselves. */
+void build_asking(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
+
 /* What a route's validators need beside their texts. */
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 

@@ -137,6 +137,18 @@ static const struct field backend_fields[] = {
         "`localhost`, a name without dots or under .local, .internal, .lan, .svc, .home.arpa. Link-local addresses "
         "(169.254.0.0/16) and others at which clouds hand out credentials always need it.",
         .standard = "no"),
+    FIELD("metrics", FIELD_TEXT, AT(backend_draft, metrics),
+          "Where its replicas show their metrics: a path, or `:PORT/PATH`. `auto`: where its `engine` does (nothing is "
+          "asked of `hosted`), on Triton `:8002/metrics`. `off`: they are not asked.",
+          .standard = "auto"),
+    FIELD("scrape", FIELD_DURATION, AT(backend_draft, scrape_us), "How often each replica is asked for them.",
+          .standard = "1s", .least = 50 * USEC_PER_MS),
+    FIELD("health", FIELD_TEXT, AT(backend_draft, health),
+          "Where its replicas say whether they are well: a path. `auto`: where its `engine` does (nothing is asked of "
+          "`hosted`). `off`: they are not asked, and only requests show it.",
+          .standard = "auto"),
+    FIELD("probe", FIELD_DURATION, AT(backend_draft, probe_us), "How often each replica is asked for its health.",
+          .standard = "5s", .least = 100 * USEC_PER_MS),
     FIELD("timeouts", FIELD_SECTION, 0, "How long to wait for it.", .inside = &timeout_section),
     FIELD("connections", FIELD_COUNT, AT(backend_draft, connections),
           "At most so many connections, per worker and URL.", .standard = "16384", .least = 1, .most = 65535),

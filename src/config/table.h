@@ -98,6 +98,8 @@ struct backend_draft {
     const char *ca;
     bool verify, private_allowed;
     usd usd_per_hour;
+    const char *metrics, *health;
+    usec scrape_us, probe_us;
     usec connect_us, first_byte_us, idle_us;
     unsigned connections;
     struct {

@@ -57,12 +57,6 @@ engine_told_init(struct engine_told *told)
         told->of[i] = -1;
 }
 
-const char *
-engine_metrics_path(enum engine engine)
-{
-    return engine == ENGINE_HOSTED || engine == ENGINE_OLLAMA ? NULL : "/metrics";
-}
-
 /* The ranks of one engine repeat what it tells: tensor, pipeline and expert parallel ones. Those of data parallelism are
  * engines of their own. */
 static bool
@@ -114,8 +108,18 @@ is_share(enum told_field field)
     return field == TOLD_KV_SHARE || field == TOLD_PREFIX_SHARE;
 }
 
+/* Engines that tell what they found, but not among how much: all prompts, which llama.cpp counts without what it found. */
 static void
-put_together(const struct gathered *all, struct engine_told *told)
+count_asked(enum engine engine, struct engine_told *told)
+{
+    double found = told->of[TOLD_PREFIX_FOUND], prompts = told->of[TOLD_PROMPT_TOKENS];
+
+    if (found >= 0 && prompts >= 0 && told->of[TOLD_PREFIX_ASKED] < 0)
+        told->of[TOLD_PREFIX_ASKED] = engine == ENGINE_LLAMACPP ? prompts + found : prompts;
+}
+
+static void
+put_together(enum engine engine, const struct gathered *all, struct engine_told *told)
 {
     engine_told_init(told);
     for (size_t i = 0; i < METRICS; i++) {
@@ -129,8 +133,7 @@ put_together(const struct gathered *all, struct engine_told *told)
         if (!isfinite(*out))
             *out = -1;
     }
-    if (told->of[TOLD_PREFIX_FOUND] >= 0 && told->of[TOLD_PREFIX_ASKED] < 0)
-        told->of[TOLD_PREFIX_ASKED] = told->of[TOLD_PROMPT_TOKENS];
+    count_asked(engine, told);
 }
 
 enum status
@@ -150,11 +153,21 @@ engine_metrics_read(enum engine engine, struct slice text, struct engine_told *t
     *why = page.why;
     if (status != ERR_NOT_FOUND)
         return status;
-    put_together(all, told);
+    put_together(engine, all, told);
     return OK;
 }
 
-/* A slot's room is nobody else's while it works, however little of it is filled. */
+/* Of a slot that works, the tokens of its prompt and of what it said so far are in its part of the cache. Where it does not
+ * say how many, all of its part is taken: it is nobody else's. */
+static double
+tokens_in(yyjson_val *slot, double size)
+{
+    yyjson_val *told = yyjson_obj_get(slot, "n_prompt_tokens");
+    double tokens = yyjson_get_num(told);
+
+    return yyjson_is_num(told) && tokens >= 0 && tokens < size ? tokens : size;
+}
+
 static enum status
 add_slot(yyjson_val *slot, double *taken, double *room)
 {
@@ -164,7 +177,7 @@ add_slot(yyjson_val *slot, double *taken, double *room)
     if (!yyjson_is_bool(processing) || !(size > 0 && isfinite(size)))
         return ERR_INVALID;
     *room += size;
-    *taken += yyjson_get_bool(processing) ? size : 0;
+    *taken += yyjson_get_bool(processing) ? tokens_in(slot, size) : 0;
     return OK;
 }
 

@@ -33,11 +33,8 @@ void engine_told_init(struct engine_told *told);
 enum status engine_metrics_read(enum engine engine, struct slice page, struct engine_told *told, unsigned *line,
                                 const char **why) MUST_CHECK;
 
-/* llama.cpp's cache of keys and values, by its /slots: the share of all slots' room that is taken by what they work on or
- * remember. ERR_INVALID: it is no such list. */
+/* llama.cpp's cache of keys and values, by its /slots: the share of all slots' room that those who work have filled.
+ * ERR_INVALID: it is no such list. */
 enum status engine_slots_read(struct slice answer, double *kv_share) MUST_CHECK;
-
-/* Where an engine shows them; NULL: it shows none. */
-const char *engine_metrics_path(enum engine engine);
 
 #endif

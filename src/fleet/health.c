@@ -20,18 +20,29 @@ write_time(_Atomic usec *time, usec value)
     atomic_store_explicit(time, value, memory_order_relaxed);
 }
 
+static bool
+is_down(enum pulse_state state)
+{
+    return state == PULSE_DOWN || state == PULSE_LOADING;
+}
+
 usec
 health_due_us(const struct health *health)
 {
-    return read_time(&health->due_us);
+    usec due_us = read_time(&health->due_us), until_us = pulse_until_us(&health->pulse);
+    unsigned state = atomic_load_explicit(&health->pulse.state, memory_order_relaxed);
+
+    return is_down((enum pulse_state)state) && until_us > due_us ? until_us : due_us;
 }
 
 enum health_state
 health_state(const struct health *health, usec now_us)
 {
+    if (is_down(pulse_state(&health->pulse, now_us)))
+        return HEALTH_OUT;
     if (read_time(&health->out_until_us) == 0)
         return HEALTH_IN;
-    return now_us >= health_due_us(health) ? HEALTH_DUE : HEALTH_OUT;
+    return now_us >= read_time(&health->due_us) ? HEALTH_DUE : HEALTH_OUT;
 }
 
 static usec
@@ -47,7 +58,7 @@ check(struct health *health)
 {
     usec out_until_us = read_time(&health->out_until_us);
 
-    ENSURE(out_until_us == 0 || health_due_us(health) >= out_until_us);
+    ENSURE(out_until_us == 0 || read_time(&health->due_us) >= out_until_us);
     ENSURE(health->failed <= health->all && health->level <= LEVEL_MOST);
 }
 
@@ -66,7 +77,7 @@ put_out(struct health *health, usec now_us)
     usec until_us;
 
     /* due_us stays where it was while the place is in: the end of its last ejection, or of the last probe's. */
-    fade_level(health, health_due_us(health), now_us);
+    fade_level(health, read_time(&health->due_us), now_us);
     until_us = now_us + back_off_us(health->level);
     if (health->level < LEVEL_MOST)
         health->level++;
@@ -128,6 +139,7 @@ health_worked(struct health *health, usec sent_us, usec now_us)
 {
     enum health_change change = HEALTH_SAME;
 
+    pulse_worked(&health->pulse, now_us);
     lock_take(&health->lock);
     if (read_time(&health->out_until_us) == 0) {
         health->in_a_row = 0;
@@ -187,6 +199,24 @@ health_unknown(struct health *health, usec probe_us, usec now_us)
         write_time(&health->due_us, now_us);
     }
     lock_drop(&health->lock);
+}
+
+bool
+health_told(struct health *health, enum pulse_answer answer, usec asked_us, usec now_us, usec every_us)
+{
+    bool was_down = is_down(pulse_state(&health->pulse, now_us));
+    bool news = pulse_told(&health->pulse, answer, asked_us, now_us, every_us);
+
+    if (!news || !was_down || pulse_state(&health->pulse, now_us) != PULSE_UP)
+        return news;
+    lock_take(&health->lock);
+    if (read_time(&health->out_until_us) > now_us)
+        write_time(&health->out_until_us, now_us);
+    if (read_time(&health->out_until_us) != 0)
+        write_time(&health->due_us, now_us);
+    check(health);
+    lock_drop(&health->lock);
+    return news;
 }
 
 void
@@ -291,6 +321,52 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
     return standing;
 }
 
+struct health *
+healths_place(struct healths *healths, const struct endpoint *endpoint)
+{
+    struct buffer place = {0};
+    struct health *health;
+
+    buffer_printf(&place, "%s:%u%c", endpoint->host, endpoint->port, '\0');
+    lock_take(&healths->lock);
+    health = health_of(&healths->endpoints, place.data, true);
+    lock_drop(&healths->lock);
+    buffer_free(&place);
+    return health;
+}
+
+struct replica *
+healths_replica(struct healths *healths, const struct backend_config *backend, size_t endpoint)
+{
+    const struct endpoint *at = &backend->endpoints[endpoint];
+    struct buffer place = {0};
+    struct replica *replica;
+
+    buffer_printf(&place, "%s:%u%c", at->host, at->port, '\0');
+    replica = replicas_of(&healths->replicas, place.data, backend->engine_model);
+    buffer_free(&place);
+    return replica;
+}
+
+static void
+print_pulses(struct map *map, usec now_us, struct buffer *out)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+
+    buffer_add_text(out, "# HELP equipoise_endpoint_up 1 while this endpoint answers questions for its health\n"
+                         "# TYPE equipoise_endpoint_up gauge\n");
+    while (map_next(map, &at, &name, &value)) {
+        const struct health *health = value;
+        enum pulse_state state = pulse_state(&health->pulse, now_us);
+
+        if (pulse_until_us(&health->pulse) != 0)
+            buffer_printf(out, "equipoise_endpoint_up{endpoint=\"%.*s\",state=\"%s\"} %d\n", SLICE_ARGS(name),
+                          pulse_state_name(state), state == PULSE_UP);
+    }
+}
+
 static void
 print_each(struct map *map, const char *label, bool ejections, struct buffer *out)
 {
@@ -314,7 +390,7 @@ print_each(struct map *map, const char *label, bool ejections, struct buffer *ou
 }
 
 void
-healths_print(struct healths *healths, struct buffer *out)
+healths_print(struct healths *healths, usec now_us, struct buffer *out)
 {
     static const struct {
         const char *label, *words;
@@ -334,5 +410,6 @@ healths_print(struct healths *healths, struct buffer *out)
                       kinds[i].label, kinds[i].words, kinds[i].label);
         print_each(maps[i], kinds[i].label, true, out);
     }
+    print_pulses(&healths->endpoints, now_us, out);
     lock_drop(&healths->lock);
 }

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/map.h"
 #include "config/config.h"
+#include "fleet/pulse.h"
 #include "fleet/replica.h"
 
 enum {
@@ -41,10 +42,11 @@ enum {
 /* No rest is longer: what asks for more is asked once more then. */
 #define REST_MOST_US (300 * USEC_PER_S)
 
-/* Invariant: out_until_us == 0 exactly while it is in; due_us >= out_until_us. The two are written under the lock and
- * read without it. */
+/* Invariant: out_until_us == 0 exactly while requests let it in; due_us >= out_until_us. The two are written under the
+ * lock and read without it. */
 struct health {
     struct lock lock;
+    struct pulse pulse; /* what questions for its health say: no answer, or still loading, and it is out */
     char *name;
     bool is_endpoint;          /* else an account */
     _Atomic usec out_until_us; /* 0: it is in */
@@ -85,6 +87,10 @@ void health_unknown(struct health *health, usec probe_us, usec now_us);
 
 /* At once, for what one answer is enough to know. */
 enum health_change health_eject(struct health *health, usec now_us);
+
+/* What a question for its health came to (pulse.h); true if that is news. One that answers again after it was down need
+ * not wait for its back-off: its next request is the probe. */
+bool health_told(struct health *health, enum pulse_answer answer, usec asked_us, usec now_us, usec every_us);
 
 /* A rest. */
 struct rest {
@@ -127,7 +133,11 @@ void healths_free(struct healths *healths);
 struct standing healths_standing(struct healths *healths, const struct target *target, struct slice name,
                                  struct arena *arena);
 
+/* The same for one place alone. */
+struct health *healths_place(struct healths *healths, const struct endpoint *endpoint);
+struct replica *healths_replica(struct healths *healths, const struct backend_config *backend, size_t endpoint);
+
 /* For the metrics page (Prometheus text format 0.0.4): per endpoint, whether it is out and how often it was ejected. */
-void healths_print(struct healths *healths, struct buffer *out);
+void healths_print(struct healths *healths, usec now_us, struct buffer *out);
 
 #endif

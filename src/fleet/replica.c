@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "fleet/told.h"
 
 /* Where nothing is told of an engine: middling of those that are known. */
 #define COMMON_PAIR SLICE_LITERAL("a100-llama-3-8b")
@@ -185,11 +186,44 @@ replica_look(struct replica *replica, usec now_us, struct replica_look *out)
 }
 
 void
-replica_tell(struct replica *replica, const struct replica_told *told)
+replica_ask(struct replica *replica)
 {
     lock_take(&replica->lock);
+    replica->asked = true;
+    replica->sent_before = replica->sent_since;
+    replica->now_before = replica->now;
+    lock_drop(&replica->lock);
+}
+
+/* Ours may have come or gone while it was asked: the larger number, so that none of ours is taken for another's. */
+static double
+count_others(const struct replica *replica, const struct replica_told *told)
+{
+    int64_t before = replica->asked ? replica->now_before.requests : 0, after = replica->now.requests;
+    double all = (told->queued > 0 ? told->queued : 0) + (told->running > 0 ? told->running : 0);
+    double ours = (double)(before > after ? before : after);
+
+    if (told->queued < 0 && told->running < 0)
+        return -1;
+    return all > ours ? all - ours : 0;
+}
+
+void
+replica_tell(struct replica *replica, const struct replica_told *told)
+{
+    struct replica_now *since = &replica->sent_since, none = {0};
+
+    lock_take(&replica->lock);
     replica->told = *told;
-    replica->sent_since = (struct replica_now){0};
+    replica->told.others = count_others(replica, told);
+    if (replica->asked) {
+        since->requests -= replica->sent_before.requests;
+        since->filling_tokens -= replica->sent_before.filling_tokens;
+        since->context_tokens -= replica->sent_before.context_tokens;
+    } else {
+        *since = none;
+    }
+    replica->asked = false;
     lock_drop(&replica->lock);
 }
 
@@ -235,7 +269,7 @@ add(struct replicas *replicas, const char *name)
 
     lock_init(&replica->lock);
     replica->name = must_strdup(name);
-    replica->told = (struct replica_told){0, -1, -1, -1, -1, -1, -1, -1, -1};
+    told_nothing(&replica->told);
     map_put(&replicas->by_name, slice_of(name), replica);
     return replica;
 }

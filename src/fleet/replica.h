@@ -37,13 +37,16 @@ struct replica_totals {
     usec filling_us;        /* likewise, of those whose answers have not begun */
 };
 
-/* What the engine's own page of metrics said when it was last read (the reader of those pages fills it in, by
- * replica_tell). Fields that its page has not are below 0; `at_us` of 0: nothing was ever told. What is old is worth
- * less: whoever uses it looks at `at_us`. */
+/* What the engine's own page of metrics said when it was last read (told.h makes it, replica_tell keeps it). Fields that
+ * its page has not are below 0; `at_us` of 0: nothing was ever told. What is old is worth less: whoever uses it looks at
+ * `at_us`, or asks told_requests and told_kv_share. */
 struct replica_told {
     usec at_us;
     double queued, running;                  /* requests, ours and others' */
+    double others;                           /* of them, those that are not ours (replica_tell sees to it) */
     double kv_share;                         /* of its cache of keys and values in use, 0 to 1 */
+    double prefix_share;                     /* of prompts' tokens, found in its prefix cache of late, 0 to 1 */
+    double prompt_per_s, generated_per_s;    /* tokens, of late */
     int64_t prompt_tokens, generated_tokens; /* counters, as all below */
     int64_t prefix_asked, prefix_found;      /* tokens of prompts looked up in its prefix cache, and found */
     int64_t preemptions;
@@ -65,6 +68,8 @@ struct replica {
     struct replica_totals totals;
     struct replica_told told;
     struct replica_now sent_since; /* what was sent since told.at_us: requests, filling_tokens, context_tokens alone */
+    bool asked;                    /* it is being asked now */
+    struct replica_now sent_before, now_before; /* sent_since and now, when it was */
     struct replica_model model;
     usec counted_us; /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
 };
@@ -118,6 +123,10 @@ struct replica_look {
 
 void replica_look(struct replica *replica, usec now_us, struct replica_look *out);
 
+/* The engine is asked for its page now: what is sent from here on may not be in what it tells. */
+void replica_ask(struct replica *replica);
+
+/* What it answered. What was sent since replica_ask stays in sent_since; without one, nothing does. */
 void replica_tell(struct replica *replica, const struct replica_told *told);
 void replica_learn_model(struct replica *replica, const struct replica_model *model);
 

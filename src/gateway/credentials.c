@@ -158,6 +158,17 @@ credentials_ask(struct exchange *exchange)
     }
 }
 
+const char *
+credentials_known(const struct view *view, const struct backend_config *backend)
+{
+    const struct credential_cache *cache = &view->credentials[backend->index];
+    usec now_us = world_now_us(worker_world(view->worker));
+
+    if (cache->credential->command == NULL)
+        return cache->credential->secret;
+    return cache->secret != NULL && now_us < cache->good_until_us ? cache->secret : NULL;
+}
+
 void
 credentials_forget(struct exchange *exchange)
 {

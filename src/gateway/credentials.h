@@ -16,6 +16,9 @@ void credentials_free(struct credential_cache *caches);
  * credential has the secret "". */
 void credentials_ask(struct exchange *exchange);
 
+/* What is at hand: the secret of the configuration, or what its command printed and is still good. NULL: nothing is. */
+const char *credentials_known(const struct view *view, const struct backend_config *backend);
+
 /* The exchange waits no longer; fine if it does not. */
 void credentials_forget(struct exchange *exchange);
 

@@ -107,6 +107,7 @@ llama_cpp_and_tgi(void **state)
                                    "llamacpp:requests_deferred 2\n"
                                    "llamacpp:requests_processing 4\n"
                                    "llamacpp:prompt_tokens_total 120\n"
+                                   "llamacpp:prompt_tokens_cached_total 30\n"
                                    "llamacpp:tokens_predicted_total 33\n");
 
     (void)state;
@@ -115,6 +116,8 @@ llama_cpp_and_tgi(void **state)
     assert_told(&told, TOLD_KV_SHARE, -1);
     assert_told(&told, TOLD_PROMPT_TOKENS, 120);
     assert_told(&told, TOLD_GENERATED_TOKENS, 33);
+    assert_told(&told, TOLD_PREFIX_FOUND, 30);
+    assert_told(&told, TOLD_PREFIX_ASKED, 150);
     told = read_page(ENGINE_TGI, "tgi_queue_size 5\ntgi_batch_current_size 16\n"
                                  "tgi_request_input_length_sum 900\ntgi_request_generated_tokens_sum 80\n");
     assert_told(&told, TOLD_QUEUED, 5);
@@ -180,6 +183,14 @@ slots_tell_the_room_of_llama_cpp(void **state)
                                        &share),
                      OK);
     assert_true(fabs(share - 0.75) < 1e-9);
+    assert_int_equal(
+        engine_slots_read(SLICE_LITERAL("[{\"n_ctx\":1000,\"is_processing\":true,\"n_prompt_tokens\":700},"
+                                        "{\"n_ctx\":1000,\"is_processing\":false},"
+                                        "{\"n_ctx\":2000,\"is_processing\":true,\"n_prompt_tokens\":9e9}]"),
+                          &share),
+        OK);
+    assert_true(fabs(share - 0.675) < 1e-9);
+    share = 0.75;
     assert_int_equal(engine_slots_read(SLICE_LITERAL("[]"), &share), ERR_INVALID);
     assert_int_equal(engine_slots_read(SLICE_LITERAL("{\"error\":{}}"), &share), ERR_INVALID);
     assert_int_equal(engine_slots_read(SLICE_LITERAL("[{\"n_ctx\":0,\"is_processing\":true}]"), &share), ERR_INVALID);

@@ -294,7 +294,7 @@ metrics_tell_who_is_out(void **state)
     (void)state;
     open_ward(&w);
     fail_until_out(w.health, 0);
-    healths_print(&w.healths, &page);
+    healths_print(&w.healths, 0, &page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         assert_true(slice_find(buffer_content(&page), slice_of(lines[i])) < buffer_len(&page));
     buffer_free(&page);
