@@ -136,7 +136,7 @@ export const CALL_OPENERS = {
   "gateway/flight.c": "requests, on the plan that the balance chose",
   "gateway/outcome.c": "answers, to the validator of the route, if the tenant's rules let them",
   "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
-  "gateway/discovery.c": "asks a backend for its list of models: nothing of any user",
+  "gateway/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
   "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
   "twin/customers.c": "the demo's modelled customers call the gateway itself",
 };

@@ -79,7 +79,7 @@ test("nothing is sent round the balance", (t) => {
   const read = (path) => readFileSync(new URL(`../../src/${path}`, import.meta.url), "utf8");
   refuses(t, "src/levers/judge.c", open, /CALL_OPENERS/);
   refuses(t, "src/gateway/judge.c", "worker_world(a)\n        ->ops->call_open(w, c, r);\n", /CALL_OPENERS/);
-  refuses(t, "src/gateway/discovery.c", open + open, /several places/);
+  refuses(t, "src/gateway/question.c", open + open, /several places/);
   refuses(t, "src/gateway/exchange.c", "flight = flight_open(world, target, api, &request);\n", /send\.c does/);
   refuses(t, "src/gateway/outcome2.c", "send_flight(exchange, on_wake);\n", /attempt\.c does/);
   refuses(t, "src/gateway/exchange.c", "exchange->plan = &exchange->plans.all[1];\n", /not chosen on the balance/);
