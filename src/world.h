@@ -155,6 +155,7 @@ struct call_request {
     size_t header_count;
     const struct body_part *parts; /* the whole body, if not streamed */
     size_t part_count;
+    bool fresh;         /* not on a connection that has served before, if there may be one more */
     bool streamed;      /* the body follows by call_write */
     int64_t stream_len; /* its length, or -1 for chunked */
 };

@@ -167,14 +167,27 @@ something_else_serves(struct exchange *exchange)
     return attempt_next(exchange, &rest, &wait_us) != NULL || wait_us > 0;
 }
 
+/* A kept connection that its peer had closed says nothing of who is there: engines close them after so many requests, or
+ * when they have many. On a new one it cannot happen twice. */
+static bool
+was_stale(const struct flight *flight)
+{
+    return flight != NULL && flight->call.reused && flight_did_nothing(flight);
+}
+
 static bool
 may_try_again(struct exchange *exchange, bool *same_seat)
 {
     const struct flight *flight = exchange->cursor.flight;
 
     *same_seat = false;
-    if (exchange->attempts >= exchange->request.route->attempts || exchange->plan->source == SOURCE_PASSTHROUGH ||
-        exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
+    if (exchange->plan->source == SOURCE_PASSTHROUGH || exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
+        return false;
+    if (was_stale(flight)) {
+        *same_seat = true;
+        return true;
+    }
+    if (exchange->attempts - exchange->stale >= exchange->request.route->attempts)
         return false;
     if (exchange->request.route->retry == RETRY_SAFE && !was_refused(flight))
         return false;
@@ -193,6 +206,8 @@ attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
     if (called)
         count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = arena_strdup(&exchange->arena, why);
+    exchange->fresh = was_stale(exchange->cursor.flight);
+    exchange->stale += exchange->fresh;
     world_timer_stop(worker_world(exchange->worker), &exchange->ping); /* it was for this flight's stream */
     settle_attempt(exchange);
     if (again)

@@ -108,6 +108,8 @@ struct exchange {
     struct refusal said;             /* and what its answer says, if it is an error */
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
+    unsigned stale; /* of them, that met a kept connection which its peer had closed: they do not count */
+    bool fresh;     /* the last one did: the next gets a new connection */
     size_t try_count;
     struct place *place;     /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
     struct look_up *look_up; /* that the plans wait for (semantic.h); NULL: none */

@@ -193,6 +193,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
         .header_count = make_headers(exchange, exchange->secret, headers),
         .parts = parts,
         .part_count = streamed ? 0 : make_parts(exchange, parts),
+        .fresh = exchange->fresh,
         .streamed = streamed && exchange->head.body_len != 0,
         .stream_len = exchange->head.body_len,
     };

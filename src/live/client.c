@@ -120,7 +120,8 @@ client_call_open(struct world *world, struct call *call, const struct call_reque
 {
     struct live_world *live_world = live_world_of(world);
     struct pool *pool = pool_get(live_world, request->endpoint);
-    struct upstream *upstream = take_idle(pool);
+    bool fresh = request->fresh && !is_full(pool, request->endpoint);
+    struct upstream *upstream = fresh ? NULL : take_idle(pool);
 
     ENSURE(call->inside == NULL && call->events != NULL);
     call->request_byte_out = call->answer_byte_in = false;

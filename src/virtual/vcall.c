@@ -153,7 +153,7 @@ connect_now(struct vcall *call)
     }
     if (vbackend_silent(call->backend))
         return; /* until the connect timeout */
-    handle->reused = vbackend_take_idle(call->backend, call->world);
+    handle->reused = !call->fresh && vbackend_take_idle(call->backend, call->world);
     handle->connected_us = call->history->now_us;
     handle->request_byte_out = true;
     call->phase = VCALL_SENDING;
@@ -405,6 +405,7 @@ vcall_open(struct world *world, struct call *handle, const struct call_request *
     call->upload.fire = upload;
     call->limit.fire = time_is_over;
     list_init(&call->pieces);
+    call->fresh = request->fresh;
     take_request(call, request);
     handle->inside = call;
     handle->opened_us = history->now_us;

@@ -36,7 +36,7 @@ struct vcall {
     /* the request */
     struct vhead head;
     struct buffer body;
-    bool streamed, body_whole;
+    bool fresh, streamed, body_whole;
     int64_t stream_len;
     bool write_short; /* call_write took less than offered */
     size_t unread;    /* of the streamed body: not yet taken by the backend */

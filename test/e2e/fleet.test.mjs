@@ -154,6 +154,7 @@ for (const kind of kinds) {
     const ended = [...now].filter(([name]) => name.startsWith("equipoise_requests_ended_total")).reduce((sum, [, value]) => sum + value, 0);
     assert.equal(ended, results.length);
     const retried = rows.filter(({ attempts }) => attempts > 1).length;
+    assert.ok(retried > 0, "the kill met no request at all");
     const slowest = Math.max(...results.slice(killed, killed + 100).map(({ ms }) => ms));
     t.diagnostic(`${results.length} requests, ${broken.length} streams cut by the kill, ${retried} went on elsewhere; the slowest of the 100 after it took ${Math.round(slowest)} ms`);
     await close();

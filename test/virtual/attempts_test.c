@@ -360,8 +360,36 @@ a_closed_connection_is_no_failure(void **state)
         for (size_t i = 0; i < HEALTH_FAILURES_IN_A_ROW; i++)
             answer_of(s, "alone");
         for (size_t i = HEALTH_FAILURES_IN_A_ROW; i < s->row_count; i++)
-            assert_row_is(s, i, state, "upstream failed");
+            assert_row_is(s, i, state, how == 0 ? "ok" : "upstream failed"); /* on a new connection */
         assert_int_equal(gateway_count(&s->gateway, COUNT_EJECTIONS), how);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+/* One replica is dead, and the other closes kept connections, as engines do after so many requests: the request has only
+ * one place to go to, on a new connection. */
+static void
+a_closed_connection_costs_no_attempt_while_others_are_dead(void **state)
+{
+    static const char two[] = "backends:\n"
+                              "  gpus: { url: [ \"http://one.example\", \"http://two.example\" ], models: [ big ] }\n"
+                              "routes:\n"
+                              "  alone: { reference: gpus/big, attempts: 2 }\n"
+                              "prices: { override: { gpus/big: { input: $1/M, output: $2/M } } }\n";
+
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = two});
+
+        for (size_t i = 0; i < 8; i++)
+            ask_for(s, "alone");
+        scene_rest(s);
+        vbackend_set_refusing(scene_replica(s, "gpus", 0), true);
+        vbackend_set_stale(scene_replica(s, "gpus", 1), true);
+        for (size_t i = 0; i < 8; i++)
+            answer_of(s, "alone");
+        for (size_t i = 0; i < s->row_count; i++)
+            assert_row_is(s, i, state, "ok");
         scene_passed(s);
         scene_free(s, state);
     }
@@ -722,6 +750,7 @@ main(void)
         cmocka_unit_test_teardown(a_spend_limit_holds_for_the_account, scene_teardown),
         cmocka_unit_test_teardown(only_a_paid_answer_clears_an_account, scene_teardown),
         cmocka_unit_test_teardown(a_closed_connection_is_no_failure, scene_teardown),
+        cmocka_unit_test_teardown(a_closed_connection_costs_no_attempt_while_others_are_dead, scene_teardown),
         cmocka_unit_test_teardown(an_account_without_money_is_asked_less_often, scene_teardown),
         cmocka_unit_test_teardown(a_short_rest_is_waited_for, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_where_another_can_serve, scene_teardown),
