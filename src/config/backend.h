@@ -4,6 +4,7 @@
 
 #include "base/usd.h"
 #include "dialect/api.h"
+#include "dialect/limits_left.h"
 #include "world.h"
 
 /* How to prove to a backend who we are. */
@@ -46,6 +47,13 @@ struct admission_config {
     unsigned queue;    /* that wait at most */
 };
 
+/* One account at a provider: its own key, health and rate limits. */
+struct account_config {
+    const char *name; /* for logs and metrics: "openai", or "openai/spare" where there are several */
+    struct credential credential;
+    int64_t limits[LIMIT_UNITS]; /* a minute; 0: the configuration has none */
+};
+
 struct backend_config {
     unsigned index; /* in config.backends */
     const char *name;
@@ -55,9 +63,11 @@ struct backend_config {
     const char *provider;       /* of the price book; NULL: none found */
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;
-    const char *base_path; /* "" or "/openai": stands before the API's path */
-    const char *query;     /* "api-version=..." appended to every target; NULL: none */
-    struct credential credential;
+    const char *base_path;                 /* "" or "/openai": stands before the API's path */
+    const char *query;                     /* "api-version=..." appended to every target; NULL: none */
+    struct credential credential;          /* of the first account */
+    const struct account_config *accounts; /* at least one */
+    size_t account_count;
     struct destination_facts facts;
     const struct model_alias *models; /* declared models */
     size_t model_count;

@@ -25,6 +25,9 @@ void build_budgets(struct build *build);
 
 void build_alerts(struct build *build);
 
+/* A backend's accounts: at least one, its own. */
+void build_accounts(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
+
 /* Where a backend's replicas are asked about themselves. */
 void build_asking(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
 

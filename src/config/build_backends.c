@@ -305,6 +305,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
                                                    .requests = draft->admission.requests,
                                                    .queue = draft->admission.queue};
     add_models(build, draft, backend);
+    build_accounts(build, draft, backend);
     build_asking(build, draft, backend);
     warn_of_risks(build, draft, backend);
 }

@@ -99,6 +99,19 @@ static const struct field admission_fields[] = {
 static const struct section admission_section = {
     SECTION("Who may start at a backend", "backends.NAME.admission", admission_fields, backend_draft)};
 
+#define LIMITS_WORDS                                                                                                   \
+    "Rate limits of the account, as `500 requests/minute` or `200k tokens/minute`: no minute sees more, so that the "  \
+    "provider need not refuse. What its answers tell of what is left (x-ratelimit-*) is respected in any case."
+
+static const struct field account_fields[] = {
+    FIELD("key", FIELD_SECRET, AT(account_draft, key), "Its API key, sent as the backend's `key` is.",
+          .required = true),
+    FIELD("limits", FIELD_NODE, AT(account_draft, limits), LIMITS_WORDS, .type = "limit or list"),
+};
+
+static const struct section account_section = {
+    SECTION("One of several accounts at a provider", "backends.NAME.accounts.ACCOUNT", account_fields, account_draft)};
+
 static const struct field backend_fields[] = {
     FIELD("url", FIELD_NODE, AT(backend_draft, url),
           "Where it is: one URL, or a list of equal replicas. A path stands before the API's own; a trailing `/v1` is "
@@ -112,6 +125,11 @@ static const struct field backend_fields[] = {
           "Its API key, sent as `authorization: Bearer` (openai) or `x-api-key` (anthropic)."),
     FIELD("auth", FIELD_SECTION, 0, "Instead of `key`: a credential under another header, or from a command.",
           .inside = &auth_section),
+    FIELD("limits", FIELD_NODE, AT(backend_draft, limits), LIMITS_WORDS, .type = "limit or list"),
+    FIELD("accounts", FIELD_MAP, AT(backend_draft, accounts),
+          "Instead of `key`: several accounts, each with its own key and limits. The one with room serves; a "
+          "conversation stays with its account, where the provider may have kept its prompt.",
+          .inside = &account_section),
     FIELD("engine", FIELD_CHOICE, AT(backend_draft, engine), "What runs there. `twin`: a modelled backend.",
           .standard = "hosted", .choices = engines),
     FIELD(

@@ -84,6 +84,12 @@ struct entries {
 
 /* Drafts: what the sections are read into. */
 
+struct account_draft {
+    struct entry entry;
+    const char *key; /* secret */
+    const struct yaml_node *limits;
+};
+
 struct backend_draft {
     struct entry entry;
     const struct yaml_node *url, *models;
@@ -98,6 +104,8 @@ struct backend_draft {
     const char *ca;
     bool verify, private_allowed;
     usd usd_per_hour;
+    struct entries accounts;
+    const struct yaml_node *limits;
     const char *metrics, *health;
     usec scrape_us, probe_us;
     usec connect_us, first_byte_us, idle_us;

@@ -110,9 +110,8 @@ read_duration(struct slice text)
     return span_us(sum);
 }
 
-/* A reset as the many write it: a duration, seconds, seconds since the epoch, or a date. */
-static usec
-read_reset(struct slice text, usec wall_us)
+usec
+refusal_reset_us(struct slice text, usec wall_us)
 {
     static const usec epoch_like_us = 500000000 * USEC_PER_S; /* fifteen years: no span, but any date */
     struct slice rest = text;
@@ -151,7 +150,7 @@ read_limits(const struct http_head *head, usec wall_us)
 
         if (!slice_is(http_head_get(head, limits[i].left), "0"))
             continue;
-        span = read_reset(http_head_get(head, limits[i].reset), wall_of(head, wall_us));
+        span = refusal_reset_us(http_head_get(head, limits[i].reset), wall_of(head, wall_us));
         longest = span > longest ? span : longest;
     }
     return longest;

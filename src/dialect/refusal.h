@@ -20,6 +20,9 @@ enum { REFUSAL_BODY_MOST = 16 * 1024 };
  * anthropic-ratelimit-*-reset). A span; 0: it does not say. */
 usec refusal_retry_after_us(const struct http_head *head, usec wall_us);
 
+/* A reset as the many write it: a duration ("6m0s"), seconds, seconds since the epoch, or a date. A span; 0: it is none. */
+usec refusal_reset_us(struct slice text, usec wall_us);
+
 /* Is this error about a spend limit? `body` may be cut. */
 bool refusal_is_spend_limit(unsigned status, struct slice body);
 

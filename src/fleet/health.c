@@ -236,6 +236,7 @@ healths_init(struct healths *healths)
     lock_init(&healths->lock);
     map_init(&healths->endpoints);
     map_init(&healths->accounts);
+    map_init(&healths->quotas);
     map_init(&healths->rests);
     replicas_init(&healths->replicas);
 }
@@ -268,6 +269,11 @@ healths_free(struct healths *healths)
     free_healths(&healths->accounts);
     while (map_next(&healths->rests, &at, &name, &rest))
         free(rest);
+    for (at = 0; map_next(&healths->quotas, &at, &name, &rest);) {
+        quota_free(&((struct account *)rest)->quota);
+        free(rest);
+    }
+    map_free(&healths->quotas);
     map_free(&healths->rests);
     replicas_free(&healths->replicas);
     lock_destroy(&healths->lock);
@@ -300,6 +306,21 @@ rest_of(struct map *map, const char *name)
     return rest;
 }
 
+static struct account *
+account_of(struct healths *healths, const struct account_config *config)
+{
+    struct account *account = map_get(&healths->quotas, slice_of(config->name));
+
+    if (account == NULL) {
+        account = must_calloc(1, sizeof(*account));
+        account->health = health_of(&healths->accounts, config->name, false);
+        quota_init(&account->quota);
+        map_put(&healths->quotas, slice_of(config->name), account);
+    }
+    quota_limit(&account->quota, config->limits);
+    return account;
+}
+
 struct standing
 healths_standing(struct healths *healths, const struct target *target, struct slice name, struct arena *arena)
 {
@@ -308,7 +329,10 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
 
     standing.seats = arena_alloc(arena, standing.count * sizeof(struct seat));
     lock_take(&healths->lock);
-    standing.account = health_of(&healths->accounts, backend->name, false);
+    standing.account_count = backend->account_count;
+    standing.accounts = arena_alloc(arena, standing.account_count * sizeof(*standing.accounts));
+    for (size_t i = 0; i < standing.account_count; i++)
+        standing.accounts[i] = account_of(healths, &backend->accounts[i]);
     for (size_t i = 0; i < standing.count; i++) {
         const struct endpoint *endpoint = &backend->endpoints[i];
         const char *place = arena_printf(arena, "%s:%u", endpoint->host, endpoint->port);
@@ -368,6 +392,26 @@ print_pulses(struct map *map, usec now_us, struct buffer *out)
 }
 
 static void
+print_quotas(struct map *map, usec now_us, struct buffer *out)
+{
+    static const char *const units[] = {[LIMIT_REQUESTS] = "requests", [LIMIT_TOKENS] = "tokens"};
+    size_t at = 0;
+    struct slice name;
+    void *value;
+
+    buffer_add_text(out, "# HELP equipoise_account_left What is left of an account's rate limit now\n"
+                         "# TYPE equipoise_account_left gauge\n");
+    while (map_next(map, &at, &name, &value))
+        for (unsigned unit = 0; unit < LIMIT_UNITS; unit++) {
+            int64_t left = quota_left(&((struct account *)value)->quota, (enum limit_unit)unit, now_us);
+
+            if (left != INT64_MAX)
+                buffer_printf(out, "equipoise_account_left{account=\"%.*s\",unit=\"%s\"} %" PRId64 "\n",
+                              SLICE_ARGS(name), units[unit], left);
+        }
+}
+
+static void
 print_each(struct map *map, const char *label, bool ejections, struct buffer *out)
 {
     size_t at = 0;
@@ -411,5 +455,6 @@ healths_print(struct healths *healths, usec now_us, struct buffer *out)
         print_each(maps[i], kinds[i].label, true, out);
     }
     print_pulses(&healths->endpoints, now_us, out);
+    print_quotas(&healths->quotas, now_us, out);
     lock_drop(&healths->lock);
 }

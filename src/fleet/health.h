@@ -21,6 +21,7 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "fleet/pulse.h"
+#include "fleet/quota.h"
 #include "fleet/replica.h"
 
 enum {
@@ -112,17 +113,25 @@ struct seat {
     struct replica *replica; /* what is under way there; shared as health is */
 };
 
-/* A target's places, as many seats as its backend has endpoints. */
+/* One account at a provider, by its name (config/backend.h); shared by all that is sent with its key. */
+struct account {
+    struct health *health; /* out: its spend limit is reached */
+    struct rest rest;      /* of several accounts of one backend; of a single one it is the seat's */
+    struct quota quota;
+};
+
+/* A target's places, as many seats as its backend has endpoints, and as many accounts as it has. */
 struct standing {
-    struct health *account; /* shared by all that is sent with this backend's credential */
+    struct account **accounts;
+    size_t account_count;
     struct seat *seats;
     size_t count;
 };
 
 struct healths {
     struct lock lock;
-    struct map endpoints, accounts, rests;
-    struct replicas replicas; /* own lock */
+    struct map endpoints, accounts, quotas, rests; /* quotas: struct account */
+    struct replicas replicas;                      /* own lock */
 };
 
 void healths_init(struct healths *healths);

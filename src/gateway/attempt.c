@@ -4,6 +4,7 @@
  * billed: the route says whether that is risked. */
 #include "gateway/attempt.h"
 
+#include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/balance.h"
 #include "gateway/elements.h"
@@ -31,7 +32,7 @@ exchange_secret_here(struct exchange *exchange, const char *secret, const char *
     if (exchange->state == EXCHANGE_SERVING && secret == NULL) {
         attempt_failed(exchange, ERROR_UPSTREAM, why); /* no call was made */
     } else if (exchange->state == EXCHANGE_SERVING) {
-        exchange->secret = secret;
+        exchange->secret = account_secret(exchange, secret);
         exchange->attempts++;
         count(&exchange->worker->counters, COUNT_ATTEMPTS, 1);
         send_flight(exchange, exchange_wake);
@@ -133,11 +134,13 @@ attempt_none_left(struct exchange *exchange)
     if (back != NULL) {
         exchange->said = (struct refusal){0};
         exchange->retry_after_us = back->away_until_us - world_now_us(worker_world(exchange->worker));
-        exchange_give_up(exchange, NOTHING_FITS, ending, ERROR_OVERLOADED,
-                         back->verdict == VERDICT_RESTING
-                             ? "every backend of this model asked to be left alone for a while: see retry-after"
-                             : "too many requests wait for this model: the first token would come later than its route "
-                               "or x-equipoise-deadline allows; see retry-after");
+        exchange_give_up(
+            exchange, NOTHING_FITS, ending, ERROR_OVERLOADED,
+            back->verdict == VERDICT_RESTING
+                ? "every backend of this model has its rate limit used up, or asked to be left alone for a "
+                  "while: see retry-after"
+                : "too many requests wait for this model: the first token would come later than its route "
+                  "or x-equipoise-deadline allows; see retry-after");
     } else if (exchange->attempts > 0 || exchange->plans.all[0].tried) {
         exchange_give_up(exchange, NOTHING_FITS, ENDING_UPSTREAM_FAILED, ERROR_UPSTREAM,
                          exchange->why != NULL ? exchange->why : "no backend of this model can be reached");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
@@ -396,6 +397,7 @@ settle(struct exchange *exchange)
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
     settle_attempt(exchange);
+    account_unclaim(exchange);
     share_end(exchange);
     reserve_release(exchange);
     settle_row(exchange);

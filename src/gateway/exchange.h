@@ -103,6 +103,8 @@ struct exchange {
     struct plan *plan;               /* the one that serves; NULL before */
     struct plan *called;             /* the one of the last booked attempt; NULL: there was none */
     size_t seat;                     /* the endpoint of its backend that the present attempt is at */
+    size_t account;                  /* of its backend's, that it is sent with (account.h) */
+    struct quota_ticket quota;       /* what it took of that account's limits */
     usec probe_us, account_probe_us; /* as what that attempt probes its endpoint, its account (health_claim) */
     bool reported;                   /* what that attempt says of the endpoint is known to the others */
     struct refusal said;             /* and what its answer says, if it is an error */

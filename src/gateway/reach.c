@@ -1,6 +1,7 @@
 #include "gateway/reach.h"
 
 #include "base/rng.h"
+#include "gateway/account.h"
 #include "gateway/alert.h"
 
 static uint64_t
@@ -63,16 +64,12 @@ survey_seats(struct plan *plan, usec now_us)
 }
 
 static void
-survey_plan(struct plan *plan, usec now_us)
+survey_plan(const struct exchange *exchange, struct plan *plan, usec now_us)
 {
-    struct health *account = standing_of(plan)->account;
-
     plan->away = VERDICT_NONE;
     survey_seats(plan, now_us);
-    if (plan->away == VERDICT_NONE && health_state(account, now_us) == HEALTH_OUT) {
-        plan->away = VERDICT_SPENT;
-        plan->away_until_us = health_due_us(account);
-    }
+    if (plan->away == VERDICT_NONE)
+        account_survey(exchange, plan, now_us);
 }
 
 void
@@ -86,7 +83,7 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
         /* Pass-through has nowhere else to go; what makes no call of its own need not be reached. */
         if (plan->tried || plan->target == NULL || plan->source == SOURCE_PASSTHROUGH || plan->source == SOURCE_SHARED)
             continue;
-        survey_plan(plan, now_us);
+        survey_plan(exchange, plan, now_us);
         if (exchange->view->config->observe)
             plan->away = VERDICT_NONE; /* who only observes refuses nobody, whatever happened before */
     }
@@ -171,7 +168,7 @@ reach_pick(struct exchange *exchange)
     exchange->probe_us = exchange->account_probe_us = 0;
     if (!take_open_seat(exchange, now_us))
         take_last_resort(exchange, now_us);
-    health_claim(standing_of(exchange->plan)->account, now_us, &exchange->account_probe_us);
+    health_claim(account_of(exchange)->health, now_us, &exchange->account_probe_us);
     exchange->reported = false;
     exchange->said = (struct refusal){0};
     return &backend->endpoints[exchange->seat];
@@ -323,6 +320,15 @@ report_rest(struct exchange *exchange, struct rest *rest, usec now_us)
         rest_until(rest, now_us + refusal->retry_after_us);
 }
 
+/* Whose it is that the backend asked to be left alone: the key's, where there are several. */
+static struct rest *
+rest_of(const struct exchange *exchange)
+{
+    const struct standing *standing = standing_of(exchange->plan);
+
+    return standing->account_count > 1 ? &account_of(exchange)->rest : standing->seats[exchange->seat].rest;
+}
+
 void
 reach_report(struct exchange *exchange)
 {
@@ -337,8 +343,8 @@ reach_report(struct exchange *exchange)
     if (flight->status >= 400)
         read_refusal(exchange);
     report_endpoint(exchange, standing->seats[exchange->seat].health, now_us);
-    report_account(exchange, standing->account, now_us);
-    report_rest(exchange, standing->seats[exchange->seat].rest, now_us);
+    report_account(exchange, account_of(exchange)->health, now_us);
+    report_rest(exchange, rest_of(exchange), now_us);
 }
 
 static bool
@@ -358,6 +364,13 @@ strike_seat(struct plans *plans, const struct plan *plan, uint64_t bit)
             plans->all[i].tried_seats |= bit;
 }
 
+/* It was the account that failed, not the place. */
+static bool
+has_other_account(const struct exchange *exchange, const struct plan *plan)
+{
+    return standing_of(plan)->account_count > 1 && !account_all_spent(exchange, plan);
+}
+
 void
 reach_strike(const struct exchange *exchange, struct plans *plans)
 {
@@ -365,9 +378,11 @@ reach_strike(const struct exchange *exchange, struct plans *plans)
 
     if (exchange->cursor.flight == NULL)
         plan->tried = true; /* there was no credential: no endpoint of it can be asked */
-    else if (exchange->said.retry_after_us == 0 || exchange->view->config->observe)
+    else if (exchange->view->config->observe ||
+             (exchange->said.retry_after_us == 0 && !(exchange->said.spend_limit && has_other_account(exchange, plan))))
         strike_seat(plans, plan, seat_bit(exchange->seat));
-    for (size_t i = 0; i < plans->count && exchange->said.spend_limit; i++)
+    /* With the same key it would be said again. */
+    for (size_t i = 0; i < plans->count && exchange->said.spend_limit && account_all_spent(exchange, plan); i++)
         plans->all[i].tried |=
             plans->all[i].target != NULL && same_account(plans->all[i].target->backend, plan->target->backend);
 }

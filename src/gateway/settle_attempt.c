@@ -1,6 +1,7 @@
 /* Metered, priced, booked: what an attempt cost. */
 #include "gateway/settle_parts.h"
 
+#include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/credentials.h"
 #include "gateway/reach.h"
@@ -134,6 +135,7 @@ settle_attempt(struct exchange *exchange)
         exchange->unpriced = "the sum is too large to be money";
     if (!share_leads(exchange)) /* then it may have to pay only a part */
         reserve_post(exchange, &exchange->usage, line->cost);
+    account_settle(exchange);
     if (flight->status == 401)
         credentials_refused(exchange->view, exchange->plan->target->backend);
 }

@@ -2,6 +2,7 @@
 #include "gateway/weigh.h"
 
 #include "base/rng.h"
+#include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
@@ -61,7 +62,9 @@ choose(struct exchange *exchange)
     reserve_again(exchange);
     do
         chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
-    while (chosen != NULL && !reserve_plan(exchange, chosen));
+    while (chosen != NULL && (!account_claim(exchange, chosen) || !reserve_plan(exchange, chosen)));
+    if (chosen == NULL)
+        account_unclaim(exchange);
     return chosen;
 }
 

@@ -9,6 +9,7 @@ struct ward {
     struct healths healths;
     struct arena arena;
     struct endpoint endpoints[2];
+    struct account_config account;
     struct backend_config backend;
     struct target target;
     struct standing standing;
@@ -20,7 +21,12 @@ static void
 open_ward(struct ward *ward)
 {
     *ward = (struct ward){.endpoints = {{.host = "one.example", .port = 443}, {.host = "two.example", .port = 443}}};
-    ward->backend = (struct backend_config){.name = "gpus", .endpoints = ward->endpoints, .endpoint_count = 2};
+    ward->account = (struct account_config){.name = "gpus"};
+    ward->backend = (struct backend_config){.name = "gpus",
+                                            .endpoints = ward->endpoints,
+                                            .endpoint_count = 2,
+                                            .accounts = &ward->account,
+                                            .account_count = 1};
     ward->target = (struct target){.backend = &ward->backend};
     healths_init(&ward->healths);
     arena_init(&ward->arena);
@@ -250,11 +256,12 @@ one_word_is_enough_to_eject(void **state)
 
     (void)state;
     open_ward(&w);
-    assert_int_equal(health_eject(w.standing.account, 100), HEALTH_EJECTED);
-    assert_int_equal(health_eject(w.standing.account, 101), HEALTH_SAME); /* the same trouble, seen by another */
-    assert_int_equal(health_state(w.standing.account, 101), HEALTH_OUT);
-    assert_int_equal(health_eject(w.standing.account, 100 + HEALTH_BACK_OFF_US), HEALTH_EJECTED);
-    assert_int_equal(health_due_us(w.standing.account), 100 + 3 * HEALTH_BACK_OFF_US);
+    assert_int_equal(health_eject(w.standing.accounts[0]->health, 100), HEALTH_EJECTED);
+    assert_int_equal(health_eject(w.standing.accounts[0]->health, 101),
+                     HEALTH_SAME); /* the same trouble, seen by another */
+    assert_int_equal(health_state(w.standing.accounts[0]->health, 101), HEALTH_OUT);
+    assert_int_equal(health_eject(w.standing.accounts[0]->health, 100 + HEALTH_BACK_OFF_US), HEALTH_EJECTED);
+    assert_int_equal(health_due_us(w.standing.accounts[0]->health), 100 + 3 * HEALTH_BACK_OFF_US);
     close_ward(&w);
 }
 
@@ -269,7 +276,7 @@ rests_are_of_a_model_at_a_place_and_only_grow(void **state)
     other = healths_standing(&w.healths, &w.target, SLICE_LITERAL("gpus/other"), &w.arena);
     again = healths_standing(&w.healths, &w.target, SLICE_LITERAL("gpus/m"), &w.arena);
     assert_ptr_equal(again.seats[0].health, other.seats[0].health);
-    assert_ptr_equal(again.account, other.account);
+    assert_ptr_equal(again.accounts[0], other.accounts[0]);
     assert_ptr_equal(again.seats[0].rest, w.standing.seats[0].rest); /* as after a reload */
     rest_until(w.standing.seats[0].rest, 50);
     rest_until(w.standing.seats[0].rest, 40);
