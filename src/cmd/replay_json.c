@@ -202,7 +202,7 @@ replay_write_csv(const struct replay_result *result, struct buffer *out)
     const struct replay_stats *stats = &result->world->stats;
 
     buffer_add_text(
-        out, "arrival_s,input_tokens,output_tokens,state,streamed,first_token_s,total_s,cost_usd,baseline_usd\n");
+        out, "arrival_s,input_tokens,output_tokens,state,streamed,first_token_s,total_s,cost_usd,baseline_usd,key\n");
     for (size_t i = 0; i < stats->count; i++) {
         const struct replay_sample *sample = &stats->samples[i];
 
@@ -213,6 +213,6 @@ replay_write_csv(const struct replay_result *result, struct buffer *out)
         add_seconds(out, sample->total_us);
         add_known(out, sample->cost);
         add_known(out, sample->baseline);
-        buffer_add_byte(out, '\n');
+        buffer_printf(out, ",%s\n", sample->key != NULL ? sample->key->name : "");
     }
 }

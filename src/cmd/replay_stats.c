@@ -77,6 +77,15 @@ add_attempt(struct replay_stats *stats, const struct attempt_line *attempt)
     of->output_tokens += attempt->output_tokens;
 }
 
+static const struct key_config *
+key_of(const struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->key_count; i++)
+        if (slice_is(name, config->keys[i].name))
+            return &config->keys[i];
+    return NULL;
+}
+
 void
 replay_stats_row(struct replay_stats *stats, const struct row *row)
 {
@@ -88,6 +97,7 @@ replay_stats_row(struct replay_stats *stats, const struct row *row)
         .output_tokens = row->output_tokens,
         .cost = row->cost,
         .baseline = row->baseline,
+        .key = key_of(stats->config, row->key_name),
         .state = state_of(stats, row),
         .ok = slice_is(row->state, "ok"),
         .streamed = row->streamed != 0,

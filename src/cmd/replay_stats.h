@@ -15,8 +15,9 @@ struct replay_sample {
     usec arrived_us; /* since the replay's start */
     usec first_token_us, total_us;
     int64_t input_tokens, output_tokens;
-    usd cost, baseline; /* USD_UNKNOWN: not known */
-    uint8_t state;      /* in states */
+    usd cost, baseline;           /* USD_UNKNOWN: not known */
+    const struct key_config *key; /* NULL: none */
+    uint8_t state;                /* in states */
     bool ok, streamed;
     bool limited, within; /* its route has limits of latency; it was answered in full within them */
 };

@@ -16,6 +16,11 @@ static const double FORECASTS = 50.0;
 static const double SAMPLE_MOST = 4.0;
 static const double FACTOR_MOST = 100.0;
 
+static const double DEVIATIONS = 4.0;
+
+/* The usual length is of about the last so many prompts. */
+static const double PROMPTS = 100.0;
+
 static void
 take_pace(struct admission *admission, const struct admission_pace *pace)
 {
@@ -80,11 +85,14 @@ modelled_us(const struct admission *admission, int64_t tokens)
     return pace->first_token_us + (usec)((double)tokens * pace->prefill_us_per_token);
 }
 
-/* As it has turned out of late. */
+/* As nearly all have turned out of late: a mean and four mean deviations (V. Jacobson, Congestion avoidance and control,
+ * 1988). */
 static usec
 prefill_us(const struct admission *admission, int64_t tokens)
 {
-    return (usec)(admission->prompt_factor * (double)modelled_us(admission, tokens));
+    double factor = admission->prompt_factor + DEVIATIONS * admission->prompt_spread;
+
+    return (usec)(factor * (double)modelled_us(admission, tokens));
 }
 
 /* With the prompts that are under way. */
@@ -107,6 +115,16 @@ is_late(usec now_us, usec span_us, usec deadline_us)
     return deadline_us != USEC_NEVER && span_us > deadline_us - now_us;
 }
 
+/* Two prompts of the usual length at each engine, or as many short ones as make a good step. How long the next one is does
+ * not matter: a long one would wait for ever, and all behind it. */
+static bool
+engines_want_prompts(const struct admission *admission)
+{
+    double room = fmax(2.0 * admission->mean_prefill, (double)admission->pace.step_tokens);
+
+    return (double)admission->prefill < room * (double)admission->pace.replicas;
+}
+
 static bool
 fits(const struct admission *admission, const struct admission_ticket *ticket, usec now_us)
 {
@@ -116,7 +134,8 @@ fits(const struct admission *admission, const struct admission_ticket *ticket, u
         return false;
     if ((double)(admission->class_tokens[ticket->class] + ticket->tokens) > class_room(admission, ticket->class))
         return false;
-    return !is_late(now_us, first_token_us(admission, ticket->prefill), ticket->deadline_us);
+    return engines_want_prompts(admission) &&
+           !is_late(now_us, first_token_us(admission, ticket->prefill), ticket->deadline_us);
 }
 
 /* Even if it started now, with nobody else's prompt before its own. */
@@ -144,14 +163,16 @@ expected_wait_us(const struct admission *admission, const struct admission_want 
 static void
 start(struct admission *admission, struct admission_ticket *ticket, usec now_us)
 {
+    ticket->prompt_us = modelled_us(admission, prompts_before(admission, ticket->prefill));
     ticket->state = ADMISSION_IN;
     ticket->admitted_us = now_us;
     ticket->prefilling = true;
-    ticket->prompt_us = modelled_us(admission, prompts_before(admission, ticket->prefill));
     admission->in_flight++;
     admission->admitted++;
     admission->tokens += ticket->tokens;
     admission->prefill += ticket->prefill;
+    admission->mean_prefill +=
+        ((double)ticket->prefill - admission->mean_prefill) / fmin((double)admission->admitted, PROMPTS);
     admission->class_tokens[ticket->class] += ticket->tokens;
     token_limit_admitted(&admission->limit, ticket->tokens);
 }
@@ -172,6 +193,16 @@ correct(double *factor, double seen_us, double forecast_us)
         return;
     *factor += (fmin(seen_us / forecast_us, SAMPLE_MOST * *factor) - *factor) / FORECASTS;
     *factor = fmin(fmax(*factor, 1.0 / FACTOR_MOST), FACTOR_MOST);
+}
+
+static void
+learn_prompt(struct admission *admission, const struct admission_ticket *ticket, usec seen_us)
+{
+    double strays = fabs((double)seen_us / (double)ticket->prompt_us - admission->prompt_factor);
+
+    admission->prompt_spread +=
+        (fmin(strays, SAMPLE_MOST * admission->prompt_factor) - admission->prompt_spread) / FORECASTS;
+    correct(&admission->prompt_factor, (double)seen_us, (double)ticket->prompt_us);
 }
 
 static void
@@ -305,8 +336,8 @@ admission_first_token(struct admission *admission, struct admission_ticket *tick
     if (ticket->state == ADMISSION_IN && ticket->prefilling) {
         end_prefill(admission, ticket);
         token_limit_first_token(&admission->limit, seen_us, modelled_us(admission, ticket->prefill), admission->tokens);
-        if (seen_us > 0)
-            correct(&admission->prompt_factor, (double)seen_us, (double)ticket->prompt_us);
+        if (seen_us > 0 && ticket->prompt_us > 0)
+            learn_prompt(admission, ticket, seen_us);
         let_in(admission, now_us, told);
     }
     lock_drop(&admission->lock);

@@ -5,6 +5,9 @@
  * A request is refused only where it has a deadline for its first token that cannot be met (or the queue is full): on
  * arrival if the forecast misses it, later if it has become hopeless. Who waits and leaves is forgotten at once.
  *
+ * At an engine prompts wait in the order in which they came, whoever sent them. So no more of them are there than keep it
+ * busy, one that is read and one that is ready: then the next place in line is worth something.
+ *
  * Less urgent classes leave free what more urgent ones needed of late, so that these find room when they come back.
  *
  * Shared by all workers, under its own lock; it calls nobody: who may start, or is refused, after waiting stands in a list
@@ -47,6 +50,7 @@ struct admission_pace {
     unsigned replicas;           /* that are in use, at least 1 */
     double prefill_us_per_token; /* of one of them */
     usec first_token_us;         /* of an empty prompt with nobody else there */
+    int64_t step_tokens;         /* of prompts, by which a step of one is well used: more make it longer, not better */
     int64_t kv_tokens;           /* of one of them; 0: not known */
     unsigned requests_most;      /* in all, by the user's own word; 0: the limit is found */
 };
@@ -58,13 +62,14 @@ struct admission {
     struct admission_pace pace;
     size_t queue_most;
     size_t in_flight;
-    int64_t tokens;                           /* in flight */
-    int64_t prefill;                          /* of those whose first token has not come */
-    int64_t class_tokens[FAIR_CLASSES_MOST];  /* in flight */
-    double class_needed[FAIR_CLASSES_MOST];   /* in flight and waiting, at most, of late */
-    usec needed_us;                           /* when those were as they are */
-    double wait_factor;                       /* seen waits / forecast ones; 1 to begin with */
-    double prompt_factor;                     /* likewise of first tokens, by the engines' model */
+    int64_t tokens;                          /* in flight */
+    int64_t prefill;                         /* of those whose first token has not come */
+    int64_t class_tokens[FAIR_CLASSES_MOST]; /* in flight */
+    double class_needed[FAIR_CLASSES_MOST];  /* in flight and waiting, at most, of late */
+    usec needed_us;                          /* when those were as they are */
+    double mean_prefill;                     /* of those that were let in */
+    double wait_factor;                      /* seen waits / forecast ones; 1 to begin with */
+    double prompt_factor, prompt_spread; /* likewise of first tokens, by the engines' model, and how far they stray */
     uint64_t admitted, waited, refused, left; /* lifetime counts */
 };
 

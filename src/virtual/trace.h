@@ -2,7 +2,7 @@
  * from a stream that may be compressed with gzip. Four kinds, told apart by their content:
  *
  *   azure     CSV with the columns arrival_s,input_tokens,output_tokens, or those that the Azure LLM inference traces came
- *             with: TIMESTAMP,ContextTokens,GeneratedTokens
+ *             with: TIMESTAMP,ContextTokens,GeneratedTokens; the columns route and key may stand beside them
  *   mooncake  JSON lines {"timestamp": MS, "input_length": N, "output_length": N, "hash_ids": [N, ...]}; a hash id stands
  *             for TRACE_BLOCK_TOKENS tokens of the prompt and all that was before them
  *   rates     CSV with the columns pool,start_s,rate_req_s, as ServeGen's: requests arrive by a Poisson process of that
@@ -37,7 +37,7 @@ struct trace_request {
     const uint64_t *blocks; /* until the next request is read; NULL: not told */
     size_t block_count;
     bool streamed;
-    /* Only a ledger tells these; else empty. Until the next request is read. */
+    /* Until the next request is read; empty: not told. Only a ledger tells all of these, `azure` route and key. */
     struct slice route, key, api, conversation;
 };
 

@@ -10,6 +10,12 @@ parse_arrival(const struct trace *trace, struct slice text, usec *out)
     return trace->stamps ? clock_parse_utc(text, out) : trace_parse_seconds(text, out);
 }
 
+static struct slice
+named(const struct slice *fields, size_t at)
+{
+    return at != SIZE_MAX ? fields[at] : SLICE_NONE;
+}
+
 static enum status
 next(struct trace *trace, struct trace_request *out)
 {
@@ -32,6 +38,8 @@ next(struct trace *trace, struct trace_request *out)
                          "expected input and output as whole numbers up to %d tokens, found '%.*s' and '%.*s'",
                          TRACE_TOKENS_MOST, SLICE_ARGS(slice_first(fields[columns->at[INPUT]], 40)),
                          SLICE_ARGS(slice_first(fields[columns->at[OUTPUT]], 40)));
+    out->route = named(fields, columns->route_at);
+    out->key = named(fields, columns->key_at);
     if (trace->stamps && trace->wall_us == 0)
         trace->wall_us = out->at_us;
     return OK;
@@ -61,6 +69,8 @@ trace_azure_start(struct trace *trace, struct slice first)
     trace->stamps = has_columns(&trace->columns, fields, stamps);
     if (!trace->stamps && !has_columns(&trace->columns, fields, seconds))
         return ERR_NOT_FOUND;
+    trace->columns.route_at = trace_column(fields, trace->columns.count, "route");
+    trace->columns.key_at = trace_column(fields, trace->columns.count, "key");
     trace->reader = &reader;
     return OK;
 }

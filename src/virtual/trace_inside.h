@@ -23,7 +23,8 @@ struct rate {
 /* The columns of a CSV file that matter, by their place. */
 struct columns {
     size_t at[3];
-    size_t count; /* of all */
+    size_t route_at, key_at; /* SIZE_MAX: there is none */
+    size_t count;            /* of all */
 };
 
 struct trace {

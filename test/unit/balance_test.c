@@ -25,7 +25,8 @@ set_up(struct scale *scale)
 
     *scale = (struct scale){.route = {.quality_ppm = 900000, .first_token_us = USEC_NEVER, .total_us = USEC_NEVER},
                             .facts = {.api = API_CHAT}};
-    scale->request = (struct request){.route = &scale->route, .facts = &scale->facts, .tenant = &scale->tenant};
+    scale->request = (struct request){
+        .route = &scale->route, .facts = &scale->facts, .tenant = &scale->tenant, .deadline_us = USEC_NEVER};
     for (int i = 0; i < 3; i++) {
         struct plan *plan = plans_add(&scale->plans);
 

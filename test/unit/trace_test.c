@@ -95,6 +95,25 @@ azure_by_seconds(void **state)
     assert_end(&r);
 }
 
+/* Who asked for what may be told, too, in any order. */
+static void
+azure_with_names(void **state)
+{
+    struct reading r = read_text("key,arrival_s,route,input_tokens,output_tokens\n"
+                                 "web,0,assistant,10,20\n"
+                                 ",1,,11,21\n",
+                                 (struct trace_options){0});
+    struct trace_request request;
+
+    (void)state;
+    assert_int_equal(trace_next(r.trace, &request), OK);
+    assert_true(slice_is(request.key, "web") && slice_is(request.route, "assistant"));
+    assert_int_equal(request.output_tokens, 20);
+    assert_int_equal(trace_next(r.trace, &request), OK);
+    assert_true(request.key.len == 0 && request.route.len == 0);
+    assert_end(&r);
+}
+
 static void
 azure_by_date(void **state)
 {
@@ -473,6 +492,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(azure_by_seconds),
+        cmocka_unit_test(azure_with_names),
         cmocka_unit_test(azure_by_date),
         cmocka_unit_test(columns_stand_where_the_first_line_says),
         cmocka_unit_test(mooncake_with_blocks),
