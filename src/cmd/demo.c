@@ -15,7 +15,7 @@
 #include "twin/customers.h"
 #include "twin/twin.h"
 
-enum { REQUESTS = 3000, REQUESTS_PER_S = 150, IN_FLIGHT_MOST = 200, BAR = 30 };
+enum { REQUESTS = 4800, REQUESTS_PER_S = 240, IN_FLIGHT_MOST = 200, BAR = 30 };
 
 static const usec STEP_US = 100 * USEC_PER_MS;
 
@@ -74,9 +74,7 @@ write_config(const struct demo *demo, struct buffer *out)
                   "    reference: hosted/twin-large\n"
                   "    candidates: [ partner/twin-large, partner/twin-small ]\n"
                   "    levers:\n"
-                  "      { exact_cache: on, coalesce: on, semantic_cache: shadow, prompt_cache: on, alternatives: { "
-                  "on: 50%% } }\n"
-                  "    semantic_cache: { judge: exact }\n"
+                  "      { exact_cache: on, coalesce: on, prompt_cache: on, alternatives: { on: 50%% } }\n"
                   "    attempts: 3\n"
                   "    owner: product\n"
                   "  catalogue:\n"
@@ -84,6 +82,12 @@ write_config(const struct demo *demo, struct buffer *out)
                   "    repeatable: yes\n"
                   "    levers: { exact_cache: on, coalesce: on, prompt_cache: on }\n"
                   "    owner: sales\n"
+                  "  helpdesk:\n"
+                  "    reference: hosted/twin-large\n"
+                  "    levers: { exact_cache: on, coalesce: on, semantic_cache: on }\n"
+                  "    acceptable: { quality: 90%% }\n"
+                  "    semantic_cache: { judge: exact }\n"
+                  "    owner: people\n"
                   "  search:\n"
                   "    reference: hosted/twin-embed\n"
                   "    levers: { exact_cache: on, coalesce: on }\n"
@@ -142,17 +146,18 @@ crowd_started(void *context, struct world *world)
                                       .connections_most = IN_FLIGHT_MOST};
     demo->customers = customers_start(
         world,
-        &(struct customers_options){.endpoint = &demo->gateway,
-                                    .key = demo_key,
-                                    .models = {.chat = "assistant", .messages = "catalogue", .embedding = "search"},
-                                    .seed = demo->seed,
-                                    .requests = demo->requests,
-                                    .requests_per_s = REQUESTS_PER_S,
-                                    .in_flight_most = IN_FLIGHT_MOST / 2,
-                                    .crowd_ppm = CROWD_PPM,
-                                    .crowd_most = CROWD_MOST,
-                                    .leave_ppm = LEAVE_PPM,
-                                    .feedback_ppm = FEEDBACK_PPM});
+        &(struct customers_options){
+            .endpoint = &demo->gateway,
+            .key = demo_key,
+            .models = {.chat = "assistant", .messages = "catalogue", .embedding = "search", .helpdesk = "helpdesk"},
+            .seed = demo->seed,
+            .requests = demo->requests,
+            .requests_per_s = REQUESTS_PER_S,
+            .in_flight_most = IN_FLIGHT_MOST / 2,
+            .crowd_ppm = CROWD_PPM,
+            .crowd_most = CROWD_MOST,
+            .leave_ppm = LEAVE_PPM,
+            .feedback_ppm = FEEDBACK_PPM});
 }
 
 static void
@@ -262,7 +267,8 @@ play(struct demo *demo)
             "answers "
             "are errors.\n"
             "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n"
-            "Caches that cannot change an answer are on; the semantic cache only learns, in the shadow.\n",
+            "Caches are on. On `helpdesk` also the one that compares by meaning: it serves nothing until audits have "
+            "shown\nthat 90 %% of its answers would be as good as fresh ones; the report tells how far it came.\n",
             stand_url(demo->stand), demo->data);
     exit_status = start_crowd(demo);
     if (exit_status != CMD_FINE)
@@ -319,7 +325,7 @@ cmd_demo(int argc, char **argv)
     struct demo demo = {.requests = REQUESTS, .seed = 1};
     const struct option table[] = {
         {"once", 0, OPTION_FLAG, NULL, "end after the report", &demo.once},
-        {"requests", 'n', OPTION_NUMBER, "N", "how many requests the customers send (3000)", &demo.requests},
+        {"requests", 'n', OPTION_NUMBER, "N", "how many requests the customers send (4800)", &demo.requests},
         {"seed", 's', OPTION_NUMBER, "N", "decides workload, answers and faults (1)", &demo.seed},
     };
     static const struct example examples[] = {

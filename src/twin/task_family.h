@@ -14,7 +14,8 @@ struct task_family_ops {
     bool (*solve)(struct slice prompt, struct arena *arena, struct solution *solution);
 };
 
-extern const struct task_family_ops task_arithmetic, task_units, task_dates, task_extract, task_classify, task_lookup;
+extern const struct task_family_ops task_arithmetic, task_units, task_dates, task_extract, task_classify, task_lookup,
+    task_guide;
 
 /* Adds a plausible mistake, unless it happens to be right or is known or there are enough. Call after `right`, `kind`,
  * `choices` and `tolerance` are set. */

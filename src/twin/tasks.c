@@ -12,7 +12,7 @@ static const double TASK_STEP = 0.8;
 
 /* The order is that of enum task_family. */
 static const struct task_family_ops *const families[TASK_FAMILIES] = {
-    &task_arithmetic, &task_units, &task_dates, &task_extract, &task_classify, &task_lookup,
+    &task_arithmetic, &task_units, &task_dates, &task_extract, &task_classify, &task_lookup, &task_guide,
 };
 
 const char *

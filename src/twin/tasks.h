@@ -9,7 +9,16 @@
 #include "base/arena.h"
 #include "base/rng.h"
 
-enum task_family { TASK_ARITHMETIC, TASK_UNITS, TASK_DATES, TASK_EXTRACT, TASK_CLASSIFY, TASK_LOOKUP, TASK_FAMILIES };
+enum task_family {
+    TASK_ARITHMETIC,
+    TASK_UNITS,
+    TASK_DATES,
+    TASK_EXTRACT,
+    TASK_CLASSIFY,
+    TASK_LOOKUP,
+    TASK_GUIDE,
+    TASK_FAMILIES
+};
 
 enum { TASK_DIFFICULTY_MOST = 5 }; /* difficulties go from 1 */
 

@@ -14,7 +14,7 @@ enum { FRAME_MOST = 1 << 20, OUTPUT_TOKENS_MOST = 600, OTHER_WORDS_PERCENT = 25 
 /* One application of the company. */
 struct feature {
     const char *name;
-    unsigned share; /* of all requests, in percent */
+    unsigned share; /* of all requests, against the others' */
     enum api api;
     bool stream;
     bool task;         /* else the question is for prose */
@@ -37,6 +37,9 @@ static const struct feature features[] = {
     {"catalogue", 15, API_MESSAGES, false, true, 1U << TASK_LOOKUP, 1, 5, 600, false, NULL, 1400,
      "You answer questions about our price list and nothing else."},
     {"writer", 5, API_CHAT, true, false, 0, 1, 1, 300, false, "0.8", 0, "You write short texts for our newsletter."},
+    {"helpdesk", 60, API_CHAT, false, true, 1U << TASK_GUIDE, 1, 2, 20000, false, "0", 0,
+     "You are the helpdesk of our company. You answer with the title of the page of our guide that helps, and nothing "
+     "else."},
     {"search", 10, API_EMBEDDINGS, false, false, 0, 1, 1, 3000, false, NULL, 0, ""},
 };
 
@@ -47,11 +50,21 @@ static const char *const topics[] = {"our new warehouse", "the summer fair", "sa
 static const char *const wordings[] = {"Hello! %s", "Could you help me? %s", "%s Thank you.", "A quick question. %s",
                                        "Hi there, one more for you: %s"};
 
+static uint64_t
+all_shares(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        sum += features[i].share;
+    return sum;
+}
+
 static const struct feature *
 pick_feature(struct rng *rng, const struct workload_models *models)
 {
     for (;;) {
-        uint64_t draw = rng_below(rng, 100);
+        uint64_t draw = rng_below(rng, all_shares());
         const struct feature *feature = features;
 
         for (; draw >= feature->share; feature++)
@@ -177,6 +190,8 @@ workload_make(struct workload_request *request, uint64_t seed, uint64_t number, 
         request->api = API_CHAT;
     if (request->api == API_MESSAGES)
         model = models->messages;
+    else if (feature->families == 1U << TASK_GUIDE && models->helpdesk != NULL)
+        model = models->helpdesk;
     else if (request->api == API_EMBEDDINGS)
         model = models->embedding;
     buffer_init(&body);

@@ -13,6 +13,7 @@ struct workload_models {
     const char *chat;      /* OpenAI chat */
     const char *messages;  /* Anthropic messages; NULL: these go to `chat` too */
     const char *embedding; /* NULL: no embeddings */
+    const char *helpdesk;  /* OpenAI chat, what people ask the helpdesk; NULL: these go to `chat` too */
 };
 
 struct workload_request {
