@@ -11,8 +11,9 @@ looked(const struct exchange *exchange, enum lever_id lever)
 {
     const struct request *request = &exchange->request;
 
-    if (lever == LEVER_SEMANTIC_CACHE)
-        return request->meaning != NULL;
+    if (lever == LEVER_SEMANTIC_CACHE) /* what an equal request gets is not its business */
+        return request->meaning != NULL &&
+               (exchange->plan == NULL || exchange->plan->lever != LEVER_EXACT_CACHE || exchange->stands_for == NULL);
     return request->cache != NULL && lever_mode_of(request, lever) != LEVER_OFF;
 }
 

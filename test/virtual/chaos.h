@@ -15,7 +15,13 @@
 
 #include "scene.h"
 
-enum { CHAOS_SETTINGS_MOST = 32, CHAOS_CLIENTS_MOST = 40, CHAOS_EVENTS_MOST = 12, CHAOS_BACKENDS = 3 };
+enum {
+    CHAOS_SETTINGS_MOST = 32,
+    CHAOS_CLIENTS_MOST = 40,
+    CHAOS_EVENTS_MOST = 12,
+    CHAOS_BACKENDS = 3,
+    CHAOS_MORE_MOST = 512
+};
 
 /* How a backend behaves from the start, or from an event on. */
 struct chaos_habits {
@@ -26,6 +32,7 @@ struct chaos_habits {
 struct chaos_client {
     bool dropped;
     bool known_key, known_path, reads_only; /* reads_only: GET, or feedback: leaves no row */
+    bool rival;                             /* with the key of another tenant */
     struct ask ask;                         /* its texts point to static ones and to those here */
     char more[1600], headers[240];
 };
@@ -87,6 +94,7 @@ struct chaos_setting {
     const char *more;
     const char *key;      /* further members of the key */
     bool serves_unbooked; /* journal: when_full */
+    bool earned;          /* what is nearly alike may serve from the start */
     int64_t price_factor; /* on the list price of chaos_check.c */
 };
 size_t chaos_setting_count(void);
@@ -107,6 +115,7 @@ struct chaos {
     const struct chaos_script *script;
     void **state;
     struct scene *scene;
+    char more[CHAOS_MORE_MOST]; /* YAML: the rival's key, and what the setting adds */
     struct chaos_habits habits[CHAOS_BACKENDS];
     struct chaos_player {
         struct chaos *chaos;
@@ -124,6 +133,12 @@ struct chaos *chaos_begin(void **state, const struct chaos_script *script);
 bool chaos_step(struct chaos *chaos); /* false: nothing is left to happen */
 void chaos_rest(struct chaos *chaos); /* plays on to the end and checks everything */
 void chaos_end(struct chaos *chaos);
+
+/* The key of another tenant, which all configurations know. */
+#define CHAOS_RIVAL "sk-of-the-rival"
+
+/* How the models of a tenant's calls call themselves in their answers: so every answer tells for whom it was bought. */
+const char *chaos_model_of(const struct chaos_client *client, size_t backend);
 
 /* Which client a call or a row belongs to; CHAOS_CLIENTS_MOST: it is not marked. */
 size_t chaos_client_of_call(const struct vcall_seen *seen);

@@ -2,6 +2,8 @@
  * what backends saw and billed. */
 #include "chaos.h"
 
+#include "money/look_up.h"
+
 /* No words of ours are longer, and no token is worth less than half a byte (experience.c). */
 enum { OUTPUT_MOST = 2 * 30 * 4, BYTES_PER_TOKEN_INVERSE = 2 };
 
@@ -195,6 +197,41 @@ check_line(struct chaos *chaos, size_t client, const struct row *row, const stru
     assert_true(line->cost >= 0 || !usd_known(line->cost));
 }
 
+/* Nobody gets what was bought for another tenant, by whatever lever. */
+static void
+check_tenant(const struct chaos *chaos, size_t client)
+{
+    const struct chaos_client *about = &chaos->script->clients[client];
+    struct chaos_client other = *about;
+    struct slice body = vclient_body(chaos->clients[client]);
+
+    other.rival = !about->rival;
+    for (size_t b = 0; b < CHAOS_BACKENDS; b++)
+        assert_lacks(body, chaos_model_of(&other, b));
+}
+
+/* What the row says of its look-ups is what became of it: an answer by meaning is bought nowhere, an audit is. */
+static void
+check_look_ups(const struct row *row)
+{
+    bool served = false, audited = false;
+    struct slice rest = row->look_ups, lever;
+    enum look_up_result result;
+
+    while (look_up_take(&rest, &lever, &result)) {
+        served = served || result == LOOK_UP_HIT || result == LOOK_UP_PROMOTED;
+        audited = audited || result == LOOK_UP_AUDITED;
+    }
+    if (served)
+        assert_true(slice_is(row->source, "cached") && row->cost == 0);
+    if (slice_is(row->source, "cached"))
+        assert_true(served);
+    if (audited)
+        assert_false(slice_is(row->source, "cached"));
+    if (audited && slice_is(row->source, "reference") && slice_is(row->state, "ok"))
+        assert_true(row->attempts > 0);
+}
+
 static void
 check_client(struct chaos *chaos, size_t client, size_t calls, size_t *missing)
 {
@@ -207,10 +244,12 @@ check_client(struct chaos *chaos, size_t client, size_t calls, size_t *missing)
         assert_int_equal(calls, 0);
         return;
     }
+    check_tenant(chaos, client);
     if (row == NULL) {
         ++*missing;
         return;
     }
+    check_look_ups(row);
     assert_true((size_t)row->attempts >= calls);
     assert_true(row->try_count <= (size_t)row->attempts);
     for (size_t i = 0; i < row->try_count; i++)

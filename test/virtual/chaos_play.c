@@ -1,7 +1,10 @@
 /* Scripts played in the virtual world. */
 #include "chaos.h"
 
+#include "base/hash.h"
+#include "embed/embedder.h"
 #include "gateway/switches.h"
+#include "levers/semantic_cache.h"
 #include "virtual/vcommand.h"
 
 static const char *const backend_names[CHAOS_BACKENDS] = {"alpha", "beta", "claude"};
@@ -49,6 +52,15 @@ chaos_count_calls(struct chaos *chaos, size_t calls[CHAOS_CLIENTS_MOST])
             calls[client]++;
         }
     }
+}
+
+const char *
+chaos_model_of(const struct chaos_client *client, size_t backend)
+{
+    static const char *const models[2][CHAOS_BACKENDS] = {{"big@acme", "big@acme", "opus@acme"},
+                                                          {"big@globex", "big@globex", "opus@globex"}};
+
+    return models[client->rival][backend];
 }
 
 /* Backends */
@@ -100,7 +112,11 @@ decide(void *context, const struct vcall_seen *seen, struct vscript *script)
     struct chaos *chaos = player->chaos;
     struct provider provider = chaos->habits[player->backend].provider;
 
+    const struct chaos_client *client = &chaos->script->clients[chaos_client_of_call(seen)];
+
     provider.input += (int64_t)chaos->bill_count;
+    if (client->ask.target == NULL) /* of others the price is that of the model which the answer names */
+        provider.model = chaos_model_of(client, player->backend);
     write_bill(chaos, player, seen, &provider);
     provider_plays(&provider, seen, script);
 }
@@ -154,18 +170,60 @@ move_in(struct chaos *chaos)
 
 /* Playing */
 
-static struct scene_options
-options_of(const struct chaos_script *script, size_t number)
+static void
+write_more(const struct chaos_setting *setting, char out[CHAOS_MORE_MOST])
 {
+    struct digest digest = hash_sha256(slice_of(CHAOS_RIVAL));
+    char hex[2 * sizeof(digest.bytes) + 1];
+
+    text_format_hex(slice_make((const char *)digest.bytes, sizeof(digest.bytes)), hex);
+    snprintf(out, CHAOS_MORE_MOST, "  rival: { sha256: \"%s\", tenant: globex }\n%s", hex,
+             setting->more != NULL ? setting->more : "");
+}
+
+static struct scene_options
+options_of(struct chaos *chaos, size_t number)
+{
+    const struct chaos_script *script = chaos->script;
     const struct chaos_setting *setting = chaos_setting(number);
 
+    write_more(setting, chaos->more);
     return (struct scene_options){.seed = script->seed,
                                   .workers = script->workers,
                                   .split_answers = script->split_answers,
                                   .hop_most_us = script->hop_most_us,
                                   .config = setting->config,
-                                  .more = setting->more,
+                                  .more = chaos->more,
                                   .key = setting->key};
+}
+
+/* Evidence as audits might have left it: what is nearly alike does, what is less alike does not. */
+static void
+earn(struct chaos *chaos, const struct route_config *route)
+{
+    struct gateway *gateway = &chaos->scene->gateway;
+    struct evidence_terms terms = semantic_terms(route, embedder_table_id(gateway->embedder));
+    struct shared_evidence *evidence = evidences_at(&gateway->evidences, route->name, lever_name(LEVER_SEMANTIC_CACHE));
+    unsigned scores = 0;
+
+    while (!shared_evidence_sample(evidence, &terms, scores % 2 == 0 ? 0.97 : 0.55))
+        scores++;
+    for (unsigned i = 0; i < 40; i++)
+        (void)shared_evidence_observe(evidence, &terms, &(struct audit){.score = 0.55, .outcome = 0.0});
+    for (unsigned i = 0; i < 40; i++)
+        (void)shared_evidence_observe(evidence, &terms, &(struct audit){.score = 0.97, .outcome = 1.0});
+    assert_int_equal(shared_evidence_verdict(evidence).reason, EVIDENCE_SERVES);
+}
+
+static void
+earn_all(struct chaos *chaos)
+{
+    const struct config *config = chaos->scene->config;
+
+    gateway_open_meanings(&chaos->scene->gateway);
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config->routes[i].quality_ppm < 1000000)
+            earn(chaos, &config->routes[i]);
 }
 
 struct chaos *
@@ -175,12 +233,14 @@ chaos_begin(void **state, const struct chaos_script *script)
 
     chaos->script = script;
     chaos->state = state;
-    chaos->scene = scene_new(state, options_of(script, script->setting));
+    chaos->scene = scene_new(state, options_of(chaos, script->setting));
     chaos->settings[script->setting] = true;
     memcpy(chaos->habits, script->habits, sizeof(chaos->habits));
     vcommand_does(chaos->scene->history, "judge",
                   (struct vcommand_script){.takes_us = 50 * USEC_PER_MS, .exit_status = (int)(script->seed % 3)});
     move_in(chaos);
+    if (chaos_setting(script->setting)->earned)
+        earn_all(chaos);
     for (size_t i = 0; i < script->client_count; i++)
         if (!script->clients[i].dropped)
             chaos->clients[i] = scene_asks(chaos->scene, script->clients[i].ask);
@@ -208,7 +268,7 @@ set_lever(struct scene *scene, enum lever_id lever, bool on)
 static void
 reload(struct chaos *chaos, size_t setting)
 {
-    scene_reload_options(chaos->scene, options_of(chaos->script, setting));
+    scene_reload_options(chaos->scene, options_of(chaos, setting));
     chaos->settings[setting] = true;
     move_in(chaos);
 }

@@ -108,7 +108,33 @@ static const char repeats[] =
     "shadow, prompt_cache: on } "
     "}\n" PRICES;
 
+/* Turns that mean the same may get each other's answers, and have earned that already. */
+static const char meanings[] =
+    "limits: { answer: 64KiB, stall: 500ms }\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
+    "cache: { compress_above: 200B, turns: 6 }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 30s, acceptable: { quality: "
+    "70% "
+    "},\n"
+    "               semantic_cache: { judge: exact }, levers: { semantic_cache: on, coalesce: on }, holdout: 10% }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: on } }\n"
+    "  writer:    { reference: claude/opus, repeatable: yes, acceptable: { quality: 70% }, semantic_cache: { judge: "
+    "exact "
+    "},\n"
+    "               levers: { exact_cache: { on: 50% }, semantic_cache: { on: 80% }, prompt_cache: on } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
+    {.name = "meanings", .config = meanings, .earned = true},
+    {.name = "meanings, unbooked",
+     .config = meanings,
+     .more = "journal: { when_full: serve }\n",
+     .serves_unbooked = true,
+     .earned = true},
+    {.name = "meanings on budgets", .config = meanings, .key = expected_budgets, .earned = true},
     {.name = "repeats", .config = repeats},
     {.name = "repeats, unbooked",
      .config = repeats,

@@ -23,6 +23,48 @@ random_histories_lose_nothing(void **state)
         play(state, seed);
 }
 
+/* What histories came to. */
+struct came_to {
+    int64_t unearned, hits, promoted, audited, near, suspended;
+};
+
+static void
+add_up(const struct chaos *chaos, struct came_to *sum)
+{
+    struct gateway *gateway = &chaos->scene->gateway;
+
+    sum->unearned += gateway_count(gateway, COUNT_SEMANTIC_UNEARNED);
+    sum->hits += gateway_count(gateway, COUNT_SEMANTIC_HITS);
+    sum->promoted += gateway_count(gateway, COUNT_PROMOTIONS);
+    sum->audited += gateway_count(gateway, COUNT_SEMANTIC_AUDITED);
+    sum->near += gateway_count(gateway, COUNT_SEMANTIC_NEAR);
+    for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
+         at = evidences_next(&gateway->evidences, at))
+        sum->suspended += shared_evidence_verdict(at).suspensions;
+}
+
+/* The histories would prove nothing of what they never do. */
+static void
+answers_are_served_by_their_meaning(void **state)
+{
+    static struct chaos_script script;
+    struct came_to sum = {0};
+
+    for (uint64_t seed = 1; seed <= HISTORIES / 4; seed++) {
+        struct chaos *chaos;
+
+        chaos_write(seed, &script);
+        chaos = chaos_begin(state, &script);
+        chaos_rest(chaos);
+        add_up(chaos, &sum);
+        chaos_end(chaos);
+    }
+    print_message("by their meaning: %d unearned, %d served, %d audited, %d promoted, %d near misses, %d suspensions\n",
+                  (int)sum.unearned, (int)sum.hits, (int)sum.audited, (int)sum.promoted, (int)sum.near,
+                  (int)sum.suspended);
+    assert_true(sum.hits > 20 && sum.audited > 0 && sum.promoted > 0 && sum.near > 0);
+}
+
 static void
 the_same_seed_is_the_same_history(void **state)
 {
@@ -39,6 +81,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(random_histories_lose_nothing, scene_teardown),
+        cmocka_unit_test_teardown(answers_are_served_by_their_meaning, scene_teardown),
         cmocka_unit_test_teardown(the_same_seed_is_the_same_history, scene_teardown),
     };
 

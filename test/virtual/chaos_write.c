@@ -126,13 +126,20 @@ write_headers(struct rng *rng, size_t number, struct chaos_client *client)
     client->ask.headers = client->headers;
 }
 
-/* One of very few requests, so that there are equal ones. */
+/* Ways to ask the same, as near as one's own words and less near; what differs in what must not differ; something else. */
+static const char *const wordings[] = {"How do I reset the password of my account?",
+                                       "How can I reset the password of my account?",
+                                       "I forgot the password of my account, how do I reset it?",
+                                       "How do I not reset the password of my account?", "Which wine goes with fish?"};
+
+/* One of very few requests, so that there are equal ones, and some that mean the same. */
 static void
 write_equal(struct rng *rng, struct chaos_client *client)
 {
     client->ask.api = one_in(rng, 4) ? API_MESSAGES : API_CHAT;
     client->ask.stream = !one_in(rng, 3);
     client->ask.wants_usage = client->ask.stream && client->ask.api == API_CHAT && one_in(rng, 3);
+    client->ask.text = one_in(rng, 2) ? wordings[rng_below(rng, sizeof(wordings) / sizeof(wordings[0]))] : NULL;
     snprintf(client->more, sizeof(client->more), "\"pad\": 1");
 }
 
@@ -153,9 +160,11 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
     if (script->equals)
         write_equal(rng, client);
     write_headers(rng, number, client);
+    client->rival = one_in(rng, 4);
+    ask->key = client->rival ? CHAOS_RIVAL : NULL;
     if (one_in(rng, 15)) {
         ask->key = "sk-wrong";
-        client->known_key = false;
+        client->known_key = client->rival = false;
     }
     if (one_in(rng, 15))
         ask->model = "nothing";
@@ -188,7 +197,7 @@ write_event(struct rng *rng, size_t clients, struct chaos_event *event)
     event->count = 1 + (one_in(rng, 3) ? rng_below(rng, 30) : 0);
     event->status = one_in(rng, 2) ? ERR_FULL : ERR_IO;
     event->on = one_in(rng, 2);
-    event->lever = one_in(rng, 2) ? LEVER_ALTERNATIVES : LEVER_EXACT_CACHE;
+    event->lever = one_in(rng, 3) ? LEVER_ALTERNATIVES : one_in(rng, 2) ? LEVER_SEMANTIC_CACHE : LEVER_EXACT_CACHE;
     event->setting = rng_below(rng, chaos_setting_count());
     event->backend = rng_below(rng, CHAOS_BACKENDS);
     write_habits(rng, event->backend, &event->habits);
@@ -200,6 +209,22 @@ by_step(const void *a, const void *b)
     const struct chaos_event *left = a, *right = b;
 
     return (left->step > right->step) - (left->step < right->step);
+}
+
+/* Many that ask few things, one after another, of a provider that mostly answers: what was said once is there for others. */
+static void
+write_talkative(struct rng *rng, struct chaos_script *script, usec *within_us)
+{
+    script->equals = true;
+    script->client_count = 6 + rng_below(rng, CHAOS_CLIENTS_MOST - 6);
+    *within_us = 60 * USEC_PER_S;
+    for (size_t i = 0; i < CHAOS_BACKENDS; i++) {
+        struct provider *provider = &script->habits[i].provider;
+
+        provider->status = one_in(rng, 6) ? provider->status : 0;
+        provider->cut_after = one_in(rng, 6) ? provider->cut_after : 0;
+        provider->stuck_after = one_in(rng, 6) ? provider->stuck_after : 0;
+    }
 }
 
 void
@@ -222,6 +247,8 @@ chaos_write(uint64_t seed, struct chaos_script *script)
     /* Mostly a handful; now and then many in the same moment, or one after another. */
     within_us = one_in(&rng, 6) ? 2 * USEC_PER_MS : one_in(&rng, 3) ? 60 * USEC_PER_S : 3 * USEC_PER_S;
     script->client_count = 1 + rng_below(&rng, one_in(&rng, 30) ? CHAOS_CLIENTS_MOST : 9);
+    if (chaos_setting(script->setting)->earned && !one_in(&rng, 4))
+        write_talkative(&rng, script, &within_us);
     if (one_in(&rng, 3)) /* most ask the same */
         alike = &same[rng_below(&rng, sizeof(same) / sizeof(same[0]))];
     for (size_t i = 0; i < script->client_count; i++)
@@ -291,10 +318,12 @@ print_client(const struct chaos_client *client, size_t number, FILE *to)
 
     fprintf(to, "client %zu: after %.1f ms, worker %u: %s%s", number, ms(conduct->after_us), conduct->worker,
             ask->target != NULL ? ask->target : api_name(ask->api), ask->stream ? ", streamed" : "");
-    fprintf(to, "%s%s%s%s%s%s%s", ask->wants_usage ? ", wants usage" : "", client->known_key ? "" : ", wrong key",
-            ask->model != NULL ? ", no such model" : "", ask->body != NULL ? ", half a body" : "",
-            conduct->chunked ? ", chunked" : "", conduct->body_breaks ? ", breaks its framing" : "",
-            conduct->body_stalls ? ", stalls" : "");
+    if (ask->text != NULL)
+        fprintf(to, ", \"%s\"", ask->text);
+    fprintf(to, "%s%s%s%s%s%s%s%s", client->rival ? ", of the rival" : "", ask->wants_usage ? ", wants usage" : "",
+            client->known_key ? "" : ", wrong key", ask->model != NULL ? ", no such model" : "",
+            ask->body != NULL ? ", half a body" : "", conduct->chunked ? ", chunked" : "",
+            conduct->body_breaks ? ", breaks its framing" : "", conduct->body_stalls ? ", stalls" : "");
     if (conduct->piece_len != 0)
         fprintf(to, ", sends %zu bytes at a time", conduct->piece_len);
     if (conduct->read_gap_us != 0)

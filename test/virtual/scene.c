@@ -286,6 +286,7 @@ put_body(const struct ask *ask, struct buffer *out)
                         : ask->api == API_MESSAGES   ? "writer"
                         : ask->api == API_EMBEDDINGS ? "vectors"
                                                      : "assistant";
+    const char *text = ask->text != NULL ? ask->text : "tell me a story";
 
     if (ask->body != NULL) {
         buffer_add_text(out, ask->body);
@@ -293,9 +294,9 @@ put_body(const struct ask *ask, struct buffer *out)
     }
     buffer_printf(out, "{\"model\": \"%s\"", model);
     if (ask->api == API_CHAT || ask->api == API_MESSAGES)
-        buffer_add_text(out, ", \"messages\": [{\"role\": \"user\", \"content\": \"tell me a story\"}]");
+        buffer_printf(out, ", \"messages\": [{\"role\": \"user\", \"content\": \"%s\"}]", text);
     else
-        buffer_printf(out, ", \"%s\": \"tell me a story\"", ask->api == API_COMPLETIONS ? "prompt" : "input");
+        buffer_printf(out, ", \"%s\": \"%s\"", ask->api == API_COMPLETIONS ? "prompt" : "input", text);
     if (ask->api == API_MESSAGES)
         buffer_add_text(out, ", \"max_tokens\": 500");
     if (ask->stream)

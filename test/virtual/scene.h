@@ -84,6 +84,7 @@ struct ask {
     const char *model; /* NULL: "assistant", for API_MESSAGES "writer" */
     bool stream;
     bool wants_usage;             /* stream_options.include_usage */
+    const char *text;             /* what the user says; NULL: "tell me a story" */
     const char *more;             /* further members of the body: "\"temperature\":0" */
     const char *body;             /* instead of all that: the body */
     const char *key;              /* NULL: KEY; "": none is sent */
