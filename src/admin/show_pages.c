@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "fleet/told_print.h"
 #include "gateway/cached.h"
+#include "gateway/paying.h"
 #include "gateway/semantic.h"
 #include "money/budget_print.h"
 
@@ -41,6 +42,7 @@ page_metrics(struct visit *visit, struct slice rest)
     put_gauges(gateway, &visit->text);
     cached_print(gateway, &visit->text);
     semantic_print(gateway, &visit->text);
+    paying_print(gateway, &visit->text);
     healths_print(&gateway->healths, world_now_us(visit->world), &visit->text);
     told_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
     admissions_print(&gateway->admissions, &visit->text);

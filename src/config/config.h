@@ -164,6 +164,8 @@ struct cache_config {
     size_t compress_above; /* longer ones are stored compressed; 4 KiB */
     const char *path;      /* the file that keeps them over a restart; NULL: memory only */
     unsigned turns;        /* that the semantic cache knows at most; 100,000 */
+    usd core_hour;         /* what the machine costs: a core, and a GiB of memory, for an hour; $0.04 and $0.005 */
+    usd gib_hour;
 };
 
 struct config {

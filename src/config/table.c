@@ -408,6 +408,13 @@ static const struct field cache_fields[] = {
     FIELD("turns", FIELD_COUNT, AT(root_draft, cache.turns),
           "Of how many stored answers the semantic cache knows what was asked; some 270 bytes each.",
           .standard = "100000", .least = 1, .most = 16000000, .restart = true),
+    FIELD("core_hour", FIELD_MONEY, AT(root_draft, cache.core_hour),
+          "What an hour of one core costs. Where looking for answers and keeping them costs more than all that is "
+          "found is "
+          "worth, the lever rests, and looks again now and then; with $0 here and in gib_hour it never does.",
+          .standard = "$0.04"),
+    FIELD("gib_hour", FIELD_MONEY, AT(root_draft, cache.gib_hour), "What an hour of one GiB of memory costs, likewise.",
+          .standard = "$0.005"),
     FIELD("path", FIELD_PATH, AT(root_draft, cache.path),
           "A file that keeps what is stored over a restart; it may hold texts of answers. Default: memory only.",
           .restart = true),

@@ -9,6 +9,7 @@
 #include "gateway/idempotency.h"
 #include "gateway/look_ups.h"
 #include "gateway/made_over.h"
+#include "gateway/paying.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
 #include "gateway/turn_keeper.h"
@@ -500,6 +501,7 @@ cached_end(struct exchange *exchange)
     bool fresh = may_store(exchange);
 
     look_ups_count(exchange);
+    paying_end(exchange, fresh);
     semantic_end(exchange, fresh);
     if (fresh)
         store(exchange);

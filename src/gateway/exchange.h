@@ -116,6 +116,7 @@ struct exchange {
     struct place *place;     /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
     struct look_up *look_up; /* that the plans wait for (semantic.h); NULL: none */
     bool stores;             /* its answer may be stored for equal requests (cached.h) */
+    unsigned resting;        /* levers that do not look, as that does not pay (paying.h): bits 1 << enum lever_id */
     uint64_t purges;         /* of the store, when the present call began */
     struct share *share;     /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
     struct list member;      /* following: of its mirror, until the bill has come */

@@ -45,6 +45,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     lock_init(&gateway->meanings_lock);
     gateway->turns_most = config->cache.turns;
     evidences_init(&gateway->evidences);
+    pay_books_init(&gateway->paying);
 }
 
 void
@@ -58,6 +59,7 @@ gateway_free(struct gateway *gateway)
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
     evidences_free(&gateway->evidences);
+    pay_books_free(&gateway->paying);
     semantic_index_free(gateway->turns);
     promotions_free(gateway->promotions);
     embedder_close(gateway->embedder);

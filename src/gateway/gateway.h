@@ -17,6 +17,7 @@
 #include "gateway/flight.h"
 #include "gateway/kept.h"
 #include "gateway/view.h"
+#include "levers/pays.h"
 #include "money/budget.h"
 #include "money/journal.h"
 #include "money/runaway.h"
@@ -50,6 +51,7 @@ struct gateway {
     struct semantic_index *turns;  /* what the stored answers answer, by its meaning; NULL: likewise */
     struct promotions *promotions; /* to which requests they may serve besides; NULL: likewise */
     struct evidences evidences;    /* that what levers serve is acceptable */
+    struct pay_books paying;       /* whether levers that look for something pay where they look */
     struct coin coin;              /* of audits; made of the salt */
     struct alerts alerts;
     struct runaways runaways;

@@ -42,6 +42,8 @@ look_up_result(const struct exchange *exchange, enum lever_id lever)
 {
     const struct plan *plan = plan_of(exchange, lever);
 
+    if ((exchange->resting & 1u << lever) != 0)
+        return LOOK_UP_IDLE;
     if (!looked(exchange, lever))
         return LOOK_UP_NONE;
     if (plan == NULL)
@@ -86,6 +88,7 @@ static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {
      [LOOK_UP_UNEARNED] = COUNT_CACHE_UNUSED,
      [LOOK_UP_NEAR_MISS] = COUNT_CACHE_UNUSED,
      [LOOK_UP_UNUSED] = COUNT_CACHE_UNUSED,
+     [LOOK_UP_IDLE] = COUNT_CACHE_IDLE,
      [LOOK_UP_MISS] = COUNT_CACHE_MISSES},
     {[LOOK_UP_HIT] = COUNT_SEMANTIC_HITS,
      [LOOK_UP_PARTLY] = COUNT_SEMANTIC_HITS,
@@ -95,6 +98,7 @@ static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {
      [LOOK_UP_UNEARNED] = COUNT_SEMANTIC_UNEARNED,
      [LOOK_UP_NEAR_MISS] = COUNT_SEMANTIC_NEAR,
      [LOOK_UP_UNUSED] = COUNT_SEMANTIC_UNUSED,
+     [LOOK_UP_IDLE] = COUNT_SEMANTIC_IDLE,
      [LOOK_UP_MISS] = COUNT_SEMANTIC_MISSES},
 };
 

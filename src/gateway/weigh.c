@@ -8,6 +8,7 @@
 #include "gateway/cached.h"
 #include "gateway/idempotency.h"
 #include "gateway/own_model.h"
+#include "gateway/paying.h"
 #include "gateway/repeat.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
@@ -27,6 +28,7 @@ is_held_out(const struct exchange *exchange)
 static bool
 look_up(struct exchange *exchange)
 {
+    paying_begin(exchange);
     cached_begin(exchange);
     return semantic_begin(exchange);
 }

@@ -132,6 +132,7 @@ weigh(const struct request *request, const struct semantic_match *match, struct 
     plan->evidence.score = (double)match->similarity;
     plan->quality_ppm = shared_evidence_may_serve(meaning->evidence, &meaning->terms, plan->evidence.score, &reason);
     plan->evidence.learns = coin_falls(meaning->draw, audited_ppm);
+    plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || meaning->terms.floor_ppm >= PPM;
     if (reason == EVIDENCE_OUTSIDE)
         weigh_near(request, plan);
     if (plan->evidence.learns && plan->quality_ppm > 0 && plan->mode == LEVER_ON)

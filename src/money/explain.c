@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "money/amount.h"
+#include "money/look_up.h"
 
 enum { PLAN_TEXT_MOST = 32 };
 
@@ -273,6 +274,19 @@ text_savings(const struct row *row, bool colour, struct buffer *out)
     }
 }
 
+/* What became of looking for a stored answer. */
+static void
+text_look_ups(const struct row *row, bool colour, struct buffer *out)
+{
+    struct slice rest = row->look_ups, lever;
+    enum look_up_result result;
+
+    if (rest.len > 0)
+        title(out, colour, "Stored answers");
+    while (look_up_take(&rest, &lever, &result))
+        buffer_printf(out, "  %-24.*s %s\n", SLICE_ARGS(lever), look_up_words(result));
+}
+
 static void
 text_us(struct buffer *out, const char *name, int64_t us)
 {
@@ -383,6 +397,7 @@ explain_write_text(const struct row *row, bool colour, struct buffer *out)
     text_head(row, colour, out);
     text_costs(row, colour, out);
     text_savings(row, colour, out);
+    text_look_ups(row, colour, out);
     text_attempts(row, colour, out);
     text_plans(row, colour, out);
 }

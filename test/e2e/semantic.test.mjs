@@ -92,8 +92,9 @@ test("the report tells hits, near misses, audits paid and how far the evidence i
     return found?.evidence?.serves && found.hit === counted("hit") && found.miss === counted("miss") && found;
   });
   for (const result of ["audited", "unearned", "near_miss"]) assert.equal(line[result], counted(result), result);
-  assert.ok(line.hit > 50 && line.near_miss > 0 && line.audited > 0);
-  assert.ok(Number(line.saved_usd) > 0 && Number(line.audits_paid_usd) > 0);
+  assert.ok(line.hit > 50 && line.near_miss > 0);
+  assert.ok(Number(line.saved_usd) > 0);
+  assert.equal(Number(line.audits_paid_usd) > 0, line.audited > 0); // the coin may have drawn none
   assert.equal(line.evidence.floor, 0.8);
   assert.ok(line.evidence.lower_bound >= 0.5 && line.evidence.labels >= 14 && line.evidence.suspensions === 0);
   const { stdout } = await gateway.command("report", "--look-ups", "--csv");
@@ -102,4 +103,35 @@ test("the report tells hits, near misses, audits paid and how far the evidence i
   assert.equal(row.length, head.length);
   assert.equal(Number(row[head.indexOf("hit")]), line.hit);
   assert.match((await gateway.command("report")).stdout, /evidence: floor 80%, serves from similarity/);
+});
+
+// A machine so dear that keeping an answer costs more than it is worth: the exact cache stops, and everybody is told.
+test("a cache that does not pay rests, and says why", async () => {
+  const dear = await Gateway.start({
+    workers: 1, cache: { gib_hour: "$500" },
+    backends: { alpha: { url: `http://127.0.0.1:${server.address().port}`, models: ["m"] } },
+    routes: { assistant: { reference: "alpha/m", repeatable: true, levers: { exact_cache: "on" } } },
+    keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
+    prices: { override: { "alpha/m": { input: "$2/M", output: "$8/M" } } },
+  });
+  after(() => dear.stop());
+  const say = async (content) => {
+    const response = await fetch(`${dear.url}/v1/chat/completions`, { method: "POST",
+      headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "assistant", messages: [{ role: "user", content }] }) });
+    assert.equal(response.status, 200);
+    await response.text();
+    return response.headers.get("x-equipoise-id");
+  };
+  for (let i = 0; i < 600; i += 20) await Promise.all(Array.from({ length: 20 }, (_, k) => say(`Question ${i + k}?`)));
+  assert.equal((await dear.row(await say("Question 599?"))).look_ups, "exact_cache=idle");
+  const page = await (await fetch(`${dear.admin}/metrics`)).text();
+  assert.match(page, /^equipoise_lever_idle\{route="assistant",lever="exact_cache"\} 1$/m);
+  assert.match(dear.program.output, /route assistant, lever exact_cache: rests, as it does not pay there: 512 look-ups found 0 answers/);
+  const line = await until("all look-ups in the report", async () => {
+    const found = (await dear.told("report")).look_ups[0];
+    return found?.all === 601 && found;
+  });
+  assert.ok(line.miss >= 512 && line.miss <= 532, `${line.miss} looked`);
+  assert.equal(line.miss + line.idle, 601);
 });
