@@ -77,13 +77,7 @@ buffer_add_byte(struct buffer *buffer, char byte)
 void
 buffer_add_number(struct buffer *buffer, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    buffer_add(buffer, slice_make(digits + at, sizeof(digits) - at));
+    buffer->end += text_format_u64(number, buffer_reserve(buffer, TEXT_U64_SIZE));
 }
 
 void

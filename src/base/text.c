@@ -22,6 +22,19 @@ text_parse_u64(struct slice text, uint64_t *out)
     return OK;
 }
 
+size_t
+text_format_u64(uint64_t number, char *out)
+{
+    char digits[TEXT_U64_SIZE];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    memcpy(out, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
+}
+
 void
 text_format_id(uint64_t id, char *out)
 {

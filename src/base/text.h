@@ -8,6 +8,10 @@
 /* The whole slice as a decimal number without sign, space or plus: ERR_INVALID else, ERR_LIMIT above 2^64 - 1. */
 enum status text_parse_u64(struct slice text, uint64_t *out) MUST_CHECK;
 
+/* In decimal; returns how many digits. `out` needs TEXT_U64_SIZE bytes; no NUL is put behind them. */
+#define TEXT_U64_SIZE 20
+size_t text_format_u64(uint64_t number, char *out);
+
 /* An id as 13 characters of Crockford's base32 in lower case, the order of the texts being that of the numbers.
  * `out` needs TEXT_ID_SIZE bytes. */
 #define TEXT_ID_SIZE 14

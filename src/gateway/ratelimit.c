@@ -1,8 +1,36 @@
 #include "gateway/ratelimit.h"
 
-#include <inttypes.h>
-
+#include "base/text.h"
 #include "gateway/reserve.h"
+
+/* Every answer carries these where a budget of requests or tokens applies: they are put together by hand. */
+struct unit_names {
+    struct slice limit, remaining, reset;
+};
+
+static const struct unit_names unit_names[BUDGET_UNITS] = {
+    [BUDGET_REQUESTS] = {SLICE_CONSTANT("x-ratelimit-limit-requests"), SLICE_CONSTANT("x-ratelimit-remaining-requests"),
+                         SLICE_CONSTANT("x-ratelimit-reset-requests")},
+    [BUDGET_TOKENS] = {SLICE_CONSTANT("x-ratelimit-limit-tokens"), SLICE_CONSTANT("x-ratelimit-remaining-tokens"),
+                       SLICE_CONSTANT("x-ratelimit-reset-tokens")},
+};
+
+static struct slice
+print_number(struct arena *arena, int64_t number)
+{
+    char *text = arena_alloc(arena, TEXT_U64_SIZE);
+
+    return slice_make(text, text_format_u64((uint64_t)number, text));
+}
+
+static size_t
+put_part(char *out, int64_t number, char unit)
+{
+    size_t len = text_format_u64((uint64_t)number, out);
+
+    out[len] = unit;
+    return len + 1;
+}
 
 /* A span as OpenAI writes it: "1s", "6m0s", "23h59m59s"; rounded up. In the arena. */
 static struct slice
@@ -10,18 +38,21 @@ print_span(struct arena *arena, usec span_us)
 {
     int64_t seconds = span_us > 0 ? (span_us + USEC_PER_S - 1) / USEC_PER_S : 0;
     int64_t minutes = seconds / 60, hours = minutes / 60;
+    char *text = arena_alloc(arena, 3 * (TEXT_U64_SIZE + 1));
+    size_t len = 0;
 
     if (hours > 0)
-        return slice_of(arena_printf(arena, "%" PRId64 "h%" PRId64 "m%" PRId64 "s", hours, minutes % 60, seconds % 60));
+        len += put_part(text, hours, 'h');
     if (minutes > 0)
-        return slice_of(arena_printf(arena, "%" PRId64 "m%" PRId64 "s", minutes, seconds % 60));
-    return slice_of(arena_printf(arena, "%" PRId64 "s", seconds));
+        len += put_part(text + len, minutes % 60, 'm');
+    len += put_part(text + len, seconds % 60, 's');
+    return slice_make(text, len);
 }
 
 static size_t
 put_unit(struct exchange *exchange, enum budget_unit unit, struct http_header *out)
 {
-    const char *name = budget_unit_name(unit);
+    const struct unit_names *names = &unit_names[unit];
     struct arena *arena = &exchange->arena;
     struct budget_info info;
     int64_t left;
@@ -29,12 +60,10 @@ put_unit(struct exchange *exchange, enum budget_unit unit, struct http_header *o
     if (!reserve_tightest(exchange, unit, &info))
         return 0;
     left = info.spent < info.rule.limit - info.reserved ? info.rule.limit - info.reserved - info.spent : 0;
-    out[0].name = slice_of(arena_printf(arena, "x-ratelimit-limit-%s", name));
-    out[0].value = slice_of(arena_printf(arena, "%" PRId64, info.rule.limit));
-    out[1].name = slice_of(arena_printf(arena, "x-ratelimit-remaining-%s", name));
-    out[1].value = slice_of(arena_printf(arena, "%" PRId64, left));
-    out[2].name = slice_of(arena_printf(arena, "x-ratelimit-reset-%s", name));
-    out[2].value = print_span(arena, info.end_wall_us - world_wall_us(worker_world(exchange->worker)));
+    out[0] = (struct http_header){names->limit, print_number(arena, info.rule.limit)};
+    out[1] = (struct http_header){names->remaining, print_number(arena, left)};
+    out[2] = (struct http_header){names->reset,
+                                  print_span(arena, info.end_wall_us - world_wall_us(worker_world(exchange->worker)))};
     return 3;
 }
 
