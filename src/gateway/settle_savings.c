@@ -25,18 +25,19 @@ settle_price_cache(const struct exchange *exchange, const struct price *price, c
                    usd *surcharge)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    struct usage unread = *usage, unwritten;
+    struct usage without = *usage;
     usd cost, of_unread, of_neither;
 
     *discount = *surcharge = 0;
     if (usage->cache_read_tokens == 0 && usage->cache_write_tokens == 0)
         return;
     cost = prices_cost(price, &terms, usage).total;
-    usage_drop(&unread, USAGE_cache_read_tokens);
-    of_unread = prices_cost(price, &terms, &unread).total;
-    unwritten = unread;
-    usage_drop(&unwritten, USAGE_cache_write_tokens);
-    of_neither = prices_cost(price, &terms, &unwritten).total;
+    usage_drop(&without, USAGE_cache_read_tokens);
+    of_unread = of_neither = prices_cost(price, &terms, &without).total;
+    if (usage->cache_write_tokens != 0) {
+        usage_drop(&without, USAGE_cache_write_tokens);
+        of_neither = prices_cost(price, &terms, &without).total;
+    }
     if (usd_sub(of_unread, cost, discount) != OK || usd_sub(of_unread, of_neither, surcharge) != OK)
         *discount = *surcharge = USD_UNKNOWN;
 }
@@ -127,9 +128,9 @@ put_shadows(const struct exchange *exchange, struct row *row, const struct plan 
 {
     for (size_t i = 0; i < exchange->plans.count; i++) {
         const struct plan *shadow = &exchange->plans.all[i];
-        usd would = would_cost(exchange, shadow);
+        usd would = shadow->verdict == VERDICT_SHADOW ? would_cost(exchange, shadow) : USD_UNKNOWN;
 
-        if (shadow->verdict == VERDICT_SHADOW && usd_known(would) && would < unmarked)
+        if (usd_known(would) && would < unmarked)
             put_line(row, lever_name(shadow->lever), true, unmarked, would);
     }
     if (!plan->cache.on && plan->cache.saves != 0 && usd_sub(served, plan->cache.saves, &unmarked) == OK)

@@ -114,17 +114,26 @@ model_tariff_at(const struct model *model, usec wall_us)
 
 /* The rates that apply to one request. */
 struct rates {
-    const struct line *lines[USAGE_KIND_COUNT];
+    const struct line *lines[USAGE_KIND_COUNT]; /* of those in `kinds`; the others are not set */
     uint64_t kinds;
     int64_t share_ppm; /* of every amount */
     int64_t token_ppm; /* of amounts for tokens, on top */
     const char *fault;
 };
 
+/* None yet. Every request asks for prices several times: the lines are not worth the time to clear them. */
+static void
+begin_rates(struct rates *rates, const char *fault)
+{
+    rates->kinds = 0;
+    rates->share_ppm = rates->token_ppm = PPM;
+    rates->fault = fault;
+}
+
 static void
 set_rates(struct rates *rates, const struct tariff *tariff)
 {
-    *rates = (struct rates){.share_ppm = PPM, .token_ppm = PPM, .fault = tariff->fault};
+    begin_rates(rates, tariff->fault);
     for (size_t i = 0; i < tariff->line_count; i++) {
         rates->lines[tariff->lines[i].kind] = &tariff->lines[i];
         rates->kinds |= bit(tariff->lines[i].kind);
@@ -241,10 +250,12 @@ is_standard(struct slice tier)
 {
     static const char *const names[] = {"standard", "default", "auto", "on_demand"};
 
+    if (tier.len == 0)
+        return true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (slice_is_nocase(tier, names[i]))
             return true;
-    return tier.len == 0;
+    return false;
 }
 
 static int64_t
@@ -303,7 +314,7 @@ find_rates(const struct price *price, const struct context *context, struct rate
         apply_variants(rates, price->model, context, &covered);
         apply_tier_rules(rates, price->provider, context, &covered);
     } else {
-        *rates = (struct rates){.fault = "the contract's price for this model does not hold at this time"};
+        begin_rates(rates, "the contract's price for this model does not hold at this time");
     }
     if (contract != NULL)
         rates->share_ppm = PPM - contract->discount_ppm;
@@ -373,14 +384,17 @@ share_of(const struct rates *rates, const struct usage *usage, uint64_t present,
     return shares[kind] >= 0 ? NULL : "the usage reports parts, as cached tokens, that are larger than their whole";
 }
 
-/* The most specific kinds first. */
+/* The most specific kinds first; sets the shares of all kinds that have a rate. */
 static const char *
 share_out(const struct rates *rates, const struct usage *usage, uint64_t present, int64_t *shares)
 {
+    uint64_t of_depth[USAGE_DEPTH_MOST + 1] = {0};
+
+    for (uint64_t left = rates->kinds & ~bit(USAGE_requests); left != 0; left &= left - 1)
+        of_depth[usage_kind_depth(first_of(left))] |= left & -left;
     for (unsigned depth = USAGE_DEPTH_MOST; depth > 0; depth--) {
-        for (uint64_t left = rates->kinds & ~bit(USAGE_requests); left != 0; left &= left - 1) {
-            unsigned kind = first_of(left);
-            const char *fault = usage_kind_depth(kind) == depth ? share_of(rates, usage, present, kind, shares) : NULL;
+        for (uint64_t left = of_depth[depth]; left != 0; left &= left - 1) {
+            const char *fault = share_of(rates, usage, present, first_of(left), shares);
 
             if (fault != NULL)
                 return fault;
@@ -435,6 +449,8 @@ add_amount(const struct rates *rates, unsigned kind, int64_t count, int64_t inpu
     enum status status = OK;
     usd_rate rate = rate_for(rates->lines[kind], input_tokens);
 
+    if (count == 0)
+        return OK;
     if (usage_kind_is_tokens(kind) && rates->token_ppm != PPM)
         rate = wide_divide_half_even(rate * rates->token_ppm, PPM);
     if (rates->share_ppm != PPM)
@@ -465,7 +481,7 @@ total_of(const struct sums *sums)
 struct cost
 prices_cost(const struct price *price, const struct price_terms *terms, const struct usage *usage)
 {
-    int64_t shares[USAGE_KIND_COUNT] = {0};
+    int64_t shares[USAGE_KIND_COUNT];
     struct sums sums = {0};
     struct context context = context_of(terms, usage);
     uint64_t present = present_kinds(usage);

@@ -43,11 +43,15 @@ usd_rate_format(usd_rate rate, char *out)
 enum status
 usd_sum_add(struct usd_sum *sum, usd_rate rate, int64_t count, int64_t per)
 {
-    wide_int part;
+    wide_int times, part;
 
     ENSURE(rate >= 0 && count >= 0 && per > 0 && USD_SUM_PER % per == 0);
-    if (__builtin_mul_overflow(rate, (wide_int)count, &part) ||
-        __builtin_mul_overflow(part, USD_SUM_PER / per, &part) || __builtin_add_overflow(sum->scaled, part, &part))
+    times = (wide_int)count * (USD_SUM_PER / per);
+    if (rate <= INT64_MAX && times <= INT64_MAX) /* nearly always: the product of two times 63 bits fits */
+        part = (wide_int)(int64_t)rate * (int64_t)times;
+    else if (__builtin_mul_overflow(rate, times, &part))
+        return ERR_LIMIT;
+    if (__builtin_add_overflow(sum->scaled, part, &part))
         return ERR_LIMIT;
     sum->scaled = part;
     return OK;
