@@ -5,22 +5,6 @@
 
 enum { HEAD_BYTES = 8, FLAG_SHADOW = 1 };
 
-/* The fields of a row in the table's order. */
-enum row_field {
-#define ROW_ID(name, words) FIELD_##name,
-#define ROW_NUMBER(name, words) FIELD_##name,
-#define ROW_MAYBE(name, words) FIELD_##name,
-#define ROW_USD(name, words) FIELD_##name,
-#define ROW_TEXT(name, words) FIELD_##name,
-#include "money/row.def"
-#undef ROW_ID
-#undef ROW_NUMBER
-#undef ROW_MAYBE
-#undef ROW_USD
-#undef ROW_TEXT
-    ROW_FIELDS
-};
-
 enum { PRESENCE_BYTES = (ROW_FIELDS + 7) / 8 };
 
 /* The most bytes that the lines of a row take. */
@@ -42,17 +26,9 @@ row_most(const struct row *row)
 {
     size_t most = ROW_FIELDS * WIRE_NUMBER_MOST + PRESENCE_BYTES + WIRE_NUMBER_MOST;
 
-#define ROW_ID(name, words)
-#define ROW_NUMBER(name, words)
-#define ROW_MAYBE(name, words)
-#define ROW_USD(name, words)
-#define ROW_TEXT(name, words) most += row->name.len;
-#include "money/row.def"
-#undef ROW_ID
-#undef ROW_NUMBER
-#undef ROW_MAYBE
-#undef ROW_USD
-#undef ROW_TEXT
+    for (size_t i = 0; i < ROW_FIELDS; i++)
+        if (row_field_is_text(&row_fields[i]))
+            most += row_text(row, &row_fields[i]).len;
     return most + lines_most(row);
 }
 
@@ -121,7 +97,17 @@ take_lines(struct wire_reader *in, struct row *out)
     out->try_count = in->bad ? 0 : tries;
 }
 
-/* How many fields there are, one bit for each that differs from its default, and those fields. */
+static unsigned char *
+put_field(unsigned char *at, const struct row *row, const struct row_field *field)
+{
+    if (row_field_is_text(field))
+        return wire_put_text(at, row_text(row, field));
+    if (field->kind == ROW_IS_ID)
+        return wire_put(at, (uint64_t)row_number(row, field));
+    return wire_put_signed(at, row_number(row, field));
+}
+
+/* How many fields there are, one bit for each that says something, as the id always does, and those fields. */
 static unsigned char *
 put_row(unsigned char *at, const struct row *row)
 {
@@ -131,24 +117,24 @@ put_row(unsigned char *at, const struct row *row)
     presence = at;
     memset(presence, 0, PRESENCE_BYTES);
     at += PRESENCE_BYTES;
-#define PUT(name, differs, put)                                                                                        \
-    if (differs) {                                                                                                     \
-        presence[FIELD_##name / 8] |= (unsigned char)(1u << FIELD_##name % 8);                                         \
-        at = put(at, row->name);                                                                                       \
+    for (size_t i = 0; i < ROW_FIELDS; i++) {
+        if (i != ROW_FIELD_id && !row_says(row, &row_fields[i]))
+            continue;
+        presence[i / 8] |= (unsigned char)(1u << i % 8);
+        at = put_field(at, row, &row_fields[i]);
     }
-#define ROW_ID(name, words) PUT(name, true, wire_put)
-#define ROW_NUMBER(name, words) PUT(name, row->name != 0, wire_put_signed)
-#define ROW_MAYBE(name, words) PUT(name, row->name != ROW_UNKNOWN, wire_put_signed)
-#define ROW_USD(name, words) PUT(name, usd_known(row->name), wire_put_signed)
-#define ROW_TEXT(name, words) PUT(name, row->name.len != 0, wire_put_text)
-#include "money/row.def"
-#undef ROW_ID
-#undef ROW_NUMBER
-#undef ROW_MAYBE
-#undef ROW_USD
-#undef ROW_TEXT
-#undef PUT
     return put_lines(at, row);
+}
+
+static void
+take_field(struct wire_reader *in, struct row *out, const struct row_field *field)
+{
+    if (row_field_is_text(field))
+        row_set_text(out, field, wire_take_text(in));
+    else if (field->kind == ROW_IS_ID)
+        row_set_number(out, field, (int64_t)wire_take(in));
+    else
+        row_set_number(out, field, wire_take_signed(in));
 }
 
 /* Fields that an older program did not know keep their defaults; what a newer one added cannot be read. */
@@ -166,21 +152,9 @@ take_row(struct wire_reader *in, struct row *out)
     }
     memcpy(presence, in->at, presence_bytes);
     in->at += presence_bytes;
-#define TAKE(name, take)                                                                                               \
-    if (presence[FIELD_##name / 8] & 1u << FIELD_##name % 8)                                                           \
-        out->name = take(in);
-#define ROW_ID(name, words) TAKE(name, wire_take)
-#define ROW_NUMBER(name, words) TAKE(name, wire_take_signed)
-#define ROW_MAYBE(name, words) TAKE(name, wire_take_signed)
-#define ROW_USD(name, words) TAKE(name, wire_take_signed)
-#define ROW_TEXT(name, words) TAKE(name, wire_take_text)
-#include "money/row.def"
-#undef ROW_ID
-#undef ROW_NUMBER
-#undef ROW_MAYBE
-#undef ROW_USD
-#undef ROW_TEXT
-#undef TAKE
+    for (size_t i = 0; i < ROW_FIELDS; i++)
+        if ((presence[i / 8] & 1u << i % 8) != 0)
+            take_field(in, out, &row_fields[i]);
     take_lines(in, out);
 }
 

@@ -59,15 +59,6 @@ bind_number(struct sqlite *sqlite, int column, int64_t number)
     last->number = number;
 }
 
-static void
-bind_maybe(struct sqlite *sqlite, int column, int64_t number, int64_t unknown)
-{
-    if (number != unknown)
-        bind_number(sqlite, column, number);
-    else
-        bind_null(sqlite, column);
-}
-
 static enum status
 bind_name(struct sqlite *sqlite, int column, struct slice text)
 {
@@ -100,34 +91,41 @@ bind_known(sqlite3_stmt *statement, int at, int64_t number, int64_t unknown)
 }
 
 static enum status
+bind_field(struct sqlite *sqlite, const struct row *row, int column)
+{
+    const struct row_field *field = &row_fields[column];
+    struct slice text;
+
+    if (field->kind == ROW_IS_TEXT)
+        return bind_name(sqlite, column, row_text(row, field));
+    if (field->kind == ROW_IS_OWN_TEXT) {
+        text = row_text(row, field);
+        sqlite3_bind_text64(sqlite->insert_row, column + 1, text.len != 0 ? text.data : NULL, text.len, SQLITE_STATIC,
+                            SQLITE_UTF8);
+    } else if (field->kind == ROW_IS_ID || field->kind == ROW_IS_NUMBER || row_says(row, field)) {
+        bind_number(sqlite, column, row_number(row, field));
+    } else {
+        bind_null(sqlite, column);
+    }
+    return OK;
+}
+
+static enum status
 bind_row(struct sqlite *sqlite, const struct row *row)
 {
-    sqlite3_stmt *insert = sqlite->insert_row;
-    enum status worst = OK, status;
-    int column = 0;
+    enum status worst = OK;
 
-#define ROW_ID(name, words) bind_number(sqlite, column++, (int64_t)row->name);
-#define ROW_NUMBER(name, words) bind_number(sqlite, column++, row->name);
-#define ROW_MAYBE(name, words) bind_maybe(sqlite, column++, row->name, ROW_UNKNOWN);
-#define ROW_USD(name, words) bind_maybe(sqlite, column++, row->name, USD_UNKNOWN);
-#define ROW_TEXT(name, words)                                                                                          \
-    status = bind_name(sqlite, column++, row->name);                                                                   \
-    worst = status != OK ? status : worst;
-#define ROW_OWN_TEXT(name, words)                                                                                      \
-    sqlite3_bind_text64(insert, ++column, row->name.len != 0 ? row->name.data : NULL, row->name.len, SQLITE_STATIC,    \
-                        SQLITE_UTF8);
-#include "money/row.def"
-#undef ROW_ID
-#undef ROW_NUMBER
-#undef ROW_MAYBE
-#undef ROW_USD
-#undef ROW_TEXT
+    for (int column = 0; column < ROW_FIELDS; column++) {
+        enum status status = bind_field(sqlite, row, column);
+
+        worst = status != OK ? status : worst;
+    }
     buffer_clear(&sqlite->lines);
     if (row->saving_count != 0 || row->try_count != 0)
         journal_put_lines(&sqlite->lines, row);
-    sqlite3_bind_blob64(insert, ++column, buffer_len(&sqlite->lines) != 0 ? sqlite->lines.data : NULL,
+    sqlite3_bind_blob64(sqlite->insert_row, ROW_FIELDS + 1, buffer_len(&sqlite->lines) != 0 ? sqlite->lines.data : NULL,
                         buffer_len(&sqlite->lines), SQLITE_STATIC);
-    ENSURE(column == ledger_schema_columns());
+    ENSURE(ROW_FIELDS + 1 == ledger_schema_columns());
     return worst;
 }
 

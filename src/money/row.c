@@ -4,6 +4,21 @@
 
 enum { ROW_WHOLE_PPM = 1000000 };
 
+const struct row_field row_fields[ROW_FIELDS] = {
+#define ROW_ID(name, words) {offsetof(struct row, name), offsetof(struct row, name), ROW_IS_ID},
+#define ROW_NUMBER(name, words) {offsetof(struct row, name), offsetof(struct row, name), ROW_IS_NUMBER},
+#define ROW_MAYBE(name, words) {offsetof(struct row, name), offsetof(struct row, name), ROW_IS_MAYBE},
+#define ROW_USD(name, words) {offsetof(struct row, name), offsetof(struct row, name), ROW_IS_USD},
+#define ROW_TEXT(name, words) {offsetof(struct row, name), offsetof(struct row, name.len), ROW_IS_TEXT},
+#define ROW_OWN_TEXT(name, words) {offsetof(struct row, name), offsetof(struct row, name.len), ROW_IS_OWN_TEXT},
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+};
+
 void
 row_init(struct row *row)
 {

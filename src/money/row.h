@@ -55,6 +55,82 @@ struct row {
     size_t try_count;
 };
 
+/* The fields as data, for whoever treats all of one kind alike: the code of a loop stays in the processor's cache where
+ * that of sixty fields in a row does not. */
+enum row_kind { ROW_IS_ID, ROW_IS_NUMBER, ROW_IS_MAYBE, ROW_IS_USD, ROW_IS_TEXT, ROW_IS_OWN_TEXT };
+
+struct row_field {
+    uint16_t at;     /* in struct row */
+    uint16_t tested; /* the eight bytes that tell whether the field says anything: of a text, its length */
+    uint16_t kind;
+};
+
+enum {
+#define ROW_ID(name, words) ROW_FIELD_##name,
+#define ROW_NUMBER(name, words) ROW_FIELD_##name,
+#define ROW_MAYBE(name, words) ROW_FIELD_##name,
+#define ROW_USD(name, words) ROW_FIELD_##name,
+#define ROW_TEXT(name, words) ROW_FIELD_##name,
+#include "money/row.def"
+#undef ROW_ID
+#undef ROW_NUMBER
+#undef ROW_MAYBE
+#undef ROW_USD
+#undef ROW_TEXT
+    ROW_FIELDS
+};
+
+/* In the table's order, which is the journal's and the store's. */
+extern const struct row_field row_fields[ROW_FIELDS];
+
+static inline bool
+row_field_is_text(const struct row_field *field)
+{
+    return field->kind >= ROW_IS_TEXT;
+}
+
+/* Of a field that is no text; an id as its 64 bits. */
+static inline int64_t
+row_number(const struct row *row, const struct row_field *field)
+{
+    int64_t number;
+
+    memcpy(&number, (const char *)row + field->at, sizeof(number));
+    return number;
+}
+
+static inline void
+row_set_number(struct row *row, const struct row_field *field, int64_t number)
+{
+    memcpy((char *)row + field->at, &number, sizeof(number));
+}
+
+static inline struct slice
+row_text(const struct row *row, const struct row_field *field)
+{
+    struct slice text;
+
+    memcpy(&text, (const char *)row + field->at, sizeof(text));
+    return text;
+}
+
+static inline void
+row_set_text(struct row *row, const struct row_field *field, struct slice text)
+{
+    memcpy((char *)row + field->at, &text, sizeof(text));
+}
+
+/* False where it is as row_init left it. */
+static inline bool
+row_says(const struct row *row, const struct row_field *field)
+{
+    static const int64_t empty[] = {[ROW_IS_MAYBE] = ROW_UNKNOWN, [ROW_IS_USD] = USD_UNKNOWN, [ROW_IS_OWN_TEXT] = 0};
+    int64_t tested;
+
+    memcpy(&tested, (const char *)row + field->tested, sizeof(tested));
+    return tested != empty[field->kind];
+}
+
 /* All unknown, all empty. */
 void row_init(struct row *row);
 
