@@ -5,22 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-
-#ifdef HAVE_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, len) __asan_poison_memory_region(at, len)
-#define UNPOISON(at, len) __asan_unpoison_memory_region(at, len)
-#else
-#define POISON(at, len) ((void)(at), (void)(len))
-#define UNPOISON(at, len) ((void)(at), (void)(len))
-#endif
+#include "base/sanitize.h"
 
 /* The first block is one that malloc keeps at hand (glibc: up to 1032 bytes with its head). */
 enum { FIRST_BLOCK_BYTES = 1008, LARGEST_BLOCK_BYTES = 256 * 1024, ALIGN_BYTES = 16 };
@@ -28,6 +13,7 @@ enum { FIRST_BLOCK_BYTES = 1008, LARGEST_BLOCK_BYTES = 256 * 1024, ALIGN_BYTES =
 struct arena_block {
     struct arena_block *next;
     size_t size;
+    bool lent; /* not ours to free */
     _Alignas(ALIGN_BYTES) char bytes[];
 };
 
@@ -35,6 +21,19 @@ void
 arena_init(struct arena *arena)
 {
     *arena = (struct arena){0};
+}
+
+void
+arena_lend(struct arena *arena, void *memory, size_t size)
+{
+    struct arena_block *block = memory;
+
+    ENSURE(size > sizeof(*block) && (uintptr_t)memory % ALIGN_BYTES == 0);
+    block->size = size - sizeof(*block);
+    block->next = NULL;
+    block->lent = true;
+    POISON(block->bytes, block->size);
+    *arena = (struct arena){.blocks = block};
 }
 
 static void
@@ -48,7 +47,8 @@ free_blocks(struct arena *arena, bool wipe)
         UNPOISON(block->bytes, block->size);
         if (wipe)
             explicit_bzero(block->bytes, block->size);
-        free(block);
+        if (!block->lent)
+            free(block);
         block = next;
     }
     arena_init(arena);
@@ -78,6 +78,7 @@ add_block(struct arena *arena, size_t need)
         size = need;
     block = must_alloc(sizeof(*block) + size);
     block->size = size;
+    block->lent = false;
     block->next = arena->blocks;
     POISON(block->bytes, size);
     arena->blocks = block;

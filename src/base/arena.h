@@ -17,6 +17,10 @@ struct arena {
 
 void arena_init(struct arena *arena);
 
+/* The same, with memory to begin with, which stays the caller's and must outlive what is allocated: until arena_reset,
+ * which gives it back. Aligned for any type. */
+void arena_lend(struct arena *arena, void *memory, size_t size);
+
 /* Frees all. The arena may be used again. */
 void arena_reset(struct arena *arena);
 

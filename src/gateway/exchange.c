@@ -116,11 +116,26 @@ static const struct asker_ops exchange_asker;
 static void on_ping(struct timer *timer);
 static void on_rest_over(struct timer *timer);
 
+/* Most requests need no more than the memory that their exchange begins with. So many are kept for further ones. */
+enum { ARENA_BYTES = 3 * 1024, SPARE_MOST = 256 };
+
+struct exchange_block {
+    struct exchange exchange;
+    _Alignas(16) char arena[ARENA_BYTES];
+};
+
+void
+exchanges_init(struct spares *blocks)
+{
+    spares_init(blocks, sizeof(struct exchange_block), SPARE_MOST);
+}
+
 struct exchange *
 exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
              const struct identity *identity)
 {
-    struct exchange *exchange = must_alloc(sizeof(*exchange));
+    struct exchange_block *block = spares_take(&worker->blocks);
+    struct exchange *exchange = &block->exchange;
 
     memset(exchange, 0, offsetof(struct exchange, plans));
     exchange->plans.count = 0;
@@ -138,7 +153,7 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     exchange->arrived_wall_us = world_wall_us(worker_world(worker));
     exchange->ping.fire = on_ping;
     exchange->rest.fire = on_rest_over;
-    arena_init(&exchange->arena);
+    arena_lend(&exchange->arena, block->arena, sizeof(block->arena));
     usage_init(&exchange->usage);
     idempotency_note(exchange);
     exchange->tags = identify_tags(&exchange->arena, identity->key, http_head_get(head, "x-equipoise-tags"));
@@ -546,6 +561,7 @@ take_gone(struct asker *asker)
 static void
 release(struct exchange *exchange)
 {
+    struct gateway_worker *worker = exchange->worker;
     struct view *view = exchange->view;
 
     ENSURE(exchange->client == NULL && exchange->cursor.flight == NULL && exchange->place == NULL &&
@@ -559,7 +575,7 @@ release(struct exchange *exchange)
     buffer_free(&exchange->pending);
     buffer_free(&exchange->upload);
     arena_reset(&exchange->arena);
-    free(exchange);
+    spares_give(&worker->blocks, CONTAINER_OF(exchange, struct exchange_block, exchange));
     view_release(view);
 }
 

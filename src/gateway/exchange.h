@@ -166,6 +166,9 @@ struct exchange {
     struct attempt_line tries[ROW_ATTEMPTS_MOST]; /* booked attempts */
 };
 
+/* What a worker's exchanges are made of (gateway_worker.blocks). */
+void exchanges_init(struct spares *blocks);
+
 /* A new exchange for an identified client. Counted, in the worker's list, in EXCHANGE_READING. */
 struct exchange *exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
                               const struct identity *identity);

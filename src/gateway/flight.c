@@ -13,6 +13,14 @@ enum {
     SECRET_BYTES_LEAST = 8          /* a shorter one would be found in ordinary words */
 };
 
+/* Most heads fit into the memory that a flight begins with. So many flights are kept for further ones. */
+enum { ARENA_BYTES = 1024, SPARE_MOST = 256 };
+
+struct flight_block {
+    struct flight flight;
+    _Alignas(16) char arena[ARENA_BYTES];
+};
+
 /* A kept connection that its peer had closed breaks at once; one that breaks later may have been worked on. */
 static const usec STALE_US = USEC_PER_S;
 
@@ -308,18 +316,34 @@ static const struct call_events flight_events = {
     .writable = on_writable,
 };
 
+void
+flights_init(struct flights *flights)
+{
+    *flights = (struct flights){.most = FLIGHTS_KEPT_MOST};
+    spares_init(&flights->blocks, sizeof(struct flight_block), SPARE_MOST);
+}
+
+void
+flights_free(struct flights *flights)
+{
+    ENSURE(flights->kept == 0);
+    spares_clear(&flights->blocks);
+}
+
 struct flight *
 flight_new(struct world *world, struct flights *all, enum api api, enum dialect dialect)
 {
-    struct flight *flight = must_calloc(1, sizeof(*flight));
+    struct flight_block *block = spares_take(&all->blocks);
+    struct flight *flight = &block->flight;
 
+    memset(flight, 0, sizeof(*flight));
     flight->world = world;
     flight->all = all;
     flight->holders = 1;
     flight->body_len = -1;
     flight->pause_above = PAUSE_ABOVE_BYTES;
     flight->opened_us = world_now_us(world);
-    arena_init(&flight->arena);
+    arena_lend(&flight->arena, block->arena, sizeof(block->arena));
     sse_init(&flight->framer, EVENT_BYTES_MOST);
     meter_init(&flight->meter, api, dialect);
     list_init(&flight->chunks);
@@ -376,7 +400,7 @@ flight_release(struct flight *flight)
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);
-    free(flight);
+    spares_give(&flight->all->blocks, CONTAINER_OF(flight, struct flight_block, flight));
 }
 
 bool

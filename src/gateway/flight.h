@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/spares.h"
 #include "dialect/meter.h"
 #include "dialect/sse.h"
 #include "fleet/replica.h"
@@ -35,12 +36,16 @@ const char *flight_state_name(enum flight_state state);
 struct flights {
     size_t kept; /* bytes, with what each chunk costs beside its own */
     size_t most;
+    struct spares blocks; /* each of a flight, and of memory for its head */
 };
 
 enum {
     FLIGHTS_KEPT_MOST = 32 * 1024 * 1024, /* `most`, unless a test wants less */
     FLIGHT_CROWDED_BYTES = 32 * 1024      /* an answer that is not a stream may still be so long to be held whole */
 };
+
+void flights_init(struct flights *flights);
+void flights_free(struct flights *flights); /* when none is left */
 
 static inline bool
 flights_crowded(const struct flights *flights)

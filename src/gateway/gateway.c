@@ -6,6 +6,7 @@
 
 #include "cache/store.h"
 #include "gateway/control.h"
+#include "gateway/exchange.h"
 #include "gateway/share.h"
 #include "gateway/switches.h"
 #include "levers/promotions.h"
@@ -249,7 +250,8 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     ENSURE(world->worker < WORKERS_MOST);
     worker->app = (struct application){.ops = &gateway_ops, .world = world};
     worker->gateway = gateway;
-    worker->flights.most = FLIGHTS_KEPT_MOST;
+    flights_init(&worker->flights);
+    exchanges_init(&worker->blocks);
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
     list_init(&worker->mirrors);
@@ -261,11 +263,13 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
-    ENSURE(worker->flights.kept == 0 && worker->comparing == 0);
+    ENSURE(worker->comparing == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);
     switches_release(worker->switches);
+    flights_free(&worker->flights);
+    spares_clear(&worker->blocks);
     hasher_free(&worker->hasher);
     buffer_free(&worker->record);
     buffer_free(&worker->text);

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "fleet/admission.h"
 #include "fleet/prompt_memory.h"
 #include "gateway/alert.h"
@@ -72,6 +73,7 @@ struct gateway_worker {
     struct counters counters;
     struct flights flights;
     struct list exchanges;  /* all that are not released */
+    struct spares blocks;   /* of which they are made */
     struct list mirrors;    /* of flights that exchanges of this worker follow */
     struct list judgements; /* see outcome.c */
     unsigned judgement_count, judging;

@@ -86,6 +86,31 @@ prints_of_any_length(void **state)
     arena_reset(&arena);
 }
 
+/* What fits is taken from the lender, what does not is the arena's own; after the reset the memory is the lender's. */
+static void
+begins_with_memory_that_is_lent(void **state)
+{
+    _Alignas(16) char lent[256];
+    struct arena arena;
+    char *small, *large;
+
+    (void)state;
+    memset(lent, 'x', sizeof(lent));
+    arena_lend(&arena, lent, sizeof(lent));
+    small = arena_alloc(&arena, 100);
+    assert_true(small >= lent && small + 100 <= lent + sizeof(lent));
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(small[i], 0);
+    large = arena_alloc(&arena, 200);
+    assert_true(large + 200 <= lent || large >= lent + sizeof(lent));
+    memset(small, 1, 100);
+    memset(large, 2, 200);
+    arena_reset(&arena);
+    memset(lent, 'y', sizeof(lent));
+    assert_true(arena_alloc(&arena, 8) != NULL);
+    arena_reset(&arena);
+}
+
 int
 main(void)
 {
@@ -94,6 +119,7 @@ main(void)
         cmocka_unit_test(it_may_be_used_again),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(prints_of_any_length),
+        cmocka_unit_test(begins_with_memory_that_is_lent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
