@@ -41,7 +41,6 @@ CPU = (Column("cpu_user_us", "user CPU µs", 1), Column("cpu_us", "CPU µs", 1, 
 CLOSED = (Column("rps", "requests/s", 0, True), Column("p50_us", "p50 µs"), Column("p99_us", "p99 µs"), *CPU)
 
 
-
 def streams(count, pace):
     """Streams that all begin within a second and last for several. A stall is a worst gap beyond the pace's own."""
     return Suite(f"streams-{count}", f"{count:,} streams at once, {pace} tokens/s each",
@@ -55,6 +54,12 @@ def streams(count, pace):
                  upstream="streams", rounds=5, streams=count, pace=pace, without=("nginx again",))
 
 
+def cached_at(rate):
+    return Suite(f"cache-rate-{rate}", f"1 KB answers from a cache at {rate:,} requests/s over 64 connections",
+                 ("--connections", 64, "--rate", rate),
+                 (Column("p50_us", "p50 µs", 0, True), Column("p99_us", "p99 µs", 0, True), *CPU), upstream="cached", same=True)
+
+
 SUITES = (
     Suite("closed-16", "1 KB answers, as fast as 16 connections can", ("--connections", 16), CLOSED),
     Suite("closed-64", "1 KB answers, as fast as 64 connections can", ("--connections", 64), CLOSED),
@@ -63,6 +68,8 @@ SUITES = (
            Column("added_p99_us", "added p99 µs", 0, True), *CPU)),
     Suite("cache-64", "1 KB answers from a cache, as fast as 64 connections can", ("--connections", 64), CLOSED,
           upstream="cached", same=True),
+    cached_at(2000),
+    cached_at(10000),
     Suite("prompt-200k", "prompts of 200 KB, as fast as 16 connections can", ("--connections", 16), CLOSED,
           upstream="streams", rounds=5, prompt_bytes=200_000, without=("nginx again",)),
     Suite("tls-16", "1 KB answers from a TLS upstream, as fast as 16 connections can", ("--connections", 16), CLOSED,
