@@ -52,10 +52,11 @@ turns_name(enum api api)
     return NULL;
 }
 
-static inline bool
-key_is(yyjson_val *key, const char *name)
+/* Decoded; it may hold a zero byte. */
+static struct slice
+name_of(yyjson_val *key)
 {
-    return yyjson_equals_strn(key, name, strlen(name)); /* a key may hold a zero byte */
+    return slice_make(yyjson_get_str(key), yyjson_get_len(key));
 }
 
 /* The raw value of the parsed object's member of that name, however its key is escaped. *twice: there are several, of
@@ -69,7 +70,7 @@ raw_value(yyjson_val *object, struct slice raw, const char *name, bool *twice)
 
     *twice = false;
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL && json_next_member(&raw, &member);) {
-        if (!key_is(key, name))
+        if (!slice_is(name_of(key), name))
             continue;
         *twice = found.data != NULL;
         if (!*twice)
@@ -117,12 +118,12 @@ struct spans {
 };
 
 static void
-take_cap(struct request_facts *facts, yyjson_val *key, struct slice raw)
+take_cap(struct request_facts *facts, struct slice key, struct slice raw)
 {
     for (unsigned i = 0; i < REQUEST_CAPS_MOST; i++) {
         const char *name = request_cap_name(facts->api, i);
 
-        if (name != NULL && key_is(key, name))
+        if (name != NULL && slice_is(key, name))
             facts->bound.caps[i].raw = raw;
     }
 }
@@ -137,28 +138,29 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
     struct slice rest = body;
     struct json_member raw;
     yyjson_obj_iter members = yyjson_obj_iter_with(root);
-    yyjson_val *keys[REQUEST_MEMBERS_MOST];
+    struct slice keys[REQUEST_MEMBERS_MOST];
     size_t count = 0;
 
     if (yyjson_obj_size(root) > REQUEST_MEMBERS_MOST)
         return "the body has too many members; at most 256 are taken";
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)) != NULL;) {
+        struct slice name = name_of(key);
         bool more = json_next_member(&rest, &raw);
 
         ENSURE(more);
         for (size_t i = 0; i < count; i++)
-            if (yyjson_equals(keys[i], key))
-                return arena_printf(arena, "the body has two members named '%.64s'; send it once", yyjson_get_str(key));
+            if (slice_equal(keys[i], name))
+                return arena_printf(arena, "the body has two members named '%.64s'; send it once", name.data);
         if (raw.depth > DEPTH_MOST)
             return "the body is nested too deeply; at most 256 brackets may stand within each other";
-        keys[count++] = key;
-        if (key_is(key, "model"))
+        keys[count++] = name;
+        if (slice_is(name, "model"))
             spans->model = raw.value;
-        else if (key_is(key, "stream_options"))
+        else if (slice_is(name, "stream_options"))
             spans->options = raw.value;
-        else if (turns != NULL && key_is(key, turns))
+        else if (turns != NULL && slice_is(name, turns))
             spans->turns = raw.value;
-        take_cap(facts, key, raw.value);
+        take_cap(facts, name, raw.value);
     }
     return NULL;
 }
