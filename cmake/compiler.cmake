@@ -32,6 +32,7 @@ if(EQUIPOISE_SANITIZE)
   add_link_options(-fsanitize=${EQUIPOISE_SANITIZE})
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
+  add_compile_options(-fno-plt) # all is bound at start anyway: calls into libraries need no detour
 endif()
 
 if(EQUIPOISE_LIBFUZZER)

@@ -23,7 +23,8 @@ struct reservation {
     /* Of the plan that serves: */
     int64_t cap;           /* tokens, sent upstream; -1: the request's own, or none */
     int64_t input_tokens;  /* that are reserved */
-    int64_t output_tokens; /* likewise, of all answers together */
+    int64_t input_most;    /* that the request can come to */
+    int64_t output_tokens; /* likewise reserved, of all answers together */
     int64_t output_most;   /* that the attempt can make; INT64_MAX: nothing says */
     unsigned transforms;   /* bits of enum transform */
     /* The stream's text is held against what is reserved (ceiling.h): */

@@ -154,7 +154,8 @@ sizing_plan(const struct exchange *exchange, const struct plan *plan, struct res
 
     r->transforms &= (unsigned)TRANSFORM_ENDED;
     r->cap = -1;
-    r->input_tokens = r->strict ? input_most(exchange, &sizes) : input_expected(exchange, &sizes);
+    r->input_most = input_most(exchange, &sizes);
+    r->input_tokens = r->strict ? r->input_most : input_expected(exchange, &sizes);
     r->output_most = !sizing_makes_output(exchange) ? 0 : cap >= 0 ? all_answers(exchange, cap) : INT64_MAX;
     plan_metering(exchange, plan, &sizes, r);
     if (!r->strict)
@@ -188,9 +189,8 @@ struct budget_amounts
 sizing_exposure(const struct exchange *exchange, const struct plan *plan, bool *unbounded)
 {
     const struct reservation *r = exchange->reservation;
-    struct size_bounds sizes = experience_bounds(plan->facts->experience);
     int64_t window = plan->facts->price != NULL ? price_context_window(plan->facts->price) : 0;
-    int64_t input = input_most(exchange, &sizes), output = r->output_most, tokens;
+    int64_t input = r->input_most, output = r->output_most, tokens;
     struct budget_amounts more = {{0}};
     usd money;
 
