@@ -30,6 +30,7 @@ class Server:
     ports: list
     cpus: set = field(default_factory=set)
     process: subprocess.Popen = None
+    start_seconds: float = START_SECONDS
 
     def start(self, folder: Path):
         for port in self.ports:
@@ -38,7 +39,7 @@ class Server:
         log = open(folder / f"{self.name}.out", "wb")
         self.process = subprocess.Popen(self.command, cwd=folder, stdout=log, stderr=log, start_new_session=True,
                                         preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while not all(accepts(port) for port in self.ports):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
