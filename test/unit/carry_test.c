@@ -1,0 +1,235 @@
+/* What-if questions: a modelled pool whose times are known by hand, and what its replicas carry. */
+#include "fleet/carry.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "cmocka_ready.h"
+
+static const usec S = USEC_PER_S;
+
+/* 100 us a token and nothing else: a prompt of 10,000 tokens and one token of output is a second of work. */
+static struct engine_settings
+plain_engine(void)
+{
+    return (struct engine_settings){.time = {.alpha_us = 0.001, .beta_us = 100},
+                                    .sequences_most = 256,
+                                    .step_tokens_most = 10000,
+                                    .kv_tokens = 1 << 24,
+                                    .overhead_least_us = 1,
+                                    .overhead_most_us = 1,
+                                    .seed = 1};
+}
+
+static const struct request_size one_second = {10000, 0, 1};
+static const struct request_limits two_seconds = {2 * USEC_PER_S + 10000, USEC_NEVER};
+
+static void
+near_to(double is, double should, double off)
+{
+    if (fabs(is - should) > off)
+        fail_msg("is %g, should be %g", is, should);
+}
+
+/* Three at once on one engine: after one, two and three seconds. */
+static void
+test_pool(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct model_pool *pool = model_pool_new(&engine, &two_seconds, 1);
+    struct model_pool_totals totals;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        model_pool_submit(pool, 0, &one_second);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.in_flight, 3);
+    near_to(totals.work_us, 3e6, 1);
+    model_pool_finish(pool);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.over, 3);
+    assert_int_equal(totals.within, 2);
+    near_to((double)totals.replica_us, 3e6, 100);
+    model_pool_free(pool);
+}
+
+/* One asked for at 1 s is there at 11 s and costs from the wish on; requests of that time go to it. It drains: what it has
+ * it finishes, and costs until then. */
+static void
+test_scaling(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct model_pool *pool = model_pool_new(&engine, &two_seconds, 1);
+    struct model_pool_totals totals;
+
+    (void)state;
+    model_pool_scale(pool, 1 * S, 2, 10 * S);
+    model_pool_advance(pool, 10 * S);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.ready, 1);
+    assert_int_equal(totals.coming, 1);
+    model_pool_submit(pool, 11 * S, &one_second);
+    model_pool_submit(pool, 11 * S, &one_second);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.ready, 2);
+    model_pool_scale(pool, 11 * S + 1, 1, 10 * S);
+    model_pool_finish(pool);
+    model_pool_advance(pool, 20 * S);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.within, 2);
+    near_to((double)totals.replica_us, (20 + 11) * 1e6, 1000);
+    /* Who is still to come goes first, without having served. */
+    model_pool_scale(pool, 20 * S, 3, 10 * S);
+    model_pool_scale(pool, 21 * S, 1, 10 * S);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.ready, 1);
+    assert_int_equal(totals.coming, 0);
+    near_to((double)totals.replica_us, (21 + 11 + 2) * 1e6, 1000);
+    model_pool_free(pool);
+}
+
+/* Nobody is there: the first that comes gets it. */
+static void
+test_nobody(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct model_pool *pool = model_pool_new(&engine, &two_seconds, 0);
+    struct model_pool_totals totals;
+
+    (void)state;
+    model_pool_submit(pool, 0, &one_second);
+    model_pool_scale(pool, 0, 1, 5 * S);
+    model_pool_finish(pool);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.over, 1);
+    assert_int_equal(totals.within, 0);
+    near_to((double)totals.replica_us, 6e6, 1000);
+    model_pool_free(pool);
+}
+
+static struct carry_record *
+record_new(void)
+{
+    struct carry_record *record = calloc(1, sizeof *record);
+
+    assert_non_null(record);
+    carry_record_init(record, 3600 * S);
+    return record;
+}
+
+/* Evenly spaced requests of one second: an engine carries a second of work a second, whatever rate they came at, four
+ * engines four. */
+static void
+test_rate(void **state)
+{
+    struct engine_settings engine = plain_engine();
+
+    (void)state;
+    for (unsigned replicas = 1; replicas <= 4; replicas += 3) {
+        struct carry_record *record = record_new();
+
+        assert_true(carry_rate(record, &engine, &two_seconds, replicas, 5 * S, S) < 1e-9);
+        for (int i = 0; i < CARRY_REQUESTS_LEAST; i++)
+            carry_record_add(record, (usec)i * 3 * S, &one_second);
+        near_to(carry_rate(record, &engine, &two_seconds, replicas, 5 * S, S), 1, 0.12);
+        free(record);
+    }
+}
+
+/* M/D/1 (A. K. Erlang, 1909): at half of its capacity 99 % of Poisson arrivals wait no more than about 2.9 services. With
+ * 3.9 services to the first token one engine does for 0.5 a second, and does not for 0.9, where it would be twenty. */
+static void
+test_poisson(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct request_limits limits = {3900 * USEC_PER_MS, USEC_NEVER};
+    struct rng rng;
+
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        struct carry_record *record = record_new();
+        double at_s = 0, rate = round == 0 ? 0.45 : 0.9;
+
+        rng_seed(&rng, 5);
+        record->keep_us = 100000 * S;
+        for (unsigned i = 0; i < 6000; i++) {
+            at_s -= log((double)(1 + rng_below(&rng, 1000000)) / 1e6) / rate;
+            carry_record_add(record, (usec)(at_s * 1e6), &one_second);
+        }
+        assert_int_equal(carry_would_do(record, &engine, &limits, 1, 0), round == 0);
+        assert_true(carry_would_do(record, &engine, &limits, 3, 0));
+        free(record);
+    }
+}
+
+/* Requests that no fleet could serve in time are no reason for more of it. */
+static void
+test_impossible(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct request_size long_one = {30000, 0, 1};
+    struct carry_record *record = record_new();
+
+    (void)state;
+    assert_true(carry_is_possible(&engine, &two_seconds, &one_second));
+    assert_false(carry_is_possible(&engine, &two_seconds, &long_one));
+    for (int i = 0; i < 800; i++)
+        carry_record_add(record, (usec)i * 10 * S, i % 4 == 0 ? &long_one : &one_second);
+    assert_true(carry_would_do(record, &engine, &two_seconds, 2, 0));
+    assert_true(carry_rate(record, &engine, &two_seconds, 2, 5 * S, S) > 0.1);
+    assert_true(carry_would_do(record, &engine, &two_seconds, 0, 1000000 * S)); /* nothing came since */
+    assert_false(carry_would_do(record, &engine, &two_seconds, 0, 0));
+    free(record);
+}
+
+/* More than can be kept: each second one, then each fourth; all of the time is covered. */
+static void
+test_record(void **state)
+{
+    struct carry_record *record = record_new();
+
+    (void)state;
+    for (int i = 0; i < 3 * CARRIED_MOST; i++)
+        carry_record_add(record, (usec)i * 1000, &one_second);
+    assert_int_equal(record->stride, 4);
+    assert_true(record->count > CARRIED_MOST / 2);
+    assert_true(record->kept[0].at_us < 10000);
+    carry_record_init(record, 3600 * S);
+    for (usec at_us = 1; at_us <= 64; at_us++)
+        carry_record_add(record, at_us ^ 5, &one_second); /* not quite in order */
+    for (size_t i = 1; i < record->count; i++)
+        assert_true(record->kept[i].at_us > record->kept[i - 1].at_us);
+    /* What is too old goes, and then all are kept again. */
+    for (int i = 0; i < 16 * CARRIED_MOST; i++)
+        carry_record_add(record, (usec)(7200 + i) * S, &one_second);
+    assert_int_equal(record->stride, 1);
+    assert_true(record->kept[0].at_us > 7200 * S);
+    free(record);
+}
+
+static void
+test_slack(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct request_limits none = {USEC_NEVER, USEC_NEVER};
+    struct carry_record *record = record_new();
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        carry_record_add(record, (usec)i * S, &one_second);
+    near_to((double)carry_slack_us(record, &engine, &two_seconds, 7), 1010000, 1000);
+    assert_int_equal(carry_slack_us(record, &engine, &none, 7), 7);
+    free(record);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pool),   cmocka_unit_test(test_scaling), cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_rate),   cmocka_unit_test(test_poisson), cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_record), cmocka_unit_test(test_slack),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
