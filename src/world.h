@@ -176,9 +176,10 @@ struct job {
 /* A command of the user's (a credential helper, a validator), run by the shell apart from the loop. */
 struct command_run {
     const char *command;
-    struct slice input; /* to its standard input; stays until `done` */
-    usec timeout_us;    /* killed after it */
-    size_t output_most; /* more is cut off */
+    const char *const *arguments; /* $1, $2, ... to it, NULL-terminated; NULL: none. They stay until `done` */
+    struct slice input;           /* to its standard input; stays until `done` */
+    usec timeout_us;              /* killed after it */
+    size_t output_most;           /* more is cut off */
     /* `exit_status` is -1 if it could not be run, was killed or took too long. `output` lives during the call. */
     void (*done)(struct command_run *, int exit_status, struct slice output);
     void *inside;

@@ -8,6 +8,7 @@
 #include "gateway/cached.h"
 #include "gateway/paying.h"
 #include "gateway/semantic.h"
+#include "gateway/sizer.h"
 #include "money/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
@@ -40,6 +41,7 @@ page_metrics(struct visit *visit, struct slice rest)
         sets[i] = &gateway->workers[i]->counters;
     counters_print(sets, gateway->worker_count, &visit->text);
     put_gauges(gateway, &visit->text);
+    sizer_print(gateway, &visit->text);
     cached_print(gateway, &visit->text);
     semantic_print(gateway, &visit->text);
     paying_print(gateway, &visit->text);

@@ -14,6 +14,7 @@
 #ifndef CACHE_FILE_H
 #define CACHE_FILE_H
 
+#include "base/buffer.h"
 #include "cache/store.h"
 
 /* Where the bytes are: files in the live world (live/cache_disk.h), memory in tests. One thread at a time. */
@@ -51,6 +52,10 @@ struct cache_notes_ops {
     /* What all that hold take, about. */
     uint64_t (*bytes)(struct cache_notes *);
 };
+
+/* For small files: the whole of it, ERR_LIMIT if it has more bytes than that; and another in its place, or none. */
+enum status cache_disk_read_whole(struct cache_disk *disk, size_t most, struct buffer *out) MUST_CHECK;
+enum status cache_disk_write_whole(struct cache_disk *disk, struct slice bytes) MUST_CHECK;
 
 struct cache_file;
 

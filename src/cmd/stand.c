@@ -24,6 +24,7 @@
 #include "gateway/cache_keeper.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
+#include "gateway/sizer.h"
 #include "gateway/turn_keeper.h"
 #include "live/cache_disk.h"
 #include "live/ledger_writer.h"
@@ -49,6 +50,7 @@ struct stand {
     struct watch *watch;
     struct cache_keeper *keeper;
     struct evidence_keeper *evidence;
+    struct sizer *sizer;
     struct cache_notes *notes;      /* of the store's file; NULL: there is none */
     struct conserve conserve;       /* the ledger's thread's */
     _Atomic(usec) reloaded_wall_us; /* when budgets may last have changed; INT64_MIN: never */
@@ -184,6 +186,7 @@ worker_started(void *context, struct world *world)
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
+    sizer_start(stand->sizer, stand->gateway.workers[0]);
     stand->watch =
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
@@ -200,6 +203,7 @@ worker_stopping(void *context, struct world *world)
     stand->asking = NULL;
     cache_keeper_stop(stand->keeper);
     evidence_keeper_stop(stand->evidence);
+    sizer_stop(stand->sizer);
     reread_stop(stand->reread);
     supervision_stop(&stand->supervision);
     alert_sender_finish(stand->alerts);
@@ -386,6 +390,7 @@ stand_free(struct stand *stand)
     supervision_free(&stand->supervision);
     changes_log_close(stand->changes);
     evidence_keeper_close(stand->evidence);
+    sizer_close(stand->sizer);
     if (stand->gateway.cache_file != NULL)
         cache_file_close(stand->gateway.cache_file);
     turn_keeper_free(stand->notes);
@@ -451,26 +456,37 @@ open_cache(struct stand *stand)
     return stand->gateway.cache_file != NULL ? CMD_FINE : CMD_CONFIG;
 }
 
-static int
-open_evidence(struct stand *stand)
+/* A small file of the data folder; NULL once it is said that it cannot be opened. */
+static struct cache_disk *
+open_small(const struct stand *stand, const char *name, const char *words)
 {
     struct problems problems;
-    struct cache_disk *disk;
+    struct cache_disk *disk = NULL;
     char *path;
-    int exit_status = CMD_FAILED;
 
     problems_init(&problems);
-    if (asprintf(&path, "%s/evidence", stand->config->data) < 0)
-        return CMD_FAILED;
-    if (cache_disk_open(path, &problems, &disk) == OK) {
-        stand->evidence = evidence_keeper_open(&stand->gateway, disk);
-        exit_status = CMD_FINE;
-    } else {
-        fprintf(stderr, "%s cannot be opened for reading and writing: what levers learn could not be kept.\n", path);
+    if (asprintf(&path, "%s/%s", stand->config->data, name) < 0)
+        return NULL;
+    if (cache_disk_open(path, &problems, &disk) != OK) {
+        fprintf(stderr, "%s cannot be opened for reading and writing: %s could not be kept.\n", path, words);
+        disk = NULL;
     }
     problems_free(&problems);
     free(path);
-    return exit_status;
+    return disk;
+}
+
+static int
+open_evidence(struct stand *stand)
+{
+    struct cache_disk *evidence = open_small(stand, "evidence", "what levers learn"), *pools;
+
+    if (evidence != NULL)
+        stand->evidence = evidence_keeper_open(&stand->gateway, evidence);
+    pools = open_small(stand, "pools", "what is learned of pools");
+    if (pools != NULL)
+        stand->sizer = sizer_open(&stand->gateway, pools);
+    return evidence != NULL && pools != NULL ? CMD_FINE : CMD_FAILED;
 }
 
 /* What is otherwise than it was when the gateway last ran was changed meanwhile, or with this start. */

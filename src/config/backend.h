@@ -54,6 +54,14 @@ struct account_config {
     int64_t limits[LIMIT_UNITS]; /* a minute; 0: the configuration has none */
 };
 
+/* How many replicas there may be, for recommendations (gateway/sizer.h). */
+struct replicas_config {
+    bool given;           /* the configuration speaks of it */
+    unsigned least, most; /* least at least 1 */
+    const char *command;  /* told of another number; NULL: none */
+    usec cold_start_us;   /* expected, until some were seen */
+};
+
 struct backend_config {
     unsigned index; /* in config.backends */
     const char *name;
@@ -77,7 +85,8 @@ struct backend_config {
     const char *health_path; /* likewise, for their health */
     usec probe_us;
     usd usd_per_hour; /* one replica; USD_UNKNOWN: priced by the token */
-    bool modelled;    /* a twin: its figures are labelled so */
+    struct replicas_config replicas;
+    bool modelled; /* a twin: its figures are labelled so */
     struct admission_config admission;
 };
 

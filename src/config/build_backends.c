@@ -289,6 +289,19 @@ warn_of_risks(struct build *build, const struct backend_draft *draft, const stru
 }
 
 static void
+add_replicas(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
+{
+    const struct yaml_node *place = build_place(&draft->entry, "replicas");
+
+    backend->replicas = draft->replicas;
+    backend->replicas.given = place != draft->entry.key;
+    if (draft->replicas.least > draft->replicas.most)
+        reader_error(&build->reader, place, "For example replicas: { min: 1, max: 8 }.",
+                     "backend %s: its replicas are at least %u and at most %u", backend->name, draft->replicas.least,
+                     draft->replicas.most);
+}
+
+static void
 build_backend(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
     backend->name = draft->entry.name;
@@ -304,6 +317,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
                                                    .kv_tokens = draft->admission.kv_tokens,
                                                    .requests = draft->admission.requests,
                                                    .queue = draft->admission.queue};
+    add_replicas(build, draft, backend);
     add_models(build, draft, backend);
     build_accounts(build, draft, backend);
     build_asking(build, draft, backend);

@@ -75,6 +75,24 @@ static const struct field timeout_fields[] = {
 static const struct section timeout_section = {
     SECTION("A backend's patience", "backends.NAME.timeouts", timeout_fields, backend_draft)};
 
+static const struct field replicas_fields[] = {
+    FIELD("min", FIELD_COUNT, AT(backend_draft, replicas.least), "No fewer.", .standard = "1", .least = 1,
+          .most = 1000),
+    FIELD("max", FIELD_COUNT, AT(backend_draft, replicas.most), "No more.", .standard = "1000", .least = 1,
+          .most = 1000),
+    FIELD(
+        "command", FIELD_TEXT, AT(backend_draft, replicas.command),
+        "Run by the shell when another number is wanted: `$1` is the backend's name, `$2` how many take requests, `$3` "
+        "how many are wanted; the same comes as JSON on its standard input. Never twice at a time; a failure is an "
+        "alert, and is tried again."),
+    FIELD("cold_start", FIELD_DURATION, AT(backend_draft, replicas.cold_start_us),
+          "How long a replica takes from the wish until it serves. Learned from those that come.", .standard = "2m",
+          .least = USEC_PER_S),
+};
+
+static const struct section replicas_section = {
+    SECTION("How many replicas a backend may have", "backends.NAME.replicas", replicas_fields, backend_draft)};
+
 static const struct field admission_fields[] = {
     FIELD(
         "mode", FIELD_CHOICE, AT(backend_draft, admission.mode),
@@ -143,6 +161,11 @@ static const struct field backend_fields[] = {
           .type = "list or map of text"),
     FIELD("usd_per_hour", FIELD_MONEY, AT(backend_draft, usd_per_hour),
           "What one replica costs an hour, for engines of your own. Default: priced by the token."),
+    FIELD(
+        "replicas", FIELD_SECTION, 0,
+        "How many replicas the traffic needs is recommended within these bounds (doc/fleet.md); nothing is started or "
+        "stopped but by your `command` or your autoscaler.",
+        .inside = &replicas_section),
     FIELD("region", FIELD_TEXT, AT(backend_draft, region), "Where data is processed, for the tenants' `allow:`."),
     FIELD("retention", FIELD_TEXT, AT(backend_draft, retention),
           "How long it keeps data (`none`, `30d`), for the tenants' `allow:`."),
@@ -175,7 +198,6 @@ static const struct field backend_fields[] = {
 };
 
 static const struct later backend_later[] = {
-    {"replicas", "starting and stopping replicas"},
     {"weight", "weighted backends"},
 };
 

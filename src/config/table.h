@@ -110,6 +110,7 @@ struct backend_draft {
     usec scrape_us, probe_us;
     usec connect_us, first_byte_us, idle_us;
     unsigned connections;
+    struct replicas_config replicas;
     struct {
         unsigned mode; /* 0: off */
         unsigned kv_tokens, requests, queue;

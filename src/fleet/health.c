@@ -239,6 +239,7 @@ healths_init(struct healths *healths)
     map_init(&healths->quotas);
     map_init(&healths->rests);
     replicas_init(&healths->replicas);
+    pool_sizes_init(&healths->pool_sizes);
 }
 
 static void
@@ -276,6 +277,7 @@ healths_free(struct healths *healths)
     map_free(&healths->quotas);
     map_free(&healths->rests);
     replicas_free(&healths->replicas);
+    pool_sizes_free(&healths->pool_sizes);
     lock_destroy(&healths->lock);
 }
 
@@ -321,6 +323,14 @@ account_of(struct healths *healths, const struct account_config *config)
     return account;
 }
 
+/* Whoever takes a ticket there brings it to the pool. */
+static void
+ask_pool_size(const struct standing *standing, struct pool_size *pool)
+{
+    for (size_t i = 0; i < standing->count; i++)
+        atomic_store(&standing->seats[i].replica->pool_size, pool);
+}
+
 struct standing
 healths_standing(struct healths *healths, const struct target *target, struct slice name, struct arena *arena)
 {
@@ -342,6 +352,8 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
         standing.seats[i].replica = replicas_of(&healths->replicas, place, backend->engine_model);
     }
     lock_drop(&healths->lock);
+    if (backend->engine != ENGINE_HOSTED || backend->replicas.given)
+        ask_pool_size(&standing, pool_sizes_of(&healths->pool_sizes, backend->name));
     return standing;
 }
 

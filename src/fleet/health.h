@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/map.h"
 #include "config/config.h"
+#include "fleet/pool_size.h"
 #include "fleet/pulse.h"
 #include "fleet/quota.h"
 #include "fleet/replica.h"
@@ -132,6 +133,7 @@ struct healths {
     struct lock lock;
     struct map endpoints, accounts, quotas, rests; /* quotas: struct account */
     struct replicas replicas;                      /* own lock */
+    struct pool_sizes pool_sizes;                  /* own lock */
 };
 
 void healths_init(struct healths *healths);

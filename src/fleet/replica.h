@@ -12,9 +12,13 @@
 #ifndef FLEET_REPLICA_H
 #define FLEET_REPLICA_H
 
+#include <stdatomic.h>
+
 #include "base/lock.h"
 #include "base/map.h"
 #include "fleet/engine_settings.h"
+
+struct pool_size;
 
 /* What is there of ours at one moment. Tokens are estimates until the answer's usage tells better. */
 struct replica_now {
@@ -62,8 +66,9 @@ struct replica_model {
 };
 
 struct replica {
-    struct lock lock; /* of all below */
-    char *name;       /* "10.0.0.11:8000"; does not change */
+    struct lock lock;                    /* of all below */
+    char *name;                          /* "10.0.0.11:8000"; does not change */
+    struct pool_size *_Atomic pool_size; /* learns from what goes here how many are needed; NULL: nobody asks */
     struct replica_now now;
     struct replica_totals totals;
     struct replica_told told;

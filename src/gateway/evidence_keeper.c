@@ -101,22 +101,6 @@ evidence_file_read(struct evidences *all, struct slice bytes)
     return OK;
 }
 
-static enum status
-read_all(struct cache_disk *disk, struct buffer *out)
-{
-    char piece[16 * 1024];
-    enum status status;
-    size_t got;
-
-    do {
-        status = disk->ops->read(disk, buffer_len(out), piece, sizeof(piece), &got);
-        if (status != OK)
-            return status;
-        buffer_add(out, slice_make(piece, got));
-    } while (got == sizeof(piece) && buffer_len(out) < FILE_BYTES_MOST);
-    return OK;
-}
-
 struct evidence_keeper *
 evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
 {
@@ -126,7 +110,7 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
     lock_init(&keeper->lock);
     keeper->gateway = gateway;
     keeper->disk = disk;
-    if (read_all(disk, &file) != OK ||
+    if (cache_disk_read_whole(disk, FILE_BYTES_MOST, &file) != OK ||
         (buffer_len(&file) > 0 && evidence_file_read(&gateway->evidences, buffer_content(&file)) != OK))
         log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");
     keeper->written = sum_of(buffer_content(&file));
@@ -137,7 +121,6 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
 static enum status
 write_if_new(struct evidence_keeper *keeper)
 {
-    struct cache_disk *disk = keeper->disk;
     struct buffer file = {0};
     enum status status = OK;
     uint64_t sum;
@@ -145,13 +128,7 @@ write_if_new(struct evidence_keeper *keeper)
     evidence_file_write(&keeper->gateway->evidences, &file);
     sum = sum_of(buffer_content(&file));
     if (sum != keeper->written && evidences_next(&keeper->gateway->evidences, NULL) != NULL) {
-        status = disk->ops->begin(disk);
-        if (status == OK)
-            status = disk->ops->append(disk, buffer_content(&file));
-        if (status == OK)
-            status = disk->ops->replace(disk);
-        else
-            disk->ops->abandon(disk);
+        status = cache_disk_write_whole(keeper->disk, buffer_content(&file));
         if (status == OK)
             keeper->written = sum;
     }

@@ -1,5 +1,6 @@
 #include "gateway/flight_ticket.h"
 
+#include "fleet/pool_size.h"
 #include "gateway/admit.h"
 
 void
@@ -7,7 +8,11 @@ flight_ticket_take(struct flight *flight, struct replica *replica, const struct 
                    double bytes_per_output_token)
 {
     flight->bytes_per_output_token = bytes_per_output_token;
+    flight->pool_size = atomic_load(&replica->pool_size);
+    flight->wish = *wish;
     replica_take(replica, &flight->ticket, wish, flight->opened_us);
+    if (flight->pool_size != NULL)
+        pool_size_takes(flight->pool_size, wish, flight->opened_us);
 }
 
 /* What has come, by its text; a usage that comes with the pieces says it better. */
@@ -54,4 +59,7 @@ flight_ticket_end(struct flight *flight)
         metered.cached_tokens = usage->cache_read_tokens;
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);
     admit_over(flight);
+    if (flight->pool_size != NULL)
+        pool_size_over(flight->pool_size, &flight->wish, flight->opened_us, told ? &metered : NULL, flight->ended_us);
+    flight->pool_size = NULL;
 }

@@ -1,5 +1,6 @@
 /* A flight's ticket at its replica (fleet/replica.h): taken when the call is opened, told what the answer brings, given
- * back when the flight's state says that it is over. */
+ * back when the flight's state says that it is over. The pool that the engine belongs to hears of both, for the number of
+ * replicas that it needs (fleet/pool_size.h). */
 #ifndef GATEWAY_FLIGHT_TICKET_H
 #define GATEWAY_FLIGHT_TICKET_H
 

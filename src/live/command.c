@@ -9,6 +9,8 @@
 
 enum { CHILD_INPUT, CHILD_OUTPUT, CHILD_ERROR, CHILD_FILES };
 
+enum { ARGUMENTS_MOST = 8 };
+
 /* One command under way. It is told of and freed when its last handle is closed; `open_handles` counts them. */
 struct process {
     struct list node; /* live_world.commands or .commands_failed */
@@ -179,7 +181,8 @@ make_pipe(uv_pipe_t *kept, unsigned kept_end, uv_file *theirs)
 static int
 spawn(struct process *process, const uv_file *theirs)
 {
-    char *arguments[] = {"/bin/sh", "-c", (char *)process->run->command, NULL}; /* execvp's type; nobody writes there */
+    char *arguments[ARGUMENTS_MOST + 5] = {"/bin/sh", "-c", (char *)process->run->command, "sh"}; /* execvp's type;
+                                                                                                     nobody writes there */
     uv_stdio_container_t files[CHILD_FILES] = {
         [CHILD_INPUT] = {.flags = UV_INHERIT_FD, .data.fd = theirs[CHILD_INPUT]},
         [CHILD_OUTPUT] = {.flags = UV_INHERIT_FD, .data.fd = theirs[CHILD_OUTPUT]},
@@ -192,6 +195,10 @@ spawn(struct process *process, const uv_file *theirs)
                                           .stdio = files,
                                           .stdio_count = CHILD_FILES};
 
+    for (size_t i = 0; process->run->arguments != NULL && process->run->arguments[i] != NULL; i++) {
+        ENSURE(i < ARGUMENTS_MOST);
+        arguments[4 + i] = (char *)process->run->arguments[i];
+    }
     return uv_spawn(&process->world->loop, &process->child, &options);
 }
 
