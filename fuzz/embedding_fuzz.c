@@ -1,10 +1,12 @@
 /* Embeddings of anybody, from anybody: up to the first zero byte a request's body, behind it the answer of a server. What
- * is bought for less than all of it must be a request for less; what is split can be joined again. The first byte says
- * which elements are known. */
+ * is bought for less than all of it must be a request for less; what is split can be joined again; what is dealt out is
+ * everybody's own. The first byte says which elements are known, and how many are the first one's. */
 #include <stdlib.h>
 #include <yyjson.h>
 
+#include "base/text.h"
 #include "dialect/embedding_batch.h"
+#include "dialect/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +53,54 @@ check_answer(const struct embedding_batch *batch, const bool *wanted, size_t cou
     free(parts);
 }
 
+/* Each gets as many embeddings as it asked for, counted from 0. */
+static void
+check_part(struct slice part, size_t inputs)
+{
+    yyjson_doc *doc = yyjson_read(part.data, part.len, 0);
+    yyjson_val *data = yyjson_obj_get(yyjson_doc_get_root(doc), "data");
+
+    ENSURE(yyjson_arr_size(data) == inputs);
+    for (size_t i = 0; i < inputs; i++)
+        ENSURE(yyjson_get_uint(yyjson_obj_get(yyjson_arr_get(data, i), "index")) == i);
+    yyjson_doc_free(doc);
+}
+
+static int64_t
+tokens_of(struct slice answer)
+{
+    struct slice usage = json_member_value(slice_trim(answer), "usage"), told = SLICE_NONE;
+    uint64_t tokens;
+
+    if (usage.len > 0 && usage.data[0] == '{')
+        told = json_member_value(usage, "prompt_tokens");
+    return told.data != NULL && text_parse_u64(told, &tokens) == OK && tokens <= INT64_MAX ? (int64_t)tokens : -1;
+}
+
+/* Dealt out to two: what tokens one gets the other does not. */
+static void
+check_dealt(struct slice answer, size_t count, size_t first, bool even)
+{
+    struct embedding_share shares[2] = {{first, 7 * first}, {count - first, 3}};
+    int64_t weights[2], whole, parts[2];
+    struct buffer outs[2] = {{0}, {0}};
+
+    if (embedding_answer_deal(answer, shares, 2, even, weights, outs) == OK) {
+        whole = tokens_of(answer);
+        for (size_t i = 0; i < 2; i++) {
+            check_part(buffer_content(&outs[i]), shares[i].inputs);
+            parts[i] = tokens_of(buffer_content(&outs[i]));
+            ENSURE(weights[i] >= 0);
+        }
+        if (whole > 0 && parts[0] >= 0 && parts[1] >= 0)
+            ENSURE(parts[0] + parts[1] == whole && weights[0] + weights[1] == whole);
+        if (whole >= 2)
+            ENSURE(parts[0] != 0 && parts[1] != 0);
+    }
+    buffer_free(&outs[0]);
+    buffer_free(&outs[1]);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -75,6 +125,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_asked(&batch, wanted, count, body, &arena);
             check_answer(&batch, wanted, count, answer);
         }
+        if (batch.count > 1)
+            check_dealt(answer, batch.count, 1 + data[0] % (batch.count - 1), (data[0] & 1) != 0);
     }
     arena_reset(&arena);
     return 0;

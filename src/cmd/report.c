@@ -23,6 +23,8 @@ risk_of(struct slice lever)
         return "answers as old as their ttl";
     if (slice_is(lever, lever_name(LEVER_PROMPT_CACHE)))
         return "none to answers; writes in vain";
+    if (slice_is(lever, lever_name(LEVER_BATCHING)))
+        return "waits for others; last bits of floats";
 #define LEVER(id, name, may_change_answer, words)                                                                      \
     if (slice_is(lever, name))                                                                                         \
         return may_change_answer ? "may change answers" : "none to answers";

@@ -93,6 +93,8 @@ take_plain_values(struct build *build)
     config->limits = draft->limits;
     config->idempotency = draft->idempotency;
     config->cache = draft->cache;
+    config->batch_inputs = draft->batch_inputs;
+    config->batch_across_tenants = draft->batch_across_tenants;
     config->cached_token_weight_ppm = draft->cached_token_weight_ppm;
 }
 

@@ -186,6 +186,8 @@ struct config {
     struct limits_config limits;
     struct idempotency_config idempotency;
     struct cache_config cache;
+    unsigned batch_inputs;     /* in one call for several requests at most; 64 */
+    bool batch_across_tenants; /* of several tenants too; no */
     struct alert_config alerts;
     struct backend_config *backends;
     size_t backend_count;

@@ -418,6 +418,19 @@ static const struct field idempotency_fields[] = {
 static const struct section idempotency_section = {
     SECTION("Requests with an Idempotency-Key", "idempotency", idempotency_fields, root_draft)};
 
+static const struct field batching_fields[] = {
+    FIELD("inputs", FIELD_COUNT, AT(root_draft, batch_inputs),
+          "Inputs in one call at most, however fast the backend is; providers take 2,048 or fewer.", .standard = "64",
+          .least = 2, .most = 2048),
+    FIELD("across_tenants", FIELD_BOOL, AT(root_draft, batch_across_tenants),
+          "Whether requests of several tenants may go in one call. Each gets its own answer and nothing else, but the "
+          "backend then sees them together, and a tenant's waiting tells a little of what others do.",
+          .standard = "no"),
+};
+
+static const struct section batching_section = {
+    SECTION("Calls for several requests (lever batching)", "batching", batching_fields, root_draft)};
+
 static const struct field cache_fields[] = {
     FIELD("bytes", FIELD_SIZE, AT(root_draft, cache.bytes),
           "How much memory stored answers may take, all together and everything included; beyond it those go that save "
@@ -523,6 +536,7 @@ static const struct field root_fields[] = {
     FIELD("limits", FIELD_SECTION, 0, "Sizes and patience towards clients.", .inside = &limits_section),
     FIELD("idempotency", FIELD_SECTION, 0, "Repeated requests that are answered once.", .inside = &idempotency_section),
     FIELD("cache", FIELD_SECTION, 0, "Answers stored for equal requests.", .inside = &cache_section),
+    FIELD("batching", FIELD_SECTION, 0, "Embeddings of several requests in one call.", .inside = &batching_section),
     FIELD("journal", FIELD_SECTION, 0, "How requests are booked.", .inside = &journal_section),
     FIELD("health", FIELD_SECTION, 0, "A second listener for probes and metrics.", .inside = &health_section),
     FIELD("alerts", FIELD_SECTION, 0, "Whom to tell of what should not wait.", .inside = &alerts_section),

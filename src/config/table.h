@@ -188,6 +188,8 @@ struct root_draft {
     struct limits_config limits;
     struct idempotency_config idempotency;
     struct cache_config cache;
+    unsigned batch_inputs;
+    bool batch_across_tenants;
     struct entries backends, routes, keys, tenants, prices;
     const char *price_file;
     const struct yaml_node *discounts;

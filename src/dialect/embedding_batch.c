@@ -2,12 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/portion.h"
 #include "base/text.h"
 #include "dialect/json.h"
 
 enum { USAGE_DEPTH = 4 }; /* of objects within `usage` whose counts are looked at */
-
-__extension__ typedef unsigned __int128 wide_count;
 
 static uint64_t
 word_of(const struct digest *key)
@@ -79,29 +78,70 @@ is_one(struct slice input)
     return input.data[0] != '[' || !json_next_element(&input, &first) || is_number(first);
 }
 
+/* The elements as they stand, into raws, if there is room for `most`; returns how many there are. */
+static size_t
+list_raws(struct slice span, struct slice *raws, size_t most)
+{
+    struct slice element;
+    size_t count = 0;
+
+    if (is_one(span)) {
+        raws[0] = span;
+        return 1;
+    }
+    while (json_next_element(&span, &element)) {
+        if (count < most)
+            raws[count] = element;
+        count++;
+    }
+    return count;
+}
+
 enum status
 embedding_batch_read(const struct canonical_scope *scope, struct slice body, struct hasher *hasher, struct arena *arena,
                      struct embedding_batch *out)
 {
     struct digest *keys;
-    struct slice rest, element;
-    size_t raw_count = 0;
+    struct slice *raws;
     enum status status = canonical_elements(scope, body, EMBEDDING_INPUTS_MOST, hasher, arena, &keys, &out->count);
 
     if (status != OK)
         return status;
-    out->span = rest = find_input(body);
+    out->span = find_input(body);
     out->inputs = arena_alloc(arena, out->count * sizeof(struct embedding_input));
-    for (size_t i = 0; i < out->count; i++)
+    raws = arena_alloc(arena, out->count * sizeof(*raws));
+    ENSURE(list_raws(out->span, raws, out->count) == out->count);
+    for (size_t i = 0; i < out->count; i++) {
+        out->inputs[i].raw = raws[i];
         out->inputs[i].key = keys[i];
-    if (is_one(out->span))
-        out->inputs[raw_count++].raw = out->span;
-    else
-        while (json_next_element(&rest, &element))
-            out->inputs[raw_count++].raw = element;
-    ENSURE(raw_count == out->count);
+    }
     find_equals(out);
     return OK;
+}
+
+/* Texts and arrays of tokens do not stand in one request. */
+static bool
+are_alike(const struct embedding_inputs *inputs)
+{
+    char first = inputs->raws[0].data[0];
+
+    for (size_t i = 0; i < inputs->count; i++)
+        if (inputs->raws[i].data[0] != first)
+            return false;
+    return first == '"' || first == '[';
+}
+
+enum status
+embedding_inputs_read(struct slice body, size_t most, struct arena *arena, struct embedding_inputs *out)
+{
+    out->span = find_input(body);
+    if (out->span.len == 0)
+        return ERR_NOT_FOUND;
+    out->raws = arena_alloc(arena, most * sizeof(*out->raws));
+    out->count = list_raws(out->span, out->raws, most);
+    if (out->count > most)
+        return ERR_LIMIT;
+    return out->count > 0 && are_alike(out) ? OK : ERR_NOT_FOUND;
 }
 
 size_t
@@ -218,40 +258,100 @@ put_key(struct buffer *out, struct slice key, bool *first)
     *first = false;
 }
 
-/* From `before` to `after` of `total`: what of each count falls to one element. */
-struct share {
-    uint64_t before, after, total;
+/* To whom an answer is dealt out, and by which weights. */
+struct dealing {
+    const struct embedding_share *shares;
+    size_t count;
+    int64_t *weights, *parts; /* of each; parts is scratch */
+    struct buffer *usages;    /* what each gets to read */
 };
 
-static uint64_t
-share_of(uint64_t count, struct share share)
+static bool
+is_whole(struct slice value, int64_t *count)
 {
-    return (uint64_t)((wide_count)count * share.after / share.total) -
-           (uint64_t)((wide_count)count * share.before / share.total);
+    uint64_t number;
+
+    *count = 0;
+    if (text_parse_u64(value, &number) != OK || number > INT64_MAX)
+        return false;
+    *count = (int64_t)number;
+    return true;
 }
 
 static void
-share_usage(struct buffer *out, struct slice usage, struct share share, unsigned depth)
+deal_text(const struct dealing *dealing, struct slice text)
+{
+    for (size_t i = 0; i < dealing->count; i++)
+        buffer_add(&dealing->usages[i], text);
+}
+
+static void
+deal_usage(const struct dealing *dealing, struct slice usage, unsigned depth)
 {
     struct json_member member;
     bool first = true;
-    uint64_t count;
+    int64_t number;
 
-    buffer_add_byte(out, '{');
+    deal_text(dealing, SLICE_LITERAL("{"));
     while (json_next_member(&usage, &member)) {
-        bool counted = text_parse_u64(member.value, &count) == OK;
+        bool counted = is_whole(member.value, &number);
 
         if (is_number(member.value) && !counted)
             continue;
-        put_key(out, member.key, &first);
+        deal_text(dealing, first ? SLICE_LITERAL("\"") : SLICE_LITERAL(",\""));
+        deal_text(dealing, member.key);
+        deal_text(dealing, SLICE_LITERAL("\":"));
+        first = false;
         if (counted)
-            buffer_add_number(out, share_of(count, share));
-        else if (member.value.data[0] == '{' && depth < USAGE_DEPTH)
-            share_usage(out, member.value, share, depth + 1);
-        else
-            buffer_add(out, member.value);
+            portion_split(number, dealing->weights, dealing->count, dealing->parts);
+        for (size_t i = 0; i < dealing->count && counted; i++)
+            buffer_add_number(&dealing->usages[i], (uint64_t)dealing->parts[i]);
+        if (!counted && member.value.data[0] == '{' && depth < USAGE_DEPTH)
+            deal_usage(dealing, member.value, depth + 1);
+        else if (!counted)
+            deal_text(dealing, member.value);
     }
-    buffer_add_byte(out, '}');
+    deal_text(dealing, SLICE_LITERAL("}"));
+}
+
+/* How many tokens went in, by whichever of these names it is told. */
+static int64_t
+tokens_told(struct slice usage)
+{
+    static const char *const names[] = {"prompt_tokens", "input_tokens", "total_tokens"};
+    int64_t tokens;
+
+    for (size_t i = 0; usage.data != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+        if (is_whole(json_member_value(usage, names[i]), &tokens))
+            return tokens;
+    return -1;
+}
+
+/* No input is no token at all: who got none gets one from who has the most, as long as there are enough. */
+static void
+leave_none_out(int64_t *parts, size_t count, int64_t tokens)
+{
+    for (size_t i = 0; i < count && tokens >= (int64_t)count; i++) {
+        size_t most = 0;
+
+        for (size_t k = 0; k < count && parts[i] == 0; k++)
+            most = parts[k] > parts[most] ? k : most;
+        if (parts[i] > 0)
+            continue;
+        parts[most]--;
+        parts[i]++;
+    }
+}
+
+/* Tokens go by the bytes, all other counts as the tokens do, so that no part of them gets larger than its whole. */
+static void
+weigh_tokens(const struct dealing *dealing, int64_t tokens)
+{
+    if (tokens <= 0)
+        return;
+    portion_split(tokens, dealing->weights, dealing->count, dealing->parts);
+    leave_none_out(dealing->parts, dealing->count, tokens);
+    memcpy(dealing->weights, dealing->parts, dealing->count * sizeof(*dealing->weights));
 }
 
 /* Where the answer's elements stand by their index: a permutation of 0 to count - 1. */
@@ -269,55 +369,108 @@ order_elements(const struct answer *answer, struct slice *elements)
     return true;
 }
 
+/* One's elements, in order, counted from 0. */
 static void
-put_single(struct buffer *out, const struct answer *answer, struct slice element, struct share share)
+put_share(struct buffer *out, const struct answer *answer, const struct slice *elements, size_t count,
+          struct slice usage)
 {
-    struct buffer data = {0}, usage = {0};
-    struct slice span;
-    uint64_t index;
-    bool found = read_index(element, &span, &index);
+    struct buffer data = {0};
 
-    ENSURE(found);
-    buffer_add_byte(&data, '[');
-    put_element(&data, element, span, 0);
+    for (size_t i = 0; i < count; i++) {
+        struct slice span;
+        uint64_t index;
+
+        ENSURE(read_index(elements[i], &span, &index));
+        buffer_add_byte(&data, i == 0 ? '[' : ',');
+        put_element(&data, elements[i], span, i);
+    }
     buffer_add_byte(&data, ']');
-    if (answer->usage.data != NULL && answer->count > 1)
-        share_usage(&usage, answer->usage, share, 0);
-    else
-        buffer_add(&usage, answer->usage);
-    put_answer(out, answer, buffer_content(&data), buffer_content(&usage));
+    put_answer(out, answer, buffer_content(&data), usage);
     buffer_free(&data);
-    buffer_free(&usage);
+}
+
+/* The usages are written whole before any answer is: `outs` may have something before them. */
+static void
+deal(const struct answer *answer, const struct slice *elements, struct dealing *dealing, struct buffer *outs)
+{
+    size_t at = 0;
+
+    dealing->parts = must_calloc(dealing->count, sizeof(*dealing->parts));
+    dealing->usages = must_calloc(dealing->count, sizeof(*dealing->usages));
+    weigh_tokens(dealing, tokens_told(answer->usage));
+    if (answer->usage.data != NULL && dealing->count > 1)
+        deal_usage(dealing, answer->usage, 0);
+    else if (answer->usage.data != NULL)
+        deal_text(dealing, answer->usage);
+    for (size_t i = 0; i < dealing->count; i++) {
+        put_share(&outs[i], answer, &elements[at], dealing->shares[i].inputs, buffer_content(&dealing->usages[i]));
+        buffer_free(&dealing->usages[i]);
+        at += dealing->shares[i].inputs;
+    }
+    free(dealing->usages);
+    free(dealing->parts);
+}
+
+/* Vectors of one answer have one length, whether they are floats or base64. */
+static bool
+are_even(struct slice text)
+{
+    struct json_scratch scratch;
+    yyjson_doc *doc = json_parse(text, &scratch, NULL);
+    yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(doc), "data"));
+    yyjson_val *element, *first = NULL, *vector;
+    bool even = true;
+
+    while ((element = yyjson_arr_iter_next(&iter)) != NULL) {
+        vector = yyjson_obj_get(element, "embedding");
+        first = first != NULL ? first : vector;
+        even = even && yyjson_get_type(vector) == yyjson_get_type(first) &&
+               yyjson_get_len(vector) == yyjson_get_len(first);
+    }
+    yyjson_doc_free(doc);
+    return even;
+}
+
+enum status
+embedding_answer_deal(struct slice text, const struct embedding_share *shares, size_t count, bool even,
+                      int64_t *weights, struct buffer *outs)
+{
+    struct dealing dealing = {.shares = shares, .count = count, .weights = weights};
+    struct answer answer;
+    struct slice *elements;
+    size_t inputs = 0;
+    bool ordered;
+
+    for (size_t i = 0; i < count; i++) {
+        inputs += shares[i].inputs;
+        weights[i] = (int64_t)shares[i].bytes;
+    }
+    if (inputs == 0 || !read_answer(text, &answer) || answer.count != inputs || (even && !are_even(answer.text)))
+        return ERR_INVALID;
+    elements = must_calloc(inputs, sizeof(*elements));
+    ordered = order_elements(&answer, elements);
+    if (ordered)
+        deal(&answer, elements, &dealing, outs);
+    free(elements);
+    return ordered ? OK : ERR_INVALID;
 }
 
 enum status
 embedding_answer_split(const struct embedding_batch *batch, const bool *wanted, struct slice text,
                        struct buffer *singles)
 {
-    struct share share = {0};
-    struct answer answer;
-    struct slice *elements;
+    struct embedding_share *shares = must_calloc(batch->count + 1, sizeof(*shares));
+    int64_t *weights = must_calloc(batch->count + 1, sizeof(*weights));
     size_t count = 0;
-    bool ordered;
+    enum status status;
 
-    for (size_t i = 0; i < batch->count; i++) {
-        count += wanted[i];
-        share.total += wanted[i] ? batch->inputs[i].raw.len : 0;
-    }
-    if (count == 0 || !read_answer(text, &answer) || answer.count != count)
-        return ERR_INVALID;
-    elements = must_calloc(count, sizeof(*elements));
-    ordered = order_elements(&answer, elements);
-    for (size_t i = 0, at = 0; i < batch->count && ordered; i++) {
-        if (!wanted[i])
-            continue;
-        share.after = share.before + batch->inputs[i].raw.len;
-        put_single(&singles[at], &answer, elements[at], share);
-        share.before = share.after;
-        at++;
-    }
-    free(elements);
-    return ordered ? OK : ERR_INVALID;
+    for (size_t i = 0; i < batch->count; i++)
+        if (wanted[i])
+            shares[count++] = (struct embedding_share){.inputs = 1, .bytes = batch->inputs[i].raw.len};
+    status = embedding_answer_deal(text, shares, count, false, weights, singles);
+    free(weights);
+    free(shares);
+    return status;
 }
 
 static uint64_t

@@ -39,10 +39,31 @@ size_t embedding_batch_wanted(const struct embedding_batch *batch, const bool *k
 struct splice embedding_batch_splice(const struct embedding_batch *batch, const bool *wanted, struct slice body,
                                      struct arena *arena);
 
-/* Splits the answer to that request into singles, one for each wanted element in order, appended to singles[0..wanted).
- * Counts of the usage are shared by the elements' lengths in bytes, so that they add up exactly; what is no whole number
- * (a cost) is left out of them. ERR_INVALID: it is no such answer, as by its number of embeddings or their indices; then
- * singles hold nothing of use. Takes 1 ms per MiB: above that not on a worker's loop. */
+/* The elements of a body that request_parse has taken, as they stand, all of one kind; raws has room for `most`.
+ * ERR_LIMIT: there are more. ERR_NOT_FOUND: there are none, or they are no texts and no arrays of tokens, or both. */
+struct embedding_inputs {
+    struct slice span;  /* the raw `input` in the body */
+    struct slice *raws; /* in the arena; they point into the body */
+    size_t count;
+};
+enum status embedding_inputs_read(struct slice body, size_t most, struct arena *arena, struct embedding_inputs *out)
+    MUST_CHECK;
+
+/* One of those who get their parts of an answer: how many of the inputs are its own, and how long they are. */
+struct embedding_share {
+    size_t inputs, bytes;
+};
+
+/* Deals out an answer to those whose inputs were asked for together, in this order: to each its embeddings, counted from
+ * 0, all that the answer says beside them, and its part of the counts of the usage, appended to outs[0..count).
+ * Tokens go by the bytes, but nobody gets none; other counts by the tokens; all add up exactly (portion.h). What is no whole number (a cost) is left out. weights[0..count) become what it went by: the tokens, or
+ * where none are told the bytes. ERR_INVALID: it is no such answer, as by its number of embeddings or their indices, or
+ * `even` is wanted and they differ in length; then outs hold nothing of use. 1 ms per MiB: above that not on a worker's
+ * loop. */
+enum status embedding_answer_deal(struct slice answer, const struct embedding_share *shares, size_t count, bool even,
+                                  int64_t *weights, struct buffer *outs) MUST_CHECK;
+
+/* The same for the answer to a request for the wanted elements: a single for each, appended to singles[0..wanted). */
 enum status embedding_answer_split(const struct embedding_batch *batch, const bool *wanted, struct slice answer,
                                    struct buffer *singles) MUST_CHECK;
 

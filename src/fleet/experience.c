@@ -1,6 +1,5 @@
 #include "fleet/experience.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -22,43 +21,6 @@ enum { ANSWERS_ENOUGH = 16, SHARE_P99_PPM = 990000 };
 
 /* Tokens that an answer may have beyond its text: marks of its beginning and end. */
 enum { MARKS_MOST = 16 };
-
-enum { CLASSES_PER_DOUBLING = 4 };
-
-static unsigned
-class_of(usec span_us)
-{
-    double ms = (double)span_us / (double)USEC_PER_MS;
-    double place = ms > 1.0 ? ceil(log2(ms) * CLASSES_PER_DOUBLING) : 0.0;
-
-    return place < LATENCY_CLASSES ? (unsigned)place : LATENCY_CLASSES - 1;
-}
-
-void
-latency_add(struct latency *latency, usec span_us)
-{
-    latency->counts[class_of(span_us)]++;
-    if (++latency->sum < LATENCY_FADE_AT)
-        return;
-    latency->sum = 0;
-    for (unsigned i = 0; i < LATENCY_CLASSES; i++) {
-        latency->counts[i] /= 2;
-        latency->sum += latency->counts[i];
-    }
-}
-
-usec
-latency_quantile(const struct latency *latency, unsigned share_ppm)
-{
-    uint64_t want = ((uint64_t)latency->sum * share_ppm + 999999) / 1000000, seen = 0;
-
-    for (unsigned i = 0; i < LATENCY_CLASSES; i++) {
-        seen += latency->counts[i];
-        if (seen >= want && seen > 0)
-            return (usec)(exp2((double)i / CLASSES_PER_DOUBLING) * (double)USEC_PER_MS);
-    }
-    return 0;
-}
 
 static void
 approach(double *value, double sample, double weight)
@@ -152,6 +114,42 @@ experience_expect(struct experience *experience, unsigned share_ppm)
     };
     lock_drop(&experience->lock);
     return expectation;
+}
+
+struct batch_time
+experience_batches(struct experience *experience)
+{
+    struct batch_time batches;
+
+    lock_take(&experience->lock);
+    batches = experience->batches;
+    lock_drop(&experience->lock);
+    return batches;
+}
+
+void
+experience_learn_batch(struct experience *experience, const struct batch_seen *seen)
+{
+    lock_take(&experience->lock);
+    batch_time_learn(&experience->batches, seen->inputs, seen->took_us, seen->crowded);
+    batch_time_learn_held(&experience->batches, seen->requests, seen->held_us);
+    lock_drop(&experience->lock);
+}
+
+void
+experience_note_batch(struct experience *experience, size_t requests, usec held_us)
+{
+    lock_take(&experience->lock);
+    batch_time_learn_held(&experience->batches, requests, held_us);
+    lock_drop(&experience->lock);
+}
+
+void
+experience_adapt_batches(struct experience *experience, bool kept, size_t most)
+{
+    lock_take(&experience->lock);
+    batch_time_adapt(&experience->batches, kept, most);
+    lock_drop(&experience->lock);
 }
 
 void

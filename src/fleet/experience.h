@@ -6,21 +6,7 @@
 
 #include "base/lock.h"
 #include "base/map.h"
-#include "base/timers.h"
-
-/* Logarithmic classes, four to the doubling (19 % wide), from 1 ms to over an hour. Old samples fade: all counts are
- * halved when their sum reaches FADE_AT. */
-enum { LATENCY_CLASSES = 96, LATENCY_FADE_AT = 4096 };
-
-struct latency {
-    uint16_t counts[LATENCY_CLASSES];
-    unsigned sum;
-};
-
-void latency_add(struct latency *latency, usec span_us);
-
-/* The upper end of the class that holds this share (ppm) of the samples; 0 while there are none. */
-usec latency_quantile(const struct latency *latency, unsigned share_ppm);
+#include "fleet/batch_time.h"
 
 struct experience {
     struct lock lock;
@@ -35,6 +21,7 @@ struct experience {
     int64_t input_excess;         /* most tokens seen beyond the request's bytes: what templates put in */
     unsigned outputs_shown;       /* answers whose text bounds their tokens */
     bool output_hidden;           /* some answer's did not: it thinks where nobody sees it */
+    struct batch_time batches;    /* calls that may have been for several requests */
 };
 
 /* A sum of what is known, taken at one moment. */
@@ -67,6 +54,23 @@ struct answer_seen {
         more_than_text; /* tokens went in that no text shows: images, files, what is kept at or found by the provider */
 };
 void experience_learn(struct experience *experience, const struct answer_seen *seen);
+
+/* How its calls for batches are, as of this moment. */
+struct batch_time experience_batches(struct experience *experience);
+
+/* A call for so many inputs of so many requests was answered; they had been held for it so long, on average. */
+struct batch_seen {
+    size_t inputs, requests;
+    usec took_us, held_us;
+    bool crowded; /* sent while another was under way */
+};
+void experience_learn_batch(struct experience *experience, const struct batch_seen *seen);
+
+/* The same of a call that would have been for so many requests, had they waited for each other. */
+void experience_note_batch(struct experience *experience, size_t requests, usec held_us);
+
+/* See batch_time_adapt. */
+void experience_adapt_batches(struct experience *experience, bool kept, size_t most);
 
 /* All targets' experiences, made on first use, never freed before the end: pointers stay valid. */
 struct experiences {

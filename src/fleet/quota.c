@@ -192,6 +192,22 @@ quota_refund(struct quota_ticket *ticket, usec now_us)
 }
 
 void
+quota_forgo_request(struct quota_ticket *ticket, usec now_us)
+{
+    struct quota *quota = ticket->quota;
+    struct quota_need request = {{0}};
+
+    if (quota == NULL)
+        return;
+    request.of[LIMIT_REQUESTS] = ticket->need.of[LIMIT_REQUESTS];
+    ticket->need.of[LIMIT_REQUESTS] = 0;
+    lock_take(&quota->lock);
+    pass_time(quota, now_us);
+    add(quota, ticket->second, &request, -1);
+    lock_drop(&quota->lock);
+}
+
+void
 quota_settle(struct quota_ticket *ticket, int64_t tokens, usec now_us)
 {
     struct quota *quota = ticket->quota;

@@ -59,6 +59,9 @@ bool quota_take(struct quota *quota, const struct quota_need *need, usec now_us,
 /* It was not sent: all of it is free again. Does nothing with an empty ticket. */
 void quota_refund(struct quota_ticket *ticket, usec now_us);
 
+/* It goes with another request, as one: only its tokens stay taken. Likewise. */
+void quota_forgo_request(struct quota_ticket *ticket, usec now_us);
+
 /* It is over, and this is what it used; below 0: not known, what was taken stays. Likewise. */
 void quota_settle(struct quota_ticket *ticket, int64_t tokens, usec now_us);
 

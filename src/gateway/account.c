@@ -158,6 +158,12 @@ account_unclaim(struct exchange *exchange)
     quota_refund(&exchange->quota, world_now_us(worker_world(exchange->worker)));
 }
 
+void
+account_go_along(struct exchange *exchange)
+{
+    quota_forgo_request(&exchange->quota, world_now_us(worker_world(exchange->worker)));
+}
+
 struct account *
 account_of(const struct exchange *exchange)
 {

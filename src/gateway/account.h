@@ -16,6 +16,9 @@ bool account_claim(struct exchange *exchange, const struct plan *plan);
 /* What was claimed and not sent is free again; harmless if nothing was. */
 void account_unclaim(struct exchange *exchange);
 
+/* The attempt is a part of another request's with the same account: it takes tokens of its limits, but is no request. */
+void account_go_along(struct exchange *exchange);
+
 /* The one of the present attempt, and what proves it: of several its own key, else what the backend has. */
 struct account *account_of(const struct exchange *exchange);
 const char *account_secret(const struct exchange *exchange, const char *secret);

@@ -388,7 +388,8 @@ admit_over(struct flight *flight)
     if (place == NULL)
         return;
     flight->place = NULL;
-    if (flight->status == 429 || flight->status == 503)
+    /* Of those that went together one tells it. */
+    if ((flight->status == 429 || flight->status == 503) && (flight->part == NULL || flight->part->leads))
         admission_overloaded(place->admission, world_now_us(place->world));
     leave(place);
 }

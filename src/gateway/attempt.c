@@ -7,6 +7,7 @@
 #include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/balance.h"
+#include "gateway/batch.h"
 #include "gateway/elements.h"
 #include "gateway/reach.h"
 #include "gateway/share.h"
@@ -31,7 +32,7 @@ exchange_secret_here(struct exchange *exchange, const char *secret, const char *
 {
     if (exchange->state == EXCHANGE_SERVING && secret == NULL) {
         attempt_failed(exchange, ERROR_UPSTREAM, why); /* no call was made */
-    } else if (exchange->state == EXCHANGE_SERVING) {
+    } else if (exchange->state == EXCHANGE_SERVING && !batch_takes(exchange, account_secret(exchange, secret))) {
         exchange->secret = account_secret(exchange, secret);
         exchange->attempts++;
         count(&exchange->worker->counters, COUNT_ATTEMPTS, 1);
@@ -239,6 +240,33 @@ attempt_again(struct exchange *exchange, const char *why)
     exchange_move(exchange, ATTEMPT_FAILED);
 }
 
+/* It went with others, and what came is about all of them: as a lever fails no request, it goes again, with fewer. Where
+ * the backend itself may have failed another may serve, within the route's attempts; where a call may have been worked on
+ * and the route risks no second, the client is told. */
+static bool
+is_sent_back(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    bool same_seat, broke;
+
+    if (!batch_spoilt(exchange) || exchange->try_count + 1 >= ROW_ATTEMPTS_MOST)
+        return false;
+    broke = flight->state == FLIGHT_FAILED;
+    if ((broke || flight->status >= 500) && may_try_again(exchange, &same_seat))
+        return false;
+    return !broke || exchange->request.route->retry != RETRY_SAFE || flight_did_nothing(flight);
+}
+
+static void
+ask_with_fewer(struct exchange *exchange)
+{
+    const struct batch_part *part = batch_part_of(exchange);
+
+    attempt_again(exchange, arena_printf(&exchange->arena,
+                                         "%s did not answer a call for %u requests together: asked again with fewer",
+                                         exchange->plan->target->name, part->requests));
+}
+
 /* What we put in for the provider's prompt cache may be what it did not like (an intermediary, an older API). */
 static bool
 may_dislike_ours(const struct exchange *exchange)
@@ -323,6 +351,10 @@ attempt_progress(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     bool whole_only = !flight->is_stream && !flight->opaque && exchange->plan->source != SOURCE_PASSTHROUGH;
 
+    if (is_sent_back(exchange)) {
+        ask_with_fewer(exchange);
+        return;
+    }
     if (exchange->plan->source == SOURCE_PARTLY && elements_progress(exchange))
         return;
     if (flight->state == FLIGHT_FAILED && (exchange->cursor.at == NULL || whole_only))

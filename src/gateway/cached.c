@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cache/answer.h"
 #include "gateway/attempt.h"
+#include "gateway/batch.h"
 #include "gateway/elements.h"
 #include "gateway/idempotency.h"
 #include "gateway/look_ups.h"
@@ -272,6 +273,13 @@ is_good(const struct exchange *exchange, const struct flight *flight)
     return cache_may_store(flight->status, flight->state == FLIGHT_COMPLETE, &flight->meter);
 }
 
+/* Who left a batch has paid for an answer all the same. */
+static bool
+ended_well(const struct exchange *exchange)
+{
+    return exchange->ending == ENDING_OK || (exchange->ending == ENDING_CLIENT_GONE && batch_part_of(exchange) != NULL);
+}
+
 /* Neither what a budget cut short nor what only resembles the reference's answer. */
 static bool
 may_store(const struct exchange *exchange)
@@ -279,7 +287,7 @@ may_store(const struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     unsigned cut = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
 
-    return exchange->stores && exchange->ending == ENDING_OK && flight != NULL && exchange->plan->target != NULL &&
+    return exchange->stores && ended_well(exchange) && flight != NULL && exchange->plan->target != NULL &&
            exchange->plan->quality_ppm >= 1000000 && (reserve_transforms(exchange) & cut) == 0 &&
            flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread &&
            is_good(exchange, flight);

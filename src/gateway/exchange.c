@@ -7,6 +7,7 @@
 #include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
+#include "gateway/batch.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
@@ -258,6 +259,14 @@ on_rest_over(struct timer *timer)
 
 static void pump(struct exchange *exchange);
 
+/* Its batch is over: it can pay. */
+static void
+stop_waiting(struct exchange *exchange)
+{
+    exchange_move(exchange, BILL_HERE);
+    exchange_drop(exchange);
+}
+
 void
 exchange_progress(struct exchange *exchange)
 {
@@ -269,6 +278,9 @@ exchange_progress(struct exchange *exchange)
         exchange_move(exchange, FIRST_BYTE);
     else if (exchange->state == EXCHANGE_ANSWERING)
         pump(exchange);
+    else if (exchange->state == EXCHANGE_PARTED && exchange->cursor.flight != NULL &&
+             flight_over(exchange->cursor.flight))
+        stop_waiting(exchange);
 }
 
 /* Answer */
@@ -418,6 +430,7 @@ settle(struct exchange *exchange)
     settle_row(exchange);
     cached_end(exchange);
     idempotency_end(exchange);
+    batch_end(exchange);
     if (exchange->ending == ENDING_OK)
         outcome_start(exchange);
     cursor_leave(&exchange->cursor);
@@ -448,12 +461,16 @@ ending_of(const struct flight *flight)
     return status == 400 || status == 404 || status == 413 || status == 422 ? ENDING_INVALID : ENDING_UPSTREAM_FAILED;
 }
 
-/* Done with a flight that others read: what there is to pay is not known yet. */
+/* Done with a call that others wait for: what there is to pay is not known yet. Who has gone into a batch reads on, as
+ * what it asked for may still be stored; it holds itself. */
 static void
 part(struct exchange *exchange)
 {
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
-    cursor_leave(&exchange->cursor);
+    if (exchange->follows)
+        cursor_leave(&exchange->cursor);
+    else if (!exchange->leads_on)
+        exchange_hold(exchange);
     if (exchange->client != NULL)
         let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
 }
@@ -479,6 +496,12 @@ exchange_bill_here(struct exchange *exchange)
     }
 }
 
+static void
+client_gone(struct exchange *exchange)
+{
+    exchange_move(exchange, batch_leave(exchange) ? PARTS : CLIENT_GONE);
+}
+
 void
 exchange_left_alone(struct exchange *exchange)
 {
@@ -486,7 +509,7 @@ exchange_left_alone(struct exchange *exchange)
     if (exchange->client != NULL)
         share_end(exchange); /* it is still being told its end */
     else if (exchange_live(exchange))
-        exchange_move(exchange, CLIENT_GONE);
+        client_gone(exchange);
     exchange_drop(exchange);
 }
 
@@ -532,6 +555,7 @@ abandon(struct exchange *exchange)
     exchange->ending = exchange->too_slow                  ? ENDING_CUT
                        : exchange->ending_stream && led_on ? ENDING_OK
                                                            : ENDING_CLIENT_GONE;
+    batch_forget(exchange); /* it waits in one line at most */
     credentials_forget(exchange);
     settle(exchange);
     if (exchange->client != NULL) /* it is there still, but what it sends is broken */
@@ -549,7 +573,7 @@ take_gone(struct asker *asker)
     if (exchange->state == EXCHANGE_PARSING) {
         /* another thread has the exchange: parse_done sees to it */
     } else if (!share_leave(exchange, false)) {
-        exchange_move(exchange, CLIENT_GONE);
+        client_gone(exchange);
     } else if (exchange->follows) {
         exchange_move(exchange, PARTS);
     } else {

@@ -64,6 +64,7 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 /* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
+struct batch_ticket;
 struct claim;
 struct embedding_batch;
 struct look_up;
@@ -107,6 +108,7 @@ struct exchange {
     struct quota_ticket quota;       /* what it took of that account's limits */
     usec probe_us, account_probe_us; /* as what that attempt probes its endpoint, its account (health_claim) */
     bool reported;                   /* what that attempt says of the endpoint is known to the others */
+    bool goes_along;                 /* it is a part of another request's, which tells that */
     struct refusal said;             /* and what its answer says, if it is an error */
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
@@ -154,7 +156,8 @@ struct exchange {
     usec waited_us;      /* all such waits together */
     usec retry_after_us; /* what the client is told, when it is refused; 0: nothing */
     struct job job;
-    struct list waiting;          /* in a credential's line */
+    struct list waiting;          /* in a credential's line, or a batch's */
+    struct batch_ticket *ticket;  /* it goes, or went, with others (batch.h); NULL: it does not */
     const char *secret;           /* the credential, while an attempt is made with it */
     unsigned status;              /* that the client got */
     usec first_byte_us, queue_us; /* since arrival; 0: not yet */

@@ -160,8 +160,8 @@ on_head(struct call *call, const struct http_head *head)
 }
 
 /* Cuts the bytes at the ends of events and meters each. */
-static void
-take_stream(struct flight *flight, struct slice input)
+void
+flight_take_stream(struct flight *flight, struct slice input)
 {
     struct slice frame;
     enum sse_piece piece;
@@ -189,8 +189,8 @@ meter_unmetered(struct flight *flight)
     flight->unmetered = NULL;
 }
 
-static void
-meter_all(struct flight *flight)
+void
+flight_meter_all(struct flight *flight)
 {
     if (flight->unmetered != NULL && flight->meter.answer_bytes == 0) {
         meter_whole(&flight->meter, chunk_bytes(flight->unmetered));
@@ -208,8 +208,8 @@ flight_answer_bytes(const struct flight *flight)
     return flight->meter.answer_bytes + (flight->unmetered != NULL ? (int64_t)flight->unmetered->len : 0);
 }
 
-static void
-take_piece(struct flight *flight, struct slice piece)
+void
+flight_take_piece(struct flight *flight, struct slice piece)
 {
     meter_unmetered(flight);
     append(flight, piece, METER_PLAIN, true);
@@ -228,7 +228,7 @@ take_error(struct flight *flight, struct slice piece)
     whole = buffer_content(withheld);
     whole = slice_first(whole, whole.len - secret_begun(flight->secret, whole));
     if (whole.len > 0)
-        take_piece(flight, whole);
+        flight_take_piece(flight, whole);
     buffer_consume(withheld, whole.len);
 }
 
@@ -240,11 +240,11 @@ on_body(struct call *call, struct slice piece)
     if (flight->first_byte_us == 0)
         flight->first_byte_us = world_now_us(flight->world);
     if (flight->is_stream) {
-        take_stream(flight, piece);
+        flight_take_stream(flight, piece);
     } else if (may_tell_secret(flight)) {
         take_error(flight, piece);
     } else {
-        take_piece(flight, piece);
+        flight_take_piece(flight, piece);
     }
     flight_ticket_tell(flight);
     flight_hold(flight);
@@ -271,8 +271,8 @@ on_end(struct call *call)
     call->inside = NULL;
     if (!flight->is_stream) {
         if (buffer_len(&flight->withheld) > 0)
-            take_piece(flight, buffer_content(&flight->withheld));
-        meter_all(flight);
+            flight_take_piece(flight, buffer_content(&flight->withheld));
+        flight_meter_all(flight);
     } else if (rest.len > 0) {
         /* The end of the connection ends the last event too. */
         append(flight, rest, meter_frame(&flight->meter, rest), true);

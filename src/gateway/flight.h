@@ -13,10 +13,12 @@
 #include "base/list.h"
 #include "base/spares.h"
 #include "dialect/meter.h"
+#include "dialect/refusal.h"
 #include "dialect/sse.h"
 #include "fleet/replica.h"
 #include "gateway/kept.h"
 #include "levers/plan.h"
+#include "money/prices.h"
 #include "world.h"
 
 struct place;
@@ -62,6 +64,18 @@ struct flight_chunk {
     bool open_event; /* ends within an event */
 };
 
+/* What falls to one of the requests that one call was made for (batch.h). */
+struct batch_part {
+    unsigned requests, inputs; /* of the whole call */
+    bool leads;                /* it is the first of them */
+    bool unfit;                /* the answer is none that could be dealt out */
+    bool priced;               /* what the call cost is known as a whole, and this is the part of it: */
+    bool by_book;              /* by the price book, not by the provider's word */
+    usd cost;                  /* USD_UNKNOWN: it cannot be priced */
+    struct cost kinds;
+    struct refusal said; /* what the whole answer says, if it is an error */
+};
+
 struct flight {
     struct world *world;
     struct flights *all; /* the worker's */
@@ -94,7 +108,8 @@ struct flight {
     bool paused;
     size_t pause_above; /* a reader that is so many bytes behind, and may let go of what it read, pauses the flight */
     struct list *next_to_wake;
-    bool is_mirror;                   /* it makes no call: it is fed (see mirror.h) */
+    bool is_mirror;                   /* it makes no call: it is fed (see mirror.h, batch.h) */
+    struct batch_part *part;          /* of a call for several requests; in the arena; NULL: it was none */
     void (*pressed)(struct flight *); /* `paused` changed; may be NULL */
     void (*writable)(void *context);  /* streamed request bodies: the backend takes more; may be NULL */
     void *context;
@@ -123,6 +138,7 @@ struct flight *flight_of_kept(struct world *world, struct flights *all, enum api
 /* Copies the head of the flight's answer to what is kept of it. */
 void flight_keep_head(const struct flight *flight, struct kept_answer *answer);
 
+void flight_hold(struct flight *flight);
 void flight_release(struct flight *flight);
 
 /* A flight without a call, which gets what another flight brings. The caller is the first holder. */
@@ -134,6 +150,21 @@ void flight_mirror_feed(struct flight *flight, const struct kept_answer *pieces,
 
 /* Its end, as the other's was. Wakes. */
 void flight_mirror_end(struct flight *flight, enum flight_state state, enum call_failure failure, const char *why);
+
+/* A flight without a call, which gets what a call for several requests brought for this one: the head, pieces of the
+ * body, the end. Only the end wakes. It is metered as if it had made the call. The caller is the first holder. */
+struct flight *flight_fed(struct world *world, struct flights *all, const struct target *target, enum api api,
+                          struct slice secret);
+/* As the call's; `own` then says what the body is, NULL: as the call's too. */
+void flight_feed_head(struct flight *flight, const struct flight *call, const char *own);
+void flight_feed_body(struct flight *flight, struct slice piece);
+void flight_feed_end(struct flight *flight, const struct flight *call);
+
+/* Likewise closed, and nobody is woken. */
+void flight_feed_close(struct flight *flight, const struct flight *call);
+
+/* How far the call has come, as to whether the backend may have looked at it. */
+void flight_feed_progress(struct flight *flight, const struct flight *call);
 
 void cursor_join(struct cursor *cursor, struct flight *flight, void (*wake)(struct cursor *));
 

@@ -1,5 +1,5 @@
 /* Shared by the parts of a flight: flight.c (the call and what it brings), flight_cursor.c (what is here of it, and who reads
- * that) and flight_fed.c (flights without a call). */
+ * that), flight_fed.c (flights without a call) and flight_feed.c (those that a call for several requests is dealt out to). */
 #ifndef GATEWAY_FLIGHT_INSIDE_H
 #define GATEWAY_FLIGHT_INSIDE_H
 
@@ -10,8 +10,6 @@ struct flight *flight_new(struct world *world, struct flights *all, enum api api
 
 /* The only function that changes a flight's state. */
 void flight_move(struct flight *flight, enum flight_state to);
-
-void flight_hold(struct flight *flight);
 
 /* Takes over the chunk (malloced), for all who read. */
 void flight_add_chunk(struct flight *flight, struct flight_chunk *chunk);
@@ -31,5 +29,10 @@ void flight_close_if_unread(struct flight *flight);
 
 /* With their texts, all in one piece. */
 const struct http_header *flight_copy_headers(struct arena *arena, const struct http_header *from, size_t count);
+
+/* Takes in what came of the body: of a stream by its events, of another answer as it is, to be metered at its end. */
+void flight_take_stream(struct flight *flight, struct slice input);
+void flight_take_piece(struct flight *flight, struct slice piece);
+void flight_meter_all(struct flight *flight);
 
 #endif

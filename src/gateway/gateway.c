@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cache/store.h"
+#include "gateway/batch.h"
 #include "gateway/control.h"
 #include "gateway/exchange.h"
 #include "gateway/share.h"
@@ -255,6 +256,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
     list_init(&worker->mirrors);
+    list_init(&worker->batch_queues);
     hasher_init(&worker->hasher);
     worker->view = view_new(worker, gateway->snapshot, NULL);
     return worker;
@@ -265,6 +267,7 @@ gateway_worker_free(struct gateway_worker *worker)
 {
     ENSURE(worker->comparing == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
+    batch_queues_free(worker);
     ENSURE(worker->views == 1 && worker->view->holders == 1);
     view_release(worker->view);
     switches_release(worker->switches);

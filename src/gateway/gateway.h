@@ -72,10 +72,11 @@ struct gateway_worker {
     struct switches *switches;
     struct counters counters;
     struct flights flights;
-    struct list exchanges;  /* all that are not released */
-    struct spares blocks;   /* of which they are made */
-    struct list mirrors;    /* of flights that exchanges of this worker follow */
-    struct list judgements; /* see outcome.c */
+    struct list exchanges;    /* all that are not released */
+    struct spares blocks;     /* of which they are made */
+    struct list mirrors;      /* of flights that exchanges of this worker follow */
+    struct list batch_queues; /* where requests wait to go together (batch.h) */
+    struct list judgements;   /* see outcome.c */
     unsigned judgement_count, judging;
     unsigned comparing; /* audits under way (semantic_audit.h) */
     uint64_t last_id;

@@ -169,9 +169,20 @@ reach_pick(struct exchange *exchange)
     if (!take_open_seat(exchange, now_us))
         take_last_resort(exchange, now_us);
     health_claim(account_of(exchange)->health, now_us, &exchange->account_probe_us);
-    exchange->reported = false;
+    exchange->reported = exchange->goes_along = false;
     exchange->said = (struct refusal){0};
     return &backend->endpoints[exchange->seat];
+}
+
+void
+reach_go_along(struct exchange *exchange, const struct exchange *with)
+{
+    exchange->seat = with->seat;
+    exchange->probe_us = exchange->account_probe_us = 0;
+    exchange->reported = false;
+    exchange->goes_along = true;
+    account_go_along(exchange);
+    exchange->said = (struct refusal){0};
 }
 
 /* Learning */
@@ -222,15 +233,24 @@ body_start(struct arena *arena, const struct flight *flight)
     return slice_make(text, len);
 }
 
+struct refusal
+reach_read_refusal(const struct flight *flight, struct arena *scratch, usec wall_us)
+{
+    const struct http_head head = {
+        .status = flight->status, .headers = flight->headers, .header_count = flight->header_count};
+
+    return refusal_read(&head, body_start(scratch, flight), wall_us);
+}
+
+/* What was said of a call for several was read when it came. */
 static void
 read_refusal(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
-    const struct http_head head = {
-        .status = flight->status, .headers = flight->headers, .header_count = flight->header_count};
 
-    exchange->said =
-        refusal_read(&head, body_start(&exchange->arena, flight), world_wall_us(worker_world(exchange->worker)));
+    exchange->said = flight->part != NULL
+                         ? flight->part->said
+                         : reach_read_refusal(flight, &exchange->arena, world_wall_us(worker_world(exchange->worker)));
 }
 
 /* An ejection for a second is the small change of a fleet; one that went on through several probes is worth a word, and so
@@ -342,8 +362,10 @@ reach_report(struct exchange *exchange)
     ENSURE(exchange->seat < standing->count);
     if (flight->status >= 400)
         read_refusal(exchange);
-    report_endpoint(exchange, standing->seats[exchange->seat].health, now_us);
-    report_account(exchange, account_of(exchange)->health, now_us);
+    if (!exchange->goes_along) {
+        report_endpoint(exchange, standing->seats[exchange->seat].health, now_us);
+        report_account(exchange, account_of(exchange)->health, now_us);
+    }
     report_rest(exchange, rest_of(exchange), now_us);
 }
 

@@ -11,6 +11,12 @@ void reach_survey(const struct exchange *exchange, struct plans *plans);
 /* The endpoint for the next attempt at exchange->plan. When all that are left are out, the one due soonest. */
 const struct endpoint *reach_pick(struct exchange *exchange);
 
+/* The exchange's attempt is a part of that of `with`, at the same endpoint, and teaches nothing about it. */
+void reach_go_along(struct exchange *exchange, const struct exchange *with);
+
+/* What an error's answer says of when to come again, and of money. */
+struct refusal reach_read_refusal(const struct flight *flight, struct arena *scratch, usec wall_us);
+
 /* Learns from the flight as it stands: the health of its endpoint, the rest that it asked for, its account's spend limit
  * (exchange->said). Once for each flight; further calls do nothing. */
 void reach_report(struct exchange *exchange);

@@ -1,5 +1,6 @@
 /* Sending a request to a backend: its head written afresh, its body byte for byte but for the spliced spans. */
 #define _GNU_SOURCE /* mempcpy */
+#include "gateway/send.h"
 #include "base/text.h"
 #include "gateway/admit.h"
 #include "gateway/cached.h"
@@ -144,6 +145,23 @@ make_parts(struct exchange *exchange, struct body_part *out)
     return count;
 }
 
+struct slice
+send_body(struct exchange *exchange)
+{
+    struct body_part parts[2 * SPLICES_MOST + 1];
+    size_t count = make_parts(exchange, parts);
+    struct buffer body = {0};
+    struct slice copy;
+
+    if (count == 1)
+        return parts[0].bytes;
+    for (size_t i = 0; i < count; i++)
+        buffer_add(&body, parts[i].bytes);
+    copy = arena_copy(&exchange->arena, buffer_content(&body));
+    buffer_free(&body);
+    return copy;
+}
+
 /* The path at the backend, with the query that it wants. */
 static struct slice
 make_target(struct exchange *exchange)
@@ -163,20 +181,44 @@ make_target(struct exchange *exchange)
 }
 
 static void
-take_ticket(struct exchange *exchange, struct flight *flight)
-{
-    const struct target_facts *facts = exchange->plan->facts;
-    struct expectation expectation = experience_expect(facts->experience, 500000);
-    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
-
-    flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, &wish,
-                       expectation.bytes_per_output_token);
-}
-
-static void
 on_writable(void *context)
 {
     send_upload(context);
+}
+
+static struct replica_wish
+wish_of(const struct exchange *exchange)
+{
+    struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
+
+    return estimate_wish(&exchange->request, &expectation);
+}
+
+static void
+take_ticket(struct exchange *exchange, struct flight *flight, const struct replica_wish *wish)
+{
+    const struct target_facts *facts = exchange->plan->facts;
+    struct expectation expectation = experience_expect(facts->experience, 500000);
+
+    flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, wish, expectation.bytes_per_output_token);
+}
+
+static struct flight *open_flight(struct exchange *exchange, const char *secret, const struct call_request *request,
+                                  const struct replica_wish *wish);
+
+void
+send_join(struct exchange *exchange, struct flight *flight, void (*wake)(struct cursor *))
+{
+    flight->context = exchange;
+    admit_hand_over(exchange, flight);
+    outcome_gather(exchange, flight);
+    idempotency_watch(exchange, flight);
+    cached_watch(exchange, flight);
+    ceiling_watch(exchange, flight);
+    exchange->booked = false;
+    exchange->keeps_attempt = false;
+    cursor_join(&exchange->cursor, flight, wake);
+    flight_release(flight); /* the cursor holds it */
 }
 
 void
@@ -197,27 +239,77 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
         .streamed = streamed && exchange->head.body_len != 0,
         .stream_len = exchange->head.body_len,
     };
-    struct flight *flight;
+    struct replica_wish wish = wish_of(exchange);
+    struct flight *flight = open_flight(exchange, exchange->secret, &request, &wish);
 
-    /* The balance has seen to it; here is the last place before anything is sent. */
-    ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
-    flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
-                         exchange->identity.api, &request);
-    take_ticket(exchange, flight);
-    admit_hand_over(exchange, flight);
-    flight->secret = arena_copy(&flight->arena, slice_of(exchange->secret));
     flight->writable = on_writable;
-    flight->context = exchange;
-    outcome_gather(exchange, flight);
-    idempotency_watch(exchange, flight);
-    cached_watch(exchange, flight);
-    ceiling_watch(exchange, flight);
-    exchange->booked = false;
-    exchange->keeps_attempt = false;
-    cursor_join(&exchange->cursor, flight, wake);
-    flight_release(flight); /* the cursor holds it */
+    send_join(exchange, flight, wake);
     if (streamed)
         send_upload(exchange);
+}
+
+static size_t
+shared_headers(struct http_header *headers, size_t count, bool (*shares)(struct slice name))
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (shares(headers[i].name))
+            headers[kept++] = headers[i];
+    return kept;
+}
+
+/* All are where the first one is. What the call says of the place is learned by that one. */
+static const struct endpoint *
+pick_together(struct exchange *const *exchanges, size_t count)
+{
+    const struct endpoint *endpoint = reach_pick(exchanges[0]);
+
+    for (size_t i = 1; i < count; i++)
+        reach_go_along(exchanges[i], exchanges[0]);
+    return endpoint;
+}
+
+struct flight *
+send_together(struct exchange *const *exchanges, size_t count, const char *secret, struct slice body,
+              bool (*shares)(struct slice name))
+{
+    struct exchange *first = exchanges[0];
+    struct http_header headers[EXCHANGE_HEADERS_MOST];
+    struct body_part part = {body, NULL};
+    struct call_request request = {
+        .endpoint = pick_together(exchanges, count),
+        .method = first->head.method,
+        .target = make_target(first),
+        .headers = headers,
+        .header_count = make_headers(first, secret, headers),
+        .parts = &part,
+        .part_count = 1,
+    };
+    struct replica_wish wish = {0};
+
+    if (count > 1)
+        request.header_count = shared_headers(headers, request.header_count, shares);
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(destination_allowed(exchanges[i]->identity.tenant, first->plan->target->backend));
+        wish.prompt_tokens += wish_of(exchanges[i]).prompt_tokens;
+    }
+    return open_flight(first, secret, &request, &wish);
+}
+
+/* Here is the last place before anything is sent; the balance has seen to it. */
+static struct flight *
+open_flight(struct exchange *exchange, const char *secret, const struct call_request *request,
+            const struct replica_wish *wish)
+{
+    struct flight *flight;
+
+    ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
+    flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
+                         exchange->identity.api, request);
+    take_ticket(exchange, flight, wish);
+    flight->secret = arena_copy(&flight->arena, slice_of(secret));
+    return flight;
 }
 
 void

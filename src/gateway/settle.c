@@ -1,4 +1,5 @@
 /* The one row that a request leaves whatever its ending, and what is learned from it. */
+#include "gateway/batch.h"
 #include "gateway/notice.h"
 #include "gateway/reserve.h"
 #include "gateway/settle_parts.h"
@@ -59,20 +60,21 @@ learn(const struct exchange *exchange)
     if (exchange->ending != ENDING_OK || exchange->try_count == 0 || flight == NULL || exchange->plan == NULL ||
         exchange->identity.api == API_PASSTHROUGH || exchange->plan->source == SOURCE_PARTLY)
         return;
-    experience_learn(exchange->plan->facts->experience,
-                     &(struct answer_seen){
-                         .first_token_us = flight->first_byte_us - flight->opened_us,
-                         .total_us = flight->ended_us - flight->opened_us,
-                         .request_bytes = exchange->request_bytes,
-                         .text_bytes = flight->meter.text_bytes,
-                         .input_tokens = usage->input_tokens,
-                         .output_tokens = usage->output_tokens,
-                         .reasoning_tokens = usage->output_reasoning_tokens,
-                         .more_than_text = exchange->facts.bound.images > 0 || exchange->facts.bound.has_audio ||
-                                           exchange->facts.bound.unbounded != NULL,
-                         .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
-                         .exact = usage->exactness == USAGE_EXACT,
-                     });
+    if (batch_part_of(exchange) == NULL) /* else it was learned from as a whole */
+        experience_learn(exchange->plan->facts->experience,
+                         &(struct answer_seen){
+                             .first_token_us = flight->first_byte_us - flight->opened_us,
+                             .total_us = flight->ended_us - flight->opened_us,
+                             .request_bytes = exchange->request_bytes,
+                             .text_bytes = flight->meter.text_bytes,
+                             .input_tokens = usage->input_tokens,
+                             .output_tokens = usage->output_tokens,
+                             .reasoning_tokens = usage->output_reasoning_tokens,
+                             .more_than_text = exchange->facts.bound.images > 0 || exchange->facts.bound.has_audio ||
+                                               exchange->facts.bound.unbounded != NULL,
+                             .clipped = (reserve_transforms(exchange) & TRANSFORM_CLIPPED) != 0,
+                             .exact = usage->exactness == USAGE_EXACT,
+                         });
     if (!exchange->holdout && flight->status < 300)
         levers_learn(&exchange->request, exchange->plan, usage);
 }

@@ -3,6 +3,7 @@
 
 #include "gateway/account.h"
 #include "gateway/admit.h"
+#include "gateway/batch.h"
 #include "gateway/credentials.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
@@ -67,13 +68,26 @@ unread_usage(const struct flight *flight)
                           : "the answer does not tell its usage";
 }
 
+/* What falls to it of a call for several. */
+static usd
+charge_part(struct exchange *exchange, const struct batch_part *part)
+{
+    exchange->kinds = part->kinds;
+    if (!usd_known(part->cost))
+        exchange->unpriced = part->kinds.why_unknown;
+    return part->cost;
+}
+
 /* What the provider says it charges wins over the book; then the kinds of the book would not add up to it. */
 static usd
 charge(struct exchange *exchange, const struct usage *usage)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
+    const struct batch_part *part = batch_part_of(exchange);
 
     exchange->kinds = (struct cost){0};
+    if (part != NULL && part->priced)
+        return charge_part(exchange, part);
     if (usage->exactness == USAGE_EXACT && usage->reported == 0 && !usd_known(usage->provider_cost))
         return 0;
     exchange->kinds = (struct cost){.why_unknown = "the provider told its own total"};

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "gateway/batch.h"
 #include "gateway/look_ups.h"
 #include "gateway/reserve.h"
 
@@ -182,7 +183,8 @@ settle_fill_row(struct exchange *exchange, struct row *row)
     row->state = slice_of(ending_name(exchange->ending));
     row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
     row->attempts = exchange->attempts;
-    row->transforms = reserve_transforms(exchange) | cache_transform(exchange);
+    row->transforms = reserve_transforms(exchange) | cache_transform(exchange) |
+                      (batch_part_of(exchange) != NULL ? (unsigned)TRANSFORM_BATCHED : 0);
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
     row->reserved_estimate = exchange->plan != NULL ? settle_named_plan(exchange)->cost : 0;

@@ -1,6 +1,7 @@
 /* What would have been paid, and which lever the difference is owed to. */
 #include "gateway/settle_parts.h"
 
+#include "gateway/batch.h"
 #include "gateway/elements.h"
 #include "gateway/share.h"
 
@@ -72,6 +73,20 @@ price_on(const struct exchange *exchange, const struct target *target)
     return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
 }
 
+/* The part of a call for several that it was answered by, if by the book it would have cost something else alone. By
+ * tokens it costs the same, but for a pico-dollar of rounding. NULL: there is none, or nothing was saved. */
+static const struct batch_part *
+shared_part(const struct exchange *exchange)
+{
+    const struct batch_part *part = exchange->try_count > 0 && !exchange->follows ? batch_part_of(exchange) : NULL;
+    usd difference;
+
+    if (part == NULL || !part->priced || !part->by_book ||
+        usd_sub(price_on(exchange, exchange->plan->target), part->cost, &difference) != OK || !usd_known(difference))
+        return NULL;
+    return difference > 1 || difference < -1 ? part : NULL;
+}
+
 /* On the target that served, what was charged is the price, but for what marks of ours did to it. */
 static usd
 counterfactual(const struct exchange *exchange, const struct target *target)
@@ -79,7 +94,8 @@ counterfactual(const struct exchange *exchange, const struct target *target)
     const struct attempt_line *last = exchange->try_count > 0 ? &exchange->tries[exchange->try_count - 1] : NULL;
     usd cost;
 
-    if (last != NULL && exchange->stands_for == NULL && slice_is(last->target, target->name))
+    if (last != NULL && exchange->stands_for == NULL && shared_part(exchange) == NULL &&
+        slice_is(last->target, target->name))
         return usd_add(last->cost, saved_by_marks(exchange), &cost) == OK ? cost : USD_UNKNOWN;
     return price_on(exchange, target);
 }
@@ -135,6 +151,8 @@ put_shadows(const struct exchange *exchange, struct row *row, const struct plan 
     }
     if (!plan->cache.on && plan->cache.saves != 0 && usd_sub(served, plan->cache.saves, &unmarked) == OK)
         put_line(row, lever_name(LEVER_PROMPT_CACHE), true, served, unmarked); /* as expected: nothing was tried */
+    if (!plan->batch.on && plan->batch.saves != 0 && usd_sub(served, plan->batch.saves, &unmarked) == OK)
+        put_line(row, lever_name(LEVER_BATCHING), true, served, unmarked); /* likewise */
 }
 
 /* It made the call that answered it; calls that failed before it do not count. */
@@ -150,7 +168,8 @@ cost_alone(const struct exchange *exchange, const struct plan *plan)
 {
     if (plan->target == NULL)
         return 0;
-    return called_itself(exchange) ? exchange->tries[exchange->try_count - 1].cost : price_on(exchange, plan->target);
+    return called_itself(exchange) && shared_part(exchange) == NULL ? exchange->tries[exchange->try_count - 1].cost
+                                                                    : price_on(exchange, plan->target);
 }
 
 static bool
@@ -160,8 +179,8 @@ is_part(const struct exchange *exchange)
 }
 
 /* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
- * reference took the baseline's place, a lever took the reference's, marks had the provider keep prompts, further attempts
- * came on top. */
+ * reference took the baseline's place, a lever took the reference's, marks had the provider keep prompts, the call was for
+ * several requests or shared by equal ones, further attempts came on top. */
 void
 settle_put_savings(const struct exchange *exchange, struct row *row)
 {
@@ -189,6 +208,10 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
     put_line(row, chosen_by != LEVER_COUNT ? lever_name(chosen_by) : "unattributed", false, reference, unmarked);
     put_line(row, lever_name(LEVER_PROMPT_CACHE), false, unmarked, served);
     put_shadows(exchange, row, plan, served, unmarked);
+    if (shared_part(exchange) != NULL) {
+        put_line(row, lever_name(LEVER_BATCHING), false, served, shared_part(exchange)->cost);
+        served = shared_part(exchange)->cost;
+    }
     if (is_part(exchange)) {
         put_line(row, lever_name(LEVER_COALESCE), false, served, exchange->part);
         served = exchange->part;

@@ -168,3 +168,16 @@ estimate_cached(const struct request *request, const struct plan *plan, int64_t 
         usage_set(&usage, USAGE_cache_write_1h_tokens, hour);
     return prices_cost(plan->facts->price, &terms, &usage).total;
 }
+
+usd
+estimate_batched(const struct request *request, const struct plan *plan, double requests)
+{
+    struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+    struct cost cost;
+
+    expect_usage(request, &expectation, &usage);
+    cost = prices_cost(plan->facts->price, &terms, &usage);
+    return cost.why_unknown == NULL ? cost.total - (usd)((double)cost.other * (1.0 - 1.0 / requests)) : USD_UNKNOWN;
+}

@@ -32,6 +32,9 @@ usd estimate_cached(const struct request *request, const struct plan *plan, int6
 /* What a call for it will likely have, in tokens. */
 struct replica_wish estimate_wish(const struct request *request, const struct expectation *expectation);
 
+/* What falls to it of a call for so many requests like it: what is priced by the call is shared. */
+usd estimate_batched(const struct request *request, const struct plan *plan, double requests);
+
 /* Tokens that so many bytes are worth, by what was learned of the target; at least 1 for any byte. */
 int64_t estimate_input_tokens(const struct expectation *expectation, int64_t bytes);
 int64_t estimate_output_tokens(const struct expectation *expectation, int64_t bytes);

@@ -44,6 +44,15 @@ struct plan_cache {
     bool refused;            /* the target took neither marks nor key: it was asked again without them */
 };
 
+/* Whether it may be answered in one call with other requests. */
+struct plan_batch {
+    bool on;         /* else what follows is only what would be */
+    bool shadow;     /* it is noted with whom it would have gone */
+    double requests; /* in a call, as of lately; 0: nothing known */
+    usec held_us;    /* for others to come */
+    usd saves;       /* to be expected */
+};
+
 /* Where a plan stands on evidence: how its lever scored this request, and what becomes of it. */
 struct plan_evidence {
     double score; /* 0: none */
@@ -75,6 +84,7 @@ struct plan {
     /* Of the endpoints of its backend: bit i % 64 is set when this request was at endpoint i in vain. */
     uint64_t tried_seats;
     struct plan_cache cache;
+    struct plan_batch batch;
     usec wait_us;          /* in line for its backend, on top of the times above */
     usec crowded_until_us; /* when it may be asked again, as the line refused this request; 0: it did not */
     enum verdict away;     /* why it cannot be reached now, though it may be acceptable; VERDICT_NONE: it can */

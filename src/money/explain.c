@@ -194,6 +194,7 @@ text_transforms(const struct row *row, struct buffer *out)
         {TRANSFORM_CLIPPED, "its output was capped at what a budget had left"},
         {TRANSFORM_ENDED, "its stream was ended at a budget's ceiling"},
         {TRANSFORM_CACHE, "marks or a key for the provider's prompt cache were sent"},
+        {TRANSFORM_BATCHED, "it was answered in one call with other requests"},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -116,12 +116,18 @@ is_batch(const struct ask *ask)
     return yyjson_is_arr(ask->inputs) && !yyjson_is_num(yyjson_arr_get_first(ask->inputs));
 }
 
+size_t
+embed_inputs(const struct ask *ask)
+{
+    return is_batch(ask) ? yyjson_arr_size(ask->inputs) : 1;
+}
+
 const char *
 embed_objection(const struct ask *ask)
 {
     if (ask->dimensions < 0 || ask->dimensions > EMBED_DIMENSIONS_MOST)
         return "'dimensions' must be from 1 to 4096";
-    if (is_batch(ask) && yyjson_arr_size(ask->inputs) > EMBED_INPUTS_MOST)
+    if (embed_inputs(ask) > EMBED_INPUTS_MOST)
         return "'input' must have at most 2048 elements";
     return NULL;
 }

@@ -13,6 +13,9 @@ void embed_text(struct slice text, float *vector, size_t dimensions);
 /* What is wrong with an embeddings request, for the caller; NULL if nothing is. */
 const char *embed_objection(const struct ask *ask);
 
+/* How many inputs it has. */
+size_t embed_inputs(const struct ask *ask);
+
 /* Its input tokens, and the answer's whole body; for requests without objection. */
 int64_t embed_tokens(const struct ask *ask);
 void embed_answer(const struct ask *ask, bool no_usage, struct buffer *out);

@@ -1,6 +1,7 @@
 #include "twin/pace.h"
 
 #include "twin/batching.h"
+#include "twin/embed.h"
 
 static struct seen *
 seen_of(const struct serving *serving)
@@ -98,6 +99,8 @@ pace_first_us(struct serving *serving)
 {
     usec time_us = under_load(serving, pace_of(serving)->first_token_us);
 
+    if (serving->ask.api == API_EMBEDDINGS)
+        return time_us + pace_token_us(serving) * ((usec)embed_inputs(&serving->ask) - 1);
     if (!serving->streams && serving->reply.usage.output > 1)
         time_us += pace_token_us(serving) * (serving->reply.usage.output - 1);
     return time_us;

@@ -12,7 +12,8 @@
 
 /* How fast one model is: the first token after `first_token_us`, each further one after `per_token_us`, both times the
  * load factor 1 + (running - 1) / slots, give or take the jitter. All zero: at once. Answers that are not streamed come
- * when their last token would. */
+ * when their last token would. Embeddings come when the last input is done, each further one taking as long as a token:
+ * a call for b of them takes a + s b, as engines do. */
 struct twin_pace {
     usec first_token_us, per_token_us;
 };

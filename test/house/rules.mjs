@@ -146,6 +146,7 @@ const FORBIDDEN_WAYS = [
   { way: /->\s*call_open\s*\(/, may: Object.keys(CALL_OPENERS), what: "opens a call: name it and its reason in CALL_OPENERS" },
   { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/send.c", "gateway/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
   { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt.c", "gateway/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
+  { way: /\bsend_together\s*\(/, may: ["gateway/batch_call.c", "gateway/send.c", "gateway/send.h"], what: "sends requests together: batch_call.c does, those that attempt.c gave it" },
   { way: /->plan = (?!chosen;)/, may: ["gateway/own_model.c"], // the built-in model's, which is sent nowhere
     what: "a plan that was not chosen on the balance" },
   { way: /\bchosen = (?!attempt_next\(exchange,|choose\(exchange\);)/, may: [], what: "chosen otherwise than by attempt_next" },
@@ -160,6 +161,7 @@ const GATES = {
   "gateway/attempt.c": [/^attempt_next\([\s\S]*?plan = balance_choose\(plans,/m, /return plan != NULL \|\| \*wait_us > 0 \? plan : balance_last_resort\(plans\);/],
   "gateway/reach.c": [/^reach_pick\([\s\S]*?backend = exchange->plan->target->backend;[\s\S]*?return &backend->endpoints\[/m],
   "gateway/send.c": [/\.endpoint = reach_pick\(exchange\)/,
+    /^send_together\([\s\S]*?for \(size_t i = 0; i < count; i\+\+\) \{\s+ENSURE\(destination_allowed\(exchanges\[i\]->identity\.tenant, first->plan->target->backend\)\);/m,
     /ENSURE\(destination_allowed\(exchange->identity\.tenant, exchange->plan->target->backend\)\);/,
     /flight_open\(worker_world\(exchange->worker\), &exchange->worker->flights, exchange->plan->target,/],
   "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,

@@ -1,8 +1,8 @@
 /* Embeddings, element by element (lever exact_cache): what of a batch is known is not bought again. */
+#include "embedder.h"
 #include "scene.h"
 
 #include <stdio.h>
-#include <yyjson.h>
 
 #define SETTING(mode)                                                                                                  \
     "backends:\n"                                                                                                      \
@@ -13,63 +13,12 @@
 
 static const usd pico_per_token = 100000;
 
-/* A backend that embeds: a text's embedding is its length and its first byte, its tokens are its bytes. */
-struct embedder {
-    unsigned floats;   /* further ones, all 0.5, to make answers long; 0: none */
-    bool forgets_last; /* says nothing of the last input */
-    unsigned refuses;  /* status for batches shorter than `least` */
-    size_t least;
-};
-
-static void
-put_embedding(const struct embedder *embedder, yyjson_val *input, size_t index, struct buffer *out)
-{
-    buffer_printf(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":[%zu,%d", index > 0 ? "," : "", index,
-                  yyjson_get_len(input), yyjson_get_str(input)[0]);
-    for (unsigned i = 0; i < embedder->floats; i++)
-        buffer_add_text(out, ",0.5");
-    buffer_add_text(out, "]}");
-}
-
-static void
-embed(void *context, const struct vcall_seen *seen, struct vscript *script)
-{
-    const struct embedder *embedder = context;
-    yyjson_doc *doc = yyjson_read(seen->body.data, seen->body.len, 0);
-    yyjson_val *inputs = yyjson_obj_get(yyjson_doc_get_root(doc), "input"),
-               *one = yyjson_is_str(inputs) ? inputs : NULL;
-    size_t count = one != NULL ? 1 : yyjson_arr_size(inputs), tokens = 0;
-    struct buffer answer = {0};
-
-    vscript_add(script, play_wait(10 * USEC_PER_MS));
-    buffer_add_text(&answer, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < count; i++) {
-        yyjson_val *input = one != NULL ? one : yyjson_arr_get(inputs, i);
-
-        tokens += yyjson_get_len(input);
-        if (i + 1 < count || !embedder->forgets_last || count == embedder->least)
-            put_embedding(embedder, input, i, &answer);
-    }
-    buffer_printf(&answer, "],\"model\":\"embedder\",\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu}}", tokens,
-                  tokens);
-    if (embedder->refuses != 0 && count < embedder->least) {
-        vscript_add(script, play_head(embedder->refuses, "content-type: application/json"));
-        vscript_add(script, play_text("{\"error\":{\"message\":\"no\"}}"));
-    } else {
-        vscript_add(script, play_head(200, "content-type: application/json"));
-        vscript_add(script, play_bytes(buffer_content(&answer)));
-    }
-    vscript_add(script, play_end());
-    buffer_free(&answer);
-    yyjson_doc_free(doc);
-}
-
 static struct scene *
 opens(void **state, uint64_t seed, const char *config, struct embedder *embedder)
 {
     struct scene *s = scene_new(state, (struct scene_options){.seed = seed, .config = config});
 
-    vbackend_decides(scene_backend(s, "alpha"), embed, embedder);
+    embedder_runs(embedder, scene_backend(s, "alpha"));
     return s;
 }
 
@@ -104,33 +53,6 @@ sent(struct scene *s, size_t call)
 {
     return vbackend_seen(scene_backend(s, "alpha"), call).body;
 }
-
-/* The answer is what the backend would have said to these texts. */
-static void
-assert_embeds(const struct vclient *client, const char *const *texts, size_t count)
-{
-    struct slice body = vclient_body(client);
-    yyjson_doc *doc = yyjson_read(body.data, body.len, 0);
-    yyjson_val *root = yyjson_doc_get_root(doc), *data = yyjson_obj_get(root, "data");
-    size_t tokens = 0;
-
-    assert_int_equal(yyjson_arr_size(data), count);
-    for (size_t i = 0; i < count; i++) {
-        yyjson_val *element = yyjson_arr_get(data, i), *vector = yyjson_obj_get(element, "embedding");
-
-        assert_int_equal(yyjson_get_uint(yyjson_obj_get(element, "index")), i);
-        assert_int_equal(yyjson_get_uint(yyjson_arr_get(vector, 0)), strlen(texts[i]));
-        assert_int_equal(yyjson_get_uint(yyjson_arr_get(vector, 1)), texts[i][0]);
-        tokens += strlen(texts[i]);
-    }
-    assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(root, "usage"), "prompt_tokens")), tokens);
-    assert_true(yyjson_equals_str(yyjson_obj_get(root, "model"), "embedder"));
-    yyjson_doc_free(doc);
-}
-
-#define assert_embeds_all(client, ...)                                                                                 \
-    assert_embeds((client), (const char *const[]){__VA_ARGS__},                                                        \
-                  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static void
 assert_row_costs(struct scene *s, size_t index, const char *source, size_t bought, size_t all)
@@ -233,7 +155,7 @@ static void
 a_part_that_fails_is_no_failure(void **state)
 {
     static const struct embedder kinds[] = {
-        {.forgets_last = true, .least = 4}, {.refuses = 400, .least = 4}, {.refuses = 413, .least = 4}};
+        {.habit = EMBEDDER_FORGETS_LAST, .least = 4}, {.refuses = 400, .least = 4}, {.refuses = 413, .least = 4}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct embedder embedder = {0};
@@ -250,7 +172,7 @@ a_part_that_fails_is_no_failure(void **state)
         assert_contains(sent(s, 2), "[\"aa\",\"bbb\",\"cccc\",\"ddddd\"]");
         assert_contains(scene_row(s, 1)->plans, "tried, and failed");
         assert_int_equal(scene_row(s, 1)->try_count, 2);
-        assert_true(scene_row(s, 1)->cost == (embedder.forgets_last ? 9 + 14 : 14) * pico_per_token);
+        assert_true(scene_row(s, 1)->cost == (embedder.habit != EMBEDDER_ORDERLY ? 9 + 14 : 14) * pico_per_token);
         answers(s, "[\"cccc\",\"aa\",\"ddddd\"]");
         assert_int_equal(calls(s), 3);
         scene_passed(s);

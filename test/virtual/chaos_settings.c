@@ -25,7 +25,7 @@ static const char tight[] =
     "on }, holdout: "
     "20%,\n"
     "               attempts: 4, validate: { regex: \"w1 \" } }\n"
-    "  vectors:   { reference: alpha/embedder }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { batching: on } }\n"
     "  writer:    { reference: claude/opus, levers: { prompt_cache: on }, validate: { command: \"judge\" } }\n" PRICES;
 
 /* The dearer one is the reference, the lever is in the shadow, one tenant may not go everywhere. */
@@ -68,7 +68,7 @@ static const char shared[] =
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, attempts: 3,\n"
     "               levers: { coalesce: on, alternatives: { on: 40% } } }\n"
-    "  vectors:   { reference: alpha/embedder, levers: { coalesce: on } }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { coalesce: on, batching: { on: 80% } } }\n"
     "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: { on: 70% } }, holdout: 10% "
     "}\n" PRICES;
 
@@ -103,7 +103,7 @@ static const char repeats[] =
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes, ttl: 20s,\n"
     "               levers: { exact_cache: on, coalesce: on, semantic_cache: on, alternatives: on }, holdout: 10% }\n"
-    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% }, coalesce: on } }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: { on: 70% }, coalesce: on, batching: on } }\n"
     "  writer:    { reference: claude/opus, repeatable: yes, levers: { exact_cache: { on: 60% }, semantic_cache: "
     "shadow, prompt_cache: on } "
     "}\n" PRICES;

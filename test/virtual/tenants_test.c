@@ -18,7 +18,7 @@ static const char setting[] =
     "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
     "routes:\n"
     "  assistant: { reference: alpha/big, levers: { exact_cache: on, coalesce: on, " LEARNING " } }\n"
-    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: on, coalesce: on } }\n"
+    "  vectors:   { reference: alpha/embedder, levers: { exact_cache: on, coalesce: on, batching: on } }\n"
     "  writer:    { reference: claude/opus, levers: { exact_cache: on, coalesce: on, " LEARNING " } }\n"
     "prices:\n"
     "  override:\n"
