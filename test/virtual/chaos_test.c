@@ -16,13 +16,6 @@ play(void **state, uint64_t seed)
     return digest;
 }
 
-static void
-random_histories_lose_nothing(void **state)
-{
-    for (uint64_t seed = 1; seed <= HISTORIES; seed++)
-        play(state, seed);
-}
-
 /* What histories came to. */
 struct came_to {
     int64_t unearned, hits, promoted, audited, near, suspended;
@@ -43,14 +36,14 @@ add_up(const struct chaos *chaos, struct came_to *sum)
         sum->suspended += shared_evidence_verdict(at).suspensions;
 }
 
-/* The histories would prove nothing of what they never do. */
+/* They would prove nothing of what they never do. */
 static void
-answers_are_served_by_their_meaning(void **state)
+random_histories_lose_nothing(void **state)
 {
     static struct chaos_script script;
     struct came_to sum = {0};
 
-    for (uint64_t seed = 1; seed <= HISTORIES / 4; seed++) {
+    for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
         struct chaos *chaos;
 
         chaos_write(seed, &script);
@@ -62,7 +55,7 @@ answers_are_served_by_their_meaning(void **state)
     print_message("by their meaning: %d unearned, %d served, %d audited, %d promoted, %d near misses, %d suspensions\n",
                   (int)sum.unearned, (int)sum.hits, (int)sum.audited, (int)sum.promoted, (int)sum.near,
                   (int)sum.suspended);
-    assert_true(sum.hits > 20 && sum.audited > 0 && sum.promoted > 0 && sum.near > 0);
+    assert_true(sum.hits > 50 && sum.audited > 0 && sum.promoted > 0 && sum.near > 0);
 }
 
 static void
@@ -81,7 +74,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(random_histories_lose_nothing, scene_teardown),
-        cmocka_unit_test_teardown(answers_are_served_by_their_meaning, scene_teardown),
         cmocka_unit_test_teardown(the_same_seed_is_the_same_history, scene_teardown),
     };
 
