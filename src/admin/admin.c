@@ -72,6 +72,7 @@ static const struct page pages[] = {
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
     {.path = "/cache", .get = page_cache, .post = page_purge},
     {.path = "/budgets", .get = page_budgets},
+    {.path = "/replicas", .get = page_replicas},
     {.path = "/alert", .post = page_alert},
     {.path = "/levers", .get = page_levers, .post = page_set_lever},
     {.path = "/reload", .post = page_reload},

@@ -55,6 +55,14 @@ page_metrics(struct visit *visit, struct slice rest)
 }
 
 void
+page_replicas(struct visit *visit, struct slice rest)
+{
+    (void)rest;
+    sizer_write_json(visit->options->gateway, &visit->text);
+    visit_reply_json(visit, 200, buffer_content(&visit->text));
+}
+
+void
 page_budgets(struct visit *visit, struct slice rest)
 {
     struct gateway *gateway = visit->options->gateway;

@@ -4,6 +4,7 @@
 
 #include "config/value.h"
 #include "fleet/admission.h"
+#include "fleet/pool_size.h"
 #include "gateway/attempt.h"
 
 /* With so many times the tokens at which reading the weights takes as long as using them, nine tenths of a step are use
@@ -234,9 +235,26 @@ admit_forget(struct exchange *exchange)
 
 /* Another plan may serve; if none can, the client is told when this one could have. */
 static void
+tell_pool(const struct exchange *exchange, usec now_us)
+{
+    const struct target_facts *facts = exchange->plan->facts;
+    struct pool_size *pool =
+        facts->standing.count > 0 ? atomic_load(&facts->standing.seats[0].replica->pool_size) : NULL;
+    struct expectation expectation = experience_expect(facts->experience, 500000);
+    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
+
+    if (pool == NULL)
+        return;
+    pool_size_takes(pool, &wish, now_us);
+    pool_size_over(pool, &wish, now_us, NULL, now_us);
+}
+
+static void
 refused(struct exchange *exchange, usec retry_after_us)
 {
     usec now_us = world_now_us(worker_world(exchange->worker));
+
+    tell_pool(exchange, now_us); /* what is turned away is demand all the same: with more replicas it would be served */
 
     exchange->plan->crowded_until_us = now_us + (retry_after_us > 0 ? retry_after_us : 1);
     count(&exchange->worker->counters, COUNT_QUEUE_REFUSED, 1);

@@ -95,6 +95,19 @@ tells_what_was_printed(void **state)
 }
 
 static void
+gets_its_arguments(void **state)
+{
+    static const char *const arguments[] = {"gpus", "3", "it's \"5\"; exit 1", NULL};
+    struct trial trials[] = {trial_of("printf '%s|' \"$#\" \"$1\" \"$2\" \"$3\""), trial_of("printf $#")};
+
+    (void)state;
+    trials[0].run.arguments = arguments;
+    run_trials(trials, 2);
+    assert_string_equal(trials[0].output, "3|gpus|3|it's \"5\"; exit 1|");
+    assert_string_equal(trials[1].output, "0");
+}
+
+static void
 feeds_its_input(void **state)
 {
     struct trial trials[] = {trial_of("cat"), trial_of("wc -c < /dev/stdin"), trial_of("exec <&-; echo deaf"),
@@ -264,6 +277,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_was_printed),
+        cmocka_unit_test(gets_its_arguments),
         cmocka_unit_test(feeds_its_input),
         cmocka_unit_test(cuts_off_what_is_too_much),
         cmocka_unit_test(kills_what_takes_too_long),

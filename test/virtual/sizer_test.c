@@ -49,12 +49,12 @@ note_alert(void *context, struct slice input, int *exit_status, struct slice *ou
 }
 
 static struct fleet *
-fleet_new(void **state, struct cache_disk *disk)
+fleet_of(void **state, const char *config)
 {
     struct fleet *fleet = must_calloc(1, sizeof(*fleet));
 
-    fleet->s = scene_new(state, (struct scene_options){.seed = 5, .config = setting, .workers = 2});
-    for (size_t i = 0; i < 2; i++) {
+    fleet->s = scene_new(state, (struct scene_options){.seed = 5, .config = config, .workers = 2});
+    for (size_t i = 0; i < fleet->s->config->backends[0].endpoint_count; i++) {
         struct provider *provider = scene_replica_provider(fleet->s, "gpus", i);
 
         provider->input = 5000; /* about 0.9 s of such an engine */
@@ -64,9 +64,15 @@ fleet_new(void **state, struct cache_disk *disk)
     vcommand_does(fleet->s->history, "scale", (struct vcommand_script){.decide = note_told, .context = fleet});
     vcommand_does(fleet->s->history, "tell", (struct vcommand_script){.decide = note_alert, .context = fleet});
     fleet->sender = alert_sender_start(fleet->s->gateway.workers[0]);
-    fleet->sizer = sizer_open(&fleet->s->gateway, disk);
+    fleet->sizer = sizer_open(&fleet->s->gateway, NULL);
     sizer_start(fleet->sizer, fleet->s->gateway.workers[0]);
     return fleet;
+}
+
+static struct fleet *
+fleet_new(void **state)
+{
+    return fleet_of(state, setting);
 }
 
 static void
@@ -106,7 +112,7 @@ traffic(struct fleet *fleet, unsigned seconds, unsigned a_second)
 static void
 test_up_and_down(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
     unsigned most;
 
     /* Nothing is said before enough was seen. */
@@ -134,7 +140,7 @@ test_up_and_down(void **state)
 static void
 test_command_fails(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
     unsigned runs;
 
     fleet->command_status = 3;
@@ -155,7 +161,7 @@ test_command_fails(void **state)
 static void
 test_slow_command(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
 
     vcommand_does(fleet->s->history, "scale", (struct vcommand_script){.takes_us = USEC_NEVER});
     traffic(fleet, 60, 2);
@@ -171,7 +177,7 @@ test_slow_command(void **state)
 static void
 test_reload(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
     char *changed = must_strdup(setting);
     struct pool_view before;
 
@@ -192,7 +198,7 @@ test_reload(void **state)
 static void
 test_shown(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
     struct buffer page = {0};
 
     traffic(fleet, 60, 2);
@@ -215,7 +221,7 @@ test_shown(void **state)
 static void
 test_worth(void **state)
 {
-    struct fleet *fleet = fleet_new(state, NULL);
+    struct fleet *fleet = fleet_new(state);
     struct buffer worth = {0};
     const char *at = strstr(setting, "acceptable:");
 
@@ -230,6 +236,27 @@ test_worth(void **state)
     assert_int_equal(look(fleet).goal.aim, FORECAST_QUANTILE);
     assert_true(look(fleet).goal.share > 0.85 && look(fleet).goal.share < 0.95);
     buffer_free(&worth);
+    fleet_ends(fleet);
+}
+
+/* What admission turns away is demand all the same. Of a prompt of a few words, 256 tokens of output are expected: some
+ * hundredths of a second of such an engine. */
+static void
+test_refused(void **state)
+{
+    static const char narrow[] = "backends:\n"
+                                 "  gpus: { url: \"http://one.example\", models: [ big ], engine: vllm,\n"
+                                 "          engine_model: a100-llama-3-70b-tp4,\n"
+                                 "          admission: { mode: on, requests: 1, queue: 1 } }\n"
+                                 "  alpha: { url: \"http://alpha.example\", models: [ other ] }\n"
+                                 "routes:\n"
+                                 "  assistant: { reference: gpus/big }\n";
+    struct fleet *fleet = fleet_of(state, narrow);
+
+    scene_provider(fleet->s, "gpus")->first_word_us = 10 * USEC_PER_S;
+    traffic(fleet, 30, 10);
+    assert_true(gateway_count(&fleet->s->gateway, COUNT_QUEUE_REFUSED) > 200);
+    assert_true(look(fleet).demand > 0.2);
     fleet_ends(fleet);
 }
 
@@ -274,6 +301,7 @@ main(void)
         cmocka_unit_test_teardown(test_reload, scene_teardown),
         cmocka_unit_test_teardown(test_shown, scene_teardown),
         cmocka_unit_test_teardown(test_worth, scene_teardown),
+        cmocka_unit_test_teardown(test_refused, scene_teardown),
         cmocka_unit_test(test_kept),
     };
 
