@@ -1,4 +1,5 @@
-/* The whole gateway on four workers over real sockets: customers who leave, backends that fail, an operator who looks at
+/* The whole gateway on four workers over real sockets: customers who leave or ask the same at once, so that calls are shared
+ * and answers stored, backends that fail, an operator who looks at
  * everything, flips the bypass, sets levers and has the configuration read again (every fourth time it is bad), and a
  * stop while all of that goes on. Then every identified request has its row, and counters and ledger agree to the
  * pico-dollar. Built for the thread sanitizer, true without it. */
@@ -128,23 +129,24 @@ load_config(struct house *house, const struct config *before, unsigned number)
     struct problems problems;
     struct config *config = NULL;
 
-    buffer_printf(&text,
-                  "backends:\n"
-                  "  alpha:  { url: \"http://127.0.0.1:%u\", engine: twin }\n"
-                  "  beta:   { url: \"http://127.0.0.1:%u\", engine: twin, timeouts: { idle: %us } }\n"
-                  "  claude: { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic,\n"
-                  "            auth: { header: x-api-key, command: \"echo secret\", refresh: 1s } }\n"
-                  "routes:\n"
-                  "  assistant: { reference: beta/twin-large, candidates: [ alpha/twin-large ], attempts: 3,\n"
-                  "               levers: { alternatives: { on: 50%% } } }\n"
-                  "  writer:    { reference: claude/twin-large }\n"
-                  "  search:    { reference: alpha/twin-embed }\n"
-                  "prices:\n  override:\n"
-                  "    alpha/*:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
-                  "    beta/*:   { input: $2.50/M, output: $1%u/M, cache_read: $0.25/M }\n"
-                  "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
-                  "budget: [ $1000/day, 1G tokens/month%s ]\n",
-                  port, port, 300 + number % 2, port, number % 10, number % 2 == 0 ? "" : ", 1M requests/hour");
+    buffer_printf(
+        &text,
+        "backends:\n"
+        "  alpha:  { url: \"http://127.0.0.1:%u\", engine: twin }\n"
+        "  beta:   { url: \"http://127.0.0.1:%u\", engine: twin, timeouts: { idle: %us } }\n"
+        "  claude: { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic,\n"
+        "            auth: { header: x-api-key, command: \"echo secret\", refresh: 1s } }\n"
+        "routes:\n"
+        "  assistant: { reference: beta/twin-large, candidates: [ alpha/twin-large ], attempts: 3, repeatable: yes,\n"
+        "               levers: { alternatives: { on: 50%% }, coalesce: on, exact_cache: { on: 30%% } } }\n"
+        "  writer:    { reference: claude/twin-large, repeatable: yes, levers: { coalesce: on } }\n"
+        "  search:    { reference: alpha/twin-embed, levers: { exact_cache: on, coalesce: on } }\n"
+        "prices:\n  override:\n"
+        "    alpha/*:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
+        "    beta/*:   { input: $2.50/M, output: $1%u/M, cache_read: $0.25/M }\n"
+        "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
+        "budget: [ $1000/day, 1G tokens/month%s ]\n",
+        port, port, 300 + number % 2, port, number % 10, number % 2 == 0 ? "" : ", 1M requests/hour");
     if (number % 4 == 3)
         buffer_add_text(&text, "no such key: 1\n");
     problems_init(&problems);
@@ -297,6 +299,8 @@ crowd_started(void *context, struct world *world)
                                            .requests = REQUESTS,
                                            .requests_per_s = 1e9,
                                            .in_flight_most = 24,
+                                           .crowd_ppm = 100000,
+                                           .crowd_most = 8,
                                            .leave_ppm = 200000,
                                            .feedback_ppm = 300000});
 }
@@ -390,7 +394,12 @@ operate(void *argument)
 {
     static const char *const orders[] = {"{\"route\":\"assistant\",\"lever\":\"alternatives\",\"to\":\"off\"}",
                                          "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"on\"}",
-                                         "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"file\"}"};
+                                         "{\"route\":\"all\",\"lever\":\"alternatives\",\"to\":\"file\"}",
+                                         "{\"route\":\"all\",\"lever\":\"coalesce\",\"to\":\"off\"}",
+                                         "{\"route\":\"all\",\"lever\":\"coalesce\",\"to\":\"file\"}",
+                                         "{\"route\":\"assistant\",\"lever\":\"exact_cache\",\"to\":\"off\"}",
+                                         "{\"route\":\"all\",\"lever\":\"exact_cache\",\"to\":\"file\"}"};
+    enum { ORDERS = sizeof(orders) / sizeof(orders[0]) };
     struct house *house = argument;
     unsigned port = live_port(house->live, LISTENER_ADMIN);
     char answer[64 * 1024], request[256];
@@ -414,7 +423,7 @@ operate(void *argument)
                 round % 5 == 0 ? 2 : sizeof(answer));
         snprintf(request, sizeof(request),
                  PAGE("POST /levers") "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                 strlen(orders[round % 3]), orders[round % 3]);
+                 strlen(orders[round % ORDERS]), orders[round % ORDERS]);
         ask(port, request, answer, sizeof(answer));
         atomic_fetch_add(&house->levers_set, strstr(answer, "\"levers\":[") != NULL);
     }
@@ -539,6 +548,8 @@ every_request_has_its_row(void **state)
     assert_true(atomic_load(&house.pages) > 0 && atomic_load(&house.lists) > 0);
     assert_true(atomic_load(&house.reloads) > 0 && atomic_load(&house.refused) > 0);
     assert_true(atomic_load(&house.levers_set) > 0);
+    assert_true(gateway_count(&house.gateway, COUNT_COALESCED) > 0);
+    assert_true(gateway_count(&house.gateway, COUNT_CACHE_HITS) > 0);
     check_ledger(&house, &counted);
     free_house(&house);
 }

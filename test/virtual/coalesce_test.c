@@ -118,6 +118,38 @@ tool_calls_are_shared(void **state)
     scene_passed(s);
 }
 
+/* Another lever chose who answers: what that saved is its own, also in the rows of those who followed. */
+static void
+who_chose_the_target_is_named_for_followers(void **state)
+{
+    static const char cheaper[] = "backends:\n"
+                                  "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+                                  "  beta:  { url: \"http://beta.example\", models: [ big ] }\n"
+                                  "routes:\n"
+                                  "  assistant: { reference: alpha/big, candidates: [ beta/big ], repeatable: yes,\n"
+                                  "               levers: { alternatives: on, coalesce: on } }\n"
+                                  "prices:\n"
+                                  "  override:\n"
+                                  "    alpha/big: { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
+                                  "    beta/big:  { input: $1/M, output: $4/M, cache_read: $0.25/M }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 36, .workers = WORKERS, .config = cheaper});
+    const usd call = (usd)1000 * 1000000 + 60 * 4000000;
+    struct vclient *clients[MEMBERS];
+
+    asks(s, (struct ask){.stream = true}, clients, USEC_PER_MS);
+    scene_rest(s);
+    assert_one_bill(s, "beta", call);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        const struct row *row = scene_row(s, i);
+
+        assert_int_equal(row->saving_count, 2);
+        assert_slice_is(row->savings[0].lever, "alternatives");
+        assert_int_equal(row->savings[0].saved, call);
+        assert_slice_is(row->savings[1].lever, "coalesce");
+    }
+    scene_passed(s);
+}
+
 /* The leader goes at any moment: the others get everything, and pay it. */
 static void
 the_leader_may_leave(void **state)
@@ -151,6 +183,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_shared_stream_may_be_cut_anywhere, scene_teardown),
         cmocka_unit_test_teardown(tool_calls_are_shared, scene_teardown),
+        cmocka_unit_test_teardown(who_chose_the_target_is_named_for_followers, scene_teardown),
         cmocka_unit_test_teardown(the_leader_may_leave, scene_teardown),
     };
 

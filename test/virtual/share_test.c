@@ -370,6 +370,27 @@ the_last_one_pays(void **state)
     }
 }
 
+/* The last to leave is a follower, on another worker than the call's: that is closed at once all the same. */
+static void
+the_call_is_closed_when_the_last_follower_leaves(void **state)
+{
+    struct scene *s = long_answers(state, 86);
+    struct vclient_script first = {.leaves_after_us = 500 * USEC_PER_MS}, last = {.leaves_after_us = USEC_PER_S};
+    struct vcall_seen seen;
+    struct vclient *client;
+
+    asks_on(s, 0, true, first);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    client = asks_on(s, 1, true, last);
+    scene_rest(s);
+    seen = vbackend_seen(scene_backend(s, "alpha"), 0);
+    assert_int_equal(vbackend_opened(scene_backend(s, "alpha")), 1);
+    assert_false(seen.completed);
+    assert_true(seen.over_us < vclient_started_us(client) + last.leaves_after_us + 50 * USEC_PER_MS);
+    assert_true(scene_row(s, 0)->cost + scene_row(s, 1)->cost > 0);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -386,6 +407,7 @@ main(void)
         cmocka_unit_test_teardown(strict_budgets_hold_for_followers, scene_teardown),
         cmocka_unit_test_teardown(who_is_clipped_does_not_lead, scene_teardown),
         cmocka_unit_test(the_last_one_pays),
+        cmocka_unit_test_teardown(the_call_is_closed_when_the_last_follower_leaves, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
