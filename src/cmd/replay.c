@@ -11,12 +11,12 @@
 #include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "cmd/replay_report.h"
+#include "cmd/replay_run.h"
 #include "cmd/replay_trace.h"
+#include "cmd/replay_variants.h"
 #include "config/value.h"
 
-enum { STEPS_A_LOOK = 4096, BAR = 30, LOGICAL_WORKERS_MOST = 64, REPLICAS_MOST = 64 };
-
-static const usec SHOW_US = 100 * USEC_PER_MS;
+enum { LOGICAL_WORKERS_MOST = 64, REPLICAS_MOST = 64 };
 
 /* What the command line says. */
 struct wanted {
@@ -26,6 +26,7 @@ struct wanted {
     uint64_t input_mean, output_mean;
     bool json, engines;
     const char *svg, *csv;
+    const char *policies; /* with commas; NULL: as the configuration says */
 };
 
 /* The command line */
@@ -74,6 +75,34 @@ in_range(const char *option, uint64_t value, uint64_t most)
     return false;
 }
 
+/* "affinity,p2c", or "all". False: one of them is none. */
+static bool
+add_policies(const struct wanted *wanted, struct replay_comparison *comparison)
+{
+    bool all = strcmp(wanted->policies, "all") == 0;
+    struct slice rest = slice_of(wanted->policies);
+    enum policy_id id = 0;
+
+    for (; all ? id < POLICY_COUNT : rest.data != NULL; id++) {
+        struct slice name = all ? slice_of(policy_name(id)) : slice_trim(slice_split(&rest, ','));
+        struct replay_variant *variant;
+
+        if (!policy_find(name, &id)) {
+            cmd_complain("replay: --policy wants names such as affinity,least_in_flight or all, not '%.*s'. There are: "
+                         "round_robin, least_in_flight, p2c, lmetric, chwbl, affinity.",
+                         SLICE_ARGS(name));
+            return false;
+        }
+        variant = replay_variant_add(comparison, &wanted->settings, policy_name(id));
+        if (variant == NULL) {
+            cmd_complain("replay: --policy: at most %d at a time.", REPLAY_VARIANTS_MOST);
+            return false;
+        }
+        variant->settings.policy = policy_name(id);
+    }
+    return true;
+}
+
 static bool
 parse_wanted(struct wanted *wanted)
 {
@@ -101,67 +130,30 @@ parse_wanted(struct wanted *wanted)
     return true;
 }
 
-/* Running */
-
-static void
-show_progress(const struct replay_world *world, const struct replay_trace *trace)
-{
-    uint64_t total = world->settings->limit, done = world->answered;
-    char bar[BAR + 1];
-    size_t filled;
-
-    if (trace->size > 0 && total == 0) { /* reading is ahead of playing by one request only */
-        total = trace->size;
-        done = trace_bytes_taken(trace->trace);
-    }
-    filled = total > 0 ? (size_t)(done * BAR / total) : 0;
-    for (size_t i = 0; i < BAR; i++)
-        bar[i] = i < filled ? '#' : '.';
-    bar[BAR] = '\0';
-    fprintf(stderr, "\r%s %llu requests, %.0f s of virtual time, $%.4f ", bar, (unsigned long long)world->answered,
-            (double)(history_now_us(world->history) - world->started_us) / USEC_PER_S,
-            (double)world->stats.cost / (double)USD_ONE);
-}
-
-/* True if the user stopped it. */
-static bool
-run_world(struct replay_world *world, const struct replay_trace *trace)
-{
-    bool terminal = isatty(STDERR_FILENO), stopped = false;
-    usec shown_us = clock_now_us();
-
-    while (!stopped && replay_world_run(world, STEPS_A_LOOK)) {
-        stopped = interrupt_within(0);
-        if (!terminal || clock_now_us() - shown_us < SHOW_US)
-            continue;
-        shown_us = clock_now_us();
-        show_progress(world, trace);
-    }
-    if (terminal)
-        fprintf(stderr, "\r%80s\r", "");
-    if (stopped)
-        replay_world_stop(world);
-    return stopped;
-}
-
 /* Telling */
+
+static bool
+put_file(const char *path, const struct buffer *out)
+{
+    if (strcmp(path, "-") == 0)
+        return cmd_print(buffer_content(out));
+    if (file_replace(path, buffer_content(out)) == OK)
+        return true;
+    cmd_complain("replay: %s cannot be written: %s.", path, strerror(errno));
+    return false;
+}
 
 static bool
 write_file(const char *path, const struct replay_result *result,
            void (*write)(const struct replay_result *, struct buffer *))
 {
     struct buffer out = {0};
-    bool fine = true;
+    bool fine;
 
     if (path == NULL)
         return true;
     write(result, &out);
-    if (strcmp(path, "-") == 0) {
-        fine = cmd_print(buffer_content(&out));
-    } else if (file_replace(path, buffer_content(&out)) != OK) {
-        cmd_complain("replay: %s cannot be written: %s.", path, strerror(errno));
-        fine = false;
-    }
+    fine = put_file(path, &out);
     buffer_free(&out);
     return fine;
 }
@@ -222,7 +214,7 @@ replay(const struct wanted *wanted, struct replay_trace *trace)
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE) {
-        interrupted = run_world(world, trace);
+        interrupted = replay_run(world, trace, NULL);
         exit_status = complain_trace(world, trace);
     }
     if (exit_status == CMD_FINE && !tell(wanted, world, trace->name, interrupted))
@@ -233,6 +225,44 @@ replay(const struct wanted *wanted, struct replay_trace *trace)
     replay_world_free(world);
     free(world);
     return interrupted ? CMD_FAILED : exit_status;
+}
+
+/* Side by side */
+
+static bool
+tell_comparison(const struct wanted *wanted, const struct replay_comparison *comparison)
+{
+    struct buffer out = {0};
+    bool fine;
+
+    if (wanted->json)
+        replay_variants_json(comparison, &out);
+    else
+        replay_variants_text(comparison, cmd_colour(stdout), &out);
+    fine = cmd_print(buffer_content(&out));
+    buffer_clear(&out);
+    if (wanted->svg != NULL) {
+        replay_variants_svg(comparison, &out);
+        fine = put_file(wanted->svg, &out) && fine;
+    }
+    buffer_free(&out);
+    return fine;
+}
+
+static int
+compare(const struct wanted *wanted, struct replay_comparison *comparison, const char *path)
+{
+    int exit_status;
+
+    if (wanted->csv != NULL) {
+        cmd_complain("replay: --csv is of one replay; name one policy.");
+        return CMD_USAGE;
+    }
+    comparison->trace = base_name(path);
+    exit_status = replay_variants_play(comparison, path, &wanted->trace);
+    if (exit_status == CMD_FINE && !tell_comparison(wanted, comparison))
+        exit_status = CMD_FAILED;
+    return comparison->interrupted ? CMD_FAILED : exit_status;
 }
 
 static int
@@ -248,19 +278,34 @@ list_engines(void)
 }
 
 static int
-run(struct wanted *wanted, const char *path)
+replay_once(const struct wanted *wanted, const char *path)
 {
     struct replay_trace trace;
     int exit_status;
 
-    if (!parse_wanted(wanted) || !replay_engines_know(wanted->settings.engine))
-        return CMD_USAGE;
-    if (strcmp(path, "-") != 0) /* a pipe may be silent for long, and must not keep the user waiting */
-        interrupt_hold();
     exit_status = replay_trace_open(&trace, path, &wanted->trace);
     if (exit_status == CMD_FINE)
         exit_status = replay(wanted, &trace);
     replay_trace_close(&trace);
+    return exit_status;
+}
+
+static int
+run(struct wanted *wanted, const char *path)
+{
+    struct replay_comparison *comparison = must_calloc(1, sizeof(*comparison));
+    int exit_status = CMD_USAGE;
+
+    comparison->what = "policy";
+    if (parse_wanted(wanted) && replay_engines_know(wanted->settings.engine) &&
+        (wanted->policies == NULL || add_policies(wanted, comparison))) {
+        if (strcmp(path, "-") != 0) /* a pipe may be silent for long, and must not keep the user waiting */
+            interrupt_hold();
+        if (comparison->count == 1)
+            wanted->settings.policy = comparison->variants[0].settings.policy;
+        exit_status = comparison->count > 1 ? compare(wanted, comparison, path) : replay_once(wanted, path);
+    }
+    free(comparison);
     return exit_status;
 }
 
@@ -279,6 +324,8 @@ cmd_replay(int argc, char **argv)
         {"engine", 'e', OPTION_TEXT, "NAME", "who plays engines that name none (h100-llama-3.1-8b)", &settings->engine},
         {"engines", 0, OPTION_FLAG, NULL, "list the modelled engines", &wanted.engines},
         {"replicas", 'r', OPTION_NUMBER, "N", "engines, where there is no configuration (1)", &settings->replicas},
+        {"policy", 0, OPTION_TEXT, "A,B,C", "how requests are shared out over engines; several (all): side by side",
+         &wanted.policies},
         {"route", 0, OPTION_TEXT, "NAME", "what is asked for, where the trace does not say (the first)",
          &settings->route},
         {"key", 0, OPTION_TEXT, "NAME", "who asks, where the trace does not say (the first)", &settings->key},
@@ -301,6 +348,8 @@ cmd_replay(int argc, char **argv)
     static const struct example examples[] = {
         {"equipoise replay trace.csv.gz", "over one modelled engine"},
         {"equipoise replay trace.csv.gz --replicas 2 --svg trace.svg", "over two, with a picture"},
+        {"equipoise replay trace.jsonl.gz --replicas 4 --policy all",
+         "six ways to share it out over four, in one table"},
         {"equipoise replay equipoise-data --config new.yaml", "your own traffic through another configuration"},
     };
     const struct options options = {

@@ -58,6 +58,18 @@ load_config(struct replay_world *world)
     return status == OK ? CMD_FINE : CMD_CONFIG;
 }
 
+/* Of the command line, in place of each backend's own. */
+static void
+take_policy(struct replay_world *world)
+{
+    enum policy_id id = POLICY_COUNT;
+
+    if (world->settings->policy == NULL || !policy_find(slice_of(world->settings->policy), &id))
+        return;
+    for (size_t i = 0; i < world->config->backend_count; i++)
+        world->config->backends[i].policy = id;
+}
+
 static const struct route_config *
 choose_route(const struct replay_world *world)
 {
@@ -105,6 +117,7 @@ start_writer(struct replay_world *world)
     if (!choose_key(world, &key))
         return CMD_USAGE;
     replay_keys_replace(world->config);
+    take_policy(world);
     replay_writer_init(&world->writer, world->config, route, key);
     return CMD_FINE;
 }

@@ -13,6 +13,7 @@
 struct replay_settings {
     const char *config_file; /* NULL: a route `assistant` over modelled engines */
     const char *engine;      /* REPLAY_ENGINE_USUAL */
+    const char *policy;      /* for all backends with several URLs; NULL: as each says */
     const char *route, *key; /* NULL: the configuration's first */
     uint64_t replicas;       /* without a configuration */
     uint64_t workers;        /* logical ones, of the gateway */

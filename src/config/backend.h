@@ -3,6 +3,7 @@
 #define CONFIG_BACKEND_H
 
 #include "base/usd.h"
+#include "config/policy_id.h"
 #include "dialect/api.h"
 #include "dialect/limits_left.h"
 #include "world.h"
@@ -67,7 +68,8 @@ struct backend_config {
     const char *name;
     enum dialect dialect;
     enum engine engine;
-    const char *engine_model;   /* which modelled engine plays it in a replay; NULL: not told */
+    const char *engine_model; /* which modelled engine it is most like, and plays it in a replay; NULL: not told */
+    enum policy_id policy;
     const char *provider;       /* of the price book; NULL: none found */
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;

@@ -288,6 +288,15 @@ warn_of_risks(struct build *build, const struct backend_draft *draft, const stru
                         "backend %s: its key travels unencrypted to %s", backend->name, first[i].host);
 }
 
+/* Ollama keeps the prompts of its few slots only, and does not tell; others' hosted models go by their account. */
+static enum policy_id
+policy_of_engine(enum engine engine)
+{
+    bool keeps = engine != ENGINE_HOSTED && engine != ENGINE_OLLAMA && engine != ENGINE_TRITON;
+
+    return keeps ? POLICY_AFFINITY : POLICY_LEAST_IN_FLIGHT;
+}
+
 static void
 add_replicas(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
@@ -309,6 +318,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
     backend->dialect = dialect_of(draft, backend);
     backend->engine = (enum engine)draft->engine;
     backend->engine_model = draft->engine_model;
+    backend->policy = draft->policy != 0 ? (enum policy_id)(draft->policy - 1) : policy_of_engine(backend->engine);
     backend->modelled = backend->engine == ENGINE_TWIN;
     backend->credential = credential_of(build, draft, backend->dialect);
     backend->facts = (struct destination_facts){draft->region, draft->retention, draft->classes};

@@ -16,7 +16,9 @@
 
 static const char *const dialects[] = {"auto", "openai", "anthropic", NULL};
 static const char *const engines[] = {"hosted", "vllm", "sglang", "llama.cpp", "ollama", "tgi", "triton", "twin", NULL};
-static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
+static const char *const policies[] = {"auto",    "round_robin", "least_in_flight", "p2c",
+                                       "lmetric", "chwbl",       "affinity",        NULL}; /* enum policy_id */
+static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};       /* enum judge */
 static const char *const retries[] = {"sent", "safe", NULL};
 static const char *const off_or_on[] = {"off", "on", NULL};
 static const char *const when_full[] = {"refuse", "serve", NULL};
@@ -150,10 +152,17 @@ static const struct field backend_fields[] = {
           .inside = &account_section),
     FIELD("engine", FIELD_CHOICE, AT(backend_draft, engine), "What runs there. `twin`: a modelled backend.",
           .standard = "hosted", .choices = engines),
-    FIELD(
-        "engine_model", FIELD_NAME, AT(backend_draft, engine_model),
-        "Which modelled engine plays it in `equipoise replay`, for example h100-llama-3.1-8b; `replay --engines` lists "
-        "them. Default: `--engine` where `engine` is not hosted; else an API with a constant pace."),
+    FIELD("engine_model", FIELD_NAME, AT(backend_draft, engine_model),
+          "Which modelled engine it is most like, for example h100-llama-3.1-8b (`replay --engines` lists them): its "
+          "step "
+          "times and room are what is assumed until more is seen, and it plays the backend in `equipoise replay`. "
+          "Default "
+          "there: `--engine` where `engine` is not hosted; else an API with a constant pace."),
+    FIELD("policy", FIELD_CHOICE, AT(backend_draft, policy),
+          "How requests are shared out over several URLs (doc/fleet.md). `auto`: affinity for engines that keep what "
+          "they "
+          "have read (vllm, sglang, llama.cpp, tgi, twin), else least_in_flight.",
+          .standard = "auto", .choices = policies),
     FIELD("provider", FIELD_NAME, AT(backend_draft, provider),
           "Whose prices hold: a provider of the price book. Default: found by the URL."),
     FIELD("models", FIELD_NODE, AT(backend_draft, models),

@@ -96,6 +96,7 @@ struct backend_draft {
     unsigned dialect; /* 0: by its URL, else enum dialect + 1 */
     unsigned engine;  /* enum engine */
     const char *engine_model;
+    unsigned policy; /* 0: by its engine, else enum policy_id + 1 */
     const char *provider;
     const char *key; /* secret */
     struct credential auth;

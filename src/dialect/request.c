@@ -114,7 +114,7 @@ plan_usage_splice(struct request_facts *out, struct slice body, yyjson_val *root
 }
 
 struct spans {
-    struct slice model, options, turns, system;
+    struct slice model, options, tools, system, turns;
 };
 
 static void
@@ -160,6 +160,10 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
             spans->options = raw.value;
         else if (turns != NULL && slice_is(name, turns))
             spans->turns = raw.value;
+        else if (slice_is(name, "tools"))
+            spans->tools = raw.value;
+        else if (slice_is(name, "system") || slice_is(name, "instructions"))
+            spans->system = raw.value;
         take_cap(facts, name, raw.value);
     }
     return NULL;
@@ -255,6 +259,9 @@ read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, con
     out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
     out->deterministic = is_deterministic(out->api, root);
     out->acts = does_act(out->api, root);
+    out->prompt[0] = spans->tools;
+    out->prompt[1] = spans->system;
+    out->prompt[2] = spans->turns;
     out->first_turn = first_turn_of(spans->turns);
     if (out->api == API_RESPONSES)
         out->conversation = read_text(root, "conversation", arena);

@@ -7,7 +7,7 @@
 #include "dialect/api.h"
 #include "dialect/request_bound.h"
 
-enum { REQUEST_SPLICES_MOST = 13, REQUEST_MEMBERS_MOST = 256 };
+enum { REQUEST_SPLICES_MOST = 13, REQUEST_MEMBERS_MOST = 256, REQUEST_PROMPT_PIECES = 3 };
 
 /* Replaces `len` bytes at `at` by `with`. */
 struct splice {
@@ -29,6 +29,8 @@ struct request_facts {
     int64_t choices;    /* answers that are made: `n`, `best_of`, several prompts; 1 by default */
     int64_t inputs;     /* embeddings: texts in the batch; else 1 */
     bool has_tools;
+    /* Raw, in the order in which a model reads them: tools, system or instructions, turns; each may be empty. */
+    struct slice prompt[REQUEST_PROMPT_PIECES];
     struct slice first_turn;   /* raw: what identifies the conversation; may be empty */
     struct slice conversation; /* stated by the API (responses: conversation, previous_response_id); may be empty */
     /* What must change for the usage to be told in the stream; at most one. */

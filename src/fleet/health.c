@@ -343,6 +343,8 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
     standing.accounts = arena_alloc(arena, standing.account_count * sizeof(*standing.accounts));
     for (size_t i = 0; i < standing.account_count; i++)
         standing.accounts[i] = account_of(healths, &backend->accounts[i]);
+    standing.pool = replicas_pool(&healths->replicas, backend->name);
+    standing.replicas = &healths->replicas;
     for (size_t i = 0; i < standing.count; i++) {
         const struct endpoint *endpoint = &backend->endpoints[i];
         const char *place = arena_printf(arena, "%s:%u", endpoint->host, endpoint->port);

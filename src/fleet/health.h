@@ -125,6 +125,8 @@ struct account {
 struct standing {
     struct account **accounts;
     size_t account_count;
+    struct pool *pool;
+    struct replicas *replicas; /* all of them */
     struct seat *seats;
     size_t count;
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "fleet/prefix_index.h"
 #include "fleet/told.h"
 
 /* Where nothing is told of an engine: middling of those that are known. */
@@ -242,6 +243,8 @@ replicas_init(struct replicas *replicas)
 {
     lock_init(&replicas->lock);
     map_init(&replicas->by_name);
+    map_init(&replicas->pools);
+    atomic_init(&replicas->index, NULL);
 }
 
 void
@@ -258,7 +261,11 @@ replicas_free(struct replicas *replicas)
         free(replica->name);
         free(replica);
     }
+    for (at = 0; map_next(&replicas->pools, &at, &name, &value);)
+        free(value);
     map_free(&replicas->by_name);
+    map_free(&replicas->pools);
+    prefix_index_free(atomic_load(&replicas->index));
     lock_destroy(&replicas->lock);
 }
 
@@ -303,6 +310,38 @@ replicas_of(struct replicas *replicas, const char *name, const char *engine_mode
     start_model(replica, engine_model);
     lock_drop(&replicas->lock);
     return replica;
+}
+
+struct pool *
+replicas_pool(struct replicas *replicas, const char *backend)
+{
+    struct pool *pool;
+
+    lock_take(&replicas->lock);
+    pool = map_get(&replicas->pools, slice_of(backend));
+    if (pool == NULL) {
+        pool = must_calloc(1, sizeof(*pool));
+        map_put(&replicas->pools, slice_of(backend), pool);
+    }
+    lock_drop(&replicas->lock);
+    return pool;
+}
+
+struct prefix_index *
+replicas_index(struct replicas *replicas)
+{
+    struct prefix_index *index = atomic_load_explicit(&replicas->index, memory_order_acquire);
+
+    if (index != NULL)
+        return index;
+    lock_take(&replicas->lock);
+    index = atomic_load_explicit(&replicas->index, memory_order_relaxed);
+    if (index == NULL) {
+        index = prefix_index_new();
+        atomic_store_explicit(&replicas->index, index, memory_order_release);
+    }
+    lock_drop(&replicas->lock);
+    return index;
 }
 
 int64_t

@@ -69,6 +69,7 @@ struct replica {
     struct lock lock;                    /* of all below */
     char *name;                          /* "10.0.0.11:8000"; does not change */
     struct pool_size *_Atomic pool_size; /* learns from what goes here how many are needed; NULL: nobody asks */
+    _Atomic unsigned prefix_place; /* among those of the prefix index, from 1 on; 0: it has none. The index's own */
     struct replica_now now;
     struct replica_totals totals;
     struct replica_told told;
@@ -135,10 +136,18 @@ void replica_ask(struct replica *replica);
 void replica_tell(struct replica *replica, const struct replica_told *told);
 void replica_learn_model(struct replica *replica, const struct replica_model *model);
 
+/* What the workers share of one backend's dispatching, beside its replicas; kept by the backend's name. */
+struct pool {
+    _Atomic uint64_t turn;
+};
+
+struct prefix_index;
+
 /* All of them, made on first use; they live until replicas_free. Own lock. */
 struct replicas {
     struct lock lock;
-    struct map by_name;
+    struct map by_name, pools;
+    _Atomic(struct prefix_index *) index; /* NULL: nobody has asked for it */
 };
 
 void replicas_init(struct replicas *replicas);
@@ -146,6 +155,11 @@ void replicas_free(struct replicas *replicas); /* tickets that are out must not 
 
 /* `engine_model`: a name of engine_pairs.def, or NULL. It sets the model anew only if that is not fitted. */
 struct replica *replicas_of(struct replicas *replicas, const char *name, const char *engine_model);
+
+struct pool *replicas_pool(struct replicas *replicas, const char *backend);
+
+/* What engines are expected to keep of prompts; made when it is first asked for. */
+struct prefix_index *replicas_index(struct replicas *replicas);
 
 /* All requests that are anywhere: 0 at rest, and with it all of every `now` (checked here). */
 int64_t replicas_in_flight(struct replicas *replicas);

@@ -598,6 +598,7 @@ release(struct exchange *exchange)
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);
     buffer_free(&exchange->upload);
+    prefix_chain_release(exchange->chain);
     arena_reset(&exchange->arena);
     spares_give(&worker->blocks, CONTAINER_OF(exchange, struct exchange_block, exchange));
     view_release(view);

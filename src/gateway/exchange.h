@@ -10,6 +10,7 @@
 #include "dialect/errors.h"
 #include "dialect/prompt.h"
 #include "dialect/refusal.h"
+#include "fleet/policy.h"
 #include "gateway/flight.h"
 #include "gateway/gateway.h"
 #include "money/prices.h"
@@ -106,6 +107,8 @@ struct exchange {
     size_t seat;                     /* the endpoint of its backend that the present attempt is at */
     size_t account;                  /* of its backend's, that it is sent with (account.h) */
     struct quota_ticket quota;       /* what it took of that account's limits */
+    struct prefix_chain *chain;      /* of its prompt; NULL: nobody has asked for it; held */
+    struct policy_choice choice;     /* why that seat; second = seat: there was no choice */
     usec probe_us, account_probe_us; /* as what that attempt probes its endpoint, its account (health_claim) */
     bool reported;                   /* what that attempt says of the endpoint is known to the others */
     bool goes_along;                 /* it is a part of another request's, which tells that */

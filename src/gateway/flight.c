@@ -396,6 +396,7 @@ flight_release(struct flight *flight)
     flight_drop_chunk(flight, CONTAINER_OF(node, struct flight_chunk, link));
     chunk_release(flight->unmetered);
     kept_release(flight->keep);
+    prefix_chain_release(flight->chain);
     buffer_free(&flight->withheld);
     sse_free(&flight->framer);
     meter_free(&flight->meter);

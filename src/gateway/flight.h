@@ -15,7 +15,7 @@
 #include "dialect/meter.h"
 #include "dialect/refusal.h"
 #include "dialect/sse.h"
-#include "fleet/replica.h"
+#include "fleet/prefix_index.h"
 #include "gateway/kept.h"
 #include "levers/plan.h"
 #include "money/prices.h"
@@ -88,6 +88,8 @@ struct flight {
     struct pool_size *pool_size;   /* which learns from it how many replicas it needs; NULL: none */
     struct replica_wish wish;      /* as expected when it was sent */
     double bytes_per_output_token; /* by which text tells of tokens */
+    struct prefix_chain *chain;    /* of the prompt, for the next (prefixes.h); NULL: nobody wants to know; held */
+    struct prefix_index *prefixes;
     struct slice secret; /* what we proved ourselves with: starred out where an error repeats it; in the arena */
     struct arena arena;  /* head and headers */
     unsigned status;     /* of the answer; 0: none came */

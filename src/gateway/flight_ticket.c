@@ -2,6 +2,7 @@
 
 #include "fleet/pool_size.h"
 #include "gateway/admit.h"
+#include "gateway/prefixes.h"
 
 void
 flight_ticket_take(struct flight *flight, struct replica *replica, const struct replica_wish *wish,
@@ -33,7 +34,10 @@ flight_ticket_tell(struct flight *flight)
 {
     if (flight->ticket.replica == NULL || flight->status >= 300)
         return;
-    replica_begun(&flight->ticket, flight->first_byte_us);
+    if (!flight->ticket.begun) {
+        replica_begun(&flight->ticket, flight->first_byte_us);
+        prefixes_begun(flight);
+    }
     admit_begun(flight);
     if (flight->is_stream)
         replica_produced(&flight->ticket, tokens_so_far(flight));
@@ -55,6 +59,8 @@ flight_ticket_end(struct flight *flight)
     bool told = flight->meter.usage_seen && !flight->meter.usage_partial;
     struct replica_metered metered = {usage->input_tokens, -1, usage->output_tokens};
 
+    if (flight->state == FLIGHT_FAILED && flight->ticket.replica != NULL)
+        prefixes_broken(flight);
     if (usage_reports(usage, USAGE_cache_read_tokens))
         metered.cached_tokens = usage->cache_read_tokens;
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);

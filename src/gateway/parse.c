@@ -5,6 +5,7 @@
 #include "dialect/canonical.h"
 #include "gateway/attempt.h"
 #include "gateway/idempotency.h"
+#include "gateway/prefixes.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work; as are those a quarter as long that are hashed too. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024, HASH_INLINE_BYTES = 256 * 1024 };
@@ -36,8 +37,10 @@ run_parse(struct job *job)
     ENSURE((read == OK) == (exchange->invalid == NULL));
     idempotency_mark(exchange);
     take_fingerprint(exchange);
-    if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES)
-        prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt); /* not on the loop */
+    if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES) { /* not on the loop */
+        prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt);
+        prefixes_read(exchange);
+    }
 }
 
 static void

@@ -1,8 +1,10 @@
 #include "gateway/reach.h"
 
 #include "base/rng.h"
+#include "fleet/policy.h"
 #include "gateway/account.h"
 #include "gateway/alert.h"
+#include "gateway/prefixes.h"
 
 static uint64_t
 seat_bit(size_t seat)
@@ -91,32 +93,103 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 
 /* Picking */
 
-/* Several endpoints of one backend are taken in turn, from where this request's lot falls, or its conversation's where
- * that shall find what was kept of it. An id by itself is no lot: its lower bits are hardly ever other than 0. */
+/* A conversation whose provider keeps its prompts shall find what was kept of it. */
+static bool
+keeps_its_seat(const struct exchange *exchange)
+{
+    return exchange->plan->cache.on && exchange->conversation != 0 &&
+           exchange->plan->target->backend->engine == ENGINE_HOSTED;
+}
+
+/* Its lot's turn. An id by itself is no lot: its lower bits are hardly ever other than 0. */
 static size_t
 seat_in_turn(const struct exchange *exchange, size_t turn)
 {
-    bool stays = exchange->plan->cache.on && exchange->conversation != 0;
-    uint64_t lot = rng_mix(stays ? exchange->conversation : exchange->id);
+    uint64_t lot = rng_mix(keeps_its_seat(exchange) ? exchange->conversation : exchange->id);
 
     return (lot % standing_of(exchange->plan)->count + exchange->attempts + turn) % standing_of(exchange->plan)->count;
+}
+
+/* In the order of the seats; of more than can be looked at, those from the lot's turn on. */
+static unsigned
+find_open_seats(const struct exchange *exchange, usec now_us, unsigned *open)
+{
+    const struct standing *standing = standing_of(exchange->plan);
+    size_t from = standing->count > POLICY_SEATS_MOST ? seat_in_turn(exchange, 0) : 0;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < standing->count && count < POLICY_SEATS_MOST; i++) {
+        size_t at = (from + i) % standing->count;
+        const struct seat *seat = &standing->seats[at];
+
+        if ((exchange->plan->tried_seats & seat_bit(at)) == 0 && rest_over_us(seat->rest) <= now_us &&
+            health_state(seat->health, now_us) != HEALTH_OUT)
+            open[count++] = (unsigned)at;
+    }
+    return count;
+}
+
+static void
+take_the_only_one(struct exchange *exchange, unsigned seat)
+{
+    exchange->choice = (struct policy_choice){.seat = seat, .second = seat, .cost_us = -1, .second_cost_us = -1};
+}
+
+static void
+choose_in_turn(struct exchange *exchange, const unsigned *open, unsigned count)
+{
+    unsigned count_all = (unsigned)standing_of(exchange->plan)->count, first = (unsigned)seat_in_turn(exchange, 0);
+    unsigned nearest = 0;
+
+    for (unsigned i = 1; i < count; i++)
+        if ((open[i] + count_all - first) % count_all < (open[nearest] + count_all - first) % count_all)
+            nearest = i;
+    take_the_only_one(exchange, open[nearest]);
+}
+
+static void
+choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count, usec now_us)
+{
+    const struct standing *standing = standing_of(exchange->plan);
+    const struct policy_ops *policy = policy_of(exchange->plan->target->backend->policy);
+    struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
+    struct policy_ask ask = {.seats = standing->seats,
+                             .open = open,
+                             .open_count = count,
+                             .lot = rng_mix(exchange->id),
+                             .wish = estimate_wish(&exchange->request, &expectation),
+                             .pool = standing->pool,
+                             .now_us = now_us};
+
+    if (policy->reads_prompt) {
+        ask.chain = prefixes_chain(exchange);
+        ask.model = prefixes_model(exchange->plan->target);
+        ask.index = replicas_index(standing->replicas);
+    }
+    policy->choose(&ask, &exchange->choice);
 }
 
 /* A seat that may be asked now: if it is due for a probe, this is the probe. */
 static bool
 take_open_seat(struct exchange *exchange, usec now_us)
 {
-    const struct standing *standing = standing_of(exchange->plan);
+    unsigned open[POLICY_SEATS_MOST], count = find_open_seats(exchange, now_us, open);
 
-    for (size_t turn = 0; turn < standing->count; turn++) {
-        size_t at = seat_in_turn(exchange, turn);
-        const struct seat *seat = &standing->seats[at];
+    while (count > 0) {
+        unsigned at = 0;
 
-        if (exchange->plan->tried_seats & seat_bit(at) || rest_over_us(seat->rest) > now_us ||
-            !health_claim(seat->health, now_us, &exchange->probe_us))
-            continue;
-        exchange->seat = at;
-        return true;
+        if (count == 1)
+            take_the_only_one(exchange, open[0]);
+        else if (keeps_its_seat(exchange))
+            choose_in_turn(exchange, open, count);
+        else
+            choose_by_policy(exchange, open, count, now_us);
+        exchange->seat = exchange->choice.seat;
+        if (health_claim(standing_of(exchange->plan)->seats[exchange->seat].health, now_us, &exchange->probe_us))
+            return true;
+        while (open[at] != exchange->choice.seat) /* another worker was quicker */
+            at++;
+        memmove(&open[at], &open[at + 1], (--count - at) * sizeof(open[0]));
     }
     return false;
 }
@@ -166,8 +239,10 @@ reach_pick(struct exchange *exchange)
 
     ENSURE(backend->endpoint_count > 0 && backend->endpoint_count == standing_of(exchange->plan)->count);
     exchange->probe_us = exchange->account_probe_us = 0;
-    if (!take_open_seat(exchange, now_us))
+    if (!take_open_seat(exchange, now_us)) {
         take_last_resort(exchange, now_us);
+        take_the_only_one(exchange, (unsigned)exchange->seat);
+    }
     health_claim(account_of(exchange)->health, now_us, &exchange->account_probe_us);
     exchange->reported = exchange->goes_along = false;
     exchange->said = (struct refusal){0};

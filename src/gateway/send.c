@@ -12,6 +12,7 @@
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
 #include "gateway/outcome.h"
+#include "gateway/prefixes.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 
@@ -190,8 +191,10 @@ static struct replica_wish
 wish_of(const struct exchange *exchange)
 {
     struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
+    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
 
-    return estimate_wish(&exchange->request, &expectation);
+    wish.matched_tokens = exchange->choice.matched_tokens;
+    return wish;
 }
 
 static void
@@ -242,6 +245,7 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
     struct replica_wish wish = wish_of(exchange);
     struct flight *flight = open_flight(exchange, exchange->secret, &request, &wish);
 
+    prefixes_watch(exchange, flight);
     flight->writable = on_writable;
     send_join(exchange, flight, wake);
     if (streamed)

@@ -1,0 +1,127 @@
+#include "cmd/replay_variants.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+#include "cmd/replay_pooled.h"
+#include "cmd/replay_report.h"
+#include "cmd/replay_run.h"
+
+struct replay_variant *
+replay_variant_add(struct replay_comparison *comparison, const struct replay_settings *settings, const char *name)
+{
+    struct replay_variant *variant;
+
+    if (comparison->count == REPLAY_VARIANTS_MOST)
+        return NULL;
+    variant = &comparison->variants[comparison->count++];
+    *variant = (struct replay_variant){.settings = *settings};
+    snprintf(variant->name, sizeof(variant->name), "%s", name);
+    return variant;
+}
+
+/* What the engines of one backend did and had. */
+static void
+take_cast(const struct replay_world *world, size_t index, struct replay_outcome *out)
+{
+    const struct replay_cast *cast = &world->engines.casts[index];
+    const struct backend_config *backend = &world->config->backends[index];
+    struct replay_work work = replay_engines_work(cast, out->summary.span_us);
+    double hours = (double)out->summary.span_us / (3600.0 * USEC_PER_S) * (double)cast->engine_count;
+
+    if (cast->engine_count == 0 || cast->pair == NULL)
+        return;
+    out->busy += work.busy * (double)cast->engine_count;
+    out->engines += (int64_t)cast->engine_count;
+    out->kv_tokens += cast->pair->kv_tokens * (int64_t)cast->engine_count;
+    out->prefix_asked += work.prefix_asked;
+    out->prefix_found += work.prefix_found;
+    out->preemptions += work.preemptions;
+    if (work.requests_most - work.requests_least >= out->requests_most - out->requests_least) {
+        out->requests_least = work.requests_least;
+        out->requests_most = work.requests_most;
+    }
+    out->engine_hours += hours;
+    if (usd_known(backend->usd_per_hour))
+        out->engines_cost += (wide_int)(hours * (double)backend->usd_per_hour);
+    else
+        out->engines_priced = false;
+}
+
+static void
+take_outcome(const struct replay_world *world, struct replay_outcome *out)
+{
+    const struct replay_stats *stats = &world->stats;
+
+    *out = (struct replay_outcome){.engines_priced = true};
+    replay_summarize(stats, REPLAY_DOTS_MOST, &out->summary);
+    out->requests = stats->count;
+    for (size_t i = 0; i < stats->count; i++)
+        out->ok += stats->samples[i].ok ? 1 : 0;
+    out->limited = stats->limited;
+    out->within = stats->within;
+    out->cost = stats->cost;
+    for (size_t i = 0; i < world->engines.count; i++)
+        take_cast(world, i, out);
+    out->busy = out->engines > 0 ? out->busy / (double)out->engines : 0;
+    out->engines_priced &= out->engines > 0;
+}
+
+static int
+play_world(struct replay_comparison *comparison, struct replay_variant *variant, struct replay_trace *trace)
+{
+    struct replay_world *world = must_calloc(1, sizeof(*world));
+    int exit_status = replay_world_new(world, &variant->settings, trace->trace);
+
+    if (exit_status == CMD_FINE && world->trace_status == ERR_NOT_FOUND && !world->first_waits) {
+        cmd_complain("replay: %s holds no request between --from and --until.", trace->name);
+        exit_status = CMD_FAILED;
+    }
+    if (exit_status == CMD_FINE) {
+        comparison->interrupted = replay_run(world, trace, variant->name);
+        if (world->trace_status != OK && world->trace_status != ERR_NOT_FOUND) {
+            replay_trace_complain(trace);
+            exit_status = CMD_FAILED;
+        }
+    }
+    if (exit_status == CMD_FINE) {
+        take_outcome(world, &variant->outcome);
+        variant->played = true;
+        comparison->format = trace_format(trace->trace);
+    }
+    replay_world_free(world);
+    free(world);
+    return exit_status;
+}
+
+static int
+play(struct replay_comparison *comparison, struct replay_variant *variant, const char *path,
+     const struct trace_options *options)
+{
+    struct replay_trace trace;
+    int exit_status = replay_trace_open(&trace, path, options);
+
+    if (exit_status == CMD_FINE)
+        exit_status = play_world(comparison, variant, &trace);
+    replay_trace_close(&trace);
+    return exit_status;
+}
+
+int
+replay_variants_play(struct replay_comparison *comparison, const char *path, const struct trace_options *options)
+{
+    int exit_status = CMD_FINE;
+
+    comparison->pooled = -1;
+    if (strcmp(path, "-") == 0) {
+        cmd_complain("replay: several replays of one trace read it several times: give a file, not standard input.");
+        return CMD_USAGE;
+    }
+    for (size_t i = 0; i < comparison->count && exit_status == CMD_FINE && !comparison->interrupted; i++)
+        exit_status = play(comparison, &comparison->variants[i], path, options);
+    if (exit_status == CMD_FINE && !comparison->interrupted && comparison->variants[0].outcome.kv_tokens > 0)
+        exit_status =
+            replay_pooled_share(path, options, comparison->variants[0].outcome.kv_tokens, &comparison->pooled);
+    return exit_status;
+}
