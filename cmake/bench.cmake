@@ -20,3 +20,6 @@ endif()
 
 add_executable(bench_embed EXCLUDE_FROM_ALL bench/embed.c)
 target_link_libraries(bench_embed PRIVATE equipoise_core)
+
+add_executable(bench_policy EXCLUDE_FROM_ALL bench/policy.c)
+target_link_libraries(bench_policy PRIVATE equipoise_core)

@@ -31,4 +31,7 @@ cmake --build "$top/build/release" --target eval_capacity >/dev/null || { echo "
 echo
 echo "Admission: three times the load, and a noisy tenant, over modelled engines"
 "$top/eval/admission.py" --program "$top/build/release/equipoise" || failed=1
+echo
+echo "Affinity: real prefixes over modelled engines, by each policy"
+"$top/eval/affinity.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 exit $failed

@@ -48,6 +48,7 @@ page_metrics(struct visit *visit, struct slice rest)
     healths_print(&gateway->healths, world_now_us(visit->world), &visit->text);
     told_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
     admissions_print(&gateway->admissions, &visit->text);
+    replicas_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);

@@ -130,6 +130,7 @@ choose_least_product(const struct policy_ask *ask, struct policy_choice *out)
             continue;
         least = product;
         no_cost(out, ask->open[i]);
+        out->matched_blocks = blocks[i];
         out->matched_tokens = matched;
     }
 }

@@ -37,7 +37,8 @@ struct policy_choice {
     unsigned second; /* the next best; = seat: there is none */
     double cost_us;  /* of the seat, and of the second; below 0: this policy knows no cost */
     double second_cost_us;
-    int64_t matched_tokens; /* of the prompt, that the seat's engine is expected to know */
+    unsigned matched_blocks; /* of the chain, that the seat's engine is expected to know */
+    int64_t matched_tokens;  /* likewise, of the prompt */
 };
 
 struct policy_ops {

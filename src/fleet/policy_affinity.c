@@ -1,4 +1,14 @@
-/* affinity: each request goes where it costs least, all counted in milliseconds of somebody's waiting. */
+/* affinity: each request goes where it costs least, all counted in microseconds of somebody's waiting:
+ *
+ *   the wait until the prompts before it are computed, as far as they are by now (replica_look), and for half of the step
+ *   under way;
+ *   the wait for room in the engine's cache of keys and values, if it has none left: answers that end make room, the sooner
+ *   the shorter they still are;
+ *   computing what the engine does not know of the prompt, in steps that also decode for the others there.
+ *
+ * So an engine that knows the prompt is left for another as soon as its queue costs more than computing anew, and not
+ * before: no bound is needed on how unevenly requests are spread. Equal costs go by rendezvous hashing of the prompt's
+ * beginning, so new prompts spread, and those that begin alike meet. */
 #include "fleet/policy.h"
 
 #include <float.h>
@@ -6,40 +16,20 @@
 
 #include "base/rng.h"
 
-/* A millisecond by which somebody's later tokens come later, in milliseconds by which somebody's first does. */
-static const double LATER_TOKENS = 0.3;
-
-struct bid {
-    double cost_us;
-    int64_t matched;
-};
-
 /* A step that only decodes, at that load. */
 static double
 decode_us(const struct replica_model *model, double sequences, double kv_tokens)
 {
     const struct step_time *time = &model->time;
 
-    return hypot(time->alpha_us, time->beta_us * sequences) + time->delta_us * kv_tokens + time->gamma_us * sequences +
-           time->host_us;
-}
-
-/* Until `fresh` tokens of prompts are computed, in steps which decode for the others too. */
-static double
-fill_us(const struct replica_model *model, double fresh, double before, double beside_us)
-{
-    const struct step_time *time = &model->time;
-    double steps = fmax(1, fresh / (double)model->step_tokens_most);
-
-    return steps * (hypot(time->alpha_us, time->beta_us * fresh / steps) + beside_us + time->host_us) +
-           time->epsilon_us * (fresh * before + fresh * fresh / 2);
+    return hypot(time->alpha_us, time->beta_us * sequences) + time->host_us +
+           replica_beside_us(model, sequences, kv_tokens);
 }
 
 /* Until so many tokens of context are given back by answers that end. */
 static double
-room_us(const struct replica_look *look, double missing, double step_us)
+room_us(const struct replica_now *now, double missing, double step_us)
 {
-    const struct replica_now *now = &look->now;
     double decoding = (double)(now->requests - now->filling);
 
     if (missing <= 0 || now->context_tokens == 0)
@@ -53,17 +43,14 @@ cost_us(const struct policy_ask *ask, const struct replica_look *look, double ma
     const struct replica_now *now = &look->now;
     const struct replica_model *model = &look->model;
     double prompt = (double)ask->wish.prompt_tokens, output = (double)ask->wish.output_tokens;
-    double fresh = fmax(1, prompt - matched), decoding = (double)(now->requests - now->filling);
-    double context = (double)now->context_tokens;
-    double step_us = decode_us(model, decoding, context);
-    double beside_us = step_us - model->time.alpha_us;
-    double queued = (double)now->filling_tokens;
-    double wait_us = fill_us(model, queued, 0, beside_us) * (queued > 0) + step_us / 2;
-    double own_us = fill_us(model, fresh, matched, beside_us);
-    double slower_us = decode_us(model, decoding + 1, context + prompt) - step_us;
+    double decoding = (double)(now->requests - now->filling), context = (double)now->context_tokens;
+    double step_us = decode_us(model, decoding, context - (double)now->filling_tokens);
+    double beside_us = replica_beside_us(model, decoding, context - (double)now->filling_tokens);
+    double known = matched * look->trust;
 
-    wait_us += room_us(look, context + prompt + output - (double)model->kv_tokens, step_us);
-    return wait_us + own_us * (1 + LATER_TOKENS * decoding) + LATER_TOKENS * slower_us * output * (decoding + 1);
+    return (double)look->wait_us + step_us / 2 +
+           room_us(now, context + prompt + output - (double)model->kv_tokens, step_us) +
+           (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
 }
 
 static void
@@ -78,23 +65,18 @@ choose_cheapest(const struct policy_ask *ask, struct policy_choice *out)
     out->seat = out->second = ask->open[0];
     for (unsigned i = 0; i < ask->open_count; i++) {
         unsigned seat = ask->open[i];
-        struct bid bid = {0};
         uint64_t height = policy_rendezvous(ask, seat, key);
+        int64_t matched = ask->chain != NULL ? prefix_chain_tokens(ask->chain, blocks[i], ask->wish.prompt_tokens) : 0;
+        double cost;
 
         replica_look(ask->seats[seat].replica, ask->now_us, &look);
-        if (ask->chain != NULL)
-            bid.matched = prefix_chain_tokens(ask->chain, blocks[i], ask->wish.prompt_tokens);
-        bid.cost_us = cost_us(ask, &look, (double)bid.matched);
-        if (bid.cost_us < out->cost_us || (bid.cost_us <= out->cost_us && height > highest)) {
-            out->second = out->seat;
-            out->second_cost_us = out->cost_us;
-            out->seat = seat;
-            out->cost_us = bid.cost_us;
-            out->matched_tokens = bid.matched;
+        cost = cost_us(ask, &look, (double)matched);
+        if (cost < out->cost_us || (cost <= out->cost_us && height > highest)) {
+            *out = (struct policy_choice){seat, out->seat, cost, out->cost_us, blocks[i], matched};
             highest = height;
-        } else if (bid.cost_us < out->second_cost_us) {
+        } else if (cost < out->second_cost_us) {
             out->second = seat;
-            out->second_cost_us = bid.cost_us;
+            out->second_cost_us = cost;
         }
     }
     if (out->second_cost_us >= DBL_MAX)

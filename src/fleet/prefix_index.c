@@ -289,13 +289,13 @@ prefix_index_learn(struct prefix_index *index, struct replica *replica, const st
 
 void
 prefix_index_forget(struct prefix_index *index, struct replica *replica, const struct prefix_chain *chain,
-                    uint64_t model)
+                    uint64_t model, unsigned from)
 {
     unsigned place;
 
     lock_take(&index->lock);
     place = atomic_load_explicit(&replica->prefix_place, memory_order_relaxed);
-    for (unsigned i = 0; i < chain->count && place != 0; i++) {
+    for (unsigned i = from; i < chain->count && place != 0; i++) {
         uint32_t known = find_known(index, chain->blocks[i].hash ^ model);
         uint32_t at = known != NOBODY ? find_kept(index, known, place - 1) : NOBODY;
 

@@ -32,9 +32,9 @@ void prefix_index_match(struct prefix_index *index, const struct prefix_chain *c
 void prefix_index_learn(struct prefix_index *index, struct replica *replica, const struct prefix_chain *chain,
                         uint64_t model, uint64_t bytes_most);
 
-/* It cannot be relied on to keep that. */
+/* It cannot be relied on to keep that, from its block `from` on. */
 void prefix_index_forget(struct prefix_index *index, struct replica *replica, const struct prefix_chain *chain,
-                         uint64_t model);
+                         uint64_t model, unsigned from);
 
 struct prefix_index_stats {
     uint64_t known, kept, evicted; /* beginnings; pairs; pairs that made way, since the start */

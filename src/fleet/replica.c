@@ -1,5 +1,6 @@
 #include "fleet/replica.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -18,6 +19,10 @@ believed(int64_t tokens)
     return tokens < 0 ? 0 : tokens < TOKENS_MOST ? tokens : TOKENS_MOST;
 }
 
+/* What is expected to be known counts as if it had come true of so many tokens, before anything was seen; and what was seen
+ * fades when it is of so many. */
+static const double TRUST_BEFORE = 4096, TRUST_FADE_AT = 4e6;
+
 static void
 check(const struct replica *replica)
 {
@@ -25,6 +30,7 @@ check(const struct replica *replica)
     const struct replica_totals *totals = &replica->totals;
 
     ENSURE(now->requests >= now->filling && now->filling >= 0);
+    ENSURE(now->filling_us >= 0 && (now->filling == 0) == list_empty(&replica->filling));
     ENSURE(now->filling_tokens >= 0 && now->context_tokens >= 0 && now->output_tokens >= 0);
     ENSURE(now->requests > 0 || (now->filling_tokens == 0 && now->context_tokens == 0 && now->output_tokens == 0));
     ENSURE(totals->taken == totals->completed + totals->failed + totals->closed + (uint64_t)now->requests);
@@ -42,6 +48,73 @@ count_time(const struct replica *replica, usec now_us, struct replica_totals *to
     totals->filling_us += span_us * replica->now.filling;
 }
 
+usec
+replica_fill_us(const struct replica_model *model, double fresh, double before, double beside_us)
+{
+    const struct step_time *time = &model->time;
+    double steps = fmax(1, fresh / (double)model->step_tokens_most);
+
+    return (usec)(steps * (hypot(time->alpha_us, time->beta_us * fresh / steps) + beside_us + time->host_us) +
+                  time->epsilon_us * (fresh * before + fresh * fresh / 2));
+}
+
+double
+replica_beside_us(const struct replica_model *model, double sequences, double kv_tokens)
+{
+    return model->time.delta_us * kv_tokens + model->time.gamma_us * sequences;
+}
+
+static struct replica_ticket *
+head_of(struct replica *replica)
+{
+    struct list *first = list_first(&replica->filling);
+
+    return first != NULL ? CONTAINER_OF(first, struct replica_ticket, link) : NULL;
+}
+
+static void
+leave_line(struct replica_ticket *ticket, usec now_us)
+{
+    struct replica *replica = ticket->replica;
+
+    if (head_of(replica) == ticket)
+        replica->head_us = now_us;
+    list_remove(&ticket->link);
+    ticket->begun = true;
+    replica->now.filling--;
+    replica->now.filling_us -= ticket->filling_us;
+    replica->now.filling_tokens -= ticket->filling_tokens;
+}
+
+/* Answers that are no streams do not tell when their prompts were computed: they leave when they should have been. */
+static void
+pass_silent(struct replica *replica, usec now_us)
+{
+    struct replica_ticket *head;
+
+    while ((head = head_of(replica)) != NULL && !head->streamed && replica->head_us + head->filling_us <= now_us)
+        leave_line(head, replica->head_us + head->filling_us);
+}
+
+/* What is overdue is expected to take as long again as it is overdue by now, and all behind it to be as much slower than
+ * expected: an engine that is stuck, or slower than its model, looks the worse the longer it is. */
+static usec
+wait_us(struct replica *replica, usec now_us)
+{
+    const struct replica_ticket *head = head_of(replica);
+    usec left_us, behind_us;
+
+    if (head == NULL)
+        return 0;
+    left_us = replica->head_us + head->filling_us - now_us;
+    behind_us = replica->now.filling_us - head->filling_us;
+    if (left_us > head->filling_us)
+        left_us = head->filling_us;
+    if (left_us >= 0 || head->filling_us == 0)
+        return behind_us + left_us;
+    return (usec)((double)behind_us * (1 - (double)left_us / (double)head->filling_us)) - left_us;
+}
+
 /* Before every change of how many there are. Workers' clocks may be a little apart: time never goes back here. */
 static void
 pass_time(struct replica *replica, usec now_us)
@@ -49,6 +122,17 @@ pass_time(struct replica *replica, usec now_us)
     count_time(replica, now_us, &replica->totals);
     if (now_us > replica->counted_us)
         replica->counted_us = now_us;
+    pass_silent(replica, now_us);
+}
+
+static usec
+expected_fill_us(const struct replica *replica, int64_t fresh, int64_t matched)
+{
+    const struct replica_now *now = &replica->now;
+    double context = (double)(now->context_tokens - now->filling_tokens);
+
+    return replica_fill_us(&replica->model, (double)fresh, (double)matched,
+                           replica_beside_us(&replica->model, (double)(now->requests - now->filling), context));
 }
 
 void
@@ -63,9 +147,15 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
                                       .filling_tokens = fresh,
                                       .matched_tokens = matched,
                                       .output_tokens = output,
-                                      .taken_us = now_us};
+                                      .taken_us = now_us,
+                                      .streamed = wish->streamed};
     lock_take(&replica->lock);
     pass_time(replica, now_us);
+    ticket->filling_us = expected_fill_us(replica, fresh, matched);
+    if (list_empty(&replica->filling))
+        replica->head_us = now_us;
+    list_append(&replica->filling, &ticket->link);
+    replica->now.filling_us += ticket->filling_us;
     replica->now.requests++;
     replica->now.filling++;
     replica->now.filling_tokens += fresh;
@@ -81,17 +171,13 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
     lock_drop(&replica->lock);
 }
 
+/* It may have left the line by itself meanwhile, on any thread. */
 static void
 begin(struct replica_ticket *ticket, usec now_us)
 {
-    struct replica *replica = ticket->replica;
-
-    if (ticket->begun)
-        return;
-    pass_time(replica, now_us);
-    ticket->begun = true;
-    replica->now.filling--;
-    replica->now.filling_tokens -= ticket->filling_tokens;
+    pass_time(ticket->replica, now_us);
+    if (!ticket->begun)
+        leave_line(ticket, now_us);
 }
 
 void
@@ -99,8 +185,9 @@ replica_begun(struct replica_ticket *ticket, usec now_us)
 {
     struct replica *replica = ticket->replica;
 
-    if (replica == NULL || ticket->begun)
+    if (replica == NULL || ticket->told_begun)
         return;
+    ticket->told_begun = true;
     lock_take(&replica->lock);
     begin(ticket, now_us);
     check(replica);
@@ -141,6 +228,20 @@ count_ending(struct replica_totals *totals, enum replica_ending ending)
     totals->closed += ending == REPLICA_CLOSED;
 }
 
+/* A sum of what was expected and what came, for the share of it that can be relied on. */
+static void
+learn_trust(struct replica *replica, double expected, double seen)
+{
+    if (expected <= 0)
+        return;
+    replica->hits_expected += expected;
+    replica->hits_seen += fmin(seen, expected);
+    if (replica->hits_expected > TRUST_FADE_AT) {
+        replica->hits_expected /= 2;
+        replica->hits_seen /= 2;
+    }
+}
+
 static void
 count_metered(struct replica_totals *totals, const struct replica_metered *metered)
 {
@@ -162,12 +263,13 @@ replica_give_back(struct replica_ticket *ticket, enum replica_ending ending, con
         return;
     lock_take(&replica->lock);
     begin(ticket, now_us);
-    pass_time(replica, now_us);
     replica->now.requests--;
     replica->now.context_tokens -= ticket->prompt_tokens + ticket->produced;
     replica->now.output_tokens -= ticket->output_tokens;
     count_ending(&replica->totals, ending);
     count_metered(&replica->totals, metered);
+    if (metered != NULL && metered->cached_tokens >= 0)
+        learn_trust(replica, (double)ticket->matched_tokens, (double)metered->cached_tokens);
     check(replica);
     lock_drop(&replica->lock);
     ticket->replica = NULL;
@@ -177,12 +279,14 @@ void
 replica_look(struct replica *replica, usec now_us, struct replica_look *out)
 {
     lock_take(&replica->lock);
+    pass_time(replica, now_us);
+    out->wait_us = wait_us(replica, now_us);
+    out->trust = (replica->hits_seen + TRUST_BEFORE) / (replica->hits_expected + TRUST_BEFORE);
     out->now = replica->now;
     out->totals = replica->totals;
     out->told = replica->told;
     out->sent_since = replica->sent_since;
     out->model = replica->model;
-    count_time(replica, now_us, &out->totals);
     lock_drop(&replica->lock);
 }
 
@@ -215,6 +319,12 @@ replica_tell(struct replica *replica, const struct replica_told *told)
     struct replica_now *since = &replica->sent_since, none = {0};
 
     lock_take(&replica->lock);
+    /* Where answers do not tell what was cached, the engine's own counters do. */
+    if (told->prefix_found > replica->told.prefix_found && replica->told.prefix_found >= 0 &&
+        replica->totals.cached_tokens == 0)
+        learn_trust(replica, (double)(replica->totals.matched_tokens - replica->matched_then),
+                    (double)(told->prefix_found - replica->told.prefix_found));
+    replica->matched_then = replica->totals.matched_tokens;
     replica->told = *told;
     replica->told.others = count_others(replica, told);
     if (replica->asked) {
@@ -275,6 +385,7 @@ add(struct replicas *replicas, const char *name)
     struct replica *replica = must_calloc(1, sizeof(*replica));
 
     lock_init(&replica->lock);
+    list_init(&replica->filling);
     replica->name = must_strdup(name);
     told_nothing(&replica->told);
     map_put(&replicas->by_name, slice_of(name), replica);

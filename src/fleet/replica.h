@@ -14,6 +14,8 @@
 
 #include <stdatomic.h>
 
+#include "base/buffer.h"
+#include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
 #include "fleet/engine_settings.h"
@@ -24,6 +26,7 @@ struct pool_size;
 struct replica_now {
     int64_t requests;
     int64_t filling;        /* of them, whose answers have not begun */
+    usec filling_us;        /* how long computing that takes, by the engine's model, from the start; the sum of all */
     int64_t filling_tokens; /* of their prompts, what the engine has to compute: without what it is expected to know */
     int64_t context_tokens; /* prompts, and outputs so far: what its cache of keys and values holds for us, about */
     int64_t output_tokens;  /* still to be expected */
@@ -77,7 +80,13 @@ struct replica {
     bool asked;                    /* it is being asked now */
     struct replica_now sent_before, now_before; /* sent_since and now, when it was */
     struct replica_model model;
-    usec counted_us; /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
+    /* Prompts are computed first come first served: the first of these is under way, since head_us. */
+    struct list filling; /* tickets */
+    usec head_us;
+    /* What came true of what was expected to be known (replica_trust): tokens, fading. */
+    double hits_expected, hits_seen;
+    int64_t matched_then; /* totals.matched_tokens when told.prefix_found was read */
+    usec counted_us;      /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
 };
 
 /* What is expected of a call. */
@@ -85,15 +94,19 @@ struct replica_wish {
     int64_t prompt_tokens;
     int64_t matched_tokens; /* of them, what the engine is expected to know; at most prompt_tokens */
     int64_t output_tokens;
+    bool streamed; /* its first byte will tell when the prompt is computed; else that is assumed when it should be */
 };
 
-/* Held by one call. Zeroed: none is held. */
+/* Held by one call; stays where it is while it is.  Zeroed: none is held. */
 struct replica_ticket {
     struct replica *replica;                                              /* NULL: given back, or never taken */
     int64_t prompt_tokens, filling_tokens, matched_tokens, output_tokens; /* as counted in `now` */
     int64_t produced;                                                     /* of the output, counted in context_tokens */
-    usec taken_us;
-    bool begun;
+    usec taken_us, filling_us;
+    bool streamed;
+    bool told_begun;  /* the owner's alone */
+    bool begun;       /* it has left replica->filling; under the replica's lock */
+    struct list link; /* in replica->filling */
 };
 
 enum replica_ending { REPLICA_COMPLETED, REPLICA_FAILED, REPLICA_CLOSED };
@@ -121,11 +134,19 @@ void replica_give_back(struct replica_ticket *ticket, enum replica_ending ending
 /* Reading: all at one moment. */
 struct replica_look {
     struct replica_now now;
+    usec wait_us; /* until the prompts that are there are computed, by what is known of how far they are */
+    double trust; /* of the tokens that an engine is expected to know, the share that it does, as seen here: 0 to 1 */
     struct replica_totals totals; /* times up to now_us */
     struct replica_told told;
     struct replica_now sent_since;
     struct replica_model model;
 };
+
+/* Until `fresh` tokens of a prompt behind `before` are computed, in steps that take beside_us more for what decodes. */
+usec replica_fill_us(const struct replica_model *model, double fresh, double before, double beside_us);
+
+/* How much longer a step takes for what decodes there. */
+double replica_beside_us(const struct replica_model *model, double sequences, double kv_tokens);
 
 void replica_look(struct replica *replica, usec now_us, struct replica_look *out);
 
@@ -160,6 +181,9 @@ struct pool *replicas_pool(struct replicas *replicas, const char *backend);
 
 /* What engines are expected to keep of prompts; made when it is first asked for. */
 struct prefix_index *replicas_index(struct replicas *replicas);
+
+/* For the metrics page (Prometheus text format 0.0.4). */
+void replicas_print(struct replicas *replicas, usec now_us, struct buffer *out);
 
 /* All requests that are anywhere: 0 at rest, and with it all of every `now` (checked here). */
 int64_t replicas_in_flight(struct replicas *replicas);

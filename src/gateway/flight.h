@@ -90,9 +90,10 @@ struct flight {
     double bytes_per_output_token; /* by which text tells of tokens */
     struct prefix_chain *chain;    /* of the prompt, for the next (prefixes.h); NULL: nobody wants to know; held */
     struct prefix_index *prefixes;
-    struct slice secret; /* what we proved ourselves with: starred out where an error repeats it; in the arena */
-    struct arena arena;  /* head and headers */
-    unsigned status;     /* of the answer; 0: none came */
+    unsigned known_blocks; /* of the chain, that the engine was expected to know before */
+    struct slice secret;   /* what we proved ourselves with: starred out where an error repeats it; in the arena */
+    struct arena arena;    /* head and headers */
+    unsigned status;       /* of the answer; 0: none came */
     const struct http_header *headers;
     size_t header_count;
     int64_t body_len; /* as the head says; -1: it does not */

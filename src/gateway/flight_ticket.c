@@ -34,10 +34,7 @@ flight_ticket_tell(struct flight *flight)
 {
     if (flight->ticket.replica == NULL || flight->status >= 300)
         return;
-    if (!flight->ticket.begun) {
-        replica_begun(&flight->ticket, flight->first_byte_us);
-        prefixes_begun(flight);
-    }
+    replica_begun(&flight->ticket, flight->first_byte_us);
     admit_begun(flight);
     if (flight->is_stream)
         replica_produced(&flight->ticket, tokens_so_far(flight));
@@ -59,8 +56,8 @@ flight_ticket_end(struct flight *flight)
     bool told = flight->meter.usage_seen && !flight->meter.usage_partial;
     struct replica_metered metered = {usage->input_tokens, -1, usage->output_tokens};
 
-    if (flight->state == FLIGHT_FAILED && flight->ticket.replica != NULL)
-        prefixes_broken(flight);
+    if (flight->ticket.replica != NULL)
+        prefixes_end(flight);
     if (usage_reports(usage, USAGE_cache_read_tokens))
         metered.cached_tokens = usage->cache_read_tokens;
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);

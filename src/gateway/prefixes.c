@@ -45,36 +45,40 @@ prefixes_model(const struct target *target)
     return hash_fast(slice_of(target->upstream), 0);
 }
 
+/* So many bytes of prompts its cache of keys and values has room for. */
+static uint64_t
+room_of(struct replica *replica, const struct prefix_chain *chain, int64_t prompt_tokens, usec now_us)
+{
+    struct replica_look look;
+
+    replica_look(replica, now_us, &look);
+    return (uint64_t)((double)look.model.kv_tokens * ((double)chain->bytes / (double)prompt_tokens));
+}
+
 void
 prefixes_watch(struct exchange *exchange, struct flight *flight)
 {
     const struct standing *standing = &exchange->plan->facts->standing;
+    const struct replica_ticket *ticket = &flight->ticket;
 
-    if (exchange->chain == NULL || standing->count < 2 || !policy_of(flight->target->backend->policy)->reads_prompt)
+    if (exchange->chain == NULL || standing->count < 2 || ticket->prompt_tokens == 0 ||
+        !policy_of(flight->target->backend->policy)->reads_prompt)
         return;
     flight->chain = prefix_chain_hold(exchange->chain);
     flight->prefixes = replicas_index(standing->replicas);
+    flight->known_blocks = exchange->choice.matched_blocks;
+    prefix_index_learn(flight->prefixes, ticket->replica, flight->chain, prefixes_model(flight->target),
+                       room_of(ticket->replica, flight->chain, ticket->prompt_tokens, flight->opened_us));
 }
 
+/* What was never computed is taken back, but for what was known before. An engine that broke off may have lost all. */
 void
-prefixes_begun(struct flight *flight)
+prefixes_end(struct flight *flight)
 {
-    const struct prefix_chain *chain = flight->chain;
-    const struct replica_ticket *ticket = &flight->ticket;
-    struct replica_look look;
-    double bytes_per_token;
+    bool computed = flight->first_byte_us != 0 && flight->status < 300;
 
-    if (chain == NULL || ticket->prompt_tokens == 0)
+    if (flight->chain == NULL || (computed && flight->state != FLIGHT_FAILED))
         return;
-    bytes_per_token = (double)chain->bytes / (double)ticket->prompt_tokens;
-    replica_look(ticket->replica, flight->first_byte_us, &look);
-    prefix_index_learn(flight->prefixes, ticket->replica, chain, prefixes_model(flight->target),
-                       (uint64_t)((double)look.model.kv_tokens * bytes_per_token));
-}
-
-void
-prefixes_broken(struct flight *flight)
-{
-    if (flight->chain != NULL)
-        prefix_index_forget(flight->prefixes, flight->ticket.replica, flight->chain, prefixes_model(flight->target));
+    prefix_index_forget(flight->prefixes, flight->ticket.replica, flight->chain, prefixes_model(flight->target),
+                        flight->state == FLIGHT_FAILED ? 0 : flight->known_blocks);
 }

@@ -1,6 +1,7 @@
 /* What engines are expected to keep of the prompts that went to them (fleet/prefix_index.h), as far as the gateway sees to
- * it: a request's chain is made when a policy first asks for it; the engine that answers has read the prompt, from the
- * answer's first byte on; one whose answer breaks off cannot be relied on. What was never sent teaches nothing. */
+ * it: a request's chain is made when a policy first asks for it. An engine that a request is sent to is expected to know its
+ * prompt from then on: whoever comes behind it there finds it computed. If no answer begins (refused, failed, nobody
+ * waited), that is taken back, and what breaks off takes all of it back. What was never sent teaches nothing. */
 #ifndef GATEWAY_PREFIXES_H
 #define GATEWAY_PREFIXES_H
 
@@ -19,7 +20,6 @@ void prefixes_watch(struct exchange *exchange, struct flight *flight);
 uint64_t prefixes_model(const struct target *target);
 
 /* For flight_ticket.c. */
-void prefixes_begun(struct flight *flight);
-void prefixes_broken(struct flight *flight);
+void prefixes_end(struct flight *flight);
 
 #endif

@@ -194,6 +194,7 @@ wish_of(const struct exchange *exchange)
     struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
 
     wish.matched_tokens = exchange->choice.matched_tokens;
+    wish.streamed = exchange->facts.stream;
     return wish;
 }
 

@@ -10,7 +10,27 @@
 
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
- * request, and "d":"numbers", in what it is another, or why it serves. */
+ * request, and "d":"numbers", in what it is another, or why it serves. Of the one that served from one of several
+ * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds, with the next best
+ * "at2" and "k2". */
+static void
+put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer *out)
+{
+    const struct policy_choice *choice = &exchange->choice;
+    const struct seat *seats;
+
+    if (plan != exchange->plan || exchange->attempts == 0 || plan->facts == NULL || plan->facts->standing.count < 2)
+        return;
+    seats = plan->facts->standing.seats;
+    buffer_printf(out, ",\"at\":\"%s\",\"by\":\"%s\"", seats[exchange->seat].replica->name,
+                  policy_name(plan->target->backend->policy));
+    if (choice->cost_us >= 0)
+        buffer_printf(out, ",\"k\":%.1f", choice->cost_us / 1e3);
+    if (choice->cost_us >= 0 && choice->second != choice->seat)
+        buffer_printf(out, ",\"at2\":\"%s\",\"k2\":%.1f", seats[choice->second].replica->name,
+                      choice->second_cost_us / 1e3);
+}
+
 static struct slice
 plans_json(const struct exchange *exchange, struct buffer *out)
 {
@@ -36,6 +56,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
         if (plan->evidence.detail != NULL)
             buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.detail);
+        put_seat(exchange, plan, out);
         buffer_add_text(out, ",\"v\":\"");
         buffer_add_text(out, verdict_words(plan->verdict));
         buffer_add_text(out, "\"}");

@@ -369,6 +369,21 @@ text_plan(yyjson_val *plan, struct buffer *out)
     buffer_add_byte(out, '\n');
 }
 
+/* Which of several endpoints it went to, and why. */
+static void
+text_seat(yyjson_val *plan, struct buffer *out)
+{
+    if (yyjson_obj_get(plan, "at") == NULL)
+        return;
+    buffer_printf(out, "    at %s, by %s", plan_text(plan, "at"), plan_text(plan, "by"));
+    if (yyjson_obj_get(plan, "k") != NULL)
+        buffer_printf(out, ": %.1f ms to the first token expected", yyjson_get_num(yyjson_obj_get(plan, "k")));
+    if (yyjson_obj_get(plan, "at2") != NULL)
+        buffer_printf(out, "; next best %s, %.1f ms", plan_text(plan, "at2"),
+                      yyjson_get_num(yyjson_obj_get(plan, "k2")));
+    buffer_add_byte(out, '\n');
+}
+
 /* What the gateway wrote (row.def, plans) as a table; as it stands if it is not what this program writes. */
 static void
 text_plans(const struct row *row, bool colour, struct buffer *out)
@@ -388,6 +403,7 @@ text_plans(const struct row *row, bool colour, struct buffer *out)
     yyjson_arr_foreach(plans, i, count, plan)
     {
         text_plan(plan, out);
+        text_seat(plan, out);
     }
     yyjson_doc_free(doc);
 }

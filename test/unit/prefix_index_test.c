@@ -117,7 +117,7 @@ an_index_knows_who_has_read_what(void **state)
     assert_int_equal(blocks[2], common);
     prefix_index_match(index, chain, 2, replicas, 3, blocks); /* another model */
     assert_int_equal(blocks[0] + blocks[1] + blocks[2], 0);
-    prefix_index_forget(index, replicas[2], half, 1);
+    prefix_index_forget(index, replicas[2], half, 1, 0);
     prefix_index_match(index, chain, 1, replicas, 3, blocks);
     assert_int_equal(blocks[2], 0);
     assert_int_equal(blocks[0], chain->count);
@@ -222,7 +222,7 @@ learn_and_forget(void *context)
         prefix_index_learn(of->index, of->replica, chain, 0, (uint64_t)3 * 8192);
         prefix_index_match(of->index, chain, 0, &of->replica, 1, &blocks);
         if (i % 5 == 0)
-            prefix_index_forget(of->index, of->replica, chain, 0);
+            prefix_index_forget(of->index, of->replica, chain, 0, (unsigned)(i % 10));
         prefix_chain_release(chain);
         free(text);
     }
