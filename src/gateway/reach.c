@@ -253,6 +253,7 @@ void
 reach_go_along(struct exchange *exchange, const struct exchange *with)
 {
     exchange->seat = with->seat;
+    exchange->choice = with->choice;
     exchange->probe_us = exchange->account_probe_us = 0;
     exchange->reported = false;
     exchange->goes_along = true;
