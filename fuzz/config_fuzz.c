@@ -91,7 +91,7 @@ check_config(const struct config *config)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct config_outside outside = {environment, read_file, false};
+    static const struct config_outside outside = {environment, read_file, NULL, false};
     struct slice text = {(const char *)data, size};
     struct problems problems;
     struct config *config = NULL;

@@ -1,6 +1,7 @@
 #include "cmd/reread.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct reread {
     struct reread_options options;
     struct reloader *reloader; /* NULL: not started, or there is nothing to read */
     bool stopped;
+    atomic_bool finds; /* the one that begins looks only for replicas */
 };
 
 /* One SIGHUP on its way to the first worker. */
@@ -94,6 +96,20 @@ recall(const struct reread *reread, const struct config *config, struct buffer *
     return status;
 }
 
+/* How many replicas each backend has now, where that is another number. */
+static void
+put_replicas(const struct config *present, const struct config *config, struct buffer *words)
+{
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct backend_config *backend = &config->backends[i];
+        const struct backend_config *was = config_backend(present, slice_of(backend->name));
+
+        if (backend->discover != NULL && was != NULL && was->found != backend->found)
+            buffer_printf(words, "replicas of %s: %zu, before %zu; ", backend->name, backend->endpoint_count,
+                          was->endpoint_count);
+    }
+}
+
 static enum status
 load(void *context, const struct config *present, struct config **out, struct buffer *words)
 {
@@ -101,7 +117,9 @@ load(void *context, const struct config *present, struct config **out, struct bu
     struct buffer said = {0};
     struct renewal *renewal = NULL;
     char problem[LIVE_PROBLEM_SIZE];
-    enum status status = reread->options.source->load(reread->options.source->context, present, out, &said);
+    const struct config_source *source = reread->options.source;
+    bool finds = atomic_exchange(&reread->finds, false);
+    enum status status = (finds ? source->find : source->load)(source->context, present, out, &said);
 
     if (status == OK) {
         status = renewal_read(reread->options.live, &renewal, problem);
@@ -111,6 +129,7 @@ load(void *context, const struct config *present, struct config **out, struct bu
     if (status == OK)
         status = recall(reread, *out, &said);
     if (status == OK) {
+        put_replicas(present, *out, words);
         put_summary(present, *out, words);
         write_down(reread, *out);
         renewal_use(renewal);
@@ -184,6 +203,17 @@ reread_stop(struct reread *reread)
     reread->stopped = true;
     if (reread->reloader != NULL)
         reloader_stop(reread->reloader);
+}
+
+bool
+reread_places(struct reread *reread)
+{
+    if (reread->stopped || reread->reloader == NULL || reread->options.source->find == NULL ||
+        reloader_busy(reread->reloader))
+        return false;
+    atomic_store(&reread->finds, true);
+    reloader_ask(reread->reloader, NULL);
+    return true;
 }
 
 static void

@@ -14,6 +14,9 @@ struct config_source {
     /* Loads it anew, with `present` as the one before: what is read at the start only and options of the command line
      * stay. `words` get what there is to say, as text for a person. Blocks. */
     enum status (*load)(void *context, const struct config *present, struct config **out, struct buffer *words);
+    /* The same, but with the text that `present` was loaded from: only what is found apart from it may be another. NULL:
+     * nothing is. */
+    enum status (*find)(void *context, const struct config *present, struct config **out, struct buffer *words);
 };
 
 struct reread_options {
@@ -39,6 +42,10 @@ struct reloader *reread_start(struct reread *reread, struct world *first);
 
 /* On the first worker, before the workers stop: nothing is read again, whoever asks. */
 void reread_stop(struct reread *reread);
+
+/* On the first worker: backends have other replicas than they had. False: something is being read again just now; ask
+ * later. */
+bool reread_places(struct reread *reread);
 
 /* From any thread until live_join. */
 void reread_hangup(struct reread *reread);

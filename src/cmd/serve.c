@@ -11,6 +11,7 @@
 #include "config/outside.h"
 #include "config/value.h"
 #include "gateway/gateway.h"
+#include "live/outside.h"
 #include "live/process.h"
 
 enum { CONFIG_BYTES_MOST = 16 * 1024 * 1024 };
@@ -117,8 +118,10 @@ load(const struct serve_options *options, struct slice text, const struct config
     enum status status;
 
     problems_init(&problems);
-    status = config_load_input(&(struct config_input){.file = options->config, .text = text, .before = present},
-                               &problems, out);
+    status = config_load_input(
+        &(struct config_input){
+            .file = options->config, .text = text, .before = present, .outside = &config_outside_live},
+        &problems, out);
     if (status == OK) {
         override(*out, options);
         if (present != NULL)
@@ -166,10 +169,17 @@ load_again(void *context, const struct config *present, struct config **out, str
     return status;
 }
 
+/* With the text that holds. */
+static enum status
+find_again(void *context, const struct config *present, struct config **out, struct buffer *words)
+{
+    return load(context, present->text, present, false, out, words);
+}
+
 static int
 serve_file(struct serve_options *options)
 {
-    const struct config_source source = {.context = options, .load = load_again};
+    const struct config_source source = {.context = options, .load = load_again, .find = find_again};
     bool is_file = strcmp(options->config, "-") != 0;
     struct buffer text = {0};
     struct config *config = NULL;

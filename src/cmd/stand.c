@@ -18,6 +18,7 @@
 #include "cmd/files.h"
 #include "cmd/ledger_view.h"
 #include "cmd/recall.h"
+#include "cmd/rediscover.h"
 #include "cmd/reread.h"
 #include "cmd/supervision.h"
 #include "gateway/asking.h"
@@ -29,6 +30,7 @@
 #include "live/cache_disk.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
+#include "live/outside.h"
 #include "money/explain.h"
 #include "version.h"
 
@@ -43,9 +45,10 @@ struct stand {
     struct supervision supervision;
     struct ledger_writer *ledger;
     struct live *live;
-    bool serving;                /* on threads of its own */
-    bool speaks;                 /* to whoever sits at the terminal */
-    struct asking *asking;       /* on the first worker */
+    bool serving;          /* on threads of its own */
+    bool speaks;           /* to whoever sits at the terminal */
+    struct asking *asking; /* on the first worker */
+    struct rediscover *rediscover;
     struct alert_sender *alerts; /* too */
     struct watch *watch;
     struct cache_keeper *keeper;
@@ -159,6 +162,33 @@ ledger_for_watch(void *context, struct watch_ledger *out)
     out->mismatches = ledger_writer_counters(stand->ledger).mismatches;
 }
 
+static bool
+found_others(void *context)
+{
+    return reread_places(((struct stand *)context)->reread);
+}
+
+/* Whatever is asked of backends, and where they are. */
+static void
+start_asking(struct stand *stand)
+{
+    stand->asking = asking_start(stand->gateway.workers[0]);
+    stand->rediscover = rediscover_start(&(struct rediscover_options){.worker = stand->gateway.workers[0],
+                                                                      .outside = &config_outside_live,
+                                                                      .context = stand,
+                                                                      .changed = found_others});
+}
+
+static void
+stop_asking(struct stand *stand)
+{
+    if (stand->asking == NULL)
+        return;
+    asking_stop(stand->asking);
+    rediscover_stop(stand->rediscover);
+    stand->asking = NULL;
+}
+
 static void
 worker_started(void *context, struct world *world)
 {
@@ -182,7 +212,7 @@ worker_started(void *context, struct world *world)
                                                                  .context = stand,
                                                                  .more_metrics = ledger_metrics,
                                                                  .unready = unready});
-    stand->asking = asking_start(stand->gateway.workers[0]);
+    start_asking(stand);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
@@ -199,8 +229,7 @@ worker_stopping(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    asking_stop(stand->asking);
-    stand->asking = NULL;
+    stop_asking(stand);
     cache_keeper_stop(stand->keeper);
     evidence_keeper_stop(stand->evidence);
     sizer_stop(stand->sizer);
@@ -219,8 +248,7 @@ worker_stopped(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    if (stand->asking != NULL)
-        asking_stop(stand->asking);
+    stop_asking(stand);
     watch_stop(stand->watch);
     cache_keeper_free(stand->keeper);
     alert_sender_free(stand->alerts);
@@ -273,8 +301,8 @@ reread_over(void *context, enum status status)
     if (status == OK)
         atomic_store(&stand->reloaded_wall_us, clock_wall_us());
     if (status == OK && stand->asking != NULL) {
-        asking_stop(stand->asking);
-        stand->asking = asking_start(stand->gateway.workers[0]);
+        stop_asking(stand);
+        start_asking(stand);
     }
     supervision_ready(&stand->supervision,
                       status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");

@@ -63,6 +63,8 @@ struct replicas_config {
     usec cold_start_us;   /* expected, until some were seen */
 };
 
+struct discover_config;
+
 struct backend_config {
     unsigned index; /* in config.backends */
     const char *name;
@@ -73,10 +75,12 @@ struct backend_config {
     const char *provider;       /* of the price book; NULL: none found */
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;
-    const char *base_path;                 /* "" or "/openai": stands before the API's path */
-    const char *query;                     /* "api-version=..." appended to every target; NULL: none */
-    struct credential credential;          /* of the first account */
-    const struct account_config *accounts; /* at least one */
+    const struct discover_config *discover; /* where further URLs were found (found.h); NULL: nowhere */
+    uint64_t found;                         /* the fingerprint of what was */
+    const char *base_path;                  /* "" or "/openai": stands before the API's path */
+    const char *query;                      /* "api-version=..." appended to every target; NULL: none */
+    struct credential credential;           /* of the first account */
+    const struct account_config *accounts;  /* at least one */
     size_t account_count;
     struct destination_facts facts;
     const struct model_alias *models; /* declared models */

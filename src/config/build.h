@@ -25,6 +25,12 @@ void build_budgets(struct build *build);
 
 void build_alerts(struct build *build);
 
+struct discover_config;
+
+/* NULL, with an error reported: it says nothing to go by. */
+const struct discover_config *build_discover(struct build *build, const struct backend_draft *draft,
+                                             const struct yaml_node *at);
+
 /* A backend's accounts: at least one, its own. */
 void build_accounts(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
 

@@ -1,5 +1,6 @@
 #include "base/ip.h"
 #include "config/build.h"
+#include "config/found.h"
 #include "config/value.h"
 
 const struct yaml_node *
@@ -114,7 +115,7 @@ take_path(struct build *build, struct backend_config *backend, const struct yaml
 
 static void
 add_endpoint(struct build *build, const struct backend_draft *draft, struct backend_config *backend,
-             const struct yaml_node *at)
+             const struct yaml_node *at, bool own_word)
 {
     struct arena *arena = build->reader.arena;
     struct endpoint endpoint = {0};
@@ -136,7 +137,8 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
     endpoint.ca_file = draft->ca;
     endpoint.verify = draft->verify;
     endpoint.private_allowed =
-        draft->private_allowed || build_may_be_private(build, at, &url, "If it is really meant, say `private: yes`.");
+        draft->private_allowed ||
+        (own_word && build_may_be_private(build, at, &url, "If it is really meant, say `private: yes`."));
     endpoint.metadata_allowed = draft->private_allowed;
     endpoint.connect_timeout_us = draft->connect_us;
     endpoint.first_byte_timeout_us = draft->first_byte_us;
@@ -147,19 +149,62 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
 }
 
 static void
+find_replicas(struct build *build, const struct backend_draft *draft, struct backend_config *backend, struct found *out)
+{
+    const struct yaml_node *at = yaml_get(draft->entry.value, "discover");
+    const char *why = NULL;
+
+    if (at == NULL || at->kind != YAML_MAP)
+        return;
+    backend->discover = build_discover(build, draft, at);
+    if (backend->discover == NULL)
+        return;
+    if (found_read(backend->discover, build->reader.outside, build->reader.arena, out, &why) != OK) {
+        reader_error(&build->reader, at, NULL, "discover: %s", why);
+        *out = (struct found){0};
+    }
+    backend->found = found_fingerprint(out);
+}
+
+/* A URL in a file is the user's own word. What a name in the DNS leads to is somebody else's, unless the name itself is
+ * private or the user says so. */
+static void
+add_found(struct build *build, const struct backend_draft *draft, struct backend_config *backend,
+          const struct found *found)
+{
+    const struct yaml_node *at = yaml_get(draft->entry.value, "discover");
+    const struct discover_config *discover = backend->discover;
+    bool own_word = discover != NULL && (discover->file != NULL || is_private_name(slice_of(discover->dns_host)));
+
+    for (size_t i = 0; i < found->count; i++) {
+        struct yaml_node node = *at;
+
+        node.kind = YAML_SCALAR;
+        node.text = slice_of(found->urls[i]);
+        add_endpoint(build, draft, backend, &node, own_word);
+    }
+}
+
+static void
 add_endpoints(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
     const struct yaml_node *url = draft->url;
     size_t count = url != NULL && url->kind == YAML_LIST ? url->count : 1;
+    struct found found = {0};
 
-    backend->endpoints = arena_alloc(build->reader.arena, count * sizeof(struct endpoint));
+    find_replicas(build, draft, backend, &found);
+    backend->endpoints = arena_alloc(build->reader.arena, (count + found.count) * sizeof(struct endpoint));
     backend->base_path = "";
+    add_found(build, draft, backend, &found);
+    if (url == NULL && yaml_get(draft->entry.value, "discover") == NULL)
+        reader_error(&build->reader, draft->entry.value, "For example url: http://10.0.0.11:8000.",
+                     "backends.%s needs \"url\", or \"discover\"", backend->name);
     if (url == NULL)
         return;
     if (url->kind == YAML_LIST && url->count == 0)
         reader_error(&build->reader, url, NULL, "url: the list is empty");
     for (size_t i = 0; i < count && (url->kind != YAML_LIST || i < url->count); i++)
-        add_endpoint(build, draft, backend, url->kind == YAML_LIST ? url->items[i].value : url);
+        add_endpoint(build, draft, backend, url->kind == YAML_LIST ? url->items[i].value : url, true);
 }
 
 static enum dialect

@@ -178,6 +178,15 @@ compare_places(const void *a, const void *b)
     return (int)left->severity - (int)right->severity;
 }
 
+/* What is found anew is loaded with the text that holds, and not with what its file may say by then. */
+static void
+keep_text(struct config *config, struct slice text)
+{
+    for (size_t i = 0; i < config->backend_count && config->text.data == NULL; i++)
+        if (config->backends[i].discover != NULL)
+            config->text = arena_copy(&config->arena, text);
+}
+
 enum status
 config_load_input(const struct config_input *input, struct problems *problems, struct config **out)
 {
@@ -200,6 +209,7 @@ config_load_input(const struct config_input *input, struct problems *problems, s
     if (problems->count > count_before)
         qsort(problems->all + count_before, problems->count - count_before, sizeof *problems->all, compare_places);
     if (problems->errors == errors_before) {
+        keep_text(config, input->text);
         *out = config;
         return OK;
     }

@@ -174,6 +174,7 @@ struct config {
     const struct root_draft *draft;              /* as it was read, for comparisons */
     struct digest price_file_sha256;             /* zeroed: there is none */
     const char *file;                            /* NULL: made without one */
+    struct slice text;                           /* as it was loaded; only where replicas are discovered */
     struct listen_address listen, admin, health; /* health.port == 0: only on admin */
     const char *health_token;                    /* NULL: none */
     const char *data;                            /* directory */

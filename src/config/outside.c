@@ -9,8 +9,8 @@
 
 enum { PIECE_BYTES = 16 * 1024 };
 
-static const char *
-real_environment(const char *name)
+const char *
+config_outside_environment(const char *name)
 {
     return getenv(name);
 }
@@ -33,8 +33,8 @@ read_all(int fd, size_t most, struct buffer *out)
     }
 }
 
-static enum status
-real_read_file(const char *path, size_t most, struct buffer *out)
+enum status
+config_outside_read_file(const char *path, size_t most, struct buffer *out)
 {
     /* Not blocking: opening a pipe would wait for its writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -51,4 +51,5 @@ real_read_file(const char *path, size_t most, struct buffer *out)
     return status;
 }
 
-const struct config_outside config_outside_real = {real_environment, real_read_file, false};
+const struct config_outside config_outside_real = {.environment = config_outside_environment,
+                                                   .read_file = config_outside_read_file};

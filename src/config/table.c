@@ -119,6 +119,20 @@ static const struct field admission_fields[] = {
 static const struct section admission_section = {
     SECTION("Who may start at a backend", "backends.NAME.admission", admission_fields, backend_draft)};
 
+static const struct field discover_fields[] = {
+    FIELD("file", FIELD_PATH, AT(backend_draft, discover_file),
+          "A file with their URLs, one a line, or JSON: a list of URLs, or `{\"replicas\": [{\"url\": ...}]}`."),
+    FIELD("dns", FIELD_TEXT, AT(backend_draft, discover_dns),
+          "`NAME:PORT`: every address of that name (A and AAAA) is a replica, spoken to by http."),
+    FIELD("every", FIELD_DURATION, AT(backend_draft, discover_every_us),
+          "How often it is looked at. What is new gets requests, what is gone gets none any more; answers under way "
+          "there go on.",
+          .standard = "10s", .least = 100 * USEC_PER_MS),
+};
+
+static const struct section discover_section = {
+    SECTION("Where replicas are found", "backends.NAME.discover", discover_fields, backend_draft)};
+
 #define LIMITS_WORDS                                                                                                   \
     "Rate limits of the account, as `500 requests/minute` or `200k tokens/minute`: no minute sees more, so that the "  \
     "provider need not refuse. What its answers tell of what is left (x-ratelimit-*) is respected in any case."
@@ -136,8 +150,11 @@ static const struct field backend_fields[] = {
     FIELD("url", FIELD_NODE, AT(backend_draft, url),
           "Where it is: one URL, or a list of equal replicas. A path stands before the API's own; a trailing `/v1` is "
           "part of "
-          "the API's and left out. A query (`?api-version=...`) goes with every request.",
-          .type = "URL or list", .required = true),
+          "the API's and left out. A query (`?api-version=...`) goes with every request. Needed, unless `discover` "
+          "says where it is.",
+          .type = "URL or list"),
+    FIELD("discover", FIELD_SECTION, 0, "Replicas that come and go: found in a file or in the DNS.",
+          .inside = &discover_section),
     FIELD("dialect", FIELD_CHOICE, AT(backend_draft, dialect),
           "How it speaks. `auto`: anthropic at api.anthropic.com, else openai.", .standard = "auto",
           .choices = dialects),

@@ -105,6 +105,8 @@ struct backend_draft {
     const char *ca;
     bool verify, private_allowed;
     usd usd_per_hour;
+    const char *discover_file, *discover_dns;
+    usec discover_every_us;
     struct entries accounts;
     const struct yaml_node *limits;
     const char *metrics, *health;

@@ -136,6 +136,12 @@ reloader_stop(struct reloader *reloader)
     tell_stopped(&reloader->later);
 }
 
+bool
+reloader_busy(const struct reloader *reloader)
+{
+    return reloader->running;
+}
+
 void
 reloader_ask(struct reloader *reloader, struct reload_waiter *waiter)
 {

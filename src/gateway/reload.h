@@ -32,6 +32,9 @@ void reloader_free(struct reloader *reloader); /* none is under way */
 void reloader_stop(struct reloader *reloader);
 
 /* `waiter` may be NULL. */
+/* Whether one is under way. */
+bool reloader_busy(const struct reloader *reloader);
+
 void reloader_ask(struct reloader *reloader, struct reload_waiter *waiter);
 
 #endif

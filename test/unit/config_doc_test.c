@@ -73,7 +73,7 @@ any_variable(const char *name)
 static void
 the_example_loads(void **state)
 {
-    const struct config_outside outside = {any_variable, config_outside_real.read_file, false};
+    const struct config_outside outside = {any_variable, config_outside_real.read_file, NULL, false};
     struct buffer made;
     struct slice text;
     struct problems problems;

@@ -37,7 +37,7 @@ read_file(const char *path, size_t most, struct buffer *out)
     return OK;
 }
 
-static const struct config_outside machine = {environment, read_file, false};
+static const struct config_outside machine = {environment, read_file, NULL, false};
 
 struct loaded {
     struct problems problems;

@@ -80,7 +80,7 @@ usual_taken(unsigned port)
 static struct config *
 generate(const struct discover_places *places, bool explained, char *text, size_t size)
 {
-    const struct config_outside outside = {places->environment, config_outside_real.read_file, false};
+    const struct config_outside outside = {places->environment, config_outside_real.read_file, NULL, false};
     struct discovery discovery;
     struct problems problems;
     struct config *config = NULL;

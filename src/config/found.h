@@ -1,0 +1,38 @@
+/* Where a backend's replicas are said to be, apart from the configuration's own text: in a file, or in the DNS. Read when
+ * the configuration is loaded, and looked at again now and then by whoever serves (cmd/rediscover.h). Blocks: not for a
+ * worker's loop. */
+#ifndef CONFIG_FOUND_H
+#define CONFIG_FOUND_H
+
+#include "base/arena.h"
+#include "base/timers.h"
+#include "config/outside.h"
+
+enum { FOUND_MOST = 1024, FOUND_FILE_BYTES_MOST = 1024 * 1024 };
+
+struct discover_config {
+    const char *file;     /* NULL: none */
+    const char *dns_host; /* NULL: none */
+    unsigned dns_port;
+    usec every_us;
+};
+
+/* Sorted, none twice, at least one. */
+struct found {
+    const char **urls;
+    size_t count;
+};
+
+/* One URL a line, empty lines and what follows a # left out; or JSON: a list of URLs, of objects with a `url`, or an object
+ * with such a list as `replicas`. ERR_INVALID, ERR_LIMIT: *why says what is wrong, in the arena. */
+enum status found_parse(struct slice text, struct arena *arena, struct found *out, const char **why) MUST_CHECK;
+
+/* All that the file and the name lead to now. Any other status: *why says what is wrong, in the arena, and nothing is to be
+ * changed for it. A name in the DNS without anybody to ask is itself the one replica. */
+enum status found_read(const struct discover_config *discover, const struct config_outside *outside,
+                       struct arena *arena, struct found *out, const char **why) MUST_CHECK;
+
+/* Equal for equal lists. */
+uint64_t found_fingerprint(const struct found *found);
+
+#endif

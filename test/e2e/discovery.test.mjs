@@ -1,0 +1,77 @@
+// Replicas that come and go while the gateway serves: in a watched file.
+import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { until } from "./harness.mjs";
+import { after, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
+
+const folder = scratch();
+const list = join(folder, "replicas.json");
+const [one, two] = [await Twin.start(), await Twin.start()];
+
+// As whoever writes such files does it: whole, under another name, and then in place.
+const write = (text) => (writeFileSync(`${list}.new`, text), renameSync(`${list}.new`, list));
+const writeUrls = (...urls) => write(JSON.stringify({ replicas: urls.map((url) => ({ url })) }));
+
+writeUrls(one.url);
+const gateway = await Gateway.start({
+  ...usualConfig(one.url),
+  backends: { gpus: { discover: { file: "replicas.json", every: "100ms" }, engine: "twin", models: ["twin-medium"] } },
+  routes: { assistant: { reference: "gpus/twin-medium" } },
+  prices: { override: { "gpus/twin-medium": { input: "$1/M", output: "$3/M" } } },
+}, { folder });
+after(async () => {
+  await gateway.stop();
+  await one.stop();
+  await two.stop();
+});
+
+const ask = (extra = {}, options = {}) => gateway.clients().openai.chat.completions.create({
+  model: "assistant", messages: [{ role: "user", content: `Hello ${Math.random()}` }], ...extra }, options);
+const served = async (twin) => (await twin.seen()).total.requests;
+// What is done, and then the log's word of it.
+async function logs(pattern, act) {
+  const from = gateway.program.output.length;
+  act();
+  await until(`the log to say ${pattern}`, () => pattern.test(gateway.program.output.slice(from)));
+}
+
+async function askUntil(what, done) {
+  await until(what, async () => (await ask(), done()));
+}
+
+test("a replica that joins gets requests, and one that leaves gets none any more", async () => {
+  await ask();
+  assert.equal(await served(two), 0);
+  await logs(/replicas of gpus: 2, before 1/, () => writeUrls(one.url, two.url));
+  await askUntil("the new one to be asked", async () => (await served(two)) > 0);
+  await logs(/replicas of gpus: 1, before 2/, () => writeUrls(two.url));
+  const before = await served(one);
+  for (let i = 0; i < 20; i++) await ask();
+  assert.equal(await served(one), before);
+});
+
+test("a stream at a replica that leaves lives on to its end", async () => {
+  await logs(/replicas of gpus: 1, before 1/, () => writeUrls(one.url));
+  const stream = await ask({ stream: true }, { headers: { "x-twin-fault": "slow=50ms" } });
+  const before = await served(two);
+  writeUrls(two.url);
+  let text = "", finish;
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta?.content ?? "";
+    finish ??= chunk.choices[0]?.finish_reason;
+    if (text.length > 0 && !finish) await askUntil("the other one to be asked", async () => (await served(two)) > before);
+  }
+  assert.ok(text.length > 0);
+  assert.equal(finish, "stop");
+});
+
+test("a bad file changes nothing, and the log says why", async () => {
+  await logs(/replicas of gpus: 2, before 1/, () => writeUrls(one.url, two.url));
+  await logs(/backend gpus: its replicas stay as they are: .*not JSON/, () => write('{"replicas": ['));
+  await ask();
+  write("[]");
+  for (let i = 0; i < 10; i++) await ask();
+  await logs(/replicas of gpus: 1, before 2/, () => writeUrls(one.url));
+  await ask();
+});

@@ -1,0 +1,127 @@
+/* Replicas in files and in the DNS. */
+#include "config/found.h"
+
+#include "base/buffer.h"
+#include "cmocka_ready.h"
+
+static struct arena arena;
+
+static struct found
+parse(const char *text)
+{
+    struct found found;
+    const char *why = NULL;
+
+    if (found_parse(slice_of(text), &arena, &found, &why) != OK)
+        fail_msg("%s", why);
+    return found;
+}
+
+static void
+assert_refused(const char *text, const char *words)
+{
+    struct found found;
+    const char *why = NULL;
+
+    assert_int_not_equal(found_parse(slice_of(text), &arena, &found, &why), OK);
+    if (strstr(why, words) == NULL)
+        fail_msg("said: %s", why);
+}
+
+static void
+lines_and_json_say_the_same(void **state)
+{
+    static const char *const texts[] = {"http://b:2\n# spare\nhttp://a:1 # here\r\n\nhttp://b:2",
+                                        "[\"http://b:2\", \"http://a:1\"]",
+                                        " {\"replicas\": [{\"url\": \"http://b:2\", \"zone\": 1}, \"http://a:1\"]}\n"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct found found = parse(texts[i]);
+
+        assert_int_equal(found.count, 2);
+        assert_string_equal(found.urls[0], "http://a:1");
+        assert_string_equal(found.urls[1], "http://b:2");
+        assert_true(found_fingerprint(&found) == (found = parse(texts[0]), found_fingerprint(&found)));
+    }
+}
+
+static void
+nonsense_is_refused_with_words(void **state)
+{
+    struct buffer many = {0};
+
+    (void)state;
+    assert_refused("", "no replica");
+    assert_refused("# nobody\n", "no replica");
+    assert_refused("[]", "no replica");
+    assert_refused("[\"http://a:1\",", "not JSON");
+    assert_refused("{\"urls\": []}", "expected a list");
+    assert_refused("[1]", "expected URLs");
+    assert_refused("http://a:1\nftp://b\n", "ftp://b");
+    for (unsigned i = 0; i <= FOUND_MOST; i++)
+        buffer_printf(&many, "http://h%u:1\n", i);
+    buffer_add_byte(&many, '\0');
+    assert_refused(many.data, "1,024");
+    buffer_free(&many);
+}
+
+static size_t
+two_addresses(const char *host, struct arena *to, const char **out, size_t most, const char **why)
+{
+    (void)to;
+    (void)why;
+    assert_string_equal(host, "engines.svc");
+    assert_int_equal(most, FOUND_MOST);
+    out[0] = "fd00::2";
+    out[1] = "10.0.0.7";
+    return 2;
+}
+
+static size_t
+no_address(const char *host, struct arena *to, const char **out, size_t most, const char **why)
+{
+    (void)host;
+    (void)to;
+    (void)out;
+    (void)most;
+    *why = "nobody knows it";
+    return 0;
+}
+
+static void
+every_address_is_a_replica(void **state)
+{
+    struct discover_config discover = {.dns_host = "engines.svc", .dns_port = 8000};
+    struct config_outside outside = {.resolve = two_addresses};
+    struct found found;
+    const char *why;
+
+    (void)state;
+    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_int_equal(found.count, 2);
+    assert_string_equal(found.urls[0], "http://10.0.0.7:8000");
+    assert_string_equal(found.urls[1], "http://[fd00::2]:8000");
+    outside.resolve = no_address;
+    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), ERR_NOT_FOUND);
+    assert_string_equal(why, "nobody knows it");
+    outside.resolve = NULL;
+    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_string_equal(found.urls[0], "http://engines.svc:8000");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_and_json_say_the_same),
+        cmocka_unit_test(nonsense_is_refused_with_words),
+        cmocka_unit_test(every_address_is_a_replica),
+    };
+    int failed;
+
+    arena_init(&arena);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    arena_reset(&arena);
+    return failed;
+}
