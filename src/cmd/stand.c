@@ -16,12 +16,11 @@
 #include "cmd/cmd.h"
 #include "cmd/conserve.h"
 #include "cmd/files.h"
+#include "cmd/inquiries.h"
 #include "cmd/ledger_view.h"
 #include "cmd/recall.h"
-#include "cmd/rediscover.h"
 #include "cmd/reread.h"
 #include "cmd/supervision.h"
-#include "gateway/asking.h"
 #include "gateway/cache_keeper.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
@@ -45,10 +44,9 @@ struct stand {
     struct supervision supervision;
     struct ledger_writer *ledger;
     struct live *live;
-    bool serving;          /* on threads of its own */
-    bool speaks;           /* to whoever sits at the terminal */
-    struct asking *asking; /* on the first worker */
-    struct rediscover *rediscover;
+    bool serving;                /* on threads of its own */
+    bool speaks;                 /* to whoever sits at the terminal */
+    struct inquiries *inquiries; /* on the first worker */
     struct alert_sender *alerts; /* too */
     struct watch *watch;
     struct cache_keeper *keeper;
@@ -168,25 +166,13 @@ found_others(void *context)
     return reread_places(((struct stand *)context)->reread);
 }
 
-/* Whatever is asked of backends, and where they are. */
 static void
-start_asking(struct stand *stand)
+start_inquiries(struct stand *stand)
 {
-    stand->asking = asking_start(stand->gateway.workers[0]);
-    stand->rediscover = rediscover_start(&(struct rediscover_options){.worker = stand->gateway.workers[0],
-                                                                      .outside = &config_outside_live,
-                                                                      .context = stand,
-                                                                      .changed = found_others});
-}
-
-static void
-stop_asking(struct stand *stand)
-{
-    if (stand->asking == NULL)
-        return;
-    asking_stop(stand->asking);
-    rediscover_stop(stand->rediscover);
-    stand->asking = NULL;
+    stand->inquiries = inquiries_start(&(struct rediscover_options){.worker = stand->gateway.workers[0],
+                                                                    .outside = &config_outside_live,
+                                                                    .context = stand,
+                                                                    .changed = found_others});
 }
 
 static void
@@ -212,7 +198,7 @@ worker_started(void *context, struct world *world)
                                                                  .context = stand,
                                                                  .more_metrics = ledger_metrics,
                                                                  .unready = unready});
-    start_asking(stand);
+    start_inquiries(stand);
     stand->alerts = alert_sender_start(stand->gateway.workers[0]);
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
@@ -229,7 +215,8 @@ worker_stopping(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    stop_asking(stand);
+    inquiries_stop(stand->inquiries);
+    stand->inquiries = NULL;
     cache_keeper_stop(stand->keeper);
     evidence_keeper_stop(stand->evidence);
     sizer_stop(stand->sizer);
@@ -248,7 +235,8 @@ worker_stopped(void *context, struct world *world)
 
     if (world->worker != 0)
         return;
-    stop_asking(stand);
+    inquiries_stop(stand->inquiries);
+    stand->inquiries = NULL;
     watch_stop(stand->watch);
     cache_keeper_free(stand->keeper);
     alert_sender_free(stand->alerts);
@@ -300,9 +288,9 @@ reread_over(void *context, enum status status)
 
     if (status == OK)
         atomic_store(&stand->reloaded_wall_us, clock_wall_us());
-    if (status == OK && stand->asking != NULL) {
-        stop_asking(stand);
-        start_asking(stand);
+    if (status == OK && stand->inquiries != NULL) {
+        inquiries_stop(stand->inquiries);
+        start_inquiries(stand);
     }
     supervision_ready(&stand->supervision,
                       status == OK ? "Serves." : "Serves; the changed configuration was refused, the log says why.");
