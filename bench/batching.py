@@ -2,7 +2,8 @@
 """Embeddings of many clients, each in a call of its own and together (lever batching), in one run.
 
     bench/batching.py                             the modelled backend: one call at a time, 20 ms + 1 ms for each input
-    bench/batching.py --engine CMD                a real one: CMD PORT --embeddings starts it (llama.cpp's server)
+    bench/batching.py --engine CMD                a real one: CMD PORT --embeddings --pooling mean starts it,
+                                                  as llama.cpp's server takes them
 
 One backend, one gateway, one worker, two routes to the same model: `apart`, whose levers are off, and `together`. Rounds are
 interleaved; in each, every client asks on when it has its answer (closed loop). Every answer is checked: the right number of
@@ -128,6 +129,10 @@ async def measure(arguments, port, admin):
     calls = sum(value for name, value in counted.items() if name.startswith("equipoise_batches_total"))
     chance = random.Random(99)
     texts = [text(chance, 3 + i) for i in range(24)]
+    for status, body in wrong[:3]:
+        print(f"  WRONG: {status} {body!r}", file=sys.stderr)
+    if wrong:
+        return False
     apart, together = await vectors(port, "apart", texts), await vectors(port, "together", texts)
     furthest = max(distance(a, b) for a, b in zip(apart, together))
     for route in speeds:
@@ -142,15 +147,13 @@ async def measure(arguments, port, admin):
     print("  why calls went: " + ", ".join(f"{name.split(chr(34))[1]} {value:.0f}" for name, value in counted.items()
                                             if name.startswith("equipoise_batches_sent_total") and value))
     print(f"  the same text apart and together: vectors differ by {furthest:.2g} of their length at most")
-    for status, body in wrong[:3]:
-        print(f"  WRONG: {status} {body!r}", file=sys.stderr)
-    return not wrong and furthest < arguments.differ
+    return furthest < arguments.differ
 
 
 async def run(arguments, started):
     backend, port, admin = free_port(), free_port(), free_port()
     if arguments.engine:
-        command = shlex.split(arguments.engine) + [str(backend), "--embeddings"]
+        command = shlex.split(arguments.engine) + [str(backend), "--embeddings", "--pooling", "mean"]
         model = "engine"
     else:
         command = [arguments.program, "twin", "-p", str(backend), "--concurrency", "1", "--jitter", "5%", "--model",
@@ -184,7 +187,7 @@ prices: {{ override: {{ engine/{model}: {{ input: $0.01/M, output: $0/M }} }} }}
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=os.path.join(ROOT, "build/release/equipoise"))
-    parser.add_argument("--engine", help="starts a real engine: gets PORT --embeddings")
+    parser.add_argument("--engine", help="starts a real engine: gets PORT --embeddings --pooling mean")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3)

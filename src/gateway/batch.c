@@ -256,6 +256,20 @@ time_left_us(const struct batch_queue *queue, const struct batch_time *times)
     return least_us;
 }
 
+/* How many inputs may go now: as many as are answered in time; but at least half of those who wait, as far as a call may
+ * have so many. For small calls in time for a few would make all others late, and soon everybody. */
+static size_t
+most_now(const struct batch_queue *queue, const struct batch_time *times)
+{
+    size_t all = inputs_most(someone(queue)), half = (queue->inputs + 1) / 2;
+    size_t in_time = batch_time_largest(times, time_left_us(queue, times), all);
+    size_t whenever = batch_time_largest(times, USEC_NEVER, all);
+
+    if (in_time >= half)
+        return in_time;
+    return half < whenever ? half : whenever;
+}
+
 /* The first, and who fits in with it. */
 static size_t
 gather(const struct batch_queue *queue, size_t most, struct exchange **out)
@@ -314,7 +328,7 @@ consider(struct batch_queue *queue, enum counter when_idle)
         const struct exchange *first = someone(queue);
         struct batch_time times = times_of(first);
         usec left_us = time_left_us(queue, &times), patience_us;
-        size_t most = batch_time_largest(&times, left_us, inputs_most(first));
+        size_t most = most_now(queue, &times);
 
         patience_us = batch_time_patience_us(&times, queue->requests, queue->gap_us);
         if (queue->calls == 0)
@@ -356,9 +370,8 @@ on_timer(struct timer *timer)
         send_off(queue, inputs_most(someone(queue)), queue->why);
     if (queue->requests > 0) {
         struct batch_time times = times_of(someone(queue));
-        usec left_us = time_left_us(queue, &times);
 
-        send_off(queue, batch_time_largest(&times, left_us, inputs_most(someone(queue))), queue->why);
+        send_off(queue, most_now(queue, &times), queue->why);
         consider(queue, queue->why);
     }
 }
