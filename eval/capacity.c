@@ -131,7 +131,7 @@ study(struct policy *policy, const struct play *play, usec now_us)
     const struct carry_record *record = policy->record;
     usec slack_us;
 
-    if (!capacity_study_due(policy->capacity, now_us))
+    if (!carry_record_tells(record, CAPACITY_INTERVAL_US) || !capacity_study_due(policy->capacity, now_us))
         return;
     slack_us = carry_slack_us(record, &play->engine, &play->limits, CAPACITY_INTERVAL_US);
     capacity_set_carry(

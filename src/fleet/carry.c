@@ -5,6 +5,8 @@
 
 #include "fleet/engine.h"
 
+enum { SPAN_TELLS = 8, SPAN_PLAYED = 4 }; /* intervals: of a record, and at least as long as it is played */
+
 /* The speed is found in powers of 2, from a 64th to 64 times, and to about 1 %. */
 enum { BISECTIONS = 10, SPEED_LOG_MOST = 6, LEVELS_MOST = 4096 };
 
@@ -173,15 +175,28 @@ demand_at(const struct carry_record *record, const struct engine_settings *engin
     return level;
 }
 
+static usec
+span_of(const struct carry_record *record)
+{
+    return record->count > 0 ? record->kept[record->count - 1].at_us - record->kept[0].at_us : 0;
+}
+
+bool
+carry_record_tells(const struct carry_record *record, usec interval_us)
+{
+    return record->count >= CARRY_REQUESTS_LEAST && span_of(record) >= SPAN_TELLS * interval_us;
+}
+
 double
 carry_rate(const struct carry_record *record, const struct engine_settings *engine, const struct request_limits *limits,
            unsigned replicas, usec interval_us, usec slack_us)
 {
-    double least = -SPEED_LOG_MOST, most = SPEED_LOG_MOST;
+    double least = -SPEED_LOG_MOST;
+    double most = fmin(SPEED_LOG_MOST, log2((double)span_of(record) / (double)(SPAN_PLAYED * interval_us)));
     unsigned played = replicas / record->stride > 0 ? replicas / record->stride : 1;
     uint64_t possible = count_possible(record, engine, limits, 0);
 
-    if (record->count < CARRY_REQUESTS_LEAST || possible < record->count / 2)
+    if (!carry_record_tells(record, interval_us) || possible < record->count / 2)
         return 0;
     for (unsigned i = 0; i < BISECTIONS; i++) {
         double middle = (least + most) / 2;

@@ -35,10 +35,14 @@ void carry_record_init(struct carry_record *record, usec keep_us);
 /* One that came a little before those that were added last goes before them. */
 void carry_record_add(struct carry_record *record, usec now_us, const struct request_size *size);
 
+/* Is there enough in it to learn from: requests, and time that can be played faster? */
+bool carry_record_tells(const struct carry_record *record, usec interval_us);
+
 /* The demand (demand_needed, over intervals of that length, at the level that leaves 1 - CARRY_SHARE short) that one of so
  * many replicas carries within the limits: by bisection of the speed at which the pool plays what came. So how unevenly
  * requests come, how they get in each other's way on an engine, and what many replicas do better than one is all in it.
- * 0: hardly any request keeps the limits even by itself, or too few came. Some hundred milliseconds of work. */
+ * Of what came in a short time it may be too little, as that cannot be played at any speed.
+ * 0: hardly any request keeps the limits even by itself, or the record does not tell. Some hundred milliseconds of work. */
 double carry_rate(const struct carry_record *record, const struct engine_settings *engine,
                   const struct request_limits *limits, unsigned replicas, usec interval_us, usec slack_us);
 

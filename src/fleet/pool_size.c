@@ -177,7 +177,8 @@ pool_size_tick(struct pool_size *pool, usec now_us, usec wall_us, unsigned there
     lock_take(&pool->lock);
     capacity_bounds_backlog(&pool->capacity, pool->under_way_us);
     question.fewer = capacity_tick(&pool->capacity, now_us, wall_us, there, 0);
-    question.study = pool->record.count >= CARRY_REQUESTS_LEAST && capacity_study_due(&pool->capacity, now_us);
+    question.study =
+        carry_record_tells(&pool->record, CAPACITY_INTERVAL_US) && capacity_study_due(&pool->capacity, now_us);
     question.wanted = pool->capacity.wanted;
     lock_drop(&pool->lock);
     return question;
@@ -233,7 +234,7 @@ pool_size_learn(struct pool_size *pool, const struct pool_study *study, struct f
     struct capacity *capacity = &pool->capacity;
 
     lock_take(&pool->lock);
-    if (study->question.study && study->record.count >= CARRY_REQUESTS_LEAST) {
+    if (study->question.study && carry_record_tells(&study->record, CAPACITY_INTERVAL_US)) {
         capacity_set_carry(capacity, study->carry, study->slack_us);
         capacity_set_rules(capacity, &(struct capacity_rules){capacity->rules.least, capacity->rules.most, goal});
     }

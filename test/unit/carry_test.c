@@ -136,6 +136,27 @@ test_rate(void **state)
     }
 }
 
+/* Many light requests in a short time: what one replica carries is at least a multiple of that, however fast it is, and not
+ * nothing because nothing is left of the time. Too short a time tells nothing. */
+static void
+test_short(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct request_size light = {100, 0, 1};
+    struct carry_record *record = record_new();
+
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        carry_record_add(record, (usec)i * S / 100, &light);
+    assert_false(carry_record_tells(record, 5 * S));
+    for (int i = 2000; i < 5000; i++)
+        carry_record_add(record, (usec)i * S / 100, &light);
+    assert_true(carry_record_tells(record, 5 * S));
+    near_to(carry_rate(record, &engine, &two_seconds, 8, 5 * S, S), 1.0 * 50 / 20 / 8, 0.1);
+    near_to(carry_rate(record, &engine, &two_seconds, 1, 5 * S, S), 1, 0.15);
+    free(record);
+}
+
 /* M/D/1 (A. K. Erlang, 1909): at half of its capacity 99 % of Poisson arrivals wait no more than about 2.9 services. With
  * 3.9 services to the first token one engine does for 0.5 a second, and does not for 0.9, where it would be twenty. */
 static void
@@ -226,9 +247,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pool),   cmocka_unit_test(test_scaling), cmocka_unit_test(test_nobody),
-        cmocka_unit_test(test_rate),   cmocka_unit_test(test_poisson), cmocka_unit_test(test_impossible),
-        cmocka_unit_test(test_record), cmocka_unit_test(test_slack),
+        cmocka_unit_test(test_pool),       cmocka_unit_test(test_scaling), cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_rate),       cmocka_unit_test(test_poisson), cmocka_unit_test(test_short),
+        cmocka_unit_test(test_impossible), cmocka_unit_test(test_record),  cmocka_unit_test(test_slack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
