@@ -1,7 +1,7 @@
 /* affinity: each request goes where it costs least, all counted in microseconds of somebody's waiting:
  *
- *   the wait until the prompts before it are computed, as far as they are by now (replica_look), and for half of the step
- *   under way;
+ *   the wait until the prompts before it are computed, as if none of them were begun, or what their being overdue makes
+ *   expect (replica_look) where that is more; and half of the step under way;
  *   the wait for room in the engine's cache of keys and values, if it has none left: answers that end make room, the sooner
  *   the shorter they still are;
  *   computing what the engine does not know of the prompt, in steps that also decode for the others there.
@@ -46,9 +46,10 @@ cost_us(const struct policy_ask *ask, const struct replica_look *look, double ma
     double decoding = (double)(now->requests - now->filling), context = (double)now->context_tokens;
     double step_us = decode_us(model, decoding, context - (double)now->filling_tokens);
     double beside_us = replica_beside_us(model, decoding, context - (double)now->filling_tokens);
-    double known = matched * look->trust;
+    double known = matched * look->trust, queued = (double)now->filling_tokens;
+    double line_us = queued > 0 ? (double)replica_fill_us(model, queued, 0, beside_us) : 0;
 
-    return (double)look->wait_us + step_us / 2 +
+    return fmax(line_us, (double)look->wait_us) + step_us / 2 +
            room_us(now, context + prompt + output - (double)model->kv_tokens, step_us) +
            (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
 }
