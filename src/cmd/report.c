@@ -13,7 +13,7 @@
 struct wanted {
     struct data_folder folder;
     const char *since, *until, *by;
-    bool json, csv, look_ups;
+    bool json, csv, look_ups, pools;
 };
 
 static const char *
@@ -112,6 +112,11 @@ parse_wanted(const struct wanted *wanted, struct report_options *out)
         cmd_complain("report: --look-ups goes with --csv; the report for people and --json have them anyway");
         return false;
     }
+    if (wanted->pools && (!wanted->csv || wanted->look_ups)) {
+        cmd_complain("report: --pools goes with --csv and without --look-ups; the report for people and --json have "
+                     "them anyway");
+        return false;
+    }
     return span_parse("report: --since", wanted->since, out->now, &out->since) &&
            (wanted->until == NULL || span_parse("report: --until", wanted->until, out->now, &out->until)) &&
            (wanted->by == NULL || parse_by(wanted->by, out));
@@ -125,6 +130,8 @@ print_report(const struct wanted *wanted, const struct report *report)
 
     if (wanted->json)
         report_write_json(report, &out);
+    else if (wanted->pools)
+        report_write_pools_csv(report, &out);
     else if (wanted->look_ups)
         report_write_look_ups_csv(report, &out);
     else if (wanted->csv)
@@ -207,6 +214,8 @@ cmd_report(int argc, char **argv)
         {"csv", 0, OPTION_FLAG, NULL, "the lines, as CSV", &wanted.csv},
         {"look-ups", 0, OPTION_FLAG, NULL,
          "with --csv: what became of looking for stored answers, instead of the lines", &wanted.look_ups},
+        {"pools", 0, OPTION_FLAG, NULL, "with --csv: engines paid by the hour, busy and idle, instead of the lines",
+         &wanted.pools},
     };
     static const struct example examples[] = {
         {"equipoise report", "the last 30 days"},

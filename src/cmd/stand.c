@@ -24,6 +24,7 @@
 #include "gateway/cache_keeper.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/gateway.h"
+#include "gateway/rent.h"
 #include "gateway/sizer.h"
 #include "gateway/turn_keeper.h"
 #include "live/cache_disk.h"
@@ -50,6 +51,7 @@ struct stand {
     struct alert_sender *alerts; /* too */
     struct watch *watch;
     struct cache_keeper *keeper;
+    struct rent_keeper *rent;
     struct evidence_keeper *evidence;
     struct sizer *sizer;
     struct cache_notes *notes;      /* of the store's file; NULL: there is none */
@@ -203,6 +205,7 @@ worker_started(void *context, struct world *world)
     stand->keeper = cache_keeper_start(stand->gateway.workers[0]);
     evidence_keeper_start(stand->evidence, stand->gateway.workers[0]);
     sizer_start(stand->sizer, stand->gateway.workers[0]);
+    stand->rent = rent_keeper_start(stand->gateway.workers[0]);
     stand->watch =
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
@@ -237,6 +240,7 @@ worker_stopped(void *context, struct world *world)
         return;
     inquiries_stop(stand->inquiries);
     stand->inquiries = NULL;
+    rent_keeper_stop(stand->rent);
     watch_stop(stand->watch);
     cache_keeper_free(stand->keeper);
     alert_sender_free(stand->alerts);

@@ -185,8 +185,12 @@ static const struct field backend_fields[] = {
     FIELD("models", FIELD_NODE, AT(backend_draft, models),
           "Its models: a list, or `name: what the backend calls it`. Models not named here can be asked for too.",
           .type = "list or map of text"),
-    FIELD("usd_per_hour", FIELD_MONEY, AT(backend_draft, usd_per_hour),
-          "What one replica costs an hour, for engines of your own. Default: priced by the token."),
+    FIELD(
+        "usd_per_hour", FIELD_MONEY, AT(backend_draft, usd_per_hour),
+        "What one replica costs an hour, for engines of your own: requests are charged their share of its busy time, "
+        "the "
+        "rest is booked as idle. A price by the token in `prices: override:` wins for requests. Default: priced by the "
+        "token."),
     FIELD(
         "replicas", FIELD_SECTION, 0,
         "How many replicas the traffic needs is recommended within these bounds (doc/fleet.md); nothing is started or "

@@ -211,12 +211,14 @@ sample_rest(const struct engine_track *track, struct engine_view view, const str
     out->from_sent = !turn->streams;
 }
 
-static double
-share_of(const struct engine_track *track, const struct engine_turn *turn)
+double
+engine_track_share_us(const struct engine_track *track, const struct engine_turn *turn)
 {
     const struct engine_clocks *now = &track->clocks, *begun = &turn->at_begun;
     double fresh = (double)(turn->prompt - turn->cached);
 
+    if (!turn->here)
+        return 0;
     if (!turn->begun)
         return fresh * (now->a_fresh - turn->at_taken.a_fresh);
     return (turn->streams ? fresh * (begun->a_fresh - turn->at_taken.a_fresh) : 0) +
@@ -246,7 +248,7 @@ engine_track_end(struct engine_track *track, struct engine_view view, struct eng
     if (!turn->here)
         return;
     engine_track_advance(track, view, now_us);
-    out->share_us = fmax(share_of(track, turn), 0);
+    out->share_us = fmax(engine_track_share_us(track, turn), 0);
     leave(track, turn);
     if (failed)
         track->warm = 0;

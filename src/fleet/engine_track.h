@@ -94,6 +94,9 @@ void engine_track_end(struct engine_track *track, struct engine_view view, struc
 /* Teaches both samples. */
 void engine_fit_learn_lesson(struct engine_fit *fit, const struct engine_lesson *lesson);
 
+/* The share of the busy time so far, up to when the track was advanced. */
+double engine_track_share_us(const struct engine_track *track, const struct engine_turn *turn);
+
 static inline double
 engine_track_context(const struct engine_track *track)
 {

@@ -331,6 +331,13 @@ ask_pool_size(const struct standing *standing, struct pool_size *pool)
         atomic_store(&standing->seats[i].replica->pool_size, pool);
 }
 
+/* An engine of one's own, by what its configuration says of it; else somebody's API. */
+static bool
+is_engine(const struct backend_config *backend)
+{
+    return backend->engine != ENGINE_HOSTED || backend->engine_model != NULL || usd_known(backend->usd_per_hour);
+}
+
 struct standing
 healths_standing(struct healths *healths, const struct target *target, struct slice name, struct arena *arena)
 {
@@ -356,6 +363,8 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
     lock_drop(&healths->lock);
     if (backend->engine != ENGINE_HOSTED || backend->replicas.given)
         ask_pool_size(&standing, pool_sizes_of(&healths->pool_sizes, backend->name));
+    if (is_engine(backend))
+        standing.fit = engine_fits_of(&healths->replicas.fits, name, backend->engine_model);
     return standing;
 }
 

@@ -129,6 +129,7 @@ struct standing {
     struct replicas *replicas; /* all of them */
     struct seat *seats;
     size_t count;
+    struct shared_fit *fit; /* what is learned of its engine, where it is one of our own; NULL: it is somebody's API */
 };
 
 struct healths {

@@ -135,6 +135,12 @@ expected_fill_us(const struct replica *replica, int64_t fresh, int64_t matched)
                            replica_beside_us(&replica->model, (double)(now->requests - now->filling), context));
 }
 
+static struct engine_view
+view_of(const struct replica *replica)
+{
+    return (struct engine_view){&replica->model.time, replica->model.step_tokens_most};
+}
+
 void
 replica_take(struct replica *replica, struct replica_ticket *ticket, const struct replica_wish *wish, usec now_us)
 {
@@ -148,7 +154,8 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
                                       .matched_tokens = matched,
                                       .output_tokens = output,
                                       .taken_us = now_us,
-                                      .streamed = wish->streamed};
+                                      .streamed = wish->streamed,
+                                      .fit = wish->fit};
     lock_take(&replica->lock);
     pass_time(replica, now_us);
     ticket->filling_us = expected_fill_us(replica, fresh, matched);
@@ -167,6 +174,8 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
     replica->totals.taken++;
     replica->totals.sent_tokens += prompt;
     replica->totals.matched_tokens += matched;
+    if (wish->fit != NULL)
+        engine_track_take(&replica->track, view_of(replica), &ticket->turn, prompt, matched, wish->streamed, now_us);
     check(replica);
     lock_drop(&replica->lock);
 }
@@ -190,6 +199,7 @@ replica_begun(struct replica_ticket *ticket, usec now_us)
     ticket->told_begun = true;
     lock_take(&replica->lock);
     begin(ticket, now_us);
+    engine_track_begun(&replica->track, view_of(replica), &ticket->turn, now_us);
     check(replica);
     lock_drop(&replica->lock);
 }
@@ -253,16 +263,64 @@ count_metered(struct replica_totals *totals, const struct replica_metered *meter
     totals->output_tokens += believed(metered->output_tokens);
 }
 
+/* Whole answers whose times are the engine's teach what it is like. */
+static void
+end_turn(struct replica_ticket *ticket, enum replica_ending ending, const struct replica_metered *metered, usec now_us,
+         struct engine_lesson *lesson)
+{
+    struct replica *replica = ticket->replica;
+    bool teaches = ending == REPLICA_COMPLETED && metered != NULL && !ticket->held_up;
+
+    engine_track_end(&replica->track, view_of(replica), &ticket->turn, teaches ? believed(metered->input_tokens) : -1,
+                     teaches ? metered->cached_tokens : -1, teaches ? believed(metered->output_tokens) : -1,
+                     ending == REPLICA_FAILED && !ticket->refused, now_us, lesson);
+    ticket->share_us = lesson->share_us;
+}
+
+static void
+learn(struct replica *replica, struct shared_fit *fit, const struct engine_lesson *lesson)
+{
+    struct step_time time;
+
+    if (fit == NULL || (!(lesson->first_token.seen_us > 0) && !(lesson->rest.seen_us > 0)))
+        return;
+    lock_take(&fit->lock);
+    engine_fit_learn_lesson(&fit->fit, lesson);
+    time = engine_fit_time(&fit->fit);
+    lock_drop(&fit->lock);
+    lock_take(&replica->lock);
+    replica->model.time = time;
+    replica->model.fitted = true;
+    lock_drop(&replica->lock);
+}
+
+double
+replica_share_us(struct replica_ticket *ticket, usec now_us)
+{
+    struct replica *replica = ticket->replica;
+    double share_us;
+
+    if (replica == NULL)
+        return ticket->share_us;
+    lock_take(&replica->lock);
+    engine_track_advance(&replica->track, view_of(replica), now_us);
+    share_us = engine_track_share_us(&replica->track, &ticket->turn);
+    lock_drop(&replica->lock);
+    return share_us;
+}
+
 void
 replica_give_back(struct replica_ticket *ticket, enum replica_ending ending, const struct replica_metered *metered,
                   usec now_us)
 {
     struct replica *replica = ticket->replica;
+    struct engine_lesson lesson;
 
     if (replica == NULL)
         return;
     lock_take(&replica->lock);
     begin(ticket, now_us);
+    end_turn(ticket, ending, metered, now_us, &lesson);
     replica->now.requests--;
     replica->now.context_tokens -= ticket->prompt_tokens + ticket->produced;
     replica->now.output_tokens -= ticket->output_tokens;
@@ -273,6 +331,7 @@ replica_give_back(struct replica_ticket *ticket, enum replica_ending ending, con
     check(replica);
     lock_drop(&replica->lock);
     ticket->replica = NULL;
+    learn(replica, ticket->fit, &lesson);
 }
 
 void
@@ -287,6 +346,8 @@ replica_look(struct replica *replica, usec now_us, struct replica_look *out)
     out->told = replica->told;
     out->sent_since = replica->sent_since;
     out->model = replica->model;
+    engine_track_advance(&replica->track, view_of(replica), now_us);
+    out->track = replica->track;
     lock_drop(&replica->lock);
 }
 
@@ -355,6 +416,7 @@ replicas_init(struct replicas *replicas)
     map_init(&replicas->by_name);
     map_init(&replicas->pools);
     atomic_init(&replicas->index, NULL);
+    engine_fits_init(&replicas->fits);
 }
 
 void
@@ -376,6 +438,7 @@ replicas_free(struct replicas *replicas)
     map_free(&replicas->by_name);
     map_free(&replicas->pools);
     prefix_index_free(atomic_load(&replicas->index));
+    engine_fits_free(&replicas->fits);
     lock_destroy(&replicas->lock);
 }
 

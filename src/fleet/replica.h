@@ -18,7 +18,8 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
-#include "fleet/engine_settings.h"
+#include "fleet/engine_fit.h"
+#include "fleet/engine_track.h"
 
 struct pool_size;
 
@@ -85,8 +86,9 @@ struct replica {
     usec head_us;
     /* What came true of what was expected to be known (replica_trust): tokens, fading. */
     double hits_expected, hits_seen;
-    int64_t matched_then; /* totals.matched_tokens when told.prefix_found was read */
-    usec counted_us;      /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
+    int64_t matched_then;      /* totals.matched_tokens when told.prefix_found was read */
+    struct engine_track track; /* of calls to engines of our own alone */
+    usec counted_us;           /* up to when busy_us, request_us and filling_us are counted; 0: nothing was taken yet */
 };
 
 /* What is expected of a call. */
@@ -95,6 +97,7 @@ struct replica_wish {
     int64_t matched_tokens; /* of them, what the engine is expected to know; at most prompt_tokens */
     int64_t output_tokens;
     bool streamed; /* its first byte will tell when the prompt is computed; else that is assumed when it should be */
+    struct shared_fit *fit; /* what learns of it, where it is an engine of our own; NULL: nothing does */
 };
 
 /* Held by one call; stays where it is while it is.  Zeroed: none is held. */
@@ -107,6 +110,11 @@ struct replica_ticket {
     bool told_begun;  /* the owner's alone */
     bool begun;       /* it has left replica->filling; under the replica's lock */
     struct list link; /* in replica->filling */
+    bool refused;     /* its error is the request's own affair: the engine is well */
+    bool held_up;     /* who reads the answer was slower than the engine: its times say nothing */
+    struct engine_turn turn;
+    struct shared_fit *fit;
+    double share_us; /* of the engine's busy time, once it is given back */
 };
 
 enum replica_ending { REPLICA_COMPLETED, REPLICA_FAILED, REPLICA_CLOSED };
@@ -131,6 +139,9 @@ void replica_produced(struct replica_ticket *ticket, int64_t output_tokens);
 void replica_give_back(struct replica_ticket *ticket, enum replica_ending ending, const struct replica_metered *metered,
                        usec now_us);
 
+/* Its share of the time in which the engine was busy (engine_track.h), so far or in all; 0 where no fit was wished. */
+double replica_share_us(struct replica_ticket *ticket, usec now_us);
+
 /* Reading: all at one moment. */
 struct replica_look {
     struct replica_now now;
@@ -140,6 +151,7 @@ struct replica_look {
     struct replica_told told;
     struct replica_now sent_since;
     struct replica_model model;
+    struct engine_track track; /* up to now_us */
 };
 
 /* Until `fresh` tokens of a prompt behind `before` are computed, in steps that take beside_us more for what decodes. */
@@ -169,6 +181,7 @@ struct replicas {
     struct lock lock;
     struct map by_name, pools;
     _Atomic(struct prefix_index *) index; /* NULL: nobody has asked for it */
+    struct engine_fits fits;              /* own lock */
 };
 
 void replicas_init(struct replicas *replicas);

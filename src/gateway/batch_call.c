@@ -129,13 +129,18 @@ is_good(const struct flight *call)
 
 /* The call's whole price: the provider's own word, else the book's. */
 static struct cost
-price_call(const struct batch *batch, usd *total, bool *by_book)
+price_call(struct batch *batch, usd *total, bool *by_book)
 {
     const struct usage *usage = &batch->cursor.flight->meter.usage;
     const struct exchange *first = batch->members[0].exchange;
     struct price_terms terms = {.wall_us = first->arrived_wall_us};
     struct cost cost = prices_cost(first->plan->facts->price, &terms, usage);
 
+    if (facts_hourly(first->plan->facts)) {
+        *by_book = false;
+        *total = settle_share(first, batch->cursor.flight);
+        return (struct cost){.why_unknown = "the engine is paid by the hour: what its time costs is one sum"};
+    }
     *by_book = !usd_known(usage->provider_cost);
     *total = *by_book ? cost.total : usage->provider_cost;
     return *by_book ? cost : (struct cost){.why_unknown = "the provider told its own total"};
@@ -178,7 +183,8 @@ split_total(struct batch *batch, const struct cost *kinds, usd total)
     free(parts);
 }
 
-/* What a failure cost, if anything, is everybody's alike: nothing tells whose it was. */
+/* What a failure cost, if anything, is everybody's alike: nothing tells whose it was. An engine that is paid by the hour
+ * worked in any case. */
 static void
 split_cost(struct batch *batch)
 {
@@ -186,11 +192,12 @@ split_cost(struct batch *batch)
     struct cost kinds;
     usd total;
     bool by_book;
+    bool is_metered = batch->count >= 2 && call->meter.usage_seen && call->state == FLIGHT_COMPLETE;
 
-    if (batch->count < 2 || !call->meter.usage_seen || call->state != FLIGHT_COMPLETE)
+    if (!is_metered && !facts_hourly(batch->members[0].exchange->plan->facts))
         return;
     kinds = price_call(batch, &total, &by_book);
-    for (size_t i = 0; i < batch->count && batch->dealt != OK; i++) {
+    for (size_t i = 0; i < batch->count && is_metered && batch->dealt != OK; i++) {
         struct meter *meter = &batch->members[i].flight->meter;
 
         batch->weights[i] = 1;

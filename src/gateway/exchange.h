@@ -251,6 +251,9 @@ usd settle_cost_before(const struct exchange *exchange);  /* of all booked attem
 usd settle_cost_now(struct exchange *exchange);           /* all attempts, the present one as it stands */
 struct usage settle_usage_now(struct exchange *exchange); /* of the present one, which is not booked */
 void settle_row(struct exchange *exchange);               /* the one row, and what is learned */
-usd settle_baseline(const struct exchange *exchange);     /* for the usage of the served answer */
+/* What its target's engine, which is paid by the hour, is to have for that call: its share of the busy time, also for an
+ * error or an answer that was cut, as the engine worked for it. */
+usd settle_share(const struct exchange *exchange, struct flight *call);
+usd settle_baseline(const struct exchange *exchange); /* for the usage of the served answer */
 
 #endif

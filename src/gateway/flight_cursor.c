@@ -84,6 +84,7 @@ static void
 set_paused(struct flight *flight, bool paused)
 {
     flight->paused = paused;
+    flight->ticket.held_up |= paused;
     if (!flight->is_mirror)
         flight->world->ops->call_pause(flight->world, &flight->call, paused);
     if (flight->pressed != NULL)

@@ -60,6 +60,9 @@ flight_ticket_end(struct flight *flight)
         prefixes_end(flight);
     if (usage_reports(usage, USAGE_cache_read_tokens))
         metered.cached_tokens = usage->cache_read_tokens;
+    flight->ticket.refused = flight->status >= 400 && flight->status < 500;
+    flight->ticket.held_up |=
+        flight->is_stream != flight->ticket.turn.streams; /* its first byte is not what it seemed */
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);
     admit_over(flight);
     if (flight->pool_size != NULL)

@@ -203,8 +203,11 @@ take_ticket(struct exchange *exchange, struct flight *flight, const struct repli
 {
     const struct target_facts *facts = exchange->plan->facts;
     struct expectation expectation = experience_expect(facts->experience, 500000);
+    struct replica_wish learned = *wish;
 
-    flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, wish, expectation.bytes_per_output_token);
+    learned.fit = facts->standing.fit;
+    flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, &learned,
+                       expectation.bytes_per_output_token);
 }
 
 static struct flight *open_flight(struct exchange *exchange, const char *secret, const struct call_request *request,

@@ -8,6 +8,7 @@
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "gateway/share.h"
+#include "money/rent.h"
 
 /* No answer, or an error's: nothing is billed. */
 static bool
@@ -78,6 +79,22 @@ charge_part(struct exchange *exchange, const struct batch_part *part)
     return part->cost;
 }
 
+usd
+settle_share(const struct exchange *exchange, struct flight *call)
+{
+    double share_us =
+        flight_did_nothing(call) ? 0 : replica_share_us(&call->ticket, world_now_us(worker_world(exchange->worker)));
+
+    return rent_of_time(exchange->plan->target->backend->usd_per_hour, share_us);
+}
+
+static usd
+charge_by_the_hour(struct exchange *exchange)
+{
+    exchange->kinds = (struct cost){.why_unknown = "the engine is paid by the hour: what its time costs is one sum"};
+    return settle_share(exchange, exchange->cursor.flight);
+}
+
 /* What the provider says it charges wins over the book; then the kinds of the book would not add up to it. */
 static usd
 charge(struct exchange *exchange, const struct usage *usage)
@@ -88,6 +105,8 @@ charge(struct exchange *exchange, const struct usage *usage)
     exchange->kinds = (struct cost){0};
     if (part != NULL && part->priced)
         return charge_part(exchange, part);
+    if (facts_hourly(exchange->plan->facts))
+        return charge_by_the_hour(exchange);
     if (usage->exactness == USAGE_EXACT && usage->reported == 0 && !usd_known(usage->provider_cost))
         return 0;
     exchange->kinds = (struct cost){.why_unknown = "the provider told its own total"};

@@ -70,7 +70,7 @@ price_on(const struct exchange *exchange, const struct target *target)
     }
     /* What this provider charges of its own accord says nothing of another one. */
     usage.provider_cost = USD_UNKNOWN;
-    return prices_cost(facts_of(exchange->request.targets, target)->price, &terms, &usage).total;
+    return estimate_cost(facts_of(exchange->request.targets, target), &terms, &usage).total;
 }
 
 /* The part of a call for several that it was answered by, if by the book it would have cost something else alone. By

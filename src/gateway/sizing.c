@@ -52,8 +52,10 @@ money_for(const struct exchange *exchange, const struct plan *plan, int64_t inpu
         terms.service_tier = slice_of(bound->service_tier);
     usage_set(&usage, USAGE_input_tokens, input);
     usage_set(&usage, USAGE_output_tokens, output);
+    if (!worst)
+        return estimate_cost(plan->facts, &terms, &usage).total;
     most = prices_cost(plan->facts->price, &terms, &usage).total;
-    for (size_t i = 0; worst && usd_known(most) && i < sizeof(parts) / sizeof(parts[0]); i++) {
+    for (size_t i = 0; usd_known(most) && i < sizeof(parts) / sizeof(parts[0]); i++) {
         usd cost;
 
         if (!may_be[i] || !price_tells_apart(plan->facts->price, parts[i]))
@@ -181,7 +183,8 @@ sizing_objection(struct exchange *exchange, const struct plan *plan)
     if (exchange->identity.api == API_PASSTHROUGH)
         what = "pass-through, whose bodies are not read";
     if (what == NULL && r->has_money && !usd_known(money_for(exchange, plan, 1, 1, true)))
-        what = arena_printf(&exchange->arena, "%s, whose price is not known", plan->target->name);
+        what = arena_printf(&exchange->arena, "%s, %s", plan->target->name,
+                            facts_hourly(plan->facts) ? "whose time is paid by the hour" : "whose price is not known");
     return what;
 }
 

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-#include "money/prices.h"
+#include "fleet/pool.h"
+#include "money/rent.h"
 
 /* The share of answers that a plan's expected times shall cover. */
 enum { TIMES_SHARE_PPM = 950000 };
@@ -86,6 +87,28 @@ facts_of(struct facts_source *source, const struct target *target)
     return shared_facts(source, target, price);
 }
 
+bool
+facts_hourly(const struct target_facts *facts)
+{
+    return facts->price == NULL && usd_known(facts->target->backend->usd_per_hour);
+}
+
+struct cost
+estimate_cost(const struct target_facts *facts, const struct price_terms *terms, const struct usage *usage)
+{
+    struct cost cost = cost_unknown("the engine is paid by the hour: what its time costs is one sum");
+    struct pool_now now;
+
+    if (!facts_hourly(facts))
+        return prices_cost(facts->price, terms, usage);
+    if (usage->exactness == USAGE_UNKNOWN)
+        return cost_unknown("the usage is not known");
+    pool_look(&facts->standing, &now);
+    cost.total = rent_of_time(facts->target->backend->usd_per_hour,
+                              pool_work_us(&now, usage->input_tokens, usage->cache_read_tokens, usage->output_tokens));
+    return cost;
+}
+
 static int64_t
 tokens_of(double bytes, double bytes_per_token)
 {
@@ -142,7 +165,7 @@ estimate_plan(const struct request *request, struct plan *plan)
     struct usage usage;
 
     expect_usage(request, &expectation, &usage);
-    plan->cost = prices_cost(plan->facts->price, &terms, &usage).total;
+    plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
     plan->first_token_us = expectation.first_token_us;
     plan->total_us = expectation.total_us;
 }
@@ -166,7 +189,7 @@ estimate_cached(const struct request *request, const struct plan *plan, int64_t 
     usage_set(&usage, USAGE_cache_write_5m_tokens, written - hour);
     if (hour > 0)
         usage_set(&usage, USAGE_cache_write_1h_tokens, hour);
-    return prices_cost(plan->facts->price, &terms, &usage).total;
+    return estimate_cost(plan->facts, &terms, &usage).total;
 }
 
 usd

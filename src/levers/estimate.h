@@ -4,6 +4,7 @@
 
 #include "fleet/experience.h"
 #include "levers/lever.h"
+#include "money/prices.h"
 
 /* One worker's view of what is known of targets: each looked up once in a configuration snapshot. */
 struct facts_source {
@@ -20,6 +21,14 @@ void facts_source_free(struct facts_source *source);
 
 /* What is known of a target; lives as long as the source. */
 const struct target_facts *facts_of(struct facts_source *source, const struct target *target);
+
+/* Whether requests there cost their share of what an hour of the engine costs: it has such a price, and none by the token. A
+ * price by the token that the user gave wins. */
+bool facts_hourly(const struct target_facts *facts);
+
+/* What a usage costs there: by the price book, or where it is by the hour what such a request may be expected to take of
+ * the engine's time as it is loaded now. What it did take is known when it is over (replica_share_us). */
+struct cost estimate_cost(const struct target_facts *facts, const struct price_terms *terms, const struct usage *usage);
 
 /* Fills cost and times of a plan whose target and facts are set. */
 void estimate_plan(const struct request *request, struct plan *plan);

@@ -166,6 +166,23 @@ accounts_add_row(struct accounts *accounts, const struct row *row)
 }
 
 void
+accounts_add_rent(struct accounts *accounts, const struct rent *rent)
+{
+    int64_t hour = ledger_period_start(LEDGER_HOUR, rent->from_wall_us);
+    struct group group = {0};
+    struct sums more = {0};
+
+    group.of[DIMENSION_kind] = SLICE_LITERAL("rent");
+    group.of[DIMENSION_backend] = rent->backend;
+    group.of[DIMENSION_provider] = rent->provider;
+    if (rent->modelled)
+        group.of[DIMENSION_modelled] = SLICE_LITERAL("modelled");
+    more.rented_us = rent->replicas * (rent->until_wall_us - rent->from_wall_us);
+    more.rent = rent_units(rent->replicas, rent->until_wall_us - rent->from_wall_us, rent->usd_per_hour);
+    sums_add(sums_of(accounts, &group, hour), &more);
+}
+
+void
 accounts_change_outcome(struct accounts *accounts, const struct row *before, const struct row *after)
 {
     struct group_share shares[GROUPS_OF_ROW_MOST];

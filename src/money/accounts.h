@@ -3,6 +3,7 @@
 #define MONEY_ACCOUNTS_H
 
 #include "money/ledger_store.h"
+#include "money/rent.h"
 
 struct accounts;
 
@@ -11,6 +12,9 @@ void accounts_free(struct accounts *accounts);
 
 /* Adds a new row to all its groups. */
 void accounts_add_row(struct accounts *accounts, const struct row *row);
+
+/* Adds what replicas cost within one hour. */
+void accounts_add_rent(struct accounts *accounts, const struct rent *rent);
 
 /* A row that is booked already has another outcome now: usefulness and value. */
 void accounts_change_outcome(struct accounts *accounts, const struct row *before, const struct row *after);

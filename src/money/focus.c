@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "money/amount.h"
 #include "money/group.h"
+#include "money/rent.h"
 #include "money/report.h"
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
@@ -19,6 +20,7 @@ struct charge {
     int64_t start;
     struct group group;
     struct sums sums;
+    bool idle; /* it is no requests', but what is left of a backend's hour that is paid for */
 };
 
 struct focus {
@@ -51,7 +53,7 @@ charge_of(struct focus *focus, int64_t start, const struct group *group)
     if (charge != NULL)
         return charge;
     charge = arena_alloc(&focus->arena, sizeof(*charge));
-    charge->start = start;
+    *charge = (struct charge){.start = start};
     charge->group = reduced;
     map_put(&focus->by_key, buffer_content(&focus->key), charge);
     if (focus->count == focus->size) {
@@ -59,6 +61,19 @@ charge_of(struct focus *focus, int64_t start, const struct group *group)
         focus->all = must_realloc(focus->all, focus->size * sizeof(struct charge *));
     }
     return focus->all[focus->count++] = charge;
+}
+
+/* No request has this source. */
+static void
+add_rent(struct focus *focus, int64_t start, const struct group *group, const struct sums *sums)
+{
+    struct group idle = *group;
+    struct charge *charge;
+
+    idle.of[DIMENSION_source] = SLICE_LITERAL("idle");
+    charge = charge_of(focus, start, &idle);
+    charge->idle = true;
+    sums_add(&charge->sums, sums);
 }
 
 static enum status
@@ -76,7 +91,24 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
         status = sums_take(bytes, &sums);
     if (status == OK && slice_is(group.of[DIMENSION_kind], "request"))
         sums_add(&charge_of(focus, start, &group)->sums, &sums);
+    if (status == OK && slice_is(group.of[DIMENSION_kind], "rent"))
+        add_rent(focus, start, &group, &sums);
     return status;
+}
+
+/* What was paid for the hour less what its requests are charged. */
+static void
+find_idle(const struct focus *focus, struct charge *idle)
+{
+    const struct slice backend = idle->group.of[DIMENSION_backend];
+
+    idle->sums.cost = rent_of_units(idle->sums.rent);
+    for (size_t i = 0; i < focus->count; i++) {
+        const struct charge *charge = focus->all[i];
+
+        if (!charge->idle && charge->start == idle->start && slice_equal(charge->group.of[DIMENSION_backend], backend))
+            idle->sums.cost -= charge->sums.cost;
+    }
 }
 
 /* What a charge consists of: tokens of one kind, or what no kind of token explains. */
@@ -253,8 +285,11 @@ write_description(const struct line *line, struct buffer *out)
     struct buffer text = {0};
     struct slice model = line->of[DIMENSION_model];
 
-    buffer_printf(&text, "%.*s: %s%s", SLICE_ARGS(model.len != 0 ? model : SLICE_LITERAL("no model")),
-                  line->meter.words, line->priced ? "" : "; the price is not known");
+    if (line->charge->idle)
+        buffer_printf(&text, "%.*s: %s", SLICE_ARGS(line->of[DIMENSION_backend]), line->meter.words);
+    else
+        buffer_printf(&text, "%.*s: %s%s", SLICE_ARGS(model.len != 0 ? model : SLICE_LITERAL("no model")),
+                      line->meter.words, line->priced ? "" : "; the price is not known");
     csv_add(out, buffer_content(&text));
     buffer_free(&text);
 }
@@ -435,6 +470,17 @@ write_header(struct buffer *out)
     buffer_add_text(out, "\r\n");
 }
 
+static void
+write_idle(const struct charge *charge, struct buffer *out)
+{
+    struct line line = {.charge = charge,
+                        .of = charge->group.of,
+                        .meter = {"idle", "replicas' time that no request was charged for", 0, charge->sums.cost},
+                        .first = true};
+
+    write_line(&line, out);
+}
+
 /* A row for each kind that was used or charged for; a charge with none of them still counts its requests. */
 static void
 write_charge(const struct charge *charge, struct buffer *out)
@@ -477,7 +523,10 @@ focus_write(struct ledger_store *const *stores, size_t count, int64_t since, int
         qsort(focus.all, focus.count, sizeof(struct charge *), by_time);
     write_header(out);
     for (size_t i = 0; i < focus.count && status == OK; i++)
-        write_charge(focus.all[i], out);
+        if (focus.all[i]->idle)
+            find_idle(&focus, focus.all[i]);
+    for (size_t i = 0; i < focus.count && status == OK; i++)
+        (focus.all[i]->idle ? write_idle : write_charge)(focus.all[i], out);
     map_free(&focus.by_key);
     buffer_free(&focus.key);
     arena_reset(&focus.arena);

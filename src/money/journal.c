@@ -259,6 +259,33 @@ take_feedback(struct wire_reader *in, struct feedback *out)
     out->wall_us = wire_take_signed(in);
 }
 
+void
+journal_put_rent(struct buffer *out, const struct rent *rent)
+{
+    size_t most = rent->backend.len + rent->provider.len + 7 * WIRE_NUMBER_MOST;
+    unsigned char *at = record_begin(out, JOURNAL_RENT, most);
+
+    at = wire_put_signed(at, rent->from_wall_us);
+    at = wire_put_signed(at, rent->until_wall_us);
+    at = wire_put_text(at, rent->backend);
+    at = wire_put_text(at, rent->provider);
+    at = wire_put(at, rent->modelled);
+    at = wire_put_signed(at, rent->replicas);
+    record_end(out, wire_put_signed(at, rent->usd_per_hour));
+}
+
+static void
+take_rent(struct wire_reader *in, struct rent *out)
+{
+    out->from_wall_us = wire_take_signed(in);
+    out->until_wall_us = wire_take_signed(in);
+    out->backend = wire_take_text(in);
+    out->provider = wire_take_text(in);
+    out->modelled = wire_take(in) != 0;
+    out->replicas = wire_take_signed(in);
+    out->usd_per_hour = wire_take_signed(in);
+}
+
 static void
 take_payload(struct wire_reader *in, struct journal_record *out)
 {
@@ -276,6 +303,9 @@ take_payload(struct wire_reader *in, struct journal_record *out)
         return;
     case JOURNAL_FEEDBACK:
         take_feedback(in, &out->feedback);
+        return;
+    case JOURNAL_RENT:
+        take_rent(in, &out->rent);
         return;
     }
     in->bad = true;

@@ -8,13 +8,15 @@
 #define MONEY_JOURNAL_H
 
 #include "base/buffer.h"
+#include "money/rent.h"
 #include "money/row.h"
 
 enum journal_type {
-    JOURNAL_OPEN = 1,    /* before the first byte goes upstream: a row in state "unknown", charged at its estimate */
-    JOURNAL_ATTEMPT = 2, /* an attempt ended and the request goes on: its cost is certain whatever comes */
-    JOURNAL_SETTLE = 3,  /* the whole row, final */
-    JOURNAL_FEEDBACK = 4 /* what somebody said later about a settled request */
+    JOURNAL_OPEN = 1,     /* before the first byte goes upstream: a row in state "unknown", charged at its estimate */
+    JOURNAL_ATTEMPT = 2,  /* an attempt ended and the request goes on: its cost is certain whatever comes */
+    JOURNAL_SETTLE = 3,   /* the whole row, final */
+    JOURNAL_FEEDBACK = 4, /* what somebody said later about a settled request */
+    JOURNAL_RENT = 5      /* a stretch of time in which replicas were paid for */
 };
 
 /* What the feedback API or a validator said. */
@@ -31,6 +33,7 @@ struct journal_record {
     enum journal_type type;
     struct row row;           /* OPEN and SETTLE; ATTEMPT: row.id and tries[0] */
     struct feedback feedback; /* FEEDBACK */
+    struct rent rent;         /* RENT */
 };
 
 /* The version of the records' format; kept in a segment's head. */
@@ -50,8 +53,9 @@ void journal_put_open(struct buffer *out, const struct row *row);
 void journal_put_attempt(struct buffer *out, uint64_t id, const struct attempt_line *attempt);
 void journal_put_settle(struct buffer *out, const struct row *row);
 void journal_put_feedback(struct buffer *out, const struct feedback *feedback);
+void journal_put_rent(struct buffer *out, const struct rent *rent);
 
-/* What kind of record stands at the front, and of which request, without reading the rest of it. Takes nothing off.
+/* What kind of record stands at the front, and of which request (RENT: of none), without reading the rest of it. Takes nothing off.
  * Errors as journal_take, but for what only a reading of the whole shows: that is journal_read's, ERR_CORRUPT. */
 struct journal_head {
     enum journal_type type;

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "money/accounts.h"
 #include "money/id_map.h"
+#include "money/ledger_rent.h"
 
 /* A request that was opened and not settled: its records so far. */
 struct open_request {
@@ -35,6 +36,7 @@ struct ledger {
     struct id_map open;  /* -> struct open_request */
     struct id_map early; /* -> struct early_feedback */
     struct list early_by_age;
+    struct ledger_rents rents;
     uint64_t *changed; /* ids of open requests that the store must learn of at commit */
     size_t changed_count, changed_size;
     struct open_request *unused;
@@ -351,6 +353,8 @@ apply_whole(struct ledger *ledger, const struct journal_head *head, struct slice
         return ERR_INVALID;
     if (record->type == JOURNAL_SETTLE)
         status = settle(ledger, &record->row);
+    else if (record->type == JOURNAL_RENT)
+        status = ledger_rents_apply(&ledger->rents, ledger->accounts, ledger->store, &record->rent);
     else
         status = apply_feedback(ledger, &record->feedback, bytes);
     if (ledger->arena.blocks != NULL)
@@ -376,6 +380,7 @@ ledger_apply(struct ledger *ledger, struct slice bytes)
         return OK;
     case JOURNAL_SETTLE:
     case JOURNAL_FEEDBACK:
+    case JOURNAL_RENT:
         return apply_whole(ledger, &head, bytes);
     }
     return ERR_INVALID;
@@ -507,6 +512,8 @@ read_note(void *user, enum ledger_note kind, uint64_t id, struct slice bytes)
         open->stored = true;
         return OK;
     }
+    if (kind == LEDGER_NOTE_RENT)
+        return ledger_rents_read(&ledger->rents, id, bytes);
     status = journal_take(&rest, &ledger->record);
     if (status != OK)
         return status;
@@ -526,6 +533,7 @@ forget_notes(struct ledger *ledger)
         free_open(ledger, value);
     LIST_EACH(&ledger->early_by_age, node, after)
     free_early(ledger, CONTAINER_OF(node, struct early_feedback, age));
+    ledger_rents_forget(&ledger->rents);
     id_map_free(&ledger->open);
     id_map_free(&ledger->early);
     ledger->changed_count = 0;
@@ -547,6 +555,7 @@ ledger_open(struct ledger_store *store, struct ledger **out)
     ledger->store = store;
     ledger->accounts = accounts_new(store);
     list_init(&ledger->early_by_age);
+    ledger_rents_init(&ledger->rents);
     status = read_notes(ledger);
     if (status == OK)
         *out = ledger;

@@ -13,8 +13,9 @@ struct ledger_store;
 enum ledger_period { LEDGER_HOUR, LEDGER_DAY };
 #define LEDGER_PERIODS 2
 
-/* Things that wait for their request's row: its own records so far, or feedback that came too early. */
-enum ledger_note { LEDGER_NOTE_OPEN = 1, LEDGER_NOTE_FEEDBACK = 2 };
+/* Things that wait for their request's row: its own records so far, or feedback that came too early. And up to when a
+ * backend's rent is counted. */
+enum ledger_note { LEDGER_NOTE_OPEN = 1, LEDGER_NOTE_FEEDBACK = 2, LEDGER_NOTE_RENT = 3 };
 
 /* Callbacks return OK to go on; anything else ends the walk and is what the walk returns. */
 typedef enum status ledger_sums_visit(void *user, int64_t start, uint64_t group, struct slice sums);

@@ -7,6 +7,7 @@
 #include "money/id_map.h"
 #include "money/report_look_ups.h"
 #include "money/report_notable.h"
+#include "money/report_pools.h"
 #include "money/text_table.h"
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
@@ -37,7 +38,7 @@ struct collecting {
     struct report *report;
     struct ledger_store *store;
     struct id_map groups; /* -> struct group */
-    struct text_table lines, levers, routes, cells, look_ups;
+    struct text_table lines, levers, routes, cells, look_ups, pools;
     struct notable notable;
     struct buffer key;
     enum walk walk;
@@ -150,6 +151,22 @@ is_by(const struct report_options *options, enum report_by by)
     return false;
 }
 
+/* Requests, or the rent itself. */
+static void
+add_to_pool(struct collecting *collecting, const struct group *group, const struct sums *sums)
+{
+    struct report_pool *pool;
+
+    if (group->of[DIMENSION_backend].len == 0)
+        return;
+    pool = report_pools_line(&collecting->pools, &collecting->report->arena, group->of[DIMENSION_backend]);
+    pool->modelled |= group->of[DIMENSION_modelled].len != 0;
+    pool->rented_us += sums->rented_us;
+    pool->rent += sums->rent;
+    sums_add(&pool->sums, sums);
+    add_outcomes(collecting, pool, group, sums);
+}
+
 static void
 add_request(struct collecting *collecting, const struct group *group, int64_t start, const struct sums *sums)
 {
@@ -160,6 +177,7 @@ add_request(struct collecting *collecting, const struct group *group, int64_t st
         sums_add(&report->modelled, sums);
     sums_add(group->of[DIMENSION_holdout].len != 0 ? &report->holdout : &report->treated, sums);
     add_outcomes(collecting, report, group, sums);
+    add_to_pool(collecting, group, sums);
     if (slice_is(group->of[DIMENSION_source], "reference"))
         sums_add(text_table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
     notable_add(&collecting->notable, &report->arena, group, sums);
@@ -276,6 +294,8 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
         add_request(collecting, group, start, &sums);
     else if (slice_is(group->of[DIMENSION_kind], "lever"))
         add_lever(collecting, group, &sums);
+    else if (slice_is(group->of[DIMENSION_kind], "rent"))
+        add_to_pool(collecting, group, &sums);
     else if (slice_is(group->of[DIMENSION_kind], "look_up"))
         report_look_ups_add(&collecting->look_ups, &collecting->report->arena, group, &sums);
     else if (is_by(&collecting->report->options, REPORT_BY_TAG))
@@ -442,6 +462,9 @@ finish(struct collecting *collecting)
     finish_lines(collecting);
     finish_levers(collecting);
     report_look_ups_finish(&collecting->look_ups, report);
+    for (size_t i = 0; i < collecting->pools.count; i++)
+        ((struct report_pool *)collecting->pools.all[i])->useful = useful_of(collecting, collecting->pools.all[i]);
+    report_pools_finish(&collecting->pools, report);
     notable_finish(&collecting->notable, report);
     add_week(collecting, PAST_DAYS - 7, &report->week, &report->week_useful);
     add_week(collecting, PAST_DAYS - 14, &report->week_before, &report->week_before_useful);
@@ -469,6 +492,7 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     text_table_free(&collecting->levers);
     text_table_free(&collecting->routes);
     text_table_free(&collecting->look_ups);
+    text_table_free(&collecting->pools);
     text_table_free(&collecting->cells);
     notable_free(&collecting->notable);
     buffer_free(&collecting->key);

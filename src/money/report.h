@@ -91,6 +91,16 @@ struct report_unpriced {
     int64_t requests;
 };
 
+/* Engines of one's own that are paid by the hour, by backend. */
+struct report_pool {
+    struct slice backend;
+    bool modelled;
+    int64_t rented_us;      /* of replicas */
+    wide_int rent;          /* what that cost, as rent.h counts it */
+    struct sums sums;       /* of the requests that it answered: their cost is the busy part */
+    struct interval useful; /* how many of those */
+};
+
 struct report_day {
     int64_t start;
     struct sums sums;
@@ -107,6 +117,8 @@ struct report {
     size_t line_count;
     struct report_lever *levers; /* by what they saved */
     size_t lever_count;
+    struct report_pool *pools; /* that cost anything by the hour; dearest first */
+    size_t pool_count;
     struct report_look_ups *look_ups; /* by lever and route */
     size_t look_ups_count;
     struct sums holdout, treated;  /* rows that bypassed all levers by lot, and the others */
@@ -129,6 +141,14 @@ void report_free(struct report *report);
 
 /* Cost per useful output in dollars: all cost over how many were useful. */
 struct interval report_cost_per_useful(const struct sums *sums, struct interval useful);
+
+/* What its replicas cost, all of it; and the part of it that no request was charged for. Below 0: requests were charged
+ * more than the hours cost, as they may be by the token, or where work of one hour is charged to the one before. */
+wide_int report_pool_paid(const struct report_pool *pool);
+wide_int report_pool_idle(const struct report_pool *pool);
+
+/* Engines paid by the hour, instead of the lines. */
+void report_write_pools_csv(const struct report *report, struct buffer *out);
 
 void report_write_text(const struct report *report, bool colour, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);

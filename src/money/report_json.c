@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "money/amount.h"
 #include "money/report_look_ups.h"
+#include "money/report_pools.h"
 
 static void
 add_text(struct buffer *out, const char *name, struct slice text)
@@ -180,6 +181,7 @@ report_write_json(const struct report *report, struct buffer *out)
     buffer_add_byte(out, '}');
     add_lines(report, out);
     add_levers(report, out);
+    report_pools_json(report, out);
     report_look_ups_json(report, out);
     add_unpriced(report, out);
     add_movers(report, out);

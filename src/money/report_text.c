@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "money/amount.h"
 #include "money/report_look_ups.h"
+#include "money/report_pools.h"
 
 enum { TEXT_MOST = 64, SHOWN_MOST = 6 };
 
@@ -502,6 +503,10 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
     write_month(&page, report);
     write_holdout(&page, report);
     write_levers(&page, report);
+    if (report->pool_count > 0) {
+        title(&page, "Engines paid by the hour");
+        report_pools_text(report, out);
+    }
     write_look_ups(&page, report);
     write_movers(&page, report);
     write_lines(&page, report);

@@ -1,0 +1,74 @@
+#include "gateway/rent.h"
+
+#include <stdlib.h>
+
+struct rent_keeper {
+    struct gateway_worker *worker;
+    struct config *config; /* held: that by which the time since then is paid */
+    usec since_us;
+    struct timer timer;
+};
+
+static void
+append_rent(struct rent_keeper *keeper, const struct backend_config *backend, usec span_us, usec until_wall_us)
+{
+    struct rent rent = {.from_wall_us = until_wall_us - span_us,
+                        .until_wall_us = until_wall_us,
+                        .backend = slice_of(backend->name),
+                        .provider = slice_of(backend->provider),
+                        .modelled = backend->modelled,
+                        .replicas = (int64_t)backend->endpoint_count,
+                        .usd_per_hour = backend->usd_per_hour};
+
+    journal_put_rent(&keeper->worker->record, &rent);
+    gateway_append(keeper->worker);
+}
+
+/* The span is by the clock that only goes on; what a wall clock that is set back would count twice, the ledger leaves out. */
+static void
+write_down(struct rent_keeper *keeper)
+{
+    struct world *world = worker_world(keeper->worker);
+    usec now_us = world_now_us(world), wall_us = world_wall_us(world), span_us = now_us - keeper->since_us;
+
+    keeper->since_us = now_us;
+    for (size_t i = 0; i < keeper->config->backend_count && span_us > 0; i++)
+        if (usd_known(keeper->config->backends[i].usd_per_hour))
+            append_rent(keeper, &keeper->config->backends[i], span_us, wall_us);
+    if (keeper->config == keeper->worker->view->snapshot->config)
+        return;
+    config_release(keeper->config);
+    keeper->config = config_hold(keeper->worker->view->snapshot->config);
+}
+
+static void
+on_timer(struct timer *timer)
+{
+    struct rent_keeper *keeper = CONTAINER_OF(timer, struct rent_keeper, timer);
+
+    write_down(keeper);
+    world_timer_start(worker_world(keeper->worker), timer, RENT_EVERY_US);
+}
+
+struct rent_keeper *
+rent_keeper_start(struct gateway_worker *worker)
+{
+    struct rent_keeper *keeper = must_calloc(1, sizeof(*keeper));
+
+    ENSURE(worker_world(worker)->worker == 0);
+    keeper->worker = worker;
+    keeper->config = config_hold(worker->view->snapshot->config);
+    keeper->since_us = world_now_us(worker_world(worker));
+    keeper->timer.fire = on_timer;
+    world_timer_start(worker_world(worker), &keeper->timer, RENT_EVERY_US);
+    return keeper;
+}
+
+void
+rent_keeper_stop(struct rent_keeper *keeper)
+{
+    write_down(keeper);
+    world_timer_stop(worker_world(keeper->worker), &keeper->timer);
+    config_release(keeper->config);
+    free(keeper);
+}

@@ -1,0 +1,19 @@
+/* Writes down, every few seconds, for how long the replicas of backends with a price by the hour have been paid for
+ * (money/rent.h). On the first worker. What a gateway that was killed had not written, at most RENT_EVERY_US, is not booked,
+ * nor is the time in which none runs: nobody knows then whether the replicas did. */
+#ifndef GATEWAY_RENT_H
+#define GATEWAY_RENT_H
+
+#include "gateway/gateway.h"
+
+#define RENT_EVERY_US (5 * USEC_PER_S)
+
+struct rent_keeper;
+
+/* From now on they are paid for. */
+struct rent_keeper *rent_keeper_start(struct gateway_worker *worker);
+
+/* Writes what is left, and ends. */
+void rent_keeper_stop(struct rent_keeper *keeper);
+
+#endif

@@ -1,0 +1,132 @@
+/* Engines that are paid by the hour: a request costs its share of the time in which the engine was busy. */
+#include "scene.h"
+
+static const char config[] =
+    "backends:\n"
+    "  gpus: { url: \"http://gpus.example\", engine: vllm, usd_per_hour: $3.60, models: [ llama ] }\n"
+    "  both: { url: \"http://both.example\", engine: vllm, usd_per_hour: $3.60, models: [ llama ] }\n"
+    "  api:  { url: \"http://api.example\", models: [ llama ] }\n"
+    "routes:\n"
+    "  assistant: { reference: gpus/llama }\n"
+    "  priced:    { reference: both/llama }\n"
+    "  before:    { reference: gpus/llama, baseline: api/llama }\n"
+    "prices:\n"
+    "  override:\n"
+    "    both/llama: { input: $2/M, output: $8/M }\n"
+    "    api/llama: { input: $2/M, output: $8/M }\n";
+
+static struct scene *
+begin(void **state)
+{
+    return scene_new(state, (struct scene_options){.seed = 9, .config = config});
+}
+
+static void
+end(struct scene *s, void **state)
+{
+    scene_passed(s);
+    scene_free(s, state);
+}
+
+/* $3.60 an hour are a thousandth of a dollar a second. */
+static usd
+price_of(usec span_us)
+{
+    return (usd)(span_us * (USD_ONE / 1000 / USEC_PER_S));
+}
+
+static void
+a_lone_request_pays_for_its_time(void **state)
+{
+    struct scene *s = begin(state);
+    const struct row *row;
+
+    scene_provider(s, "gpus")->first_word_us = 4 * USEC_PER_S;
+    scene_asks(s, (struct ask){.stream = true});
+    scene_rest(s);
+    row = scene_row(s, 0);
+    assert_row_is(s, 0, state, "ok");
+    assert_true(row->total_us >= 4 * USEC_PER_S);
+    /* but for the way to the gateway and back */
+    assert_true(row->cost <= price_of(row->total_us) && row->cost > price_of(row->total_us - USEC_PER_S / 10));
+    assert_int_equal(row->baseline, row->cost);
+    assert_int_equal(row->tries[0].cost, row->cost);
+    assert_true(row->reserved_estimate > 0 && usd_known(row->reserved_estimate));
+    end(s, state);
+}
+
+/* Together they pay for the time in which any of them was there. */
+static void
+those_at_the_same_time_share_it(void **state)
+{
+    struct scene *s = begin(state);
+    usd sum = 0;
+
+    scene_provider(s, "gpus")->first_word_us = 4 * USEC_PER_S;
+    for (int i = 0; i < 10; i++)
+        scene_asks(s, (struct ask){.stream = i % 2 == 0});
+    scene_rest(s);
+    for (size_t i = 0; i < 10; i++)
+        sum += scene_row(s, i)->cost;
+    assert_true(sum >= price_of(4 * USEC_PER_S) && sum < price_of(4300 * USEC_PER_MS));
+    end(s, state);
+}
+
+static void
+who_leaves_pays_until_then(void **state)
+{
+    struct scene *s = begin(state);
+
+    scene_provider(s, "gpus")->first_word_us = 60 * USEC_PER_S;
+    scene_asks(s, (struct ask){.stream = true, .client = {.leaves_after_us = 2 * USEC_PER_S}});
+    scene_rest(s);
+    assert_row_is(s, 0, state, "client gone");
+    assert_true(scene_row(s, 0)->cost > price_of(1900 * USEC_PER_MS));
+    assert_true(scene_row(s, 0)->cost < price_of(2100 * USEC_PER_MS));
+    end(s, state);
+}
+
+static void
+a_price_by_the_token_wins(void **state)
+{
+    struct scene *s = begin(state);
+    const struct row *row;
+
+    scene_asks(s, (struct ask){.model = "priced"});
+    scene_rest(s);
+    row = scene_row(s, 0);
+    assert_int_equal(row->cost,
+                     row->input_tokens * 2 * (USD_ONE / 1000000) + row->output_tokens * 8 * (USD_ONE / 1000000));
+    end(s, state);
+}
+
+static void
+what_it_saves_adds_up(void **state)
+{
+    struct scene *s = begin(state);
+    const struct row *row;
+
+    scene_asks(s, (struct ask){.model = "before"});
+    scene_rest(s);
+    row = scene_row(s, 0);
+    assert_int_equal(row->baseline,
+                     row->input_tokens * 2 * (USD_ONE / 1000000) + row->output_tokens * 8 * (USD_ONE / 1000000));
+    assert_int_equal(row->saving_count, 1);
+    assert_slice_is(row->savings[0].lever, "reference");
+    assert_int_equal(row->savings[0].saved, row->baseline - row->cost);
+    end(s, state);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_lone_request_pays_for_its_time, scene_teardown),
+        cmocka_unit_test_teardown(those_at_the_same_time_share_it, scene_teardown),
+        cmocka_unit_test_teardown(who_leaves_pays_until_then, scene_teardown),
+        cmocka_unit_test_teardown(a_price_by_the_token_wins, scene_teardown),
+        cmocka_unit_test_teardown(what_it_saves_adds_up, scene_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
