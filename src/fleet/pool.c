@@ -1,5 +1,7 @@
 #include "fleet/pool.h"
 
+#include <math.h>
+
 void
 pool_look(const struct standing *standing, struct pool_now *out)
 {
@@ -26,4 +28,43 @@ pool_work_us(const struct pool_now *now, int64_t prompt, int64_t cached, int64_t
     struct engine_work work = engine_fit_work_us(&now->time, beside, prompt, cached, output);
 
     return work.prefill_us + work.decode_us;
+}
+
+double
+pool_seats(const struct pool_now *now, int64_t prompt, int64_t output)
+{
+    double each = now->requests > 0 ? now->context_tokens / now->requests : (double)(prompt + output);
+    double seats = each > 0 ? now->kv_tokens / each : ENGINE_SEQUENCES;
+
+    return fmax(1, fmin(seats, ENGINE_SEQUENCES));
+}
+
+/* What a step with so many decoding sequences takes, but for what their contexts add. */
+static double
+step_us(const struct step_time *time, double sequences)
+{
+    return hypot(time->alpha_us, time->beta_us * sequences) + time->gamma_us * sequences;
+}
+
+/* By how much later it makes what is there, in all its steps together. */
+static double
+added_us(const struct pool_now *now, double beside, int64_t prompt, int64_t cached, int64_t output)
+{
+    const struct step_time *time = &now->time;
+    double later = output > 1 ? (double)(output - 1) : 0;
+    double a_step_us =
+        step_us(time, beside + 1) - step_us(time, beside) + time->delta_us * ((double)prompt + (later + 1) / 2);
+
+    return engine_fit_work_us(time, beside, prompt, cached, 0).prefill_us + later * a_step_us;
+}
+
+double
+pool_marginal_us(const struct pool_now *now, int64_t prompt, int64_t cached, int64_t output)
+{
+    double beside = now->replicas > 0 ? now->requests / now->replicas : 0;
+    double waited_us = added_us(now, beside, prompt, cached, output) * beside / pool_seats(now, prompt, output);
+    struct pool_now more = *now;
+
+    more.replicas++;
+    return fmin(waited_us, pool_work_us(&more, prompt, cached, output));
 }

@@ -87,19 +87,19 @@ plan_cheaper(const struct plan *plan, const struct plan *than)
         return buys(plan) < buys(than);
     if (buys(plan) == 0)
         return false;
-    if (!usd_known(than->cost))
-        return usd_known(plan->cost) && than->lever != LEVER_COUNT;
-    if (!usd_known(plan->cost))
+    if (!usd_known(plan_price(than)))
+        return usd_known(plan_price(plan)) && than->lever != LEVER_COUNT;
+    if (!usd_known(plan_price(plan)))
         return false;
-    if (plan->cost != than->cost)
-        return plan->cost < than->cost;
+    if (plan_price(plan) != plan_price(than))
+        return plan_price(plan) < plan_price(than);
     return plan->total_us > 0 && than->total_us > 0 && plan->total_us < than->total_us;
 }
 
 static enum verdict
 why_it_lost(const struct plan *plan)
 {
-    return usd_known(plan->cost) ? VERDICT_DEARER : VERDICT_UNPRICED;
+    return usd_known(plan_price(plan)) ? VERDICT_DEARER : VERDICT_UNPRICED;
 }
 
 struct plan *

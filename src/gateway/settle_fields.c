@@ -12,7 +12,7 @@
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
  * request, and "d":"numbers", in what it is another, or why it serves. Of the one that served from one of several
  * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds, with the next best
- * "at2" and "k2". */
+ * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. */
 static void
 put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer *out)
 {
@@ -52,6 +52,10 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         buffer_add_number(out, (uint64_t)(plan->total_us / USEC_PER_MS));
         buffer_add_text(out, ",\"q\":");
         buffer_add_number(out, plan->quality_ppm);
+        if (usd_known(plan->marginal)) {
+            usd_format(plan->marginal, cost);
+            buffer_printf(out, ",\"p\":\"%s\"", cost);
+        }
         if (plan->evidence.score > 0.0)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
         if (plan->evidence.detail != NULL)

@@ -157,6 +157,19 @@ estimate_wish(const struct request *request, const struct expectation *expectati
                                  .output_tokens = expect_output(request->facts, expectation->output_tokens)};
 }
 
+/* Whatever its requests are charged: the engine is paid for anyway. */
+static usd
+marginal_of(const struct target_facts *facts, const struct usage *usage)
+{
+    struct pool_now now;
+
+    if (!usd_known(facts->target->backend->usd_per_hour))
+        return USD_UNKNOWN;
+    pool_look(&facts->standing, &now);
+    return rent_of_time(facts->target->backend->usd_per_hour,
+                        pool_marginal_us(&now, usage->input_tokens, usage->cache_read_tokens, usage->output_tokens));
+}
+
 void
 estimate_plan(const struct request *request, struct plan *plan)
 {
@@ -166,6 +179,7 @@ estimate_plan(const struct request *request, struct plan *plan)
 
     expect_usage(request, &expectation, &usage);
     plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
+    plan->marginal = marginal_of(plan->facts, &usage);
     plan->first_token_us = expectation.first_token_us;
     plan->total_us = expectation.total_us;
 }

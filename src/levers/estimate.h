@@ -30,7 +30,7 @@ bool facts_hourly(const struct target_facts *facts);
  * the engine's time as it is loaded now. What it did take is known when it is over (replica_share_us). */
 struct cost estimate_cost(const struct target_facts *facts, const struct price_terms *terms, const struct usage *usage);
 
-/* Fills cost and times of a plan whose target and facts are set. */
+/* Fills cost, marginal price and times of a plan whose target and facts are set. */
 void estimate_plan(const struct request *request, struct plan *plan);
 
 /* What it would cost if that many tokens of the input were read from the provider's cache and written to it, `hour` of the

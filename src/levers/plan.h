@@ -73,6 +73,8 @@ struct plan {
     const char *made_by;        /* without a target: "backend/model" of whose answer it is */
     struct cache_entry *cached; /* SOURCE_CACHED: that answer, held by the exchange; NULL: it is of elements */
     usd cost;                   /* expected, everything included; USD_UNKNOWN: cannot be priced */
+    usd marginal;               /* what it costs more to go this way now, where that is another thing: on an engine that
+                                   is paid by the hour. USD_UNKNOWN: it is the cost */
     usec first_token_us;        /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
@@ -97,6 +99,13 @@ struct plans {
     struct plan all[PLANS_MOST];
     size_t count;
 };
+
+/* By what the balance weighs it. */
+static inline usd
+plan_price(const struct plan *plan)
+{
+    return usd_known(plan->marginal) ? plan->marginal : plan->cost;
+}
 
 /* "backend/model" of whose answer it gives. */
 const char *plan_model(const struct plan *plan);

@@ -343,11 +343,11 @@ plan_ms(yyjson_val *plan, const char *key, char *out)
 }
 
 static const char *
-plan_cost(yyjson_val *plan, char *out)
+plan_money(yyjson_val *plan, const char *key, char *out)
 {
     usd cost;
 
-    if (usd_parse(slice_of(yyjson_get_str(yyjson_obj_get(plan, "c"))), &cost) != OK)
+    if (usd_parse(slice_of(yyjson_get_str(yyjson_obj_get(plan, key))), &cost) != OK)
         return "unknown";
     amount_format_people(cost, out);
     return out;
@@ -360,8 +360,10 @@ text_plan(yyjson_val *plan, struct buffer *out)
     double quality = (double)yyjson_get_uint(yyjson_obj_get(plan, "q")) / 10000;
 
     buffer_printf(out, "  %-32s %-11s %13s %11s %11s %8.4g%%  %s", plan_text(plan, "t"), plan_text(plan, "s"),
-                  plan_cost(plan, cost), plan_ms(plan, "f", first), plan_ms(plan, "m", total), quality,
+                  plan_money(plan, "c", cost), plan_ms(plan, "f", first), plan_ms(plan, "m", total), quality,
                   plan_text(plan, "v"));
+    if (yyjson_obj_get(plan, "p") != NULL)
+        buffer_printf(out, "; %s at the margin", plan_money(plan, "p", cost));
     if (yyjson_obj_get(plan, "d") != NULL)
         buffer_printf(out, " (%s)", plan_text(plan, "d"));
     if (yyjson_obj_get(plan, "x") != NULL)

@@ -117,6 +117,50 @@ what_it_saves_adds_up(void **state)
     end(s, state);
 }
 
+/* The engine is full of others' requests: what it would add to their waits costs more than the API. */
+static const char spills[] =
+    "backends:\n"
+    "  gpus: { url: \"http://gpus.example\", engine: vllm, usd_per_hour: $3600, models: [ llama ] }\n"
+    "  api:  { url: \"http://api.example\", models: [ llama ] }\n"
+    "routes:\n"
+    "  assistant: { reference: gpus/llama, candidates: [ api/llama ], levers: { alternatives: on } }\n"
+    "prices: { override: { api/llama: { input: $1/M, output: $1/M } } }\n";
+
+/* Asks one request after the other while none is over; how many of them the engine got. */
+static size_t
+fill_up(struct scene *s, size_t count)
+{
+    size_t before = s->row_count, on_engine = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        scene_asks(s, (struct ask){.stream = true});
+        history_run_for(s->history, 50 * USEC_PER_MS);
+    }
+    scene_rest(s);
+    assert_int_equal(s->row_count, before + count);
+    for (size_t i = before; i < s->row_count; i++)
+        on_engine += slice_is(scene_row(s, i)->backend, "gpus");
+    return on_engine;
+}
+
+static void
+it_spills_over_while_that_is_cheaper_than_waiting(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 4, .config = spills});
+    size_t at_once, later;
+
+    scene_provider(s, "gpus")->first_word_us = 20 * USEC_PER_S;
+    assert_int_equal(fill_up(s, 1), 1); /* the engine is idle: it costs nothing more */
+    assert_contains(scene_row(s, 0)->plans, "\"p\":\"0\"");
+    assert_true(scene_row(s, 0)->cost > 0); /* though that is charged its share */
+    at_once = fill_up(s, 40);
+    assert_true(at_once > 10 && at_once < 25); /* and no more, however many come */
+    assert_contains(scene_row(s, 40)->plans, "\"s\":\"reference\"");
+    later = fill_up(s, 3); /* the load is over: back to the engine */
+    assert_int_equal(later, 3);
+    end(s, state);
+}
+
 int
 main(void)
 {
@@ -126,6 +170,7 @@ main(void)
         cmocka_unit_test_teardown(who_leaves_pays_until_then, scene_teardown),
         cmocka_unit_test_teardown(a_price_by_the_token_wins, scene_teardown),
         cmocka_unit_test_teardown(what_it_saves_adds_up, scene_teardown),
+        cmocka_unit_test_teardown(it_spills_over_while_that_is_cheaper_than_waiting, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
