@@ -26,6 +26,9 @@ write_again(const struct journal_record *record, struct buffer *out)
     case JOURNAL_FEEDBACK:
         journal_put_feedback(out, &record->feedback);
         return;
+    case JOURNAL_RENT:
+        journal_put_rent(out, &record->rent);
+        return;
     }
     abort();
 }

@@ -68,6 +68,7 @@ static const struct page pages[] = {
     {.path = "/readyz", .health_too = true, .get = page_ready},
     {.path = "/metrics", .health_too = true, .get = page_metrics},
     {.path = "/live", .get = page_live},
+    {.path = "/fleet", .get = page_fleet},
     {.path = "/requests/", .has_rest = true, .get = page_row},
     {.path = "/bypass", .get = page_bypass, .post = page_set_bypass},
     {.path = "/cache", .get = page_cache, .post = page_purge},

@@ -8,6 +8,7 @@
  *   GET  /requests/ID    one request's row, as JSON, from the ledger
  *   GET  /bypass         {"bypass": true|false};  POST /bypass with {"on": true|false} sets it
  *   GET  /budgets        all budgets and how they stand (budget_page.h)
+ *   GET  /fleet          engines of one's own, how busy and what they are like (fleet_page.h)
  *   POST /alert          with {} raises an alert for trial: {"webhook": where it goes or null, "command": true|false}
  *   GET  /levers         every route's levers, their modes, and who set them;  POST /levers with {"route": NAME or "all",
  *                        "lever": NAME, "to": "off"|"shadow"|"on"|"on 5%"|"file"} sets one until the next start

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "admin/budget_page.h"
+#include "admin/fleet_page.h"
 #include "admin/visit.h"
 #include "base/text.h"
 #include "fleet/told_print.h"
@@ -49,6 +50,7 @@ page_metrics(struct visit *visit, struct slice rest)
     told_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
     admissions_print(&gateway->admissions, &visit->text);
     replicas_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);
+    fleet_print(gateway->workers[0], &visit->text);
     budgets_print(&gateway->budgets, world_wall_us(visit->world), &visit->text);
     if (visit->options->more_metrics != NULL)
         visit->options->more_metrics(visit->options->context, &visit->text);
@@ -70,6 +72,14 @@ page_budgets(struct visit *visit, struct slice rest)
 
     (void)rest;
     budget_page_write(&gateway->budgets, gateway->snapshot->config, world_wall_us(visit->world), &visit->text);
+    visit_reply_json(visit, 200, buffer_content(&visit->text));
+}
+
+void
+page_fleet(struct visit *visit, struct slice rest)
+{
+    (void)rest;
+    fleet_page_write(visit->options->gateway->workers[0], &visit->text);
     visit_reply_json(visit, 200, buffer_content(&visit->text));
 }
 

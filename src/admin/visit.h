@@ -57,6 +57,7 @@ void page_bypass(struct visit *visit, struct slice rest);
 void page_set_bypass(struct visit *visit, struct slice json);
 void page_budgets(struct visit *visit, struct slice rest);
 void page_replicas(struct visit *visit, struct slice rest);
+void page_fleet(struct visit *visit, struct slice rest);
 void page_alert(struct visit *visit, struct slice json);
 void page_levers(struct visit *visit, struct slice rest);
 void page_set_lever(struct visit *visit, struct slice json);

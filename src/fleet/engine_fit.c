@@ -252,6 +252,21 @@ engine_fit_learn(struct engine_fit *fit, const struct step_sum *sum, double toke
     return true;
 }
 
+/* An older sample counts so much less with each newer one of its class. */
+static const double CURVE_FADES = 0.99;
+
+void
+engine_curve_add(struct engine_curve *curve, double batch, double gap_us)
+{
+    double octaves = batch > 1 ? log2(batch) : 0;
+    unsigned at = octaves * 2 + 0.5 < ENGINE_CURVE_CLASSES ? (unsigned)(octaves * 2 + 0.5) : ENGINE_CURVE_CLASSES - 1;
+    double weight = curve->weight[at] * CURVE_FADES + 1;
+
+    curve->weight[at] = weight;
+    curve->batch[at] += (fmax(batch, 1) - curve->batch[at]) / weight;
+    curve->gap_us[at] += (gap_us - curve->gap_us[at]) / weight;
+}
+
 static int
 compare(const void *a, const void *b)
 {

@@ -49,6 +49,15 @@ struct engine_errors {
     size_t count; /* of all samples; the newest is at (count - 1) % ENGINE_ERRORS */
 };
 
+/* What was measured at so many sequences in a step, whatever the model thinks: half octaves from 1 to 256. */
+enum { ENGINE_CURVE_CLASSES = 17 };
+
+struct engine_curve {
+    double weight[ENGINE_CURVE_CLASSES]; /* of samples, which fade */
+    double batch[ENGINE_CURVE_CLASSES];  /* their mean */
+    double gap_us[ENGINE_CURVE_CLASSES]; /* mean time from token to token */
+};
+
 /* `parts` are microseconds as in struct step_time. */
 struct engine_fit {
     double parts[ENGINE_PARTS];
@@ -57,8 +66,9 @@ struct engine_fit {
     double usual_error;                       /* how far samples are off, about */
     unsigned gated_of_late;
     uint64_t samples, gated, restarts;
-    bool from_pair;                          /* the starting values were those of a known pair */
-    double tokens_least, tokens_most;        /* per step, that were seen, fading */
+    bool from_pair;                   /* the starting values were those of a known pair */
+    double tokens_least, tokens_most; /* per step, that were seen, fading */
+    struct engine_curve curve;
     struct engine_errors gaps, first_tokens; /* |predicted - seen| / seen, before the sample was learned */
 };
 
@@ -71,6 +81,9 @@ struct step_time engine_fit_time(const struct engine_fit *fit);
  * was gated. */
 bool engine_fit_learn(struct engine_fit *fit, const struct step_sum *sum, double tokens_a_step, bool is_first,
                       double seen_us);
+
+/* One answer's mean gap at its mean batch. */
+void engine_curve_add(struct engine_curve *curve, double batch, double gap_us);
 
 /* The median of the errors kept; below 0: there are none. */
 double engine_errors_median(const struct engine_errors *errors);

@@ -271,8 +271,12 @@ engine_fit_learn_lesson(struct engine_fit *fit, const struct engine_lesson *less
 
     const struct engine_sample *const samples[] = {first, rest};
 
-    for (size_t i = 0; i < 2; i++)
-        if (samples[i]->seen_us > 0)
-            engine_fit_learn(fit, &samples[i]->sum, samples[i]->tokens_a_step, samples[i]->from_sent,
-                             samples[i]->seen_us);
+    for (size_t i = 0; i < 2; i++) {
+        const struct engine_sample *sample = samples[i];
+
+        if (sample->seen_us > 0 &&
+            engine_fit_learn(fit, &sample->sum, sample->tokens_a_step, sample->from_sent, sample->seen_us) &&
+            !sample->from_sent)
+            engine_curve_add(&fit->curve, sample->tokens_a_step, sample->seen_us / sample->sum.steps);
+    }
 }

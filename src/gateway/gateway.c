@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cache/store.h"
+#include "fleet/utilisation.h"
 #include "gateway/batch.h"
 #include "gateway/control.h"
 #include "gateway/exchange.h"
@@ -41,6 +42,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     healths_init(&gateway->healths);
     admissions_init(&gateway->admissions);
+    gateway->utilisation = utilisation_new();
     kept_init(&gateway->kept);
     gateway->cache = cache_new(config->cache.bytes);
     gateway->shares = shares_new();
@@ -69,6 +71,7 @@ gateway_free(struct gateway *gateway)
     cache_free(gateway->cache);
     shares_free(gateway->shares);
     admissions_free(&gateway->admissions);
+    utilisation_free(gateway->utilisation);
     healths_free(&gateway->healths);
     prompt_memory_free(gateway->prompts);
     experiences_free(&gateway->experiences);

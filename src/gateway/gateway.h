@@ -33,6 +33,7 @@ struct cache_file;
 struct embedder;
 struct promotions;
 struct semantic_index;
+struct utilisation;
 
 struct gateway {
     struct log *log;
@@ -42,6 +43,7 @@ struct gateway {
     struct prompt_memory *prompts;
     struct healths healths;
     struct admissions admissions; /* who may start at which backend */
+    struct utilisation *utilisation; /* of their replicas; the first worker's */
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */

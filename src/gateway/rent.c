@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "fleet/utilisation.h"
+
 struct rent_keeper {
     struct gateway_worker *worker;
     struct config *config; /* held: that by which the time since then is paid */
@@ -42,11 +44,20 @@ write_down(struct rent_keeper *keeper)
 }
 
 static void
+sample(struct rent_keeper *keeper)
+{
+    struct gateway *gateway = keeper->worker->gateway;
+
+    utilisation_sample(gateway->utilisation, &gateway->healths.replicas, keeper->since_us);
+}
+
+static void
 on_timer(struct timer *timer)
 {
     struct rent_keeper *keeper = CONTAINER_OF(timer, struct rent_keeper, timer);
 
     write_down(keeper);
+    sample(keeper);
     world_timer_start(worker_world(keeper->worker), timer, RENT_EVERY_US);
 }
 
@@ -60,6 +71,7 @@ rent_keeper_start(struct gateway_worker *worker)
     keeper->config = config_hold(worker->view->snapshot->config);
     keeper->since_us = world_now_us(worker_world(worker));
     keeper->timer.fire = on_timer;
+    sample(keeper);
     world_timer_start(worker_world(worker), &keeper->timer, RENT_EVERY_US);
     return keeper;
 }

@@ -1,4 +1,4 @@
-/* Writes down, every few seconds, for how long the replicas of backends with a price by the hour have been paid for
+/* Writes down, every few seconds, how busy replicas were (fleet/utilisation.h), and for how long the replicas of backends with a price by the hour have been paid for
  * (money/rent.h). On the first worker. What a gateway that was killed had not written, at most RENT_EVERY_US, is not booked,
  * nor is the time in which none runs: nobody knows then whether the replicas did. */
 #ifndef GATEWAY_RENT_H
@@ -6,7 +6,7 @@
 
 #include "gateway/gateway.h"
 
-#define RENT_EVERY_US (5 * USEC_PER_S)
+#define RENT_EVERY_US (5 * USEC_PER_S) /* UTILISATION_EVERY_US too */
 
 struct rent_keeper;
 

@@ -137,8 +137,8 @@ report_pools_json(const struct report *report, struct buffer *out)
 
         buffer_add_text(out, i == 0 ? "\n  {\"backend\":\"" : ",\n  {\"backend\":\"");
         buffer_add_json(out, pool->backend);
-        buffer_printf(out, "\",\"modelled\":%s,\"replica_hours\":%.9f", pool->modelled ? "true" : "false",
-                      (double)pool->rented_us / HOUR_US);
+        buffer_printf(out, "\",\"modelled\":%s,\"replica_hours\":%.9f,\"replica_us\":%lld",
+                      pool->modelled ? "true" : "false", (double)pool->rented_us / HOUR_US, (long long)pool->rented_us);
         json_amount(out, "paid_usd", report_pool_paid(pool));
         json_amount(out, "busy_usd", pool->sums.cost);
         json_amount(out, "idle_usd", report_pool_idle(pool));

@@ -48,7 +48,7 @@ export const equipoise = (args, options) => run(program, args, options);
 export class Twin {
   static async start(args = []) {
     const twin = new Twin();
-    twin.program = new Program("twin", program, ["twin", "--port", "0", "--instant", ...args]);
+    twin.program = new Program("twin", program, ["twin", "--port", "0", ...(args.includes("--engine") ? [] : ["--instant"]), ...args]);
     [twin.url, twin.port] = await twin.program.prints(/http:\/\/127\.0\.0\.1:(\d+)/);
     return twin;
   }

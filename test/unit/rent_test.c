@@ -235,11 +235,12 @@ the_report_tells_the_loaded_price(void **state)
                                           "$3.75   25.0%         $2.5         $2.5"));
     buffer_clear(&out);
     report_write_json(&report, &out);
-    assert_non_null(strstr(text_of(&out),
-                           "{\"backend\":\"gpus\",\"modelled\":false,\"replica_hours\":2.000000000,\"paid_usd\":"
-                           "\"4.999999999998\",\"busy_usd\":\"1.25\",\"idle_usd\":\"3.749999999998\",\"used\":0.250000,"
-                           "\"requests\":2,\"input_tokens\":1800000,\"output_tokens\":200000,"
-                           "\"loaded_usd_per_million_tokens\":2.5,\"loaded_usd_per_useful\":2.5}"));
+    assert_non_null(strstr(
+        text_of(&out),
+        "{\"backend\":\"gpus\",\"modelled\":false,\"replica_hours\":2.000000000,\"replica_us\":7200000000,\"paid_usd\":"
+        "\"4.999999999998\",\"busy_usd\":\"1.25\",\"idle_usd\":\"3.749999999998\",\"used\":0.250000,"
+        "\"requests\":2,\"input_tokens\":1800000,\"output_tokens\":200000,"
+        "\"loaded_usd_per_million_tokens\":2.5,\"loaded_usd_per_useful\":2.5}"));
     buffer_clear(&out);
     report_write_pools_csv(&report, &out);
     assert_non_null(strstr(text_of(&out), "\r\ngpus,0,2.000000000,4.999999999998,1.25,3.749999999998,0.250000,2,"
