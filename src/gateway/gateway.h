@@ -42,7 +42,7 @@ struct gateway {
     struct experiences experiences;
     struct prompt_memory *prompts;
     struct healths healths;
-    struct admissions admissions; /* who may start at which backend */
+    struct admissions admissions;    /* who may start at which backend */
     struct utilisation *utilisation; /* of their replicas; the first worker's */
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */

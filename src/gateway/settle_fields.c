@@ -52,7 +52,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         buffer_add_number(out, (uint64_t)(plan->total_us / USEC_PER_MS));
         buffer_add_text(out, ",\"q\":");
         buffer_add_number(out, plan->quality_ppm);
-        if (usd_known(plan->marginal)) {
+        if (plan->by_the_hour && usd_known(plan->marginal)) {
             usd_format(plan->marginal, cost);
             buffer_printf(out, ",\"p\":\"%s\"", cost);
         }

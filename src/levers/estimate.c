@@ -179,6 +179,7 @@ estimate_plan(const struct request *request, struct plan *plan)
 
     expect_usage(request, &expectation, &usage);
     plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
+    plan->by_the_hour = usd_known(plan->facts->target->backend->usd_per_hour);
     plan->marginal = marginal_of(plan->facts, &usage);
     plan->first_token_us = expectation.first_token_us;
     plan->total_us = expectation.total_us;

@@ -74,7 +74,7 @@ put_partly(const struct request *request, const struct known_elements *elements,
     estimate_plan(request, plan);
     if (usd_known(plan->cost))
         plan->cost = (usd)((wide_int)plan->cost * (wide_int)elements->wanted_bytes / (wide_int)elements->bytes);
-    if (usd_known(plan->marginal))
+    if (plan->by_the_hour && usd_known(plan->marginal))
         plan->marginal = (usd)((wide_int)plan->marginal * (wide_int)elements->wanted_bytes / (wide_int)elements->bytes);
 }
 

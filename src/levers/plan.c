@@ -30,7 +30,7 @@ plans_add(struct plans *plans)
     if (plans->count == PLANS_MOST)
         return NULL;
     plan = &plans->all[plans->count++];
-    *plan = (struct plan){.cost = USD_UNKNOWN, .marginal = USD_UNKNOWN, .lever = LEVER_COUNT};
+    *plan = (struct plan){.cost = USD_UNKNOWN, .lever = LEVER_COUNT};
     return plan;
 }
 

@@ -73,9 +73,9 @@ struct plan {
     const char *made_by;        /* without a target: "backend/model" of whose answer it is */
     struct cache_entry *cached; /* SOURCE_CACHED: that answer, held by the exchange; NULL: it is of elements */
     usd cost;                   /* expected, everything included; USD_UNKNOWN: cannot be priced */
-    usd marginal;               /* what it costs more to go this way now, where that is another thing: on an engine that
-                                   is paid by the hour. USD_UNKNOWN: it is the cost */
-    usec first_token_us;        /* expected at the route's percentile; 0: nothing known yet */
+    bool by_the_hour; /* its engine is paid for in any case: then it costs only so much more to go there now: */
+    usd marginal;
+    usec first_token_us; /* expected at the route's percentile; 0: nothing known yet */
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     struct plan_evidence evidence;
@@ -104,7 +104,7 @@ struct plans {
 static inline usd
 plan_price(const struct plan *plan)
 {
-    return usd_known(plan->marginal) ? plan->marginal : plan->cost;
+    return plan->by_the_hour ? plan->marginal : plan->cost;
 }
 
 /* "backend/model" of whose answer it gives. */
