@@ -79,6 +79,31 @@ the_time_of_room_is_true(void **state)
     quota_free(&quota);
 }
 
+/* Several that go as one request take its tokens, but one request. */
+static void
+who_goes_along_is_no_request(void **state)
+{
+    static const int64_t two_requests[LIMIT_UNITS] = {[LIMIT_REQUESTS] = 2, [LIMIT_TOKENS] = 100};
+    struct quota quota;
+    struct quota_ticket tickets[4] = {{0}};
+
+    (void)state;
+    quota_init(&quota);
+    quota_limit(&quota, two_requests);
+    assert_true(take(&quota, 30, 10 * S, &tickets[0]));
+    assert_true(take(&quota, 30, 10 * S, &tickets[1]));
+    assert_false(take(&quota, 10, 10 * S, &tickets[2]));
+    quota_forgo_request(&tickets[1], 11 * S);
+    assert_int_equal(quota_left(&quota, LIMIT_REQUESTS, 11 * S), 1);
+    assert_int_equal(quota_left(&quota, LIMIT_TOKENS, 11 * S), 40);
+    assert_true(take(&quota, 10, 11 * S, &tickets[2]));
+    quota_settle(&tickets[1], 20, 12 * S);
+    assert_int_equal(quota_left(&quota, LIMIT_TOKENS, 12 * S), 40);
+    assert_int_equal(quota_left(&quota, LIMIT_REQUESTS, 12 * S), 0);
+    quota_forgo_request(&tickets[3], 12 * S); /* it took nothing */
+    quota_free(&quota);
+}
+
 static void
 what_was_not_used_is_free_again(void **state)
 {
@@ -205,6 +230,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_minute_sees_more),
         cmocka_unit_test(the_time_of_room_is_true),
+        cmocka_unit_test(who_goes_along_is_no_request),
         cmocka_unit_test(what_was_not_used_is_free_again),
         cmocka_unit_test(what_answers_tell_is_respected),
         cmocka_unit_test(an_older_answer_does_not_overrule),

@@ -683,6 +683,37 @@ limits_are_kept(void **state)
     scene_passed(s);
 }
 
+/* Who stands in line for an engine has a place of its own there, and gives it back, whatever becomes of the call. */
+static void
+each_has_a_place_of_its_own(void **state)
+{
+    static const char engine[] = "backends:\n  alpha: { url: \"http://alpha.example\", models: [ embedder ], "
+                                 "admission: { mode: on, requests: 3 } }\n"
+                                 "prices: { override: { alpha/embedder: { input: $0.10/M, output: $0/M } } }\n"
+                                 "routes:\n  vectors: { reference: alpha/embedder, levers: { batching: on } }\n";
+
+    for (usec leaves_us = 0; leaves_us < 40000; leaves_us += 2500) {
+        struct embedder embedder = {.poison = "bad", .poisoned = 400};
+        struct scene *s = opens(state, (struct scene_options){.seed = 27, .config = engine}, &embedder);
+        struct vclient *c[8];
+
+        fill(s, (const char *const[]){"\"a\"", "\"b\"", "\"c\"", "\"bad\"", "\"d\"", "\"e\"", "\"f\"", "\"g\""}, 7, c,
+             (struct vclient_script){0});
+        c[7] = asks_with(s, "", "\"h\"", (struct vclient_script){.leaves_after_us = leaves_us});
+        scene_rest(s);
+        for (size_t k = 0; k < 7; k++)
+            assert_int_equal(vclient_status(c[k]), k == 3 ? 400 : 200);
+        assert_true(gateway_count(&s->gateway, COUNT_QUEUE_WAITED) > 0);
+        for (size_t k = 0; k < 6; k++) /* all places are free again */
+            c[k] = asks(s, "\"again\"");
+        scene_rest(s);
+        for (size_t k = 0; k < 6; k++)
+            assert_int_equal(vclient_status(c[k]), 200);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 static void
 no_call_gets_too_large(void **state)
 {
@@ -832,6 +863,7 @@ main(void)
         BATCHING_TEST(what_is_not_told_is_estimated),
         BATCHING_TEST(each_has_a_budget_of_its_own),
         BATCHING_TEST(limits_are_kept),
+        BATCHING_TEST(each_has_a_place_of_its_own),
         BATCHING_TEST(no_call_gets_too_large),
         BATCHING_TEST(a_price_by_the_call_is_shared),
         BATCHING_TEST(the_shadow_tells_what_would_be_spared),
