@@ -429,8 +429,7 @@ make_workers(struct stand *stand)
     stand->gateway.worker_count = count;
 }
 
-/* The marks of conversations must outlive the process: what was drawn for one holds. Made once, beside the ledger; the
- * data folder is this process's alone by now. */
+/* The marks of conversations must outlive the process. Made once; the data folder is this process's alone by now. */
 static int
 find_salt(struct stand *stand)
 {
