@@ -55,7 +55,7 @@ windows_tell_the_busy_share(void **state)
     struct utilisation_view view;
     struct engine_fits fits;
     struct replicas replicas;
-    struct replica_wish wish = {.prompt_tokens = 100, .output_tokens = 30, .streams = true};
+    struct replica_wish wish = {.prompt_tokens = 100, .output_tokens = 30, .streamed = true};
     struct replica_metered metered = {100, 0, 30};
     struct replica_ticket ticket = {0};
     struct replica *replica;
