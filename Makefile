@@ -23,6 +23,7 @@ eval: release ## judge against the data of ../shared, where it is present
 
 soak: release ## run for long under load and faults, and watch for leaks
 	@tools/setup.sh test
+	@tools/setup.sh soak
 	@tools/run.sh test/soak/run.sh
 
 lint: ## clang-tidy and cppcheck

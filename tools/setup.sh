@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings a Debian 12 or 13 to where Equipoise builds, is tested or is measured:
 #
-#   tools/setup.sh build|test|bench|format|lint
+#   tools/setup.sh build|test|bench|format|lint|soak
 #
 # Says what it would install and asks; YES=1, or no terminal, means yes. With nothing to do it is silent and quick.
 set -eu
@@ -17,7 +17,7 @@ die() {
 # What each purpose needs, as COMMAND:PACKAGE where any program of that name will do, else a Debian package.
 build_needs='gcc:gcc cmake:cmake ninja:ninja-build pkg-config:pkg-config ld:binutils libc6-dev libuv1-dev libssl-dev
              libyaml-dev libsqlite3-dev libxxhash-dev zlib1g-dev libzstd-dev'
-test_needs='clang:clang libcmocka-dev ca-certificates openssl:openssl curl:curl node:nodejs npm:npm python3:python3'
+test_needs='clang:clang libcmocka-dev ca-certificates openssl:openssl curl:curl sqlite3:sqlite3 node:nodejs npm:npm python3:python3'
 bench_needs='nginx:nginx haproxy:haproxy python3:python3 ca-certificates openssl:openssl'
 format_needs='clang-format:clang-format'
 lint_needs='clang-tidy:clang-tidy cppcheck:cppcheck'
@@ -28,7 +28,8 @@ test) needs="$build_needs $test_needs" ;;
 bench) needs="$build_needs $bench_needs" ;;
 format) needs=$format_needs ;;
 lint) needs="$build_needs $test_needs $lint_needs" ;;
-*) die 'usage: tools/setup.sh build|test|bench|format|lint' ;;
+soak) needs="$build_needs $test_needs libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;; # libFuzzer; clang is there
+*) die 'usage: tools/setup.sh build|test|bench|format|lint|soak' ;;
 esac
 
 # nginx and haproxy live in /usr/sbin, which an ordinary user's PATH lacks.

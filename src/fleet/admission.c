@@ -31,9 +31,9 @@ take_pace(struct admission *admission, const struct admission_pace *pace)
 }
 
 void
-admission_init(struct admission *admission, const struct admission_pace *pace, size_t queue_most)
+admission_init(struct admission *admission, const struct admission_pace *pace)
 {
-    *admission = (struct admission){.queue_most = queue_most, .wait_factor = 1.0, .prompt_factor = 1.0};
+    *admission = (struct admission){.wait_factor = 1.0, .prompt_factor = 1.0};
     lock_init(&admission->lock);
     fair_queue_init(&admission->queue);
     token_limit_init(&admission->limit, (double)REQUESTS_PER_REPLICA * pace->replicas);
@@ -256,7 +256,7 @@ wait_or_refuse(struct admission *admission, struct admission_ticket *ticket, con
 
     if (is_late(now_us, span_us, want->deadline_us)) {
         refuse(admission, ticket, now_us + span_us - want->deadline_us);
-    } else if (fair_queue_count(&admission->queue) >= admission->queue_most) {
+    } else if (fair_queue_count(&admission->queue) >= admission->pace.queue_most) {
         refuse(admission, ticket, wait_us);
     } else {
         ticket->state = ADMISSION_WAITS;
@@ -508,7 +508,7 @@ admissions_print(struct admissions *all, struct buffer *out)
 }
 
 struct admission *
-admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace, size_t queue_most)
+admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace)
 {
     struct admission *admission;
 
@@ -516,7 +516,7 @@ admissions_of(struct admissions *all, const char *name, const struct admission_p
     admission = map_get(&all->by_name, slice_of(name));
     if (admission == NULL) {
         admission = must_alloc(sizeof(*admission));
-        admission_init(admission, pace, queue_most);
+        admission_init(admission, pace);
         map_put(&all->by_name, slice_of(name), admission);
     }
     lock_drop(&all->lock);

@@ -53,6 +53,7 @@ struct admission_pace {
     int64_t step_tokens;         /* of prompts, by which a step of one is well used: more make it longer, not better */
     int64_t kv_tokens;           /* of one of them; 0: not known */
     unsigned requests_most;      /* in all, by the user's own word; 0: the limit is found */
+    size_t queue_most;           /* that may wait */
 };
 
 struct admission {
@@ -60,7 +61,6 @@ struct admission {
     struct fair_queue queue;
     struct token_limit limit;
     struct admission_pace pace;
-    size_t queue_most;
     size_t in_flight;
     int64_t tokens;                          /* in flight */
     int64_t prefill;                         /* of those whose first token has not come */
@@ -73,7 +73,7 @@ struct admission {
     uint64_t admitted, waited, refused, left; /* lifetime counts */
 };
 
-void admission_init(struct admission *admission, const struct admission_pace *pace, size_t queue_most);
+void admission_init(struct admission *admission, const struct admission_pace *pace);
 void admission_free(struct admission *admission); /* nobody is in or waits */
 
 /* What a request asks for. */
@@ -117,8 +117,7 @@ struct admissions {
 
 void admissions_init(struct admissions *all);
 void admissions_free(struct admissions *all);
-struct admission *admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace,
-                                size_t queue_most);
+struct admission *admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace);
 
 /* How many are in or wait, anywhere: 0 at rest. */
 size_t admissions_busy(struct admissions *all);

@@ -107,15 +107,18 @@ work_us(const struct pool_size *pool, const struct request_size *size)
     return work.prompt_us + work.output_us;
 }
 
-void
+double
 pool_size_takes(struct pool_size *pool, const struct replica_wish *wish, usec now_us)
 {
     struct request_size size = size_of(wish);
+    double expected_us;
 
     lock_take(&pool->lock);
     capacity_arrives(&pool->capacity, now_us, &pool->engine, &size);
-    pool->under_way_us += work_us(pool, &size);
+    expected_us = work_us(pool, &size);
+    pool->under_way_us += expected_us;
     lock_drop(&pool->lock);
+    return expected_us;
 }
 
 static void
@@ -130,17 +133,15 @@ correct(struct request_size *size, const struct replica_metered *metered)
 }
 
 void
-pool_size_over(struct pool_size *pool, const struct replica_wish *wish, usec taken_us,
+pool_size_over(struct pool_size *pool, const struct replica_wish *wish, double expected_us, usec taken_us,
                const struct replica_metered *metered, usec now_us)
 {
-    struct request_size expected = size_of(wish), size = expected;
-    double expected_us;
+    struct request_size size = size_of(wish);
 
     if (metered != NULL)
         correct(&size, metered);
     lock_take(&pool->lock);
-    expected_us = work_us(pool, &expected);
-    pool->under_way_us = fmax(0, pool->under_way_us - expected_us);
+    pool->under_way_us = fmax(0, pool->under_way_us - expected_us); /* sums of doubles may miss 0 by a little */
     capacity_corrects(&pool->capacity, now_us, work_us(pool, &size) - expected_us);
     carry_record_add(&pool->record, taken_us, &size);
     lock_drop(&pool->lock);
@@ -302,10 +303,11 @@ static void
 save_one(struct pool_size *pool, struct buffer *out)
 {
     const struct cold_starts *starts = &pool->capacity.starts;
-    unsigned count = starts->count < CAPACITY_COLD_STARTS ? starts->count : CAPACITY_COLD_STARTS;
+    unsigned count;
     struct buffer forecast = {0};
 
     lock_take(&pool->lock);
+    count = starts->count < CAPACITY_COLD_STARTS ? starts->count : CAPACITY_COLD_STARTS;
     forecast_save(&pool->capacity.forecast, &forecast);
     put_text(out, slice_of(pool->name));
     put_text(out, buffer_content(&forecast));

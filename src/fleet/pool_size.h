@@ -34,11 +34,12 @@ struct pool_size *pool_sizes_of(struct pool_sizes *sizes, const char *name);
 
 /* Requests; any worker */
 
-/* Is sent, or, with pool_size_over at once, was refused. */
-void pool_size_takes(struct pool_size *pool, const struct replica_wish *wish, usec now_us);
+/* Is sent, or, with pool_size_over at once, was refused. Returns its work as it counts from now on, for pool_size_over: what
+ * engines are like may be known better by then. */
+double pool_size_takes(struct pool_size *pool, const struct replica_wish *wish, usec now_us) MUST_CHECK;
 
 /* It is over, in any ending. `metered` NULL: its answer did not tell. */
-void pool_size_over(struct pool_size *pool, const struct replica_wish *wish, usec taken_us,
+void pool_size_over(struct pool_size *pool, const struct replica_wish *wish, double expected_us, usec taken_us,
                     const struct replica_metered *metered, usec now_us);
 
 /* Once a second; one worker */

@@ -149,12 +149,15 @@ quota_open_us(struct quota *quota, const struct quota_need *need, usec now_us)
     return at_us;
 }
 
-/* Adds to the slot of a second, unless it is out of the window already. */
+/* Adds to the slot of a second, unless it is out of the window already. What was taken since some answer said how much is left
+ * is never less than that answer's request knew of: corrections downwards do not count there. */
 static void
 add(struct quota *quota, int64_t second, const struct quota_need *more, int sign)
 {
     for (unsigned unit = 0; unit < LIMIT_UNITS; unit++) {
-        quota->taken[unit] += sign * more->of[unit];
+        int64_t change = sign * more->of[unit];
+
+        quota->taken[unit] += change > 0 ? change : 0;
         if (second > quota->second - QUOTA_SLOTS)
             quota->used[unit][second % QUOTA_SLOTS] += sign * more->of[unit];
     }

@@ -460,13 +460,13 @@ start_model(struct replica *replica, const char *engine_model)
 {
     const struct engine_pair *pair = engine_model != NULL ? engine_pair_find(slice_of(engine_model)) : NULL;
 
-    if (pair == NULL && replica->model.kv_tokens != 0)
-        return; /* another backend that names the place may have said more of it */
-    if (pair == NULL)
-        pair = engine_pair_find(COMMON_PAIR);
-    ENSURE(pair != NULL);
+    const struct engine_pair *common = engine_pair_find(COMMON_PAIR);
+
+    ENSURE(common != NULL);
     lock_take(&replica->lock);
-    if (!replica->model.fitted)
+    if (pair == NULL && replica->model.kv_tokens == 0)
+        pair = common; /* else another backend that names the place may have said more of it */
+    if (pair != NULL && !replica->model.fitted)
         replica->model =
             (struct replica_model){.time = pair->time, pair->kv_tokens, pair->step_tokens_most, .fitted = false};
     lock_drop(&replica->lock);

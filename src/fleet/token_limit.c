@@ -17,7 +17,7 @@ void
 token_limit_init(struct token_limit *limit, double requests)
 {
     ENSURE(requests >= 1.0);
-    *limit = (struct token_limit){.requests = requests};
+    *limit = (struct token_limit){.requests = requests, .requests_first = requests};
 }
 
 static double
@@ -43,6 +43,8 @@ token_limit_caches(struct token_limit *limit, int64_t kv_tokens)
     limit->caches_tokens = (int64_t)((double)kv_tokens * CACHES_SHARE);
     if (!known_before && limit->caches_tokens > 0 && limit->steps == 0)
         limit->requests = HUGE_VAL; /* what the caches hold is where it begins, too */
+    else if (limit->caches_tokens == 0 && isinf(limit->requests))
+        limit->requests = limit->requests_first; /* nobody says any more what they hold */
 }
 
 void

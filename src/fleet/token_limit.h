@@ -14,6 +14,7 @@
 #include "base/timers.h"
 
 struct token_limit {
+    double requests_first; /* what L began with, where nobody tells what the caches hold */
     double requests;       /* L: of mean size; at least 1 */
     double mean_tokens;    /* of a request: input + output / 2 */
     double long_ratio;     /* r_long; 0: nothing seen yet */

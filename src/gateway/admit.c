@@ -72,8 +72,20 @@ admits(const struct exchange *exchange, const struct plan *plan)
            plan->source != SOURCE_PASSTHROUGH && !exchange->view->config->observe;
 }
 
+/* A client may ask for any number of answers: no request counts for more than all the caches hold, or than anybody has
+ * ever served. */
+static const int64_t TOKENS_BELIEVED = (int64_t)1 << 32;
+
+static int64_t
+believed(int64_t tokens, const struct admission_pace *pace)
+{
+    int64_t most = pace->kv_tokens > 0 ? pace->kv_tokens * pace->replicas : TOKENS_BELIEVED;
+
+    return tokens < most ? tokens : most;
+}
+
 static struct admission_want
-want_of(const struct exchange *exchange, const struct plan *plan)
+want_of(const struct exchange *exchange, const struct plan *plan, const struct admission_pace *pace)
 {
     struct expectation expectation = experience_expect(plan->facts->experience, 500000);
     struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
@@ -85,8 +97,8 @@ want_of(const struct exchange *exchange, const struct plan *plan)
         .place = {.class = key != NULL ? key->class : exchange->view->config->open_class,
                   .tenant = slice_of(tenant->name),
                   .weight = tenant->weight},
-        .tokens = tokens > 0 ? tokens : 1,
-        .prefill = wish.prompt_tokens - wish.matched_tokens,
+        .tokens = tokens > 0 ? believed(tokens, pace) : 1,
+        .prefill = believed(wish.prompt_tokens - wish.matched_tokens, pace),
         .deadline_us = first_token_deadline_us(exchange, plan),
     };
 }
@@ -127,6 +139,7 @@ pace_of(const struct exchange *exchange, const struct plan *plan)
         add_pace(standing->seats[i].replica, now_us, &pace);
     ENSURE(pace.replicas > 0);
     pace.requests_most = backend->admission.requests;
+    pace.queue_most = backend->admission.queue;
     pace.first_token_us /= pace.replicas;
     pace.prefill_us_per_token /= pace.replicas;
     pace.step_tokens /= pace.replicas;
@@ -141,7 +154,7 @@ admission_of(const struct exchange *exchange, const struct plan *plan, const str
 {
     const struct backend_config *backend = plan->target->backend;
 
-    return admissions_of(&exchange->worker->gateway->admissions, backend->name, pace, backend->admission.queue);
+    return admissions_of(&exchange->worker->gateway->admissions, backend->name, pace);
 }
 
 /* Before the balance */
@@ -150,7 +163,7 @@ static void
 survey_plan(const struct exchange *exchange, struct plan *plan)
 {
     struct admission_pace pace = pace_of(exchange, plan);
-    struct admission_want want = want_of(exchange, plan);
+    struct admission_want want = want_of(exchange, plan, &pace);
     usec now_us = world_now_us(worker_world(exchange->worker));
     struct admission_forecast forecast = admission_expect(admission_of(exchange, plan, &pace), &want, now_us);
 
@@ -245,8 +258,7 @@ tell_pool(const struct exchange *exchange, usec now_us)
 
     if (pool == NULL)
         return;
-    pool_size_takes(pool, &wish, now_us);
-    pool_size_over(pool, &wish, now_us, NULL, now_us);
+    pool_size_over(pool, &wish, pool_size_takes(pool, &wish, now_us), now_us, NULL, now_us);
 }
 
 static void
@@ -335,7 +347,7 @@ admit_ask(struct exchange *exchange)
         return true;
     ENSURE(exchange->place == NULL);
     pace = pace_of(exchange, exchange->plan);
-    want = want_of(exchange, exchange->plan);
+    want = want_of(exchange, exchange->plan, &pace);
     place = must_calloc(1, sizeof(*place));
     place->admission = admission_of(exchange, exchange->plan, &pace);
     place->world = worker_world(exchange->worker);

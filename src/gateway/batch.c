@@ -359,6 +359,8 @@ consider_group(struct batch_queue *queue)
     }
     world_timer_stop(world, &queue->timer);
     send_off(queue, inputs_most(someone(queue)), COUNT_BATCHES_APART);
+    if (queue->requests > 0) /* who did not fit into it */
+        world_timer_start(world, &queue->timer, 0);
 }
 
 static void

@@ -312,7 +312,8 @@ mark_spoilt(struct batch *batch)
 
         ticket->spoiled++;
         ticket->group = (size_t)sqrt((double)batch->count);
-        batch->members[i].flight->part->unfit = is_good(call) || (call->status >= 300 && call->status < 400);
+        batch->members[i].flight->part->unfit = is_good(call) || (call->status >= 300 && call->status < 400) ||
+                                                (call->state == FLIGHT_CLOSED && call->status < 300);
         batch->members[i].flight->part->said = said;
     }
     count(&batch->worker->counters, COUNT_BATCHES_SPOILED, 1);
@@ -404,7 +405,7 @@ on_progress(struct cursor *cursor)
     struct batch *batch = CONTAINER_OF(cursor, struct batch, cursor);
     struct flight *call = cursor->flight;
 
-    if (!flight_over(call) && call->kept > ELEMENTS_BYTES_MOST)
+    if (!flight_over(call) && batch->count > 1 && call->kept > ELEMENTS_BYTES_MOST)
         flight_stop(call, "the answer is too long to be dealt out");
     if (flight_over(call) && !batch->over)
         end(batch);
@@ -430,6 +431,7 @@ close_call(struct batch *batch, const struct exchange *last)
 
     batch->over = true;
     flight_stop(call, "nobody is left who reads it");
+    split_cost(batch);
     batch_over(batch);
     for (size_t i = 0; i < batch->count; i++)
         batch->members[i].exchange->ticket->batch = NULL;

@@ -85,6 +85,7 @@ struct flight {
     const struct target *target;
     struct place *place;           /* that it was admitted to (admit.h); NULL: none */
     struct replica_ticket ticket;  /* at the engine that the call goes to (flight_ticket.h) */
+    double pool_work_us;           /* as it counts there */
     struct pool_size *pool_size;   /* which learns from it how many replicas it needs; NULL: none */
     struct replica_wish wish;      /* as expected when it was sent */
     double bytes_per_output_token; /* by which text tells of tokens */

@@ -13,7 +13,7 @@ flight_ticket_take(struct flight *flight, struct replica *replica, const struct 
     flight->wish = *wish;
     replica_take(replica, &flight->ticket, wish, flight->opened_us);
     if (flight->pool_size != NULL)
-        pool_size_takes(flight->pool_size, wish, flight->opened_us);
+        flight->pool_work_us = pool_size_takes(flight->pool_size, wish, flight->opened_us);
 }
 
 /* What has come, by its text; a usage that comes with the pieces says it better. */
@@ -66,6 +66,7 @@ flight_ticket_end(struct flight *flight)
     replica_give_back(&flight->ticket, ending_of(flight), told ? &metered : NULL, flight->ended_us);
     admit_over(flight);
     if (flight->pool_size != NULL)
-        pool_size_over(flight->pool_size, &flight->wish, flight->opened_us, told ? &metered : NULL, flight->ended_us);
+        pool_size_over(flight->pool_size, &flight->wish, flight->pool_work_us, flight->opened_us,
+                       told ? &metered : NULL, flight->ended_us);
     flight->pool_size = NULL;
 }

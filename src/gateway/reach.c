@@ -324,7 +324,7 @@ read_refusal(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
-    exchange->said = flight->part != NULL
+    exchange->said = flight->part != NULL && flight->part->requests > 1
                          ? flight->part->said
                          : reach_read_refusal(flight, &exchange->arena, world_wall_us(worker_world(exchange->worker)));
 }

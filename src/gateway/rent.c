@@ -11,17 +11,46 @@ struct rent_keeper {
     struct timer timer;
 };
 
-static void
-append_rent(struct rent_keeper *keeper, const struct backend_config *backend, usec span_us, usec until_wall_us)
+static bool
+has_place(const struct backend_config *backend, const struct endpoint *place)
 {
+    for (size_t i = 0; i < backend->endpoint_count; i++)
+        if (strcmp(backend->endpoints[i].host, place->host) == 0 && backend->endpoints[i].port == place->port)
+            return true;
+    return false;
+}
+
+/* One engine is paid once, whichever backends name its place: by the first of them that is paid by the hour. */
+static int64_t
+replicas_of_backend(const struct config *config, size_t at)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < config->backends[at].endpoint_count; i++) {
+        bool is_anothers = false;
+
+        for (size_t j = 0; j < at && !is_anothers; j++)
+            is_anothers = usd_known(config->backends[j].usd_per_hour) &&
+                          has_place(&config->backends[j], &config->backends[at].endpoints[i]);
+        count += !is_anothers;
+    }
+    return count;
+}
+
+static void
+append_rent(struct rent_keeper *keeper, size_t at, usec span_us, usec until_wall_us)
+{
+    const struct backend_config *backend = &keeper->config->backends[at];
     struct rent rent = {.from_wall_us = until_wall_us - span_us,
                         .until_wall_us = until_wall_us,
                         .backend = slice_of(backend->name),
                         .provider = slice_of(backend->provider),
                         .modelled = backend->modelled,
-                        .replicas = (int64_t)backend->endpoint_count,
+                        .replicas = replicas_of_backend(keeper->config, at),
                         .usd_per_hour = backend->usd_per_hour};
 
+    if (rent.replicas == 0)
+        return; /* all are paid by others */
     journal_put_rent(&keeper->worker->record, &rent);
     gateway_append(keeper->worker);
 }
@@ -36,7 +65,7 @@ write_down(struct rent_keeper *keeper)
     keeper->since_us = now_us;
     for (size_t i = 0; i < keeper->config->backend_count && span_us > 0; i++)
         if (usd_known(keeper->config->backends[i].usd_per_hour))
-            append_rent(keeper, &keeper->config->backends[i], span_us, wall_us);
+            append_rent(keeper, i, span_us, wall_us);
     if (keeper->config == keeper->worker->view->snapshot->config)
         return;
     config_release(keeper->config);

@@ -100,7 +100,8 @@ static usd
 charge(struct exchange *exchange, const struct usage *usage)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
-    const struct batch_part *part = batch_part_of(exchange);
+    const struct flight *flight = exchange->cursor.flight;
+    const struct batch_part *part = flight != NULL ? flight->part : NULL; /* a call for one alone has one, too */
 
     exchange->kinds = (struct cost){0};
     if (part != NULL && part->priced)

@@ -421,8 +421,8 @@ void
 share_go_alone(struct exchange *exchange, const char *why)
 {
     ENSURE(exchange->follows && exchange->state == EXCHANGE_SERVING);
-    if (!exchange->has_part && !share_is_spared(exchange) && !share_withdraw(exchange))
-        return; /* the bill is on its way: then it is over */
+    if (list_linked(&exchange->member) && !share_withdraw(exchange))
+        return; /* the bill is on its way to its mirror: then it is over, or spared */
     exchange->plan->tried = true;
     exchange->why = why;
     cursor_leave(&exchange->cursor);

@@ -57,8 +57,9 @@ spares_others(const struct share *share, const struct flight *flight)
            (flight->state != FLIGHT_COMPLETE || flight->meter.failed);
 }
 
-bool
-share_is_spared(const struct exchange *exchange)
+/* Whether the bill, which is here, leaves this follower out. */
+static bool
+is_spared(const struct exchange *exchange)
 {
     return exchange->share->billed && exchange->share->bill.spares_others && share_is_other(exchange) &&
            !exchange->detached;
@@ -171,7 +172,7 @@ share_take_part(struct exchange *exchange)
     const struct share_bill *bill = &exchange->share->bill;
 
     ENSURE(exchange->follows && exchange->share->billed && !exchange->has_part);
-    if (share_is_spared(exchange))
+    if (is_spared(exchange))
         return;
     exchange->has_part = true;
     name_target(exchange, bill);

@@ -33,9 +33,6 @@ void share_on_stall(struct timer *timer);
 /* Whether the exchange wants its answer in another form than the call of its share brings. */
 bool share_is_other(const struct exchange *exchange);
 
-/* Whether the bill is here and leaves this follower out. */
-bool share_is_spared(const struct exchange *exchange);
-
 /* A follower that has answered nothing yet is not served by what it follows: it is weighed again, for a call of its own. */
 void share_go_alone(struct exchange *exchange, const char *why);
 

@@ -46,6 +46,8 @@ make(const struct request *request, enum lever_mode mode, struct plans *plans)
     estimate_plan(request, &shared);
     if (usd_known(shared.cost))
         shared.cost /= (int64_t)request->under_way.members + 1;
+    if (shared.by_the_hour)
+        shared.marginal = 0; /* it makes no call of its own */
     if (request->under_way.late && !come_late(request, &shared))
         return;
     plan = plans_add(plans);

@@ -46,6 +46,7 @@ test("requests are charged their share of the time, and busy and idle are what w
   const { paid_usd, busy_usd, idle_usd, requests, used } = await pool();
   assert.equal(requests, 40);
   assert.ok(pico(busy_usd) > 0n);
+  assert.ok(pico(idle_usd) >= 0n);
   assert.equal(pico(busy_usd) + pico(idle_usd), pico(paid_usd));
   assert.ok(used > 0);
   const text = (await gateway.command("report")).stdout;

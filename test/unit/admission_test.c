@@ -5,8 +5,12 @@
 #include "cmocka_ready.h"
 
 /* One replica whose cache holds 1,000 tokens of requests, and that reads a token of a prompt in 100 us. */
-static const struct admission_pace pace = {
-    .replicas = 1, .prefill_us_per_token = 100.0, .first_token_us = 1000, .step_tokens = 10000, .kv_tokens = 1112};
+static const struct admission_pace pace = {.replicas = 1,
+                                           .prefill_us_per_token = 100.0,
+                                           .first_token_us = 1000,
+                                           .step_tokens = 10000,
+                                           .kv_tokens = 1112,
+                                           .queue_most = 100};
 
 static struct admission_want
 want(int64_t tokens, unsigned class, usec deadline_us)
@@ -20,7 +24,9 @@ want(int64_t tokens, unsigned class, usec deadline_us)
 static enum admission_state
 ask(struct admission *admission, struct admission_ticket *ticket, struct admission_want wanted, usec now_us)
 {
-    return admission_ask(admission, ticket, &wanted, &pace, now_us);
+    struct admission_pace as_before = admission->pace;
+
+    return admission_ask(admission, ticket, &wanted, &as_before, now_us);
 }
 
 /* Ends it; returns how many heard of it that they may start. */
@@ -47,7 +53,7 @@ the_caches_bound_what_is_in_flight(void **state)
     struct admission admission;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(ask(&admission, &tickets[i], want(100, 0, USEC_NEVER), 0), ADMISSION_IN);
     assert_int_equal(ask(&admission, &tickets[10], want(100, 0, USEC_NEVER), 0), ADMISSION_WAITS);
@@ -68,7 +74,7 @@ one_is_always_served(void **state)
     struct admission admission;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     assert_int_equal(ask(&admission, &huge, want(1000000, 0, USEC_NEVER), 0), ADMISSION_IN);
     assert_int_equal(ask(&admission, &other, want(1, 0, USEC_NEVER), 0), ADMISSION_WAITS);
     assert_int_equal(end(&admission, &huge, 1), 1);
@@ -84,7 +90,7 @@ who_would_be_late_is_told_at_once_and_truthfully(void **state)
     usec back_us;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     /* A first round teaches how long a request is there: a second. */
     for (unsigned i = 0; i < 10; i++)
         ask(&admission, &running[i], want(100, 0, USEC_NEVER), 0);
@@ -117,7 +123,7 @@ who_has_become_hopeless_does_not_start(void **state)
     struct list told;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     ask(&admission, &running, want(1000, 0, USEC_NEVER), 0);
     /* Nothing has ended yet, so nobody knows that it is hopeless. Its prompt alone takes 6 ms. */
     assert_int_equal(ask(&admission, &waits, want(100, 0, 50 * USEC_PER_MS), 0), ADMISSION_WAITS);
@@ -140,7 +146,7 @@ prompts_under_way_count(void **state)
     struct list told;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     ask(&admission, &running, want(400, 0, USEC_NEVER), 0); /* 200 tokens: 20 ms */
     assert_int_equal(ask(&admission, &waits, want(100, 0, 20 * USEC_PER_MS), 0), ADMISSION_WAITS);
     list_init(&told);
@@ -160,7 +166,7 @@ urgent_requests_find_the_room_that_they_needed_of_late(void **state)
     unsigned in = 0;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     for (unsigned i = 0; i < 6; i++)
         ask(&admission, &urgent[i], want(100, 0, USEC_NEVER), 0);
     for (unsigned i = 0; i < 6; i++)
@@ -183,10 +189,12 @@ static void
 the_queue_has_an_end(void **state)
 {
     struct admission_ticket running = {0}, waits[3] = {0};
+    struct admission_pace short_line = pace;
     struct admission admission;
 
     (void)state;
-    admission_init(&admission, &pace, 2);
+    short_line.queue_most = 2;
+    admission_init(&admission, &short_line);
     ask(&admission, &running, want(1000, 0, USEC_NEVER), 0);
     assert_int_equal(ask(&admission, &waits[0], want(10, 0, USEC_NEVER), 0), ADMISSION_WAITS);
     assert_int_equal(ask(&admission, &waits[1], want(10, 0, USEC_NEVER), 0), ADMISSION_WAITS);
@@ -209,7 +217,7 @@ an_overload_cuts_the_limit_once(void **state)
     int64_t before;
 
     (void)state;
-    admission_init(&admission, &pace, 100);
+    admission_init(&admission, &pace);
     for (unsigned i = 0; i < 10; i++)
         ask(&admission, &tickets[i], want(100, 0, USEC_NEVER), 0);
     for (unsigned i = 0; i < 9; i++)
@@ -239,7 +247,7 @@ nothing_leaks(void **state)
 
     (void)state;
     rng_seed(&rng, 3);
-    admission_init(&admission, &pace, 20);
+    admission_init(&admission, &pace);
     for (unsigned step = 0; step < STEPS; step++) {
         struct admission_ticket *ticket = &tickets[rng_below(&rng, TICKETS)];
         struct list told;

@@ -155,9 +155,9 @@ waiting_has_to_pay(void **state)
     struct batch_time time = fitted();
 
     (void)state;
-    assert_true(batch_time_patience_us(&time, 1, 9e3) > 9e3);
+    assert_true((double)batch_time_patience_us(&time, 1, 9e3) > 9e3);
     assert_int_equal(batch_time_patience_us(&time, 1, 11e3), 0);
-    assert_true(batch_time_patience_us(&time, 9, 1.8e3) > 1.8e3);
+    assert_true((double)batch_time_patience_us(&time, 9, 1.8e3) > 1.8e3);
     assert_int_equal(batch_time_patience_us(&time, 9, 2.2e3), 0);
 }
 

@@ -8,6 +8,7 @@ static const char config[] =
     "  api:  { url: \"http://api.example\", models: [ llama ] }\n"
     "routes:\n"
     "  assistant: { reference: gpus/llama }\n"
+    "  vectors:   { reference: gpus/llama, levers: { batching: on } }\n"
     "  priced:    { reference: both/llama }\n"
     "  before:    { reference: gpus/llama, baseline: api/llama }\n"
     "prices:\n"
@@ -161,12 +162,56 @@ it_spills_over_while_that_is_cheaper_than_waiting(void **state)
     end(s, state);
 }
 
+/* A call that batching makes for one alone is the engine's time as any other. */
+static void
+a_lone_embedding_pays_for_its_time(void **state)
+{
+    struct scene *s = begin(state);
+    const struct row *row;
+
+    scene_provider(s, "gpus")->first_word_us = 2 * USEC_PER_S;
+    scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .model = "vectors"});
+    scene_rest(s);
+    row = scene_row(s, 0);
+    assert_row_is(s, 0, state, "ok");
+    assert_true(row->cost > 0 && row->cost <= price_of(row->total_us));
+    end(s, state);
+}
+
+/* All of a batch have left: the engine worked until then. */
+static void
+a_batch_that_all_leave_pays_until_then(void **state)
+{
+    struct scene *s = begin(state);
+    struct vclient *clients[4];
+    usd sum = 0;
+
+    scene_provider(s, "gpus")->first_word_us = 30 * USEC_PER_S;
+    scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .model = "vectors"}); /* the others wait for its end, together */
+    history_run_until(s->history, vbackend_working(scene_backend(s, "gpus")));
+    for (int i = 0; i < 4; i++)
+        clients[i] = scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .model = "vectors"});
+    history_run_for(s->history, 45 * USEC_PER_S);
+    for (int i = 0; i < 4; i++)
+        vclient_leave(clients[i]);
+    scene_rest(s);
+    for (size_t i = 1; i < s->row_count; i++) {
+        assert_row_is(s, i, state, "client gone");
+        sum += scene_row(s, i)->cost;
+    }
+    assert_int_equal(s->row_count, 5);
+    assert_true(sum > price_of(5 * USEC_PER_S) && sum < price_of(20 * USEC_PER_S));
+    end(s, state);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_lone_request_pays_for_its_time, scene_teardown),
         cmocka_unit_test_teardown(those_at_the_same_time_share_it, scene_teardown),
+        cmocka_unit_test_teardown(a_lone_embedding_pays_for_its_time, scene_teardown),
+        cmocka_unit_test_teardown(a_batch_that_all_leave_pays_until_then, scene_teardown),
         cmocka_unit_test_teardown(who_leaves_pays_until_then, scene_teardown),
         cmocka_unit_test_teardown(a_price_by_the_token_wins, scene_teardown),
         cmocka_unit_test_teardown(what_it_saves_adds_up, scene_teardown),

