@@ -38,7 +38,7 @@ async function ask(request, bodyless) {
 
 const closed = (socket) => socket.destroyed || new Promise((done) => socket.once("close", done));
 
-async function play({ bytes, outcome: { status, body, reused, leaves, method } }) {
+async function play({ bytes, outcome: { status, body, reused, leaves, method, asked = 1 } }) {
   now = { bytes, leaves };
   const request = method ? `${method} /backend/rec/p HTTP/1.1\r\nHost: x\r\n\r\n` : chat("hostile");
   const got = await ask(request, method === "HEAD");
@@ -48,7 +48,7 @@ async function play({ bytes, outcome: { status, body, reused, leaves, method } }
   if (!reused) await closed(now.socket); // by the gateway, which has no more use for it
   assert.equal((await ask(chat("fence")))?.status, 200);
   assert.equal(now.last === now.socket, reused, "the connection is used again");
-  assert.equal(origin.take().length, 2, "each was asked once");
+  assert.equal(origin.take().length, asked + 1, "how often it was asked, and the fence once");
 }
 
 test("every row says its section and differs from the others", () => {

@@ -152,6 +152,6 @@ test("the metrics tell hits, tokens and dollars", async () => {
   const page = await (await fetch(`${stage.gateway.admin}/metrics`)).text();
   const value = (name) => Number(page.match(new RegExp(`^equipoise_cache_${name} ([0-9.]+)$`, "m"))[1]);
   assert.ok(value('lookups_total\\{lever="exact_cache",result="hit"\\}') >= 4);
-  assert.ok(value('hit_ratio\\{of="usd"\\}') > 0 && value('hit_ratio\\{of="usd"\\}') < 1);
+  assert.ok(value('hit_ratio\\{lever="exact_cache",of="usd"\\}') > 0 && value('hit_ratio\\{lever="exact_cache",of="usd"\\}') < 1);
   assert.ok(value("entries") > 0 && value("bytes") > 0 && value("bytes") <= value("bytes_limit"));
 });
