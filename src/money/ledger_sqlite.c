@@ -265,7 +265,7 @@ static enum status
 prepare_all(struct sqlite *sqlite)
 {
     static const char *const texts[] = {
-#define STATEMENT(name, sql) sql,
+#define STATEMENT(name, sql) (sql),
 #include "money/ledger_sqlite.def"
 #undef STATEMENT
     };
