@@ -129,6 +129,7 @@ add_replica(struct model_pool *pool, usec ready_us)
 static void
 remove_replica(struct model_replica *replica)
 {
+    ENSURE(list_linked(&replica->node)); /* or it would be freed in the list */
     list_remove(&replica->node);
     engine_free(replica->engine);
     free(replica);
@@ -181,6 +182,7 @@ next_turn(const struct model_pool *pool)
 {
     usec next_us = USEC_NEVER;
 
+    /* Only who is out of the list was freed: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     LIST_EACH(&pool->replicas, node, after)
     {
         const struct model_replica *replica = CONTAINER_OF(node, struct model_replica, node);
@@ -244,6 +246,7 @@ next_to_go(struct model_pool *pool)
 {
     struct model_replica *best = NULL;
 
+    /* Only who is out of the list was freed: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     LIST_EACH(&pool->replicas, node, after)
     {
         struct model_replica *replica = CONTAINER_OF(node, struct model_replica, node);

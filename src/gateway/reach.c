@@ -187,8 +187,9 @@ take_open_seat(struct exchange *exchange, usec now_us)
         exchange->seat = exchange->choice.seat;
         if (health_claim(standing_of(exchange->plan)->seats[exchange->seat].health, now_us, &exchange->probe_us))
             return true;
-        while (open[at] != exchange->choice.seat) /* another worker was quicker */
+        while (at < count && open[at] != exchange->choice.seat) /* another worker was quicker */
             at++;
+        ENSURE(at < count);
         memmove(&open[at], &open[at + 1], (--count - at) * sizeof(open[0]));
     }
     return false;
@@ -481,6 +482,6 @@ reach_strike(const struct exchange *exchange, struct plans *plans)
         strike_seat(plans, plan, seat_bit(exchange->seat));
     /* With the same key it would be said again. */
     for (size_t i = 0; i < plans->count && exchange->said.spend_limit && account_all_spent(exchange, plan); i++)
-        plans->all[i].tried |=
-            plans->all[i].target != NULL && same_account(plans->all[i].target->backend, plan->target->backend);
+        plans->all[i].tried |= plans->all[i].target != NULL && plan->target != NULL &&
+                               same_account(plans->all[i].target->backend, plan->target->backend);
 }

@@ -69,6 +69,7 @@ disk_abandon(struct cache_disk *disk)
 {
     if (of(disk)->fresh < 0)
         return;
+    ENSURE(of(disk)->fresh_path != NULL);
     close(of(disk)->fresh);
     of(disk)->fresh = -1;
     unlink(of(disk)->fresh_path);

@@ -355,10 +355,11 @@ memory_each_position(struct ledger_store *store, ledger_position_visit *visit, v
     enum status status = OK;
 
     for (size_t i = 0; i < count && status == OK; i++) {
+        struct slice bytes = buffer_content(&all[i]->bytes);
         uint64_t offset;
 
-        ENSURE(buffer_len(&all[i]->bytes) == sizeof(offset));
-        memcpy(&offset, buffer_content(&all[i]->bytes).data, sizeof(offset));
+        ENSURE(bytes.data != NULL && bytes.len == sizeof(offset));
+        memcpy(&offset, bytes.data, sizeof(offset));
         status = visit(user, all[i]->key.first, offset);
     }
     free(all);
