@@ -107,6 +107,18 @@ async function play(side, deliver, below, { bytes, outcome }) {
   assert.deepEqual(seen.filter((text) => !text.startsWith("GET /fence-")), outcome.sees);
 }
 
+/* Who goes on sending to a connection that is being closed may find it reset, and the answer gone with it (RFC 9112, 9.6).
+ * Then nothing was seen: the row is played again, and has to come out right in one of three plays. */
+async function playAgain(side, deliver, below, row) {
+  for (let tries = 1; ; tries++)
+    try {
+      return await play(side, deliver, below, row);
+    } catch (error) {
+      if (tries === 3 || row.outcome.end !== "closed" || !error.message.endsWith("got null")) throw error;
+      side.origin.requests.length = side.origin.garbage.length = 0;
+    }
+}
+
 test("every row says its section and differs from the others", () => {
   assert.ok(cases.length >= 80);
   assert.equal(new Set(cases.map(({ bytes }) => bytes)).size, cases.length);
@@ -121,7 +133,7 @@ for (const [name, side] of Object.entries(sides))
       for (const row of cases) {
         if (row.outcome.large && way === "byte by byte") continue;
         try {
-          await play(side, deliver, below, row);
+          await playAgain(side, deliver, below, row);
         } catch (error) {
           failed.push(`RFC ${row.section}, ${row.what}: ${error.message}`);
           side.origin.requests.length = side.origin.garbage.length = 0;
