@@ -112,7 +112,7 @@ static const char introduction[] =
     "# The configuration\n"
     "\n"
     "<!-- Written by `equipoise check --help-config --markdown` from the table that also reads the file. Change\n"
-    "     src/config/table.c and run `make doc`. -->\n"
+    "     src/config/table*.c and run `make doc`. -->\n"
     "\n"
     "One YAML file. Every key is optional, and every default is safe: without any configuration a request is "
     "forwarded\n"

@@ -1,0 +1,110 @@
+/* Routes: who serves them, what is acceptable, which levers may make it cheaper. */
+#include "config/table_parts.h"
+
+static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
+static const char *const retries[] = {"sent", "safe", NULL};
+
+static const struct field acceptable_fields[] = {
+    FIELD("quality", FIELD_SHARE, AT(route_draft, quality_ppm),
+          "Share of answers that must be acceptable. 100%: only answers of the reference's model.", .standard = "100%"),
+    FIELD("confidence", FIELD_SHARE, AT(route_draft, confidence_ppm), "How sure the evidence must be of that.",
+          .standard = "95%"),
+    FIELD("first_token", FIELD_DURATION, AT(route_draft, first_token_us), "Slowest acceptable first token.",
+          .standard = "none", .word = "none", .least = USEC_PER_MS),
+    FIELD("total", FIELD_DURATION, AT(route_draft, total_us), "Slowest acceptable whole answer.", .standard = "none",
+          .word = "none", .least = USEC_PER_MS),
+};
+
+static const struct section acceptable_section = {
+    SECTION("What is acceptable", "routes.NAME.acceptable", acceptable_fields, route_draft)};
+
+static const struct field validate_fields[] = {
+    FIELD("json_schema", FIELD_FILE, AT(route_draft, validate.json_schema),
+          "A file with a JSON Schema (draft 2020-12); an answer that is JSON and fits is useful."),
+    FIELD("regex", FIELD_TEXT, AT(route_draft, validate.regex), "A POSIX extended regular expression that must match."),
+    FIELD("command", FIELD_TEXT, AT(route_draft, validate.command),
+          "A shell command that gets the answer on standard input; exit status 0: useful, 1: not."),
+    FIELD("http", FIELD_TEXT, AT(route_draft, validate.http),
+          "A URL to which {id, route, text} is posted; 204 or {\"useful\": true}: useful, 422 or false: not."),
+};
+
+static const struct section validate_section = {
+    SECTION("A validator", "routes.NAME.validate", validate_fields, route_draft)};
+
+static const struct field lever_fields[] = {
+#define LEVER(the_id, the_name, may_change_answer, the_words)                                                          \
+    FIELD(the_name, FIELD_LEVER, AT(route_draft, levers[the_id]), the_words, .standard = "off"),
+#include "config/levers.def"
+#undef LEVER
+};
+
+static const struct later lever_later[] = {
+    {"router", "routing by difficulty"}, {"cascade", "cascades"}, {"hedge", "hedged requests"},
+    {"batch", "micro-batching"},         {"defer", "deferral"},   {"affinity", "prefix affinity"},
+};
+
+static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),
+                                             LATER(lever_later)};
+
+static const struct field semantic_fields[] = {
+    FIELD(
+        "judge", FIELD_CHOICE, AT(route_draft, semantic.judge),
+        "What an acceptable answer is, beside the one that the reference gave: `exact`, the same text; `numeric`, the "
+        "same last number; `json`, the same fields; `embedding`, the same meaning, as the built-in embedder sees it, "
+        "which tells topics apart better than facts.",
+        .standard = "embedding", .choices = judges),
+    FIELD("similar", FIELD_SHARE, AT(route_draft, semantic.similar_ppm),
+          "With the judge `embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
+    FIELD("tolerance", FIELD_SHARE, AT(route_draft, semantic.tolerance_ppm),
+          "With the judge `numeric`: how far two numbers may be apart.", .standard = "0%"),
+};
+
+static const struct section semantic_section = {
+    SECTION("What the semantic cache learns by", "routes.NAME.semantic_cache", semantic_fields, route_draft)};
+
+static const struct field route_fields[] = {
+    FIELD("reference", FIELD_NODE, AT(route_draft, reference),
+          "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
+    FIELD("baseline", FIELD_NODE, AT(route_draft, baseline),
+          "What was paid before, which savings are counted against. Default: the reference.", .type = "backend/model"),
+    FIELD("candidates", FIELD_NODE, AT(route_draft, candidates),
+          "What else may serve: the reference's model on other backends of the same dialect.",
+          .type = "backend/model or list"),
+    FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
+    FIELD(
+        "repeatable", FIELD_BOOL, AT(route_draft, repeatable),
+        "Equal requests may get an equal answer, also where they ask for one of many: without temperature 0 or a seed.",
+        .standard = "no"),
+    FIELD("ttl", FIELD_DURATION, AT(route_draft, ttl_us),
+          "How long its answers may serve from the cache. `inherit`: as `cache: ttl` says.", .standard = "inherit",
+          .word = "inherit", .least = USEC_PER_S),
+    FIELD("acceptable", FIELD_SECTION, 0, "When an answer is good and fast enough.", .inside = &acceptable_section),
+    FIELD("validate", FIELD_SECTION, 0, "How to tell a useful answer from another.", .inside = &validate_section),
+    FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
+    FIELD("semantic_cache", FIELD_SECTION, 0, "How the semantic cache learns what it may serve.",
+          .inside = &semantic_section),
+    FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
+          "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
+    FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
+          "Calls to backends for one request at most, retries included.", .standard = "3", .least = 1, .most = 16),
+    FIELD(
+        "retry", FIELD_CHOICE, AT(route_draft, retry),
+        "When a call broke off after the request had gone out, so that it may have been worked on and be billed: "
+        "`sent` tries again, as SDKs do, and books both; `safe` tells the client. What was never sent, or was refused "
+        "by the backend, is tried again in either case, and nothing is once the client has a byte of an answer.",
+        .standard = "sent", .choices = retries),
+    FIELD("worth", FIELD_MONEY, AT(route_draft, worth), "What a useful answer is worth, for the margin in the report."),
+    BUDGET_FIELDS(route_draft, "the route"),
+    FIELD("output_max", FIELD_COUNT, AT(route_draft, output_max),
+          "Output tokens of a request that names no cap of its own, where a budget needs one.", .standard = "none",
+          .word = "none", .least = 1, .most = 10000000),
+};
+
+static const struct later route_later[] = {
+    {"judge", "judges"},
+    {"store", "storing texts"},
+    {"priority", "priorities"},
+};
+
+const struct section config_route_section = {SECTION("A route", "routes.NAME", route_fields, route_draft),
+                                             LATER(route_later)};
