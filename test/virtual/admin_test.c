@@ -12,7 +12,7 @@ struct stand {
     struct application *admin;
 };
 
-/* As cmd/stand.c knows it of the ledger's writer. */
+/* As cmd/stand_serving.c knows it of the ledger's writer. */
 static const char *
 why_unready(void *context)
 {
