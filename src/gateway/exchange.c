@@ -1,5 +1,6 @@
-/* A request's life, top to bottom: read, parse, weigh, serve, answer, settle. */
-#include "gateway/exchange.h"
+/* A request's life, top to bottom: read, parse, weigh, serve, answer, settle. Clients who leave before the end, and who
+ * goes on without one: exchange_leave.c. */
+#include "gateway/exchange_parts.h"
 
 #include <stdlib.h>
 
@@ -26,9 +27,6 @@ static void open_answer(struct exchange *exchange);
 static void refuse(struct exchange *exchange);
 static void finish(struct exchange *exchange);
 static void cut_off(struct exchange *exchange);
-static void abandon(struct exchange *exchange);
-static void part(struct exchange *exchange);
-static void pay(struct exchange *exchange);
 static void release(struct exchange *exchange);
 
 /* The allowed moves; only exchange_move changes the state. Every way ends in EXCHANGE_SETTLED, which becomes
@@ -54,14 +52,14 @@ static const struct move {
     [EXCHANGE_SERVING][ATTEMPTS_SPENT] = {EXCHANGE_SETTLED, refuse},
     [EXCHANGE_ANSWERING][ANSWER_COMPLETE] = {EXCHANGE_SETTLED, finish},
     [EXCHANGE_ANSWERING][ANSWER_CUT] = {EXCHANGE_SETTLED, cut_off},
-    [EXCHANGE_READING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
-    [EXCHANGE_PARSING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
-    [EXCHANGE_WEIGHING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
-    [EXCHANGE_SERVING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
-    [EXCHANGE_ANSWERING][CLIENT_GONE] = {EXCHANGE_SETTLED, abandon},
-    [EXCHANGE_SERVING][PARTS] = {EXCHANGE_PARTED, part},
-    [EXCHANGE_ANSWERING][PARTS] = {EXCHANGE_PARTED, part},
-    [EXCHANGE_PARTED][BILL_HERE] = {EXCHANGE_SETTLED, pay},
+    [EXCHANGE_READING][CLIENT_GONE] = {EXCHANGE_SETTLED, exchange_abandon},
+    [EXCHANGE_PARSING][CLIENT_GONE] = {EXCHANGE_SETTLED, exchange_abandon},
+    [EXCHANGE_WEIGHING][CLIENT_GONE] = {EXCHANGE_SETTLED, exchange_abandon},
+    [EXCHANGE_SERVING][CLIENT_GONE] = {EXCHANGE_SETTLED, exchange_abandon},
+    [EXCHANGE_ANSWERING][CLIENT_GONE] = {EXCHANGE_SETTLED, exchange_abandon},
+    [EXCHANGE_SERVING][PARTS] = {EXCHANGE_PARTED, exchange_part},
+    [EXCHANGE_ANSWERING][PARTS] = {EXCHANGE_PARTED, exchange_part},
+    [EXCHANGE_PARTED][BILL_HERE] = {EXCHANGE_SETTLED, exchange_pay},
     [EXCHANGE_SETTLED][LAST_HOLD_DROPPED] = {EXCHANGE_RELEASED, release},
 };
 
@@ -307,48 +305,6 @@ open_answer(struct exchange *exchange)
     pump(exchange);
 }
 
-/* Its client is gone or has enough, but others read what it calls for. */
-static void
-start_leading_on(struct exchange *exchange)
-{
-    struct http_header *headers = arena_alloc(&exchange->arena, exchange->head.header_count * sizeof(*headers));
-
-    exchange->leads_on = true;
-    count(&exchange->worker->counters, COUNT_COALESCED_LED_ON, 1);
-    exchange_hold(exchange);
-    if (exchange->state == EXCHANGE_ANSWERING)
-        cursor_skip(&exchange->cursor); /* it may have been what the flight waited for */
-    /* The head goes with the client, and further attempts may need it. */
-    for (size_t i = 0; i < exchange->head.header_count; i++)
-        headers[i] = (struct http_header){arena_copy(&exchange->arena, exchange->head.headers[i].name),
-                                          arena_copy(&exchange->arena, exchange->head.headers[i].value)};
-    exchange->head.headers = headers;
-    exchange->head.method = arena_copy(&exchange->arena, exchange->head.method);
-    exchange->head.target = arena_copy(&exchange->arena, exchange->head.target);
-}
-
-static void
-lead_on(struct exchange *exchange)
-{
-    cursor_skip(&exchange->cursor);
-    if (flight_over(exchange->cursor.flight))
-        exchange_move(exchange, CLIENT_GONE);
-}
-
-static void let_client_go(struct exchange *exchange, void (*how)(struct client *));
-
-void
-exchange_leave_early(struct exchange *exchange)
-{
-    if (exchange->follows) {
-        exchange_move(exchange, PARTS);
-    } else {
-        world_timer_stop(worker_world(exchange->worker), &exchange->ping);
-        start_leading_on(exchange);
-        let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
-    }
-}
-
 /* Gives the client what there is. When all is given and nothing more will come, the answer ends. */
 static void
 pump(struct exchange *exchange)
@@ -359,7 +315,7 @@ pump(struct exchange *exchange)
     if (flight_over(flight))
         share_end(exchange);
     if (exchange->client == NULL) {
-        lead_on(exchange);
+        exchange_lead_on(exchange);
         return;
     }
     if (exchange->ending_stream)
@@ -416,10 +372,10 @@ take_drained(struct asker *asker)
     exchange_drop(exchange);
 }
 
-/* Settle: every way to an end comes through settle(), once. */
+/* Settle */
 
-static void
-settle(struct exchange *exchange)
+void
+exchange_settle(struct exchange *exchange)
 {
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
@@ -436,9 +392,8 @@ settle(struct exchange *exchange)
     cursor_leave(&exchange->cursor);
 }
 
-/* The client is done with: nothing may be said to it any more. */
-static void
-let_client_go(struct exchange *exchange, void (*how)(struct client *))
+void
+exchange_let_client_go(struct exchange *exchange, void (*how)(struct client *))
 {
     struct client *client = exchange->client;
 
@@ -461,64 +416,12 @@ ending_of(const struct flight *flight)
     return status == 400 || status == 404 || status == 413 || status == 422 ? ENDING_INVALID : ENDING_UPSTREAM_FAILED;
 }
 
-/* Done with a call that others wait for: what there is to pay is not known yet. Who has gone into a batch reads on, as
- * what it asked for may still be stored; it holds itself. */
-static void
-part(struct exchange *exchange)
-{
-    world_timer_stop(worker_world(exchange->worker), &exchange->ping);
-    if (exchange->follows)
-        cursor_leave(&exchange->cursor);
-    else if (!exchange->leads_on)
-        exchange_hold(exchange);
-    if (exchange->client != NULL)
-        let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
-}
-
-static void
-pay(struct exchange *exchange)
-{
-    exchange->ending = exchange->too_slow ? ENDING_CUT : ENDING_CLIENT_GONE;
-    settle(exchange);
-}
-
-void
-exchange_bill_here(struct exchange *exchange)
-{
-    const struct share_bill *bill = &exchange->share->bill;
-
-    if (exchange->state == EXCHANGE_PARTED) {
-        exchange_move(exchange, BILL_HERE);
-    } else if (exchange->state == EXCHANGE_SERVING && bill->refused) {
-        exchange->retry_after_us = bill->retry_after_us;
-        exchange->said = bill->said;
-        exchange_give_up(exchange, ATTEMPTS_SPENT, bill->ending, bill->kind, arena_strdup(&exchange->arena, bill->why));
-    }
-}
-
-static void
-client_gone(struct exchange *exchange)
-{
-    exchange_move(exchange, batch_leave(exchange) ? PARTS : CLIENT_GONE);
-}
-
-void
-exchange_left_alone(struct exchange *exchange)
-{
-    exchange_hold(exchange);
-    if (exchange->client != NULL)
-        share_end(exchange); /* it is still being told its end */
-    else if (exchange_live(exchange))
-        client_gone(exchange);
-    exchange_drop(exchange);
-}
-
 static void
 finish(struct exchange *exchange)
 {
     exchange->ending = exchange->too_slow ? ENDING_CUT : ending_of(exchange->cursor.flight);
-    settle(exchange);
-    let_client_go(exchange, client_finish);
+    exchange_settle(exchange);
+    exchange_let_client_go(exchange, client_finish);
 }
 
 static void
@@ -527,9 +430,9 @@ cut_off(struct exchange *exchange)
     exchange->ending = ENDING_CUT;
     if (!exchange->too_slow)
         exchange->why = arena_strdup(&exchange->arena, exchange->cursor.flight->why);
-    settle(exchange);
+    exchange_settle(exchange);
     /* After an error event the stream may end well; else the client must see that it did not. */
-    let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
+    exchange_let_client_go(exchange, exchange->ending_stream ? client_finish : client_abort);
 }
 
 static void
@@ -538,48 +441,13 @@ refuse(struct exchange *exchange)
     exchange->status = error_status(exchange->refused_as);
     if (exchange->client == NULL)
         exchange->ending = ENDING_CLIENT_GONE; /* it led for others, who are told */
-    settle(exchange);
+    exchange_settle(exchange);
     if (exchange->client == NULL) {
         exchange_drop(exchange); /* it led on */
         return;
     }
     answer_error(exchange, exchange->refused_as, exchange->why);
     exchange_drop(exchange); /* the client's hold */
-}
-
-static void
-abandon(struct exchange *exchange)
-{
-    bool led_on = exchange->leads_on;
-
-    exchange->ending = exchange->too_slow                  ? ENDING_CUT
-                       : exchange->ending_stream && led_on ? ENDING_OK
-                                                           : ENDING_CLIENT_GONE;
-    batch_forget(exchange); /* it waits in one line at most */
-    credentials_forget(exchange);
-    settle(exchange);
-    if (exchange->client != NULL) /* it is there still, but what it sends is broken */
-        let_client_go(exchange, client_abort);
-    if (led_on)
-        exchange_drop(exchange);
-}
-
-static void
-take_gone(struct asker *asker)
-{
-    struct exchange *exchange = (struct exchange *)asker;
-
-    exchange->client = NULL;
-    if (exchange->state == EXCHANGE_PARSING) {
-        /* another thread has the exchange: parse_done sees to it */
-    } else if (!share_leave(exchange, false)) {
-        client_gone(exchange);
-    } else if (exchange->follows) {
-        exchange_move(exchange, PARTS);
-    } else {
-        start_leading_on(exchange);
-    }
-    exchange_drop(exchange);
 }
 
 static void
@@ -604,35 +472,10 @@ release(struct exchange *exchange)
     view_release(view);
 }
 
-/* Pass-through: no body to wait for, nothing to weigh, one attempt. */
-
-static void
-start_passthrough(struct exchange *exchange)
-{
-    exchange->facts = (struct request_facts){.api = API_PASSTHROUGH, .output_cap = -1, .choices = 1, .inputs = 1};
-    exchange_move(exchange, BODY_PARSED);
-}
-
-static void
-take_body(struct asker *asker, struct slice piece, bool last)
-{
-    struct exchange *exchange = (struct exchange *)asker;
-
-    exchange_hold(exchange);
-    buffer_add(&exchange->upload, piece);
-    exchange->request_bytes += (int64_t)piece.len;
-    exchange->upload_ended |= last;
-    if (exchange->state == EXCHANGE_READING)
-        start_passthrough(exchange);
-    else if (exchange_live(exchange))
-        send_upload(exchange);
-    exchange_drop(exchange);
-}
-
 static const struct asker_ops exchange_asker = {
     .request = take_request,
-    .body = take_body,
+    .body = exchange_take_body,
     .bad_body = take_bad_body,
     .drained = take_drained,
-    .gone = take_gone,
+    .gone = exchange_take_gone,
 };
