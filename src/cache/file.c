@@ -1,34 +1,9 @@
-#include "cache/file.h"
+#include "cache/file_inside.h"
 
 #include <stdlib.h>
 
-#include "base/lock.h"
-
-enum { FILE_VERSION = 1, KIND_ENTRY = 1, KIND_PURGE = 2, KIND_NOTE = 3, DAMAGED_MOST = 100, PIECE_BYTES = 1 << 20 };
-
 /* Waiting beyond this, entries are not written: the store grows faster than the disk takes it. */
 #define QUEUE_BYTES_MOST ((size_t)32 << 20)
-
-/* An answer that is larger is kept in memory only. */
-#define RECORD_BYTES_MOST ((size_t)64 << 20)
-
-/* A file this small is not worth writing anew. */
-#define SMALL_BYTES ((uint64_t)1 << 20)
-
-static const char file_magic[8] = {'E', 'Q', 'C', 'A', 'C', 'H', 'E', '\0'};
-static const char record_magic[8] = {'\xe9', 'Q', 'R', 'E', 'C', '\r', '\n', '\0'};
-
-struct file_head {
-    char magic[8];
-    uint32_t version, zero;
-    uint64_t sum;
-};
-
-struct record_head {
-    char magic[8];
-    uint32_t len, zero; /* of the payload */
-    uint64_t sum;
-};
 
 struct queued {
     struct cache_entry *entry; /* held; NULL: a note or a purge */
@@ -36,275 +11,6 @@ struct queued {
     enum cache_mark which;
     uint64_t mark;
 };
-
-/* Invariant: `queue`, `rewrite`, `writing` and `stats` under the lock, the disk and `readable` under disk_lock. */
-struct cache_file {
-    struct cache_follower follower;
-    struct cache *cache;
-    struct cache_disk *disk;
-    struct cache_notes *notes; /* NULL: none */
-    uint64_t seed;
-    struct lock lock;
-    struct lock disk_lock; /* held while the disk is written, by whoever may wait that long; taken before `lock` */
-    struct queued *queue;
-    size_t count, size, bytes;
-    bool rewrite; /* whatever its garbage: there was a purge, or the file lacks something */
-    bool writing;
-    bool full;     /* the file held what has no room in the store */
-    bool readable; /* the file has our head, so that what is appended is found */
-    struct cache_file_stats stats;
-};
-
-/* Records */
-
-static uint64_t
-seed_of(const struct digest *secret)
-{
-    struct hasher hasher;
-    struct digest digest;
-    uint64_t seed;
-
-    hasher_init(&hasher);
-    hasher_begin_keyed(&hasher, secret);
-    hasher_add(&hasher, SLICE_LITERAL("the seed of the cache file's sums"));
-    digest = hasher_end_keyed(&hasher, secret);
-    hasher_free(&hasher);
-    memcpy(&seed, digest.bytes, sizeof(seed));
-    return seed;
-}
-
-static uint64_t
-sum_of(uint64_t seed, struct slice payload)
-{
-    return hash_fast(payload, seed + payload.len);
-}
-
-static struct file_head
-head_of(uint64_t seed)
-{
-    struct file_head head = {.version = FILE_VERSION};
-
-    memcpy(head.magic, file_magic, sizeof(head.magic));
-    head.sum = sum_of(seed, slice_make((const char *)&head, offsetof(struct file_head, sum)));
-    return head;
-}
-
-/* Puts the head in front of the payload that stands behind `at`. */
-static void
-finish_record(uint64_t seed, struct buffer *out, size_t at)
-{
-    struct record_head head = {.len = (uint32_t)(buffer_len(out) - at - sizeof(head))};
-
-    memcpy(head.magic, record_magic, sizeof(head.magic));
-    head.sum = sum_of(seed, slice_from(buffer_content(out), at + sizeof(head)));
-    memcpy(out->data + out->start + at, &head, sizeof(head));
-}
-
-static size_t
-begin_record(struct buffer *out, char kind)
-{
-    static const struct record_head none;
-    size_t at = buffer_len(out);
-
-    buffer_add(out, slice_make((const char *)&none, sizeof(none)));
-    buffer_add_byte(out, kind);
-    return at;
-}
-
-static void
-put_entry(const struct cache_file *file, struct buffer *out, const struct cache_entry *entry, uint64_t uses)
-{
-    size_t at = begin_record(out, KIND_ENTRY);
-
-    cache_entry_write(entry, uses, out);
-    finish_record(file->seed, out, at);
-}
-
-static void
-put_purge(const struct cache_file *file, struct buffer *out, enum cache_mark which, uint64_t mark)
-{
-    size_t at = begin_record(out, KIND_PURGE);
-
-    buffer_add_byte(out, (char)which);
-    buffer_add(out, slice_make((const char *)&mark, sizeof(mark)));
-    finish_record(file->seed, out, at);
-}
-
-static void
-put_note(const struct cache_file *file, struct buffer *out, struct slice note)
-{
-    size_t at = begin_record(out, KIND_NOTE);
-
-    buffer_add(out, note);
-    finish_record(file->seed, out, at);
-}
-
-void
-cache_file_write_head(const struct digest *secret, struct buffer *out)
-{
-    struct file_head head = head_of(seed_of(secret));
-
-    buffer_add(out, slice_make((const char *)&head, sizeof(head)));
-}
-
-void
-cache_file_write_record(const struct digest *secret, struct slice payload, struct buffer *out)
-{
-    static const struct record_head none;
-    size_t at = buffer_len(out);
-
-    buffer_add(out, slice_make((const char *)&none, sizeof(none)));
-    buffer_add(out, payload);
-    finish_record(seed_of(secret), out, at);
-}
-
-/* Reading */
-
-/* The part of the file that is in memory. */
-struct window {
-    struct cache_disk *disk;
-    struct buffer bytes;
-    uint64_t next, most; /* where to read on, and no further */
-    bool ended;
-};
-
-/* At least `len` bytes at the front, if there are as many. */
-static bool
-window_has(struct window *window, size_t len)
-{
-    while (buffer_len(&window->bytes) < len && !window->ended) {
-        size_t want = len > PIECE_BYTES ? len : PIECE_BYTES, got = 0;
-        char *room = buffer_reserve(&window->bytes, want);
-
-        if (window->next >= window->most || window->disk->ops->read(window->disk, window->next, room, want, &got) != OK)
-            got = 0;
-        window->bytes.end += got;
-        window->next += got;
-        window->ended = got < want;
-    }
-    return buffer_len(&window->bytes) >= len;
-}
-
-/* Only where window_has said that there is some. */
-static struct slice
-window_bytes(const struct window *window)
-{
-    struct slice bytes = buffer_content(&window->bytes);
-
-    ENSURE(bytes.data != NULL);
-    return bytes;
-}
-
-static void
-restore(struct cache_file *file, struct slice bytes, usec now_wall_us)
-{
-    uint64_t uses;
-    struct cache_entry *entry = cache_entry_read(bytes, &uses);
-
-    if (entry == NULL)
-        file->stats.damaged++;
-    else if (cache_entry_expired(entry, now_wall_us))
-        cache_entry_release(entry);
-    else
-        file->full |= cache_restore(file->cache, entry, uses) != OK;
-}
-
-static void
-take_payload(struct cache_file *file, struct slice payload, usec now_wall_us)
-{
-    uint64_t mark;
-
-    if (payload.data[0] == KIND_ENTRY) {
-        restore(file, slice_from(payload, 1), now_wall_us);
-    } else if (payload.data[0] == KIND_PURGE && payload.len == 2 + sizeof(mark) &&
-               (unsigned char)payload.data[1] <= CACHE_MARKS) {
-        memcpy(&mark, payload.data + 2, sizeof(mark));
-        cache_purge(file->cache, (enum cache_mark)payload.data[1], mark);
-    } else if (payload.data[0] == KIND_NOTE && payload.len <= CACHE_NOTE_MOST) {
-        if (file->notes != NULL && !file->notes->ops->read(file->notes, slice_from(payload, 1)))
-            file->stats.damaged++;
-    } else {
-        file->stats.damaged++;
-    }
-}
-
-/* Takes the record at the window's front. False: there is none that is whole. */
-static bool
-take_record(struct cache_file *file, struct window *window, usec now_wall_us)
-{
-    struct record_head head;
-    struct slice payload;
-
-    if (!window_has(window, sizeof(head)))
-        return false;
-    memcpy(&head, window_bytes(window).data, sizeof(head));
-    if (memcmp(head.magic, record_magic, sizeof(head.magic)) != 0 || head.zero != 0 || head.len == 0 ||
-        head.len > RECORD_BYTES_MOST || !window_has(window, sizeof(head) + head.len))
-        return false;
-    payload = slice_first(slice_from(window_bytes(window), sizeof(head)), head.len);
-    if (sum_of(file->seed, payload) != head.sum)
-        return false;
-    take_payload(file, payload, now_wall_us);
-    buffer_consume(&window->bytes, sizeof(head) + head.len);
-    return true;
-}
-
-/* To where the next record may begin. False: nowhere. */
-static bool
-skip_damage(struct window *window)
-{
-    struct slice magic = slice_make(record_magic, sizeof(record_magic));
-
-    buffer_consume(&window->bytes, buffer_len(&window->bytes) > 0 ? 1 : 0);
-    while (window_has(window, sizeof(record_magic))) {
-        struct slice bytes = window_bytes(window);
-        size_t at = slice_find(bytes, magic);
-
-        if (at < bytes.len) {
-            buffer_consume(&window->bytes, at);
-            return true;
-        }
-        buffer_consume(&window->bytes, bytes.len - (sizeof(record_magic) - 1));
-    }
-    return false;
-}
-
-/* False: it is no file of ours, or of another version or secret. */
-static bool
-take_head(struct cache_file *file, struct window *window)
-{
-    struct file_head head = head_of(file->seed);
-
-    if (!window_has(window, sizeof(head)) || memcmp(window_bytes(window).data, &head, sizeof(head)) != 0)
-        return false;
-    buffer_consume(&window->bytes, sizeof(head));
-    return true;
-}
-
-static void
-load(struct cache_file *file, usec now_wall_us)
-{
-    struct cache_stats stats;
-    struct window window = {.disk = file->disk};
-
-    cache_stats(file->cache, &stats);
-    window.most = 4 * stats.bytes_most + SMALL_BYTES;
-    file->readable = take_head(file, &window);
-    file->rewrite = !file->readable;
-    while (file->readable && (buffer_len(&window.bytes) > 0 || !window.ended)) {
-        if (take_record(file, &window, now_wall_us))
-            continue;
-        if (buffer_len(&window.bytes) == 0 && window.ended)
-            break;
-        if (++file->stats.damaged >= DAMAGED_MOST || !skip_damage(&window))
-            break;
-    }
-    buffer_free(&window.bytes);
-    file->rewrite |= file->stats.damaged > 0 || file->full;
-    file->stats.bytes = window.next;
-    cache_stats(file->cache, &stats);
-    file->stats.loaded = stats.entries;
-}
 
 /* The queue */
 
@@ -403,7 +109,7 @@ write_shard(struct cache_file *file, unsigned shard, struct buffer *out, uint64_
 
     for (size_t i = 0; i < count; i++) {
         if (status == OK && all[i].entry->content->len <= RECORD_BYTES_MOST / 2)
-            put_entry(file, out, all[i].entry, all[i].uses);
+            cache_file_put_entry(file, out, all[i].entry, all[i].uses);
         if (status == OK && buffer_len(out) >= PIECE_BYTES)
             status = append(file, out, bytes);
         cache_entry_release(all[i].entry);
@@ -421,7 +127,7 @@ write_notes(struct cache_file *file, struct buffer *out, uint64_t *bytes)
     uint64_t at = 0;
 
     while (status == OK && file->notes != NULL && file->notes->ops->next(file->notes, &at, &note)) {
-        put_note(file, out, buffer_content(&note));
+        cache_file_put_note(file, out, buffer_content(&note));
         buffer_clear(&note);
         if (buffer_len(out) >= PIECE_BYTES)
             status = append(file, out, bytes);
@@ -434,7 +140,7 @@ write_notes(struct cache_file *file, struct buffer *out, uint64_t *bytes)
 static enum status
 write_anew(struct cache_file *file)
 {
-    struct file_head head = head_of(file->seed);
+    struct file_head head = cache_file_head_of(file->seed);
     struct buffer out = {0};
     uint64_t bytes = 0;
     enum status status = file->disk->ops->begin(file->disk);
@@ -469,11 +175,11 @@ write_queue(struct cache_file *file, const struct queued *queue, size_t count)
 
     for (size_t i = 0; i < count && status == OK; i++) {
         if (queue[i].entry != NULL)
-            put_entry(file, &out, queue[i].entry, 1);
+            cache_file_put_entry(file, &out, queue[i].entry, 1);
         else if (queue[i].note != NULL)
-            put_note(file, &out, chunk_bytes(queue[i].note));
+            cache_file_put_note(file, &out, chunk_bytes(queue[i].note));
         else
-            put_purge(file, &out, queue[i].which, queue[i].mark);
+            cache_file_put_purge(file, &out, queue[i].which, queue[i].mark);
         written += queue[i].entry != NULL;
         if (buffer_len(&out) >= PIECE_BYTES)
             status = append(file, &out, &bytes);
@@ -572,14 +278,14 @@ cache_file_open(struct cache *cache, struct cache_disk *disk, const struct diges
 {
     struct cache_file *file = must_calloc(1, sizeof(*file));
 
-    file->seed = seed_of(secret);
+    file->seed = cache_file_seed(secret);
     file->follower = (struct cache_follower){.stored = on_stored, .purged = on_purged};
     file->cache = cache;
     file->disk = disk;
     file->notes = notes;
     lock_init(&file->lock);
     lock_init(&file->disk_lock);
-    load(file, now_wall_us);
+    cache_file_load(file, now_wall_us);
     cache_follow(cache, &file->follower);
     return file;
 }
