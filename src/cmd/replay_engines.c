@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "cmd/cmd.h"
+#include "fleet/carry.h"
 #include "twin/twin.h"
 #include "virtual/vbackend.h"
 
@@ -185,6 +186,37 @@ replay_engines_free(struct replay_engines *engines)
     }
     free(engines->casts);
 }
+
+/* What could be */
+
+static bool
+target_could(const struct replay_engines *engines, const struct target *target, const struct request_limits *limits,
+             const struct request_size *size)
+{
+    const struct engine_pair *pair = target->backend != NULL ? engines->casts[target->backend->index].pair : NULL;
+    struct engine_settings settings;
+
+    if (pair == NULL)
+        return true;
+    engine_settings_of(pair, &settings);
+    return carry_is_possible(&settings, limits, size);
+}
+
+bool
+replay_engines_could(const struct replay_engines *engines, const struct route_config *route, const struct row *row)
+{
+    const struct request_limits limits = {route->first_token_us, route->total_us};
+    const struct request_size size = {row->input_tokens, row->cache_read_tokens, row->output_tokens};
+
+    if (target_could(engines, &route->reference, &limits, &size))
+        return true;
+    for (size_t i = 0; i < route->candidate_count; i++)
+        if (target_could(engines, &route->candidates[i], &limits, &size))
+            return true;
+    return false;
+}
+
+/* What was done */
 
 /* Adds what one engine did. */
 static void

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "fleet/engine.h"
+#include "money/row.h"
 #include "virtual/history.h"
 
 /* An API of somebody else's: so long to the first token, so long for each further one, whatever the load. */
@@ -43,6 +44,10 @@ bool replay_engines_know(const char *name);
 int replay_engines_start(struct replay_engines *engines, struct history *history, const struct config *config,
                          const char *usual, uint64_t seed);
 void replay_engines_free(struct replay_engines *engines); /* before the history */
+
+/* Could one of the route's models have answered this within the route's limits, with its engine for itself? An API could. */
+bool replay_engines_could(const struct replay_engines *engines, const struct route_config *route,
+                          const struct row *row);
 
 struct replay_work replay_engines_work(const struct replay_cast *cast, usec span_us);
 

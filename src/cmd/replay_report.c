@@ -268,15 +268,23 @@ add_time(const struct replay_result *result, bool colour, struct buffer *out)
     }
 }
 
+static const char *
+prices_named(const struct replay_settings *settings)
+{
+    if (settings->config_file != NULL)
+        return "Money, by the configuration's prices";
+    if (settings->usd_per_hour > 0)
+        return "Money, by shares of the engines' time at --usd-per-hour; what is idle is in none of it";
+    return "Money, by modelled prices ($0.05/M input, $0.08/M output)";
+}
+
 void
 replay_write_text(const struct replay_result *result, bool colour, struct buffer *out)
 {
     add_head(result, out);
     title(out, colour, "Requests");
     add_requests(result, out);
-    title(out, colour,
-          result->world->settings->config_file != NULL ? "Money, by the configuration's prices"
-                                                       : "Money, by modelled prices ($0.05/M input, $0.08/M output)");
+    title(out, colour, prices_named(result->world->settings));
     add_money(result, out);
     add_latency(result, colour, out);
     add_backends(result, colour, out);

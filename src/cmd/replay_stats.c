@@ -38,13 +38,17 @@ state_of(struct replay_stats *stats, const struct row *row)
 }
 
 static void
-judge(const struct replay_stats *stats, const struct row *row, struct replay_sample *sample)
+judge(struct replay_stats *stats, const struct row *row, struct replay_sample *sample)
 {
     const struct route_config *route = config_route(stats->config, row->route);
 
     sample->limited = route != NULL && (route->first_token_us != USEC_NEVER || route->total_us != USEC_NEVER);
     sample->within = sample->limited && sample->ok && row->first_token_us <= route->first_token_us &&
                      row->total_us <= route->total_us;
+    stats->limited += sample->limited ? 1 : 0;
+    stats->within += sample->within ? 1 : 0;
+    if (sample->limited && !sample->within && stats->could != NULL && !stats->could(stats->engines, route, row))
+        stats->beyond++;
 }
 
 static void
@@ -62,7 +66,7 @@ add_money(struct replay_stats *stats, const struct row *row)
 
 /* "backend/model" */
 static void
-add_attempt(struct replay_stats *stats, const struct attempt_line *attempt)
+add_attempt(struct replay_stats *stats, const struct attempt_line *attempt, usd *left)
 {
     struct slice name = slice_first(attempt->target, slice_find_byte(attempt->target, '/'));
     const struct backend_config *backend = config_backend(stats->config, name);
@@ -75,6 +79,23 @@ add_attempt(struct replay_stats *stats, const struct attempt_line *attempt)
         of->working_us += attempt->ended_us - attempt->started_us;
     of->input_tokens += attempt->input_tokens;
     of->output_tokens += attempt->output_tokens;
+    if (usd_known(*left) && usd_known(attempt->cost)) {
+        of->charged += attempt->cost;
+        *left -= attempt->cost;
+    }
+}
+
+/* What no attempt of its own took, such as a part of another's call, is the backend's that served. */
+static void
+add_attempts(struct replay_stats *stats, const struct row *row)
+{
+    const struct backend_config *backend = config_backend(stats->config, row->backend);
+    usd left = row->cost;
+
+    for (size_t i = 0; i < row->try_count; i++)
+        add_attempt(stats, &row->tries[i], &left);
+    if (usd_known(left) && backend != NULL)
+        stats->backends[backend->index].charged += left;
 }
 
 static const struct key_config *
@@ -104,14 +125,11 @@ replay_stats_row(struct replay_stats *stats, const struct row *row)
     };
 
     judge(stats, row, &sample);
-    stats->limited += sample.limited ? 1 : 0;
-    stats->within += sample.within ? 1 : 0;
     stats->input_tokens += row->input_tokens;
     stats->cache_read_tokens += row->cache_read_tokens;
     stats->output_tokens += row->output_tokens;
     add_money(stats, row);
-    for (size_t i = 0; i < row->try_count; i++)
-        add_attempt(stats, &row->tries[i]);
+    add_attempts(stats, row);
     if (stats->count == stats->size) {
         stats->size = stats->size != 0 ? 2 * stats->size : 1024;
         stats->samples = must_realloc(stats->samples, stats->size * sizeof(sample));

@@ -32,7 +32,10 @@ struct replay_backend {
     uint64_t calls;
     usec working_us; /* sum over calls of how long each was open */
     int64_t input_tokens, output_tokens;
+    wide_int charged; /* what requests were charged for it: of stats.cost, each part at one backend */
 };
+
+struct replay_engines;
 
 struct replay_stats {
     const struct config *config;
@@ -42,11 +45,15 @@ struct replay_stats {
     struct replay_state states[REPLAY_STATES_MOST]; /* as the rows say it, in the order of their first row */
     size_t state_count;
     struct replay_backend *backends; /* as in the configuration */
-    wide_int cost, baseline, saved;  /* as the ledger adds them up: baseline where both are known */
+    bool (*could)(const struct replay_engines *, const struct route_config *, const struct row *);
+    const struct replay_engines *engines; /* for `could` */
+    wide_int cost, baseline, saved;       /* as the ledger adds them up: baseline where both are known */
     uint64_t unpriced, estimated, limited, within;
+    uint64_t beyond; /* of those limited and not within: not even an idle replica could have answered in time */
     int64_t input_tokens, cache_read_tokens, output_tokens;
 };
 
+/* `could` stays NULL, or is told before the first row: any request could be answered in time. */
 void replay_stats_init(struct replay_stats *stats, const struct config *config, usec start_wall_us);
 void replay_stats_free(struct replay_stats *stats);
 void replay_stats_row(struct replay_stats *stats, const struct row *row);

@@ -2,6 +2,7 @@
  * time. Plain SVG 1.1; colours follow the reader's light or dark scheme. */
 #include <math.h>
 
+#include "cmd/replay_axis.h"
 #include "cmd/replay_report.h"
 
 enum { WIDTH = 860, LEFT = 78, RIGHT = 34, TOP = 84, PANEL = 150, GAP = 62, PANELS = 3, TICKS_Y = 4, TICKS_X = 8 };
@@ -37,22 +38,6 @@ struct picture {
     struct buffer *out;
     double span_s; /* of the axis */
 };
-
-/* 1, 2 or 5 times a power of ten, so that `most` is reached in at most so many steps. */
-static double
-nice_step(double most, unsigned steps)
-{
-    static const double factors[] = {1, 2, 5, 10};
-    double base;
-
-    if (!(most > 0))
-        return 1;
-    base = pow(10, floor(log10(most / steps)));
-    for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++)
-        if (factors[i] * base * steps >= most * (1 - 1e-9))
-            return factors[i] * base;
-    return 20 * base;
-}
 
 static double
 nice_seconds(double span_s)
@@ -205,7 +190,7 @@ draw_panel(const struct picture *picture, const struct panel *panel, unsigned pl
 {
     double top = TOP + place * (PANEL + GAP);
     double highest_value = highest(panel, picture->summary->slice_count);
-    double step = nice_step(highest_value, TICKS_Y), most = step * ceil(highest_value / step - 1e-9);
+    double step = replay_axis_step(highest_value, TICKS_Y), most = step * ceil(highest_value / step - 1e-9);
 
     if (!(most > 0))
         most = step * TICKS_Y;

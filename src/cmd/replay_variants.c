@@ -1,5 +1,6 @@
 #include "cmd/replay_variants.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,17 +9,18 @@
 #include "cmd/replay_report.h"
 #include "cmd/replay_run.h"
 
-struct replay_variant *
-replay_variant_add(struct replay_comparison *comparison, const struct replay_settings *settings, const char *name)
+void
+replay_variant_add(struct replay_comparison *comparison, const struct replay_settings *settings)
 {
-    struct replay_variant *variant;
+    struct replay_variant *variant = &comparison->variants[comparison->count++];
+    size_t len = 0;
 
-    if (comparison->count == REPLAY_VARIANTS_MOST)
-        return NULL;
-    variant = &comparison->variants[comparison->count++];
+    ENSURE(comparison->count <= REPLAY_VARIANTS_MOST);
     *variant = (struct replay_variant){.settings = *settings};
-    snprintf(variant->name, sizeof(variant->name), "%s", name);
-    return variant;
+    if (comparison->sizes_vary)
+        len = (size_t)snprintf(variant->name, sizeof(variant->name), "%llu", (unsigned long long)settings->replicas);
+    if (comparison->policies_vary)
+        snprintf(variant->name + len, sizeof(variant->name) - len, "%s%s", len > 0 ? " " : "", settings->policy);
 }
 
 /* What the engines of one backend did and had. */
@@ -27,9 +29,11 @@ take_cast(const struct replay_world *world, size_t index, struct replay_outcome 
 {
     const struct replay_cast *cast = &world->engines.casts[index];
     const struct backend_config *backend = &world->config->backends[index];
+    wide_int charged = world->stats.backends[index].charged;
     struct replay_work work = replay_engines_work(cast, out->summary.span_us);
     double hours = (double)out->summary.span_us / (3600.0 * USEC_PER_S) * (double)cast->engine_count;
 
+    out->paid += usd_known(backend->usd_per_hour) ? 0 : charged;
     if (cast->engine_count == 0 || cast->pair == NULL)
         return;
     out->busy += work.busy * (double)cast->engine_count;
@@ -43,10 +47,12 @@ take_cast(const struct replay_world *world, size_t index, struct replay_outcome 
         out->requests_most = work.requests_most;
     }
     out->engine_hours += hours;
-    if (usd_known(backend->usd_per_hour))
-        out->engines_cost += (wide_int)(hours * (double)backend->usd_per_hour);
-    else
+    if (!usd_known(backend->usd_per_hour)) {
         out->engines_priced = false;
+        return;
+    }
+    out->engines_cost += (wide_int)(hours * (double)backend->usd_per_hour);
+    out->paid += (wide_int)(hours * (double)backend->usd_per_hour);
 }
 
 static void
@@ -61,11 +67,25 @@ take_outcome(const struct replay_world *world, struct replay_outcome *out)
         out->ok += stats->samples[i].ok ? 1 : 0;
     out->limited = stats->limited;
     out->within = stats->within;
+    out->beyond = stats->beyond;
+    out->tokens = stats->input_tokens + stats->output_tokens;
     out->cost = stats->cost;
     for (size_t i = 0; i < world->engines.count; i++)
         take_cast(world, i, out);
     out->busy = out->engines > 0 ? out->busy / (double)out->engines : 0;
     out->engines_priced &= out->engines > 0;
+}
+
+/* "3 of 8: 4 affinity" */
+static bool
+run_world(const struct replay_comparison *comparison, const struct replay_variant *variant, struct replay_world *world,
+          const struct replay_trace *trace)
+{
+    char label[REPLAY_VARIANT_NAME + 32];
+
+    snprintf(label, sizeof(label), "%zu of %zu: %s", (size_t)(variant - comparison->variants) + 1, comparison->count,
+             variant->name);
+    return replay_run(world, trace, label);
 }
 
 static int
@@ -79,7 +99,7 @@ play_world(struct replay_comparison *comparison, struct replay_variant *variant,
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE) {
-        comparison->interrupted = replay_run(world, trace, variant->name);
+        comparison->interrupted = run_world(comparison, variant, world, trace);
         if (world->trace_status != OK && world->trace_status != ERR_NOT_FOUND) {
             replay_trace_complain(trace);
             exit_status = CMD_FAILED;
@@ -88,6 +108,7 @@ play_world(struct replay_comparison *comparison, struct replay_variant *variant,
     if (exit_status == CMD_FINE) {
         take_outcome(world, &variant->outcome);
         variant->played = true;
+        variant->whole = !comparison->interrupted;
         comparison->format = trace_format(trace->trace);
     }
     replay_world_free(world);
@@ -120,8 +141,63 @@ replay_variants_play(struct replay_comparison *comparison, const char *path, con
     }
     for (size_t i = 0; i < comparison->count && exit_status == CMD_FINE && !comparison->interrupted; i++)
         exit_status = play(comparison, &comparison->variants[i], path, options);
-    if (exit_status == CMD_FINE && !comparison->interrupted && comparison->variants[0].outcome.kv_tokens > 0)
+    if (exit_status == CMD_FINE && !comparison->interrupted && !comparison->sizes_vary &&
+        comparison->variants[0].outcome.kv_tokens > 0)
         exit_status =
             replay_pooled_share(path, options, comparison->variants[0].outcome.kv_tokens, &comparison->pooled);
     return exit_status;
+}
+
+/* Which is enough */
+
+double
+replay_attained(const struct replay_outcome *outcome)
+{
+    uint64_t could = outcome->limited - outcome->beyond;
+
+    return could > 0 ? (double)outcome->within / (double)could : NAN;
+}
+
+bool
+replay_variants_priced(const struct replay_comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->count; i++)
+        if (comparison->variants[i].played && !comparison->variants[i].outcome.engines_priced)
+            return false;
+    return true;
+}
+
+static bool
+attains(const struct replay_variant *variant, unsigned attain_ppm)
+{
+    const struct replay_outcome *outcome = &variant->outcome;
+    uint64_t could = outcome->limited - outcome->beyond;
+
+    return variant->whole && could > 0 && (wide_int)outcome->within * 1000000 >= (wide_int)could * attain_ppm;
+}
+
+/* At the same cost whoever attains more. */
+static bool
+is_cheaper(const struct replay_outcome *a, const struct replay_outcome *b, bool priced)
+{
+    bool less = priced ? a->paid < b->paid : a->engine_hours < b->engine_hours;
+    bool more = priced ? a->paid > b->paid : a->engine_hours > b->engine_hours;
+
+    return less || (!more && replay_attained(a) > replay_attained(b));
+}
+
+const struct replay_variant *
+replay_variants_cheapest(const struct replay_comparison *comparison)
+{
+    bool priced = replay_variants_priced(comparison);
+    const struct replay_variant *best = NULL;
+
+    for (size_t i = 0; i < comparison->count; i++) {
+        const struct replay_variant *variant = &comparison->variants[i];
+
+        if (attains(variant, comparison->attain_ppm) &&
+            (best == NULL || is_cheaper(&variant->outcome, &best->outcome, priced)))
+            best = variant;
+    }
+    return best;
 }

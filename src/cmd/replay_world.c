@@ -5,70 +5,12 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "cmd/cmd.h"
-#include "config/outside.h"
+#include "cmd/replay_config.h"
 #include "money/prices.h"
 
-enum { CONFIG_BYTES_MOST = 4 << 20, COMPLAINTS_MOST = 10 };
+enum { COMPLAINTS_MOST = 10 };
 
-/* What a request costs where no configuration says so: about what hosted models of that size cost. */
-static const char usual_prices[] = "{ input: $0.05/M, output: $0.08/M, cache_read: $0.025/M }";
-
-/* The configuration */
-
-static void
-write_usual(const struct replay_settings *settings, struct buffer *out)
-{
-    buffer_add_text(out, "backends:\n  engines:\n    url: [ ");
-    for (uint64_t i = 1; i <= settings->replicas; i++)
-        buffer_printf(out, "%s\"http://replica-%llu.replay\"", i > 1 ? ", " : "", (unsigned long long)i);
-    buffer_printf(out,
-                  " ]\n    engine: twin\n    engine_model: %s\n    private: yes\n"
-                  "routes:\n  assistant: { reference: engines/%s }\n"
-                  "prices:\n  override:\n    engines/%s: %s\n",
-                  settings->engine, settings->engine, settings->engine, usual_prices);
-}
-
-static int
-load_config(struct replay_world *world)
-{
-    const struct replay_settings *settings = world->settings;
-    const char *file = settings->config_file;
-    struct config_outside outside = config_outside_real;
-    struct config_input input = {.file = file, .outside = &outside};
-    struct problems problems = {0};
-    struct buffer text = {0}, said = {0};
-    enum status status = OK;
-
-    outside.no_secrets = true;
-    if (file == NULL)
-        write_usual(settings, &text);
-    else
-        status = cmd_read_config(file, CONFIG_BYTES_MOST, &text);
-    if (status == OK) {
-        input.text = buffer_content(&text);
-        status = config_load_input(&input, &problems, &world->config);
-    }
-    if (problems.errors > 0) {
-        config_print_problems(&problems, buffer_content(&text), cmd_colour(stderr), &said);
-        cmd_tell(buffer_content(&said));
-    }
-    problems_free(&problems);
-    buffer_free(&text);
-    buffer_free(&said);
-    return status == OK ? CMD_FINE : CMD_CONFIG;
-}
-
-/* Of the command line, in place of each backend's own. */
-static void
-take_policy(struct replay_world *world)
-{
-    enum policy_id id = POLICY_COUNT;
-
-    if (world->settings->policy == NULL || !policy_find(slice_of(world->settings->policy), &id))
-        return;
-    for (size_t i = 0; i < world->config->backend_count; i++)
-        world->config->backends[i].policy = id;
-}
+/* Who asks for what */
 
 static const struct route_config *
 choose_route(const struct replay_world *world)
@@ -117,7 +59,6 @@ start_writer(struct replay_world *world)
     if (!choose_key(world, &key))
         return CMD_USAGE;
     replay_keys_replace(world->config);
-    take_policy(world);
     replay_writer_init(&world->writer, world->config, route, key);
     return CMD_FINE;
 }
@@ -221,6 +162,8 @@ start_history(struct replay_world *world)
                                                           .context = world});
     world->started_us = history_now_us(world->history);
     replay_stats_init(&world->stats, world->config, world->start_wall_us);
+    world->stats.could = replay_engines_could;
+    world->stats.engines = &world->engines;
     start_gateway(world);
     return replay_engines_start(&world->engines, world->history, world->config, settings->engine, settings->seed);
 }
@@ -234,7 +177,7 @@ replay_world_new(struct replay_world *world, const struct replay_settings *setti
     rng_seed(&world->rng, rng_mix(settings->seed));
     world->trace_status = trace_next(trace, &world->first); /* it may say when the trace began */
     world->first_waits = world->trace_status == OK;
-    exit_status = load_config(world);
+    exit_status = replay_config_load(settings, &world->config);
     if (exit_status == CMD_FINE)
         exit_status = start_writer(world);
     if (exit_status == CMD_FINE)

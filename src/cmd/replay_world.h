@@ -4,23 +4,12 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "cmd/replay_config.h"
 #include "cmd/replay_engines.h"
 #include "cmd/replay_request.h"
 #include "cmd/replay_stats.h"
 #include "gateway/gateway.h"
 #include "virtual/trace.h"
-
-struct replay_settings {
-    const char *config_file; /* NULL: a route `assistant` over modelled engines */
-    const char *engine;      /* REPLAY_ENGINE_USUAL */
-    const char *policy;      /* for all backends with several URLs; NULL: as each says */
-    const char *route, *key; /* NULL: the configuration's first */
-    uint64_t replicas;       /* without a configuration */
-    uint64_t workers;        /* logical ones, of the gateway */
-    uint64_t seed;
-    uint64_t limit; /* of the trace, for the progress bar; 0: none */
-    usec wall_us;   /* when it plays; 0: when the trace says, else on the day of the built-in prices */
-};
 
 struct replay_world {
     const struct replay_settings *settings;

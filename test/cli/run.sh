@@ -137,6 +137,18 @@ usage() {
     expect_eq 2 '[-]-until must come after' replay x --from 2m --until 90s
     expect_eq 2 'from 1 to 64' replay x --workers 0
     expect_eq 2 'no modelled engine .x.' replay trace.csv --engine x
+    expect_eq 2 'number from 1 to 64, or several such as 2,4,8' replay x --replicas 0
+    expect_eq 2 'number from 1 to 64, or several such as 2,4,8' replay x --replicas 8-2
+    expect_eq 2 '4 is there twice' replay x --replicas 2-4,4
+    expect_eq 2 'only a configuration has pools' replay x --replicas gpus=2,4
+    expect_eq 2 'p2c is there twice' replay x --policy p2c,p2c
+    expect_eq 2 'too many: at most 64' replay x --replicas 1-20 --policy all
+    expect_eq 2 'name them, as in --replicas' replay x --replicas 2 --attain 99%
+    expect_eq 2 'wants a share of the answers' replay x --replicas 2,4 --attain most
+    expect_eq 2 'wants a time that answers may take' replay x --replicas 2,4 --first-token 0
+    expect_eq 2 'what a replica costs for an hour' replay x --usd-per-hour free
+    expect_eq 2 'csv is of one replay' replay x --replicas 2,4 --csv x.csv
+    expect_eq 2 'give a file, not standard input' replay - --replicas 2,4
 }
 
 helps() {
@@ -252,6 +264,33 @@ evaluations() {
     expect_full eval cache --pairs pairs.jsonl --orders 1
 }
 
+# Fleet sizes side by side: a line and a dot for each, the same bytes for the same seed, and what names no pool is said.
+sizes() {
+    expect_eq 0 'over each number of replicas' replay trace.csv --replicas 1,2 --first-token 1s --usd-per-hour 2.50
+    expect_eq 0 'cheapest that answers 99.5 % within the limits' replay trace.csv --replicas 1-3 --total 60s --attain 99.5%
+    expect_eq 0 'no price by the hour' replay trace.csv --replicas 1,2 --first-token 1s
+    expect_eq 0 'no route has limits' replay trace.csv --replicas 1,2
+    expect_eq 0 'replicas, policy' replay trace.csv --replicas 1,2 --policy affinity,p2c --first-token 1s
+    expect_json replay trace.csv --replicas 1,2 --first-token 1s --json
+    expect_eq 2 'no engines of your own' replay trace.csv --config good.yaml --replicas 2,4
+    printf 'backends: { a: { url: "http://127.0.0.1:9", engine: vllm }, b: { url: "http://127.0.0.2:9", engine: vllm } }\n' >two.yaml
+    printf 'routes: { r: { reference: a/m, acceptable: { first_token: 1s } } }\n' >>two.yaml
+    expect_eq 2 'Say it as in a=2,4,8. There are: a, b' replay trace.csv --config two.yaml --replicas 2,4
+    expect_eq 2 "has no pool 'c'. It has: a, b" replay trace.csv --config two.yaml --replicas c=2
+    expect_eq 0 'over each number of replicas of b' replay trace.csv --config two.yaml --replicas b=1,2
+    expect_eq 0 '^  a +h100-llama-3.1-8b x 3 ' replay trace.csv --config two.yaml --replicas a=3
+    expect_eq 2 'usd-per-hour is for replays without a configuration' replay trace.csv --config two.yaml --usd-per-hour 2
+    expect_eq 1 'cannot be written' replay trace.csv --replicas 1,2 --svg none/x.svg
+    for run in 1 2; do
+        eq replay trace.csv --replicas 2,1 --first-token 1s --seed 3 --svg sizes$run.svg >sizes$run.text
+    done
+    for form in text svg; do
+        checks=$((checks + 1))
+        cmp sizes1.$form sizes2.$form >out 2>&1 && [ -s sizes1.$form ] || fail "replay: sizes1.$form differs"
+    done
+    expect 0 'class="best"' cat sizes1.svg
+}
+
 # The same trace and seed give the same bytes, in each of its forms, from a file or through a pipe, compressed or not.
 replay() {
     expect_eq 1 'none.csv: error: cannot be opened' replay none.csv
@@ -284,6 +323,7 @@ replay() {
     expect 0 '^101 ' wc -l 1.csv
     expect 0 '</svg>' tail -1 1.svg
     expect_full replay trace.csv
+    sizes
     # Interrupted once it listens to signals: it tells what there is.
     printf 'pool,start_s,rate_req_s\nforever,0,1000\nforever,10000000,0\n' >rates.csv
     checks=$((checks + 1))

@@ -12,6 +12,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/replay_report.h"
+#include "xml_check.h"
 
 /* 200 requests, in 20 s. */
 static void
@@ -245,33 +246,6 @@ stopped_early(void **state)
     buffer_free(&words);
 }
 
-/* Tags are balanced, attributes have values in quotes, no figure is none. */
-static void
-assert_well_formed(struct slice xml)
-{
-    const char *open[64];
-    size_t depth = 0;
-
-    assert_true(slice_find(xml, SLICE_LITERAL("nan")) == xml.len && slice_find(xml, SLICE_LITERAL("inf")) == xml.len);
-    for (size_t at = slice_find_byte(xml, '<'); at < xml.len; at += slice_find_byte(slice_from(xml, at), '<')) {
-        struct slice tag = slice_first(slice_from(xml, at + 1), slice_find_byte(slice_from(xml, at + 1), '>'));
-        size_t quotes = 0, name = strcspn(tag.data + (tag.data[0] == '/'), " />");
-
-        for (size_t i = 0; i < tag.len; i++)
-            quotes += tag.data[i] == '"';
-        assert_int_equal(quotes % 2, 0);
-        if (tag.data[0] == '/') {
-            assert_true(depth > 0 && strncmp(open[depth - 1], tag.data + 1, name) == 0);
-            depth--;
-        } else if (!slice_ends(tag, "/")) {
-            assert_true(depth < 64);
-            open[depth++] = tag.data;
-        }
-        at += tag.len + 1;
-    }
-    assert_int_equal(depth, 0);
-}
-
 static void
 the_picture_is_xml(void **state)
 {
@@ -290,7 +264,7 @@ the_picture_is_xml(void **state)
         replay_summarize(&played->world.stats, REPLAY_LINES_MOST, &result->coarse);
         replay_summarize(&played->world.stats, REPLAY_DOTS_MOST, &result->fine);
         replay_write_svg(result, &out);
-        assert_well_formed(buffer_content(&out));
+        assert_xml_well_formed(buffer_content(&out));
         assert_true(buffer_len(&out) > 2000);
         buffer_free(&out);
         free(result);
