@@ -317,6 +317,19 @@ engine_fit_work_us(const struct step_time *time, double beside, int64_t prompt, 
 
 /* Fits by name */
 
+bool
+shared_fit_time(struct shared_fit *shared, struct step_time *out)
+{
+    bool learned;
+
+    lock_take(&shared->lock);
+    learned = shared->fit.samples > shared->fit.gated;
+    if (learned)
+        *out = engine_fit_time(&shared->fit);
+    lock_drop(&shared->lock);
+    return learned;
+}
+
 void
 engine_fits_init(struct engine_fits *fits)
 {

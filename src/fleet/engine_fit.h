@@ -110,6 +110,9 @@ struct shared_fit {
     struct engine_fit fit; /* under the lock */
 };
 
+/* What was learned of its step times; false: nothing yet, and *out is as it was. */
+bool shared_fit_time(struct shared_fit *shared, struct step_time *out);
+
 struct engine_fits {
     struct lock lock;
     struct map by_name;

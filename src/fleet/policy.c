@@ -2,8 +2,10 @@
 #include "fleet/policy.h"
 
 #include <float.h>
+#include <math.h>
 
 #include "base/rng.h"
+#include "fleet/told.h"
 
 /* chwbl: nobody gets more than this times the mean of what is under way, and one. */
 static const double BOUND = 1.25;
@@ -34,16 +36,10 @@ in_turn(const struct policy_ask *ask, uint64_t turn, unsigned i)
     return ask->open[(turn + i) % ask->open_count];
 }
 
-static int64_t
-requests_at(const struct policy_ask *ask, unsigned seat)
+int64_t
+policy_requests(const struct policy_ask *ask, unsigned seat)
 {
-    struct replica *replica = ask->seats[seat].replica;
-    int64_t requests;
-
-    lock_take(&replica->lock);
-    requests = replica->now.requests;
-    lock_drop(&replica->lock);
-    return requests;
+    return llround(told_requests(ask->seats[seat].replica, ask->now_us));
 }
 
 static void
@@ -68,7 +64,7 @@ choose_least(const struct policy_ask *ask, struct policy_choice *out)
 
     for (unsigned i = 0; i < ask->open_count; i++) {
         unsigned seat = in_turn(ask, turn, i);
-        int64_t requests = requests_at(ask, seat);
+        int64_t requests = policy_requests(ask, seat);
 
         if (requests >= least)
             continue;
@@ -88,7 +84,7 @@ choose_of_two(const struct policy_ask *ask, struct policy_choice *out)
     other += ask->open_count > 1 && other >= first;
     first = ask->open[first];
     other = ask->open[other];
-    no_cost(out, requests_at(ask, other) < requests_at(ask, first) ? other : first);
+    no_cost(out, policy_requests(ask, other) < policy_requests(ask, first) ? other : first);
 }
 
 const struct policy_ops policy_p2c = {.name = "p2c", .choose = choose_of_two};
@@ -108,6 +104,17 @@ policy_match(const struct policy_ask *ask, unsigned *blocks)
     prefix_index_match(ask->index, ask->chain, ask->model, replicas, count, blocks);
 }
 
+static double
+product_of(const struct policy_ask *ask, struct replica *replica, int64_t matched)
+{
+    struct replica_look look;
+    struct told_load load;
+
+    replica_look(replica, ask->now_us, &look);
+    told_load(&look, &ask->wish, ask->now_us, &load);
+    return (load.filling_tokens + (double)(ask->wish.prompt_tokens - matched) + 1) * (load.requests + 1);
+}
+
 static void
 choose_least_product(const struct policy_ask *ask, struct policy_choice *out)
 {
@@ -118,14 +125,9 @@ choose_least_product(const struct policy_ask *ask, struct policy_choice *out)
     policy_match(ask, blocks);
     for (unsigned k = 0; k < ask->open_count; k++) {
         unsigned i = (unsigned)((turn + k) % ask->open_count);
-        struct replica *replica = ask->seats[ask->open[i]].replica;
         int64_t matched = ask->chain != NULL ? prefix_chain_tokens(ask->chain, blocks[i], ask->wish.prompt_tokens) : 0;
-        double product;
+        double product = product_of(ask, ask->seats[ask->open[i]].replica, matched);
 
-        lock_take(&replica->lock);
-        product = (double)(replica->now.filling_tokens + ask->wish.prompt_tokens - matched + 1) *
-                  (double)(replica->now.requests + 1);
-        lock_drop(&replica->lock);
         if (product >= least)
             continue;
         least = product;
@@ -163,7 +165,7 @@ choose_bounded(const struct policy_ask *ask, struct policy_choice *out)
     double most;
 
     for (unsigned i = 0; i < ask->open_count; i++)
-        sum += requests[i] = requests_at(ask, ask->open[i]);
+        sum += requests[i] = policy_requests(ask, ask->open[i]);
     most = BOUND * (double)(sum + 1) / (double)ask->open_count;
     for (unsigned i = 0; i < ask->open_count; i++) {
         uint64_t height = policy_rendezvous(ask, ask->open[i], key);

@@ -1,9 +1,12 @@
 /* Which of a backend's open places a request goes to. A policy only orders what is open: health, rests and tried places
  * are decided before it (gateway/reach.c), and a retry asks it again for what is left.
  *
+ * All but round_robin see what is there of ours from the moment it is sent, and what others have there as the engine tells
+ * (told.h): another gateway, or who asks it directly.
+ *
  * round_robin        in turn
- * least_in_flight    where the fewest of our requests are; by lot among equals
- * p2c                two drawn by lot, the one with fewer of our requests (Mitzenmacher, The power of two choices, 2001)
+ * least_in_flight    where the fewest requests are; by lot among equals
+ * p2c                two drawn by lot, the one with fewer requests (Mitzenmacher, The power of two choices, 2001)
  * lmetric            least (tokens to be computed x requests there) with what each engine knows of the prompt taken off
  *                    (Zhang et al., LMetric, 2026)
  * chwbl              by the prompt's beginning on a ring of hashes, past places with more than 1.25 times their share
@@ -29,6 +32,7 @@ struct policy_ask {
     struct prefix_index *index;       /* NULL: nothing is known of what engines keep */
     struct replica_wish wish;         /* matched_tokens are not looked at */
     struct pool *pool;
+    struct shared_fit *fit; /* what was learned of such engines; NULL: each place is as its own model says */
     usec now_us;
 };
 
@@ -49,6 +53,10 @@ struct policy_ops {
 
 /* Never NULL; POLICY_USUAL has none of its own (config.h resolves it). */
 const struct policy_ops *policy_of(enum policy_id id);
+
+/* For policies. How many requests are there, ours and others', to the nearest whole one: what fades makes no difference
+ * between places before it is half a request. */
+int64_t policy_requests(const struct policy_ask *ask, unsigned seat);
 
 /* For policies. How many blocks of the prompt each open place is expected to keep, in the order of ask->open. */
 void policy_match(const struct policy_ask *ask, unsigned *blocks);

@@ -1,4 +1,6 @@
-/* affinity: each request goes where it costs least, all counted in microseconds of somebody's waiting:
+/* affinity: each request goes where it costs least, all counted in microseconds of somebody's waiting, by the step times that
+ * were learned of such engines (all of a pool are taken to be alike, so that one of which nothing was seen yet is neither
+ * shunned nor rushed to), with what others have there as the engine tells:
  *
  *   the wait until the prompts before it are computed, as if none of them were begun, or what their being overdue makes
  *   expect (replica_look) where that is more; and half of the step under way;
@@ -15,6 +17,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "fleet/told.h"
 
 /* A step that only decodes, at that load. */
 static double
@@ -28,29 +31,32 @@ decode_us(const struct replica_model *model, double sequences, double kv_tokens)
 
 /* Until so many tokens of context are given back by answers that end. */
 static double
-room_us(const struct replica_now *now, double missing, double step_us)
+room_us(const struct told_load *load, double missing, double step_us)
 {
-    double decoding = (double)(now->requests - now->filling);
+    double decoding = load->requests - load->filling;
 
-    if (missing <= 0 || now->context_tokens == 0)
+    if (missing <= 0 || load->context_tokens <= 0)
         return 0;
-    return missing / (double)now->context_tokens * step_us * ((double)now->output_tokens / fmax(1, decoding));
+    return missing / load->context_tokens * step_us * (load->output_tokens / fmax(1, decoding));
 }
 
 static double
 cost_us(const struct policy_ask *ask, const struct replica_look *look, double matched)
 {
-    const struct replica_now *now = &look->now;
     const struct replica_model *model = &look->model;
-    double prompt = (double)ask->wish.prompt_tokens, output = (double)ask->wish.output_tokens;
-    double decoding = (double)(now->requests - now->filling), context = (double)now->context_tokens;
-    double step_us = decode_us(model, decoding, context - (double)now->filling_tokens);
-    double beside_us = replica_beside_us(model, decoding, context - (double)now->filling_tokens);
-    double known = matched * look->trust, queued = (double)now->filling_tokens;
-    double line_us = queued > 0 ? (double)replica_fill_us(model, queued, 0, beside_us) : 0;
+    double prompt = (double)ask->wish.prompt_tokens, output = (double)ask->wish.output_tokens, known, read;
+    double decoding, step_us, beside_us, line_us;
+    struct told_load load;
 
+    told_load(look, &ask->wish, ask->now_us, &load);
+    decoding = load.requests - load.filling;
+    read = fmax(0, load.context_tokens - load.filling_tokens);
+    step_us = decode_us(model, decoding, read);
+    beside_us = replica_beside_us(model, decoding, read);
+    known = matched * look->trust;
+    line_us = load.filling_tokens > 0 ? (double)replica_fill_us(model, load.filling_tokens, 0, beside_us) : 0;
     return fmax(line_us, (double)look->wait_us) + step_us / 2 +
-           room_us(now, context + prompt + output - (double)model->kv_tokens, step_us) +
+           room_us(&load, load.context_tokens + prompt + output - (double)model->kv_tokens, step_us) +
            (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
 }
 
@@ -60,6 +66,8 @@ choose_cheapest(const struct policy_ask *ask, struct policy_choice *out)
     unsigned blocks[POLICY_SEATS_MOST];
     uint64_t key = ask->chain != NULL && ask->chain->count > 0 ? ask->chain->blocks[0].hash : ask->lot, highest = 0;
     struct replica_look look;
+    struct step_time time;
+    bool learned = ask->fit != NULL && shared_fit_time(ask->fit, &time);
 
     policy_match(ask, blocks);
     *out = (struct policy_choice){.cost_us = DBL_MAX, .second_cost_us = DBL_MAX};
@@ -71,6 +79,8 @@ choose_cheapest(const struct policy_ask *ask, struct policy_choice *out)
         double cost;
 
         replica_look(ask->seats[seat].replica, ask->now_us, &look);
+        if (learned)
+            look.model.time = time;
         cost = cost_us(ask, &look, (double)matched);
         if (cost < out->cost_us || (cost <= out->cost_us && height > highest)) {
             *out = (struct policy_choice){seat, out->seat, cost, out->cost_us, blocks[i], matched};

@@ -141,11 +141,21 @@ view_of(const struct replica *replica)
     return (struct engine_view){&replica->model.time, replica->model.step_tokens_most};
 }
 
+/* What one replica's answers teach holds for all that are like it: also for one that has not answered yet. */
+static void
+take_model(struct replica *replica, const struct step_time *time)
+{
+    replica->model.time = *time;
+    replica->model.fitted = true;
+}
+
 void
 replica_take(struct replica *replica, struct replica_ticket *ticket, const struct replica_wish *wish, usec now_us)
 {
     int64_t prompt = believed(wish->prompt_tokens), output = believed(wish->output_tokens);
     int64_t matched = wish->matched_tokens < prompt ? wish->matched_tokens : prompt, fresh = prompt - matched;
+    struct step_time time;
+    bool learned = wish->fit != NULL && shared_fit_time(wish->fit, &time);
 
     ENSURE(ticket->replica == NULL && matched >= 0);
     *ticket = (struct replica_ticket){.replica = replica,
@@ -158,6 +168,8 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
                                       .fit = wish->fit};
     lock_take(&replica->lock);
     pass_time(replica, now_us);
+    if (learned)
+        take_model(replica, &time);
     ticket->filling_us = expected_fill_us(replica, fresh, matched);
     if (list_empty(&replica->filling))
         replica->head_us = now_us;
@@ -168,9 +180,6 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
     replica->now.filling_tokens += fresh;
     replica->now.context_tokens += prompt;
     replica->now.output_tokens += output;
-    replica->sent_since.requests++;
-    replica->sent_since.filling_tokens += fresh;
-    replica->sent_since.context_tokens += prompt;
     replica->totals.taken++;
     replica->totals.sent_tokens += prompt;
     replica->totals.matched_tokens += matched;
@@ -289,8 +298,7 @@ learn(struct replica *replica, struct shared_fit *fit, const struct engine_lesso
     time = engine_fit_time(&fit->fit);
     lock_drop(&fit->lock);
     lock_take(&replica->lock);
-    replica->model.time = time;
-    replica->model.fitted = true;
+    take_model(replica, &time);
     lock_drop(&replica->lock);
 }
 
@@ -344,7 +352,6 @@ replica_look(struct replica *replica, usec now_us, struct replica_look *out)
     out->now = replica->now;
     out->totals = replica->totals;
     out->told = replica->told;
-    out->sent_since = replica->sent_since;
     out->model = replica->model;
     engine_track_advance(&replica->track, view_of(replica), now_us);
     out->track = replica->track;
@@ -356,29 +363,38 @@ replica_ask(struct replica *replica)
 {
     lock_take(&replica->lock);
     replica->asked = true;
-    replica->sent_before = replica->sent_since;
     replica->now_before = replica->now;
     lock_drop(&replica->lock);
 }
 
-/* Ours may have come or gone while it was asked: the larger number, so that none of ours is taken for another's. */
-static double
-count_others(const struct replica *replica, const struct replica_told *told)
+/* Ours may have come or gone while it was asked: the larger number, so that none of ours is taken for another's. Whose the
+ * queue is nobody tells: of those that may stand in it, ours without an answer yet and others', in proportion. */
+static void
+tell_others_apart(const struct replica *replica, struct replica_told *told)
 {
-    int64_t before = replica->asked ? replica->now_before.requests : 0, after = replica->now.requests;
-    double all = (told->queued > 0 ? told->queued : 0) + (told->running > 0 ? told->running : 0);
-    double ours = (double)(before > after ? before : after);
+    const struct replica_now *after = &replica->now, *before = replica->asked ? &replica->now_before : after;
+    double filling = (double)(before->filling > after->filling ? before->filling : after->filling);
+    double ours = (double)(before->requests > after->requests ? before->requests : after->requests);
+    double queued = fmax(0, told->queued), ours_queued = 0;
 
-    if (told->queued < 0 && told->running < 0)
-        return -1;
-    return all > ours ? all - ours : 0;
+    told->others = told->others_queued = -1;
+    if (told->queued >= 0 || told->running >= 0) {
+        /* A page that tells the queue alone says nothing of those that are answered. */
+        told->others = fmax(0, queued + fmax(0, told->running) - (told->running >= 0 ? ours : filling));
+        if (filling + told->others > 0)
+            ours_queued = fmin(filling, queued * filling / (filling + told->others));
+        told->others_queued = fmin(told->others, queued - ours_queued);
+    }
+    /* A prompt that waits has no place in the cache yet. */
+    told->kv_beyond = told->kv_share >= 0
+                          ? told->kv_share * (double)replica->model.kv_tokens - (double)before->context_tokens +
+                                (filling > 0 ? (double)before->filling_tokens * ours_queued / filling : 0)
+                          : 0;
 }
 
 void
 replica_tell(struct replica *replica, const struct replica_told *told)
 {
-    struct replica_now *since = &replica->sent_since, none = {0};
-
     lock_take(&replica->lock);
     /* Where answers do not tell what was cached, the engine's own counters do. */
     if (told->prefix_found > replica->told.prefix_found && replica->told.prefix_found >= 0 &&
@@ -387,14 +403,7 @@ replica_tell(struct replica *replica, const struct replica_told *told)
                     (double)(told->prefix_found - replica->told.prefix_found));
     replica->matched_then = replica->totals.matched_tokens;
     replica->told = *told;
-    replica->told.others = count_others(replica, told);
-    if (replica->asked) {
-        since->requests -= replica->sent_before.requests;
-        since->filling_tokens -= replica->sent_before.filling_tokens;
-        since->context_tokens -= replica->sent_before.context_tokens;
-    } else {
-        *since = none;
-    }
+    tell_others_apart(replica, &replica->told);
     replica->asked = false;
     lock_drop(&replica->lock);
 }

@@ -50,10 +50,12 @@ struct replica_totals {
  * `at_us`, or asks told_requests and told_kv_share. */
 struct replica_told {
     usec at_us;
-    double queued, running;                  /* requests, ours and others' */
-    double others;                           /* of them, those that are not ours (replica_tell sees to it) */
-    double kv_share;                         /* of its cache of keys and values in use, 0 to 1 */
-    double prefix_share;                     /* of prompts' tokens, found in its prefix cache of late, 0 to 1 */
+    double queued, running;       /* requests, ours and others' */
+    double others, others_queued; /* of them, those that are not ours (replica_tell sees to it) */
+    double kv_share;              /* of its cache of keys and values in use, 0 to 1 */
+    double kv_beyond;             /* tokens in that cache beyond what we counted as ours there (replica_tell too);
+                                                below 0 where ours share some; 0 where kv_share is not told */
+    double prefix_share;          /* of prompts' tokens, found in its prefix cache of late, 0 to 1 */
     double prompt_per_s, generated_per_s;    /* tokens, of late */
     int64_t prompt_tokens, generated_tokens; /* counters, as all below */
     int64_t prefix_asked, prefix_found;      /* tokens of prompts looked up in its prefix cache, and found */
@@ -77,9 +79,8 @@ struct replica {
     struct replica_now now;
     struct replica_totals totals;
     struct replica_told told;
-    struct replica_now sent_since; /* what was sent since told.at_us: requests, filling_tokens, context_tokens alone */
     bool asked;                    /* it is being asked now */
-    struct replica_now sent_before, now_before; /* sent_since and now, when it was */
+    struct replica_now now_before; /* `now` when it was */
     struct replica_model model;
     /* Prompts are computed first come first served: the first of these is under way, since head_us. */
     struct list filling; /* tickets */
@@ -149,7 +150,6 @@ struct replica_look {
     double trust; /* of the tokens that an engine is expected to know, the share that it does, as seen here: 0 to 1 */
     struct replica_totals totals; /* times up to now_us */
     struct replica_told told;
-    struct replica_now sent_since;
     struct replica_model model;
     struct engine_track track; /* up to now_us */
 };
@@ -165,7 +165,8 @@ void replica_look(struct replica *replica, usec now_us, struct replica_look *out
 /* The engine is asked for its page now: what is sent from here on may not be in what it tells. */
 void replica_ask(struct replica *replica);
 
-/* What it answered. What was sent since replica_ask stays in sent_since; without one, nothing does. */
+/* What it answered. What we had there when it was asked is ours of what it tells, and where more of ours were there when it
+ * answered, those: none of ours shall be taken for another's. */
 void replica_tell(struct replica *replica, const struct replica_told *told);
 void replica_learn_model(struct replica *replica, const struct replica_model *model);
 

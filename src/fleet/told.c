@@ -21,6 +21,7 @@ told_nothing(struct replica_told *out)
     *out = (struct replica_told){.queued = -1,
                                  .running = -1,
                                  .others = -1,
+                                 .others_queued = -1,
                                  .kv_share = -1,
                                  .prefix_share = -1,
                                  .prompt_per_s = -1,
@@ -76,17 +77,48 @@ told_worth(usec at_us, usec now_us)
 {
     usec age_us = now_us - at_us;
 
-    if (at_us == 0)
+    if (at_us == 0 || age_us > TOLD_GONE_US)
         return 0;
     return age_us > TOLD_FRESH_US ? exp2(-(double)(age_us - TOLD_FRESH_US) / (double)TOLD_HALF_LIFE_US) : 1;
 }
 
-double
-told_requests(const struct replica_look *look, usec now_us)
+/* What a page tells of its cache; else what those of others who are answered may hold there. */
+static double
+context_of_others(const struct replica_told *told, double worth, double others, double prompt)
 {
-    double others = look->told.others > 0 ? look->told.others * told_worth(look->told.at_us, now_us) : 0;
+    return told->kv_share >= 0 ? worth * told->kv_beyond : others * prompt;
+}
 
-    return (double)look->now.requests + others;
+void
+told_load(const struct replica_look *look, const struct replica_wish *like, usec now_us, struct told_load *out)
+{
+    const struct replica_now *now = &look->now;
+    const struct replica_totals *totals = &look->totals;
+    double worth = told_worth(look->told.at_us, now_us), taken = (double)totals->taken;
+    double others = worth * fmax(0, look->told.others), queued = worth * fmax(0, look->told.others_queued);
+    double prompt = taken > 0 ? (double)totals->sent_tokens / taken : (double)like->prompt_tokens;
+    double fresh = taken > 0 ? (double)(totals->sent_tokens - totals->matched_tokens) / taken : prompt;
+    double context = (double)now->context_tokens + context_of_others(&look->told, worth, others - queued, prompt);
+
+    out->requests = (double)now->requests + others;
+    out->filling = (double)now->filling + queued;
+    out->filling_tokens = (double)now->filling_tokens + queued * fresh;
+    out->context_tokens = fmax(0, context) + queued * prompt;
+    out->output_tokens = (double)now->output_tokens + (others - queued) * (double)like->output_tokens / 2;
+}
+
+double
+told_requests(struct replica *replica, usec now_us)
+{
+    double requests, others;
+    usec at_us;
+
+    lock_take(&replica->lock);
+    requests = (double)replica->now.requests;
+    others = replica->told.others;
+    at_us = replica->told.at_us;
+    lock_drop(&replica->lock);
+    return others > 0 ? requests + others * told_worth(at_us, now_us) : requests;
 }
 
 static double
@@ -99,9 +131,7 @@ double
 told_kv_share(const struct replica_look *look, usec now_us)
 {
     double room = look->model.kv_tokens > 0 ? (double)look->model.kv_tokens : 1;
-    double ours = (double)look->now.context_tokens / room, worth = told_worth(look->told.at_us, now_us);
+    double beyond = told_worth(look->told.at_us, now_us) * look->told.kv_beyond;
 
-    if (look->told.kv_share < 0)
-        return within(ours);
-    return within(worth * (look->told.kv_share + (double)look->sent_since.context_tokens / room) + (1 - worth) * ours);
+    return within(((double)look->now.context_tokens + beyond) / room);
 }

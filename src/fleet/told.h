@@ -14,6 +14,7 @@
  * further span. */
 #define TOLD_FRESH_US (2 * USEC_PER_S)
 #define TOLD_HALF_LIFE_US (5 * USEC_PER_S)
+#define TOLD_GONE_US (60 * USEC_PER_S)
 
 /* Rates are of about the last so long. */
 #define TOLD_RATE_HALF_LIFE_US (5 * USEC_PER_S)
@@ -34,15 +35,27 @@ void told_nothing(struct replica_told *out);
 void told_next(const struct replica_told *before, const struct engine_told *page, usec now_us,
                struct replica_told *out);
 
-/* How much what was told then is worth now: 1 to 0. */
+/* How much what was told then is worth now: 1 to 0, which it comes to after TOLD_GONE_US. */
 double told_worth(usec at_us, usec now_us);
 
-/* How many requests are there now: ours as we count them, so that what was sent a moment ago is among them, and others'
+/* What is there now, ours and others': ours as we count them, so that what was sent a moment ago is among them, and others'
  * as they were told, the less the older that is. */
-double told_requests(const struct replica_look *look, usec now_us);
+struct told_load {
+    double requests;
+    double filling;        /* of them, whose answers have not begun: of others', those that wait */
+    double filling_tokens; /* of their prompts, what is to be computed */
+    double context_tokens; /* in its cache of keys and values, and of what waits for room there */
+    double output_tokens;  /* still to be expected */
+};
 
-/* Which share of its cache of keys and values is in use now, 0 to 1: as it was told and by what was sent since, and the
- * more by what we count ourselves the older that is. */
+/* An engine tells how many requests of others are there, not what they are: they are taken to be as ours there were, and
+ * before there were any, like the one that is asked for. */
+void told_load(const struct replica_look *look, const struct replica_wish *like, usec now_us, struct told_load *out);
+
+/* The requests of it alone, without a whole look. */
+double told_requests(struct replica *replica, usec now_us);
+
+/* Which share of its cache of keys and values is in use now, 0 to 1. */
 double told_kv_share(const struct replica_look *look, usec now_us);
 
 #endif

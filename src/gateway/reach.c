@@ -159,6 +159,7 @@ choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count
                              .lot = rng_mix(exchange->id),
                              .wish = estimate_wish(&exchange->request, &expectation),
                              .pool = standing->pool,
+                             .fit = standing->fit,
                              .now_us = now_us};
 
     if (policy->reads_prompt) {

@@ -173,27 +173,34 @@ a_replica_is_known_by_its_place_over_reloads(void **state)
     replicas_free(&all);
 }
 
+/* What one engine's answers teach holds for another of its pool at once. */
 static void
-what_was_sent_since_the_engine_told_stands_beside_it(void **state)
+what_was_learned_holds_for_one_that_is_new(void **state)
 {
+    struct step_sum sum = {0};
     struct replicas all;
-    struct replica_ticket a = {0}, b = {0};
+    struct replica_ticket ticket = {0};
     struct replica_look look;
     struct replica *replica;
+    struct replica_wish wish = WISH;
+    struct step_time learned;
 
     (void)state;
     replicas_init(&all);
-    replica = replicas_of(&all, "one:80", NULL);
-    replica_take(replica, &a, &WISH, 1);
-    replica_tell(replica, &(struct replica_told){.at_us = 5, .queued = 3, .running = 4, .kv_share = 0.5});
-    replica_take(replica, &b, &WISH, 6);
-    replica_look(replica, 7, &look);
-    assert_int_equal(look.sent_since.requests, 1);
-    assert_int_equal(look.sent_since.filling_tokens, 600);
-    assert_int_equal(look.now.requests, 2);
-    assert_true(look.told.queued == 3 && look.told.kv_share == 0.5);
-    replica_give_back(&a, REPLICA_COMPLETED, NULL, 8);
-    replica_give_back(&b, REPLICA_COMPLETED, NULL, 8);
+    wish.fit = engine_fits_of(&all.fits, SLICE_LITERAL("gpus/big"), NULL);
+    replica = replicas_of(&all, "two:80", NULL);
+    assert_false(shared_fit_time(wish.fit, &learned));
+    step_sum_add(&sum, &engine_pair_at(0)->time, 100, 1, 1000, 0, 1);
+    lock_take(&wish.fit->lock);
+    for (int i = 0; i < 50; i++) /* a quarter quicker than what it starts with */
+        engine_fit_learn(&wish.fit->fit, &sum, 1, false, step_sum_predict_us(&sum, &engine_pair_at(0)->time) * 0.75);
+    lock_drop(&wish.fit->lock);
+    assert_true(shared_fit_time(wish.fit, &learned));
+    replica_take(replica, &ticket, &wish, 1);
+    replica_look(replica, 2, &look);
+    assert_true(look.model.fitted && look.model.time.alpha_us == learned.alpha_us);
+    assert_true(learned.alpha_us < 0.9 * engine_pair_at(0)->time.alpha_us);
+    replica_give_back(&ticket, REPLICA_CLOSED, NULL, 8);
     replicas_free(&all);
 }
 
@@ -244,7 +251,7 @@ main(void)
         cmocka_unit_test(every_ending_gives_all_back),
         cmocka_unit_test(busy_time_is_counted_to_the_microsecond),
         cmocka_unit_test(a_replica_is_known_by_its_place_over_reloads),
-        cmocka_unit_test(what_was_sent_since_the_engine_told_stands_beside_it),
+        cmocka_unit_test(what_was_learned_holds_for_one_that_is_new),
         cmocka_unit_test(many_threads_leave_nothing_behind),
     };
 
