@@ -55,21 +55,34 @@ append_rent(struct rent_keeper *keeper, size_t at, usec span_us, usec until_wall
     gateway_append(keeper->worker);
 }
 
-/* The span is by the clock that only goes on; what a wall clock that is set back would count twice, the ledger leaves out. */
+/* Up to that moment, by the configuration that held until then. The span is by the clock that only goes on; what a wall clock
+ * that is set back would count twice, the ledger leaves out. */
+static void
+write_until(struct rent_keeper *keeper, usec until_us)
+{
+    struct world *world = worker_world(keeper->worker);
+    usec span_us = until_us - keeper->since_us, wall_us = world_wall_us(world) - (world_now_us(world) - until_us);
+
+    if (span_us <= 0)
+        return;
+    keeper->since_us = until_us;
+    for (size_t i = 0; i < keeper->config->backend_count; i++)
+        if (usd_known(keeper->config->backends[i].usd_per_hour))
+            append_rent(keeper, i, span_us, wall_us);
+}
+
+/* Replicas that were found or are gone since, and prices, count from when the configuration that says so holds. */
 static void
 write_down(struct rent_keeper *keeper)
 {
-    struct world *world = worker_world(keeper->worker);
-    usec now_us = world_now_us(world), wall_us = world_wall_us(world), span_us = now_us - keeper->since_us;
+    const struct snapshot *newest = keeper->worker->view->snapshot;
 
-    keeper->since_us = now_us;
-    for (size_t i = 0; i < keeper->config->backend_count && span_us > 0; i++)
-        if (usd_known(keeper->config->backends[i].usd_per_hour))
-            append_rent(keeper, i, span_us, wall_us);
-    if (keeper->config == keeper->worker->view->snapshot->config)
-        return;
-    config_release(keeper->config);
-    keeper->config = config_hold(keeper->worker->view->snapshot->config);
+    if (keeper->config != newest->config) {
+        write_until(keeper, newest->since_us);
+        config_release(keeper->config);
+        keeper->config = config_hold(newest->config);
+    }
+    write_until(keeper, world_now_us(worker_world(keeper->worker)));
 }
 
 static void

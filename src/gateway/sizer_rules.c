@@ -52,10 +52,11 @@ sizer_there(struct healths *healths, const struct backend_config *backend, usec 
         struct replica_look seen;
 
         there += health_state(health, now_us) == HEALTH_IN ? 1 : 0;
-        if (i > 0)
+        if (i > 0 && model->fitted)
             continue;
         replica_look(healths_replica(healths, backend, i), now_us, &seen);
-        *model = seen.model;
+        if (i == 0 || seen.model.fitted) /* one that was found just now has taught nothing yet */
+            *model = seen.model;
     }
     return there;
 }

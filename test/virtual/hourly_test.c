@@ -1,6 +1,9 @@
 /* Engines that are paid by the hour: a request costs its share of the time in which the engine was busy. */
 #include "scene.h"
 
+#include "gateway/rent.h"
+#include "money/journal.h"
+
 static const char config[] =
     "backends:\n"
     "  gpus: { url: \"http://gpus.example\", engine: vllm, usd_per_hour: $3.60, models: [ llama ] }\n"
@@ -204,6 +207,60 @@ a_batch_that_all_leave_pays_until_then(void **state)
     end(s, state);
 }
 
+static const char found[] = "backends:\n"
+                            "  gpus: { url: [ %s ], engine: vllm, usd_per_hour: $3.60, models: [ llama ] }\n"
+                            "routes:\n"
+                            "  assistant: { reference: gpus/llama }\n";
+
+/* What the journal says was paid for, in replica-microseconds. */
+static int64_t
+paid_us(struct scene *s)
+{
+    struct slice rest = history_journal(s->history, 0);
+    struct journal_record record;
+    int64_t sum = 0;
+
+    while (journal_take(&rest, &record) == OK)
+        if (record.type == JOURNAL_RENT)
+            sum += record.rent.replicas * (record.rent.until_wall_us - record.rent.from_wall_us);
+    return sum;
+}
+
+/* Replicas that are found join, and leave, by a configuration that is taken over: each is paid for from then until then, to the
+ * moment, wherever in an interval that is. */
+static void
+who_comes_and_goes_is_paid_for_the_time_between(void **state)
+{
+    static const char *const lists[] = {"\"http://a.example\"",
+                                        "\"http://a.example\", \"http://b.example\", \"http://c.example\"",
+                                        "\"http://c.example\""};
+    static const usec spans_us[] = {17 * 60 * USEC_PER_S + 1234567, 20 * 60 * USEC_PER_S + 7654321,
+                                    400 * USEC_PER_S + 99};
+    static const int64_t replicas[] = {1, 3, 1};
+    struct rent_keeper *keeper = NULL;
+    struct scene *s = NULL;
+    struct arena arena;
+    int64_t expected = 0;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < 3; i++) {
+        const char *text = arena_printf(&arena, found, lists[i]);
+
+        if (s == NULL) {
+            s = scene_new(state, (struct scene_options){.seed = 3, .workers = 2, .config = text});
+            keeper = rent_keeper_start(s->gateway.workers[0]);
+        } else {
+            scene_reload(s, text);
+        }
+        history_run_for(s->history, spans_us[i]);
+        expected += replicas[i] * spans_us[i];
+    }
+    rent_keeper_stop(keeper);
+    assert_int_equal(paid_us(s), expected);
+    arena_reset(&arena);
+    end(s, state);
+}
+
 int
 main(void)
 {
@@ -216,6 +273,7 @@ main(void)
         cmocka_unit_test_teardown(a_price_by_the_token_wins, scene_teardown),
         cmocka_unit_test_teardown(what_it_saves_adds_up, scene_teardown),
         cmocka_unit_test_teardown(it_spills_over_while_that_is_cheaper_than_waiting, scene_teardown),
+        cmocka_unit_test_teardown(who_comes_and_goes_is_paid_for_the_time_between, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

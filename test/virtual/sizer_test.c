@@ -7,6 +7,7 @@
 #include "alerts/sender.h"
 #include "fleet/pool_size.h"
 #include "gateway/sizer.h"
+#include "gateway/sizer_rules.h"
 #include "virtual/vcommand.h"
 
 static const char setting[] =
@@ -197,6 +198,37 @@ test_reload(void **state)
     fleet_ends(fleet);
 }
 
+/* Replicas that are found are there, and one that is gone is not; what the others have taught holds for the new ones. */
+static void
+test_found(void **state)
+{
+    static const char *const one = "url: [ \"http://a.example\" ]",
+                             *const three = "url: [ \"http://0.example\", \"http://a.example\", \"http://b.example\" ]";
+    struct replica_model model;
+    struct fleet *fleet;
+    struct arena arena;
+    const char *urls, *rest;
+
+    arena_init(&arena);
+    urls = strstr(setting, "url: [");
+    rest = strchr(urls, ']') + 1;
+    fleet = fleet_of(state, arena_printf(&arena, "%.*s%s%s", (int)(urls - setting), setting, one, rest));
+    traffic(fleet, 120, 1);
+    assert_int_equal(look(fleet).there, 1);
+    scene_reload(fleet->s, arena_printf(&arena, "%.*s%s%s", (int)(urls - setting), setting, three, rest));
+    history_run_for(fleet->s->history, 2 * USEC_PER_S);
+    assert_int_equal(look(fleet).there, 3);
+    assert_int_equal(sizer_there(&fleet->s->gateway.healths, config_backend(fleet->s->config, SLICE_LITERAL("gpus")),
+                                 history_now_us(fleet->s->history), &model),
+                     3);
+    assert_true(model.fitted);
+    scene_reload(fleet->s, arena_printf(&arena, "%.*s%s%s", (int)(urls - setting), setting, one, rest));
+    history_run_for(fleet->s->history, 2 * USEC_PER_S);
+    assert_int_equal(look(fleet).there, 1);
+    arena_reset(&arena);
+    fleet_ends(fleet);
+}
+
 static void
 test_shown(void **state)
 {
@@ -301,6 +333,7 @@ main(void)
         cmocka_unit_test_teardown(test_command_fails, scene_teardown),
         cmocka_unit_test_teardown(test_slow_command, scene_teardown),
         cmocka_unit_test_teardown(test_reload, scene_teardown),
+        cmocka_unit_test_teardown(test_found, scene_teardown),
         cmocka_unit_test_teardown(test_shown, scene_teardown),
         cmocka_unit_test_teardown(test_worth, scene_teardown),
         cmocka_unit_test_teardown(test_refused, scene_teardown),
