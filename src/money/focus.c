@@ -96,21 +96,6 @@ add_sums(void *user, int64_t start, uint64_t id, struct slice bytes)
     return status;
 }
 
-/* What was paid for the hour less what its requests are charged. */
-static void
-find_idle(const struct focus *focus, struct charge *idle)
-{
-    const struct slice backend = idle->group.of[DIMENSION_backend];
-
-    idle->sums.cost = rent_of_units(idle->sums.rent);
-    for (size_t i = 0; i < focus->count; i++) {
-        const struct charge *charge = focus->all[i];
-
-        if (!charge->idle && charge->start == idle->start && slice_equal(charge->group.of[DIMENSION_backend], backend))
-            idle->sums.cost -= charge->sums.cost;
-    }
-}
-
 /* What a charge consists of: tokens of one kind, or what no kind of token explains. */
 struct meter {
     const char *name, *words;
@@ -501,12 +486,57 @@ write_charge(const struct charge *charge, struct buffer *out)
     }
 }
 
+/* By the hour, in each of which what is idle stands first. */
 static int
-by_time(const void *a, const void *b)
+by_hour(const void *a, const void *b)
 {
     const struct charge *left = *(struct charge *const *)a, *right = *(struct charge *const *)b;
 
-    return (left->start > right->start) - (left->start < right->start);
+    if (left->start != right->start)
+        return left->start > right->start ? 1 : -1;
+    return right->idle - left->idle;
+}
+
+/* Whose time a charge of the hour is part of. A reload within the hour may have changed whose the backend is, and the hour has
+ * a row for each: a charge belongs to the one that it names, and is taken off once, whatever it names. */
+static struct charge *
+rent_it_uses(struct charge *const *idle, size_t count, const struct slice *of)
+{
+    struct charge *any = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct slice *its = idle[i]->group.of;
+
+        if (!slice_equal(its[DIMENSION_backend], of[DIMENSION_backend]))
+            continue;
+        if (slice_equal(its[DIMENSION_provider], of[DIMENSION_provider]) &&
+            slice_equal(its[DIMENSION_modelled], of[DIMENSION_modelled]))
+            return idle[i];
+        any = any != NULL ? any : idle[i];
+    }
+    return any;
+}
+
+/* What was paid for each hour less what its requests are charged; they stand by the hour. */
+static void
+find_idle(const struct focus *focus)
+{
+    size_t hour = 0, idle_count = 0; /* where the present one begins, and how much idle there is in it */
+
+    for (size_t i = 0; i < focus->count; i++) {
+        struct charge *charge = focus->all[i], *idle;
+
+        if (charge->start != focus->all[hour]->start) {
+            hour = i;
+            idle_count = 0;
+        }
+        if (charge->idle) {
+            charge->sums.cost = rent_of_units(charge->sums.rent);
+            idle_count++;
+        } else if ((idle = rent_it_uses(&focus->all[hour], idle_count, charge->group.of)) != NULL) {
+            idle->sums.cost -= charge->sums.cost;
+        }
+    }
 }
 
 enum status
@@ -520,11 +550,10 @@ focus_write(struct ledger_store *const *stores, size_t count, int64_t since, int
         status = stores[i]->ops->each_sums(stores[i], LEDGER_HOUR, since, until, add_sums, &focus);
     }
     if (focus.count > 1)
-        qsort(focus.all, focus.count, sizeof(struct charge *), by_time);
+        qsort(focus.all, focus.count, sizeof(struct charge *), by_hour);
     write_header(out);
-    for (size_t i = 0; i < focus.count && status == OK; i++)
-        if (focus.all[i]->idle)
-            find_idle(&focus, focus.all[i]);
+    if (status == OK)
+        find_idle(&focus);
     for (size_t i = 0; i < focus.count && status == OK; i++)
         (focus.all[i]->idle ? write_idle : write_charge)(focus.all[i], out);
     map_free(&focus.by_key);

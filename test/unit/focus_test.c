@@ -15,6 +15,7 @@
 #include "money/amount.h"
 #include "money/focus.h"
 #include "money/ledger_memory.h"
+#include "money/rent.h"
 
 #define START_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define DAY_US ((int64_t)86400 * USEC_PER_S)
@@ -386,6 +387,73 @@ a_total_without_kinds_is_charged_by_the_request(void **state)
     assert_string_equal(fields.text[COLUMN_ContractedUnitPrice], "0.00123456789");
 }
 
+/* Three replicas for so many minutes of the first hour, by a configuration in which the backend is this provider's. */
+static void
+rent_out(struct books *books, int64_t from_minute, int64_t until_minute, const char *provider)
+{
+    struct rent rent = {.from_wall_us = START_US + from_minute * 60 * USEC_PER_S,
+                        .until_wall_us = START_US + until_minute * 60 * USEC_PER_S,
+                        .backend = SLICE_LITERAL("gpus"),
+                        .provider = slice_of(provider),
+                        .replicas = 3,
+                        .usd_per_hour = 2 * USD_ONE};
+    struct buffer record = {0};
+
+    journal_put_rent(&record, &rent);
+    assert_int_equal(ledger_apply(books->ledger, buffer_content(&record)), OK);
+    buffer_free(&record);
+}
+
+static void
+book_at(struct books *books, const char *provider, usd cost)
+{
+    struct row row;
+
+    row_init(&row);
+    row.id = (uint64_t)books->requests + 1;
+    row.arrived_wall_us = START_US + 5;
+    row.backend = SLICE_LITERAL("gpus");
+    row.provider = slice_of(provider);
+    row.cost = cost;
+    row.exactness = SLICE_LITERAL("exact");
+    book(books, &row);
+}
+
+/* A reload changed whose the engines are within the hour: each of the two rows of what is idle has its own requests taken off,
+ * and each request is taken off once. */
+static void
+an_hour_with_two_providers_is_idle_once(void **state)
+{
+    struct books *books = *state;
+    struct fields fields;
+    struct buffer csv;
+    struct slice rest;
+    usd billed = 0;
+    unsigned idle = 0;
+
+    rent_out(books, 0, 20, "");
+    rent_out(books, 20, 60, "acme");
+    book_at(books, "", 300 * USD_ONE / 1000);
+    book_at(books, "acme", 500 * USD_ONE / 1000);
+    book_at(books, "somebody", 70 * USD_ONE / 1000); /* of the hour before, when it was yet another's */
+    csv = export_all(books);
+    rest = buffer_content(&csv);
+    assert_true(next_row(&rest, &fields));
+    while (next_row(&rest, &fields)) {
+        billed += amount(fields.text[COLUMN_BilledCost]);
+        if (strcmp(fields.text[COLUMN_x_TokenKind], "idle") != 0)
+            continue;
+        idle++;
+        if (strcmp(fields.text[COLUMN_ServiceProviderName], "acme") == 0)
+            assert_in_range(amount(fields.text[COLUMN_BilledCost]), 3430 * USD_ONE / 1000, 3500 * USD_ONE / 1000);
+        else
+            assert_in_range(amount(fields.text[COLUMN_BilledCost]), 1630 * USD_ONE / 1000, 1700 * USD_ONE / 1000);
+    }
+    assert_int_equal(idle, 2);
+    assert_true(billed == 6 * USD_ONE);
+    buffer_free(&csv);
+}
+
 static void
 the_page_lists_every_column(void **state)
 {
@@ -418,6 +486,7 @@ main(void)
         ON_BOOKS(names_are_quoted),
         ON_BOOKS(an_unpriced_request_has_no_price_and_is_counted),
         ON_BOOKS(a_total_without_kinds_is_charged_by_the_request),
+        ON_BOOKS(an_hour_with_two_providers_is_idle_once),
         cmocka_unit_test(the_page_lists_every_column),
     };
 
