@@ -279,6 +279,38 @@ what_cannot_be_made_over_is_bought(void **state)
     scene_passed(s);
 }
 
+/* A backend that answers in a form that was not asked for: all get just that, whatever they wanted. */
+static void
+an_odd_form_is_passed_on(void **state)
+{
+    for (unsigned streams = 0; streams < 2; streams++) {
+        struct scene *s = opens(state, 44 + streams, patient);
+        struct vclient *clients[1 + WAYS];
+
+        asks(s, API_CHAT, 0, 0); /* from now on it is known how long an answer takes */
+        scene_rest(s);
+        vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+        vbackend_plays(
+            scene_backend(s, "alpha"), play_wait(50 * USEC_PER_MS),
+            play_head(200, streams != 0 ? "content-type: application/json" : "content-type: text/event-stream"),
+            play_wait(50 * USEC_PER_MS), play_text(streams != 0 ? "{\"odd\":true}" : "data: odd\n\ndata: [DONE]\n\n"),
+            play_end());
+        clients[0] = asks(s, API_CHAT, streams != 0 ? 2 : 0, 0);
+        history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+        for (unsigned way = 0; way < WAYS; way++)
+            clients[1 + way] = asks(s, API_CHAT, way, way);
+        scene_rest(s);
+        for (unsigned i = 0; i <= WAYS; i++) {
+            assert_int_equal(vclient_status(clients[i]), 200);
+            assert_slice_is(vclient_body(clients[i]),
+                            streams != 0 ? "{\"odd\":true}" : "data: odd\n\ndata: [DONE]\n\n");
+        }
+        assert_int_equal(calls(s), 2);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* Whoever leaves, at any moment, long answers that are made over off the loop included: one bill. */
 static void
 anybody_may_leave(void **state)
@@ -317,6 +349,7 @@ main(void)
         cmocka_unit_test_teardown(an_error_is_told_to_all, scene_teardown),
         cmocka_unit_test_teardown(what_is_too_long_is_not_made_over, scene_teardown),
         cmocka_unit_test_teardown(what_cannot_be_made_over_is_bought, scene_teardown),
+        cmocka_unit_test(an_odd_form_is_passed_on),
         cmocka_unit_test(anybody_may_leave),
     };
 

@@ -4,18 +4,21 @@
 enum { WORKERS = 3, WORDS = 4000, FAST = 6, STALL_US = 2 * USEC_PER_S };
 
 /* Little is kept for slow readers, and they are soon cut off. */
-static const char setting[] = "limits: { answer: 64KiB, stall: 2s }\n"
-                              "backends:\n"
-                              "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"
-                              "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"
-                              "routes:\n"
-                              "  assistant: { reference: alpha/big, repeatable: yes, levers: { coalesce: on } }\n"
-                              "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: on } }\n"
-                              "prices:\n"
-                              "  override:\n"
-                              "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
-                              "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: "
-                              "$6.25/M, cache_write_1h: $10/M }\n";
+#define SETTING(answer)                                                                                                \
+    "limits: { answer: " answer ", stall: 2s }\n"                                                                      \
+    "backends:\n"                                                                                                      \
+    "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"                                                   \
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus ] }\n"                             \
+    "routes:\n"                                                                                                        \
+    "  assistant: { reference: alpha/big, repeatable: yes, levers: { coalesce: on } }\n"                               \
+    "  writer:    { reference: claude/opus, repeatable: yes, levers: { coalesce: on } }\n"                             \
+    "prices:\n"                                                                                                        \
+    "  override:\n"                                                                                                    \
+    "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"                                            \
+    "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: "                                \
+    "$6.25/M, cache_write_1h: $10/M }\n"
+
+static const char setting[] = SETTING("64KiB");
 
 #define CALL_PICO (1000 * 2000000LL + 60 * 8000000LL)
 
@@ -184,6 +187,37 @@ a_slow_leader_alone_is_not_cut(void **state)
     scene_passed(s);
 }
 
+/* As long as what is kept for the slowest is within the limit nobody waits, and nobody is cut: be it the leader that lags
+ * behind, or a follower. */
+static void
+nobody_is_held_up_within_the_limit(void **state)
+{
+    for (unsigned slow_leads = 0; slow_leads < 2; slow_leads++) {
+        struct scene *s =
+            scene_new(state, (struct scene_options){.seed = 90, .workers = WORKERS, .config = SETTING("1MiB")});
+        struct vclient *fast[FAST], *slow = NULL;
+
+        scene_provider(s, "alpha")->words = WORDS;
+        scene_provider(s, "alpha")->word_gap_us = USEC_PER_MS;
+        if (slow_leads != 0) {
+            slow = asks_on(s, 0, true, slow_for_a_while);
+            history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+        }
+        fast_ones_ask(s, fast);
+        if (slow == NULL)
+            slow = asks_on(s, 1, true, slow_for_a_while);
+        scene_rest(s);
+        for (unsigned i = 0; i < FAST; i++) {
+            assert_whole(s, fast[i]);
+            assert_true(vclient_ended_us(fast[i]) - vclient_started_us(fast[i]) < WORDS * USEC_PER_MS + USEC_PER_S);
+        }
+        assert_whole(s, slow);
+        assert_one_bill(s, "ok", FAST + 1);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* It had the call paused when it left: that goes on at once. */
 static void
 a_slow_leader_leaves(void **state)
@@ -254,6 +288,35 @@ who_comes_late_gets_what_is_there(void **state)
     }
     assert_one_bill(s, "ok", 6);
     scene_passed(s);
+}
+
+/* Who is on the way to the call's worker when the answer ends, or grows too long for others to come, has its start too. */
+static void
+who_is_on_the_way_has_the_start(void **state)
+{
+    unsigned shared = 0;
+
+    for (unsigned i = 0; i < 60; i++) {
+        struct scene *s = scene_new(
+            state, (struct scene_options){
+                       .seed = 100 + i, .workers = WORKERS, .config = setting, .hop_most_us = 20 * USEC_PER_MS});
+        bool is_long = i % 2 == 1;
+        struct vclient *late;
+
+        scene_provider(s, "alpha")->words = is_long ? 1000 : 3;
+        scene_provider(s, "alpha")->word_gap_us = USEC_PER_MS;
+        asks(s, 0);
+        history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+        history_run_for(s->history, (is_long ? 7500 + (usec)i * 20 : 220 + i) * USEC_PER_MS);
+        late = asks(s, 1);
+        scene_rest(s);
+        assert_whole(s, late);
+        shared += slice_is(scene_row(s, 0)->source, "shared") || slice_is(scene_row(s, 1)->source, "shared");
+        scene_passed(s);
+        scene_free(s, state);
+    }
+    printf("SHARED %u\n", shared);
+    assert_in_range(shared, 10, 50);
 }
 
 /* What a header may change of an answer is not shared, on whichever of its lines it stands. */
@@ -400,9 +463,11 @@ main(void)
         cmocka_unit_test_teardown(a_follower_that_is_cut_is_told, scene_teardown),
         cmocka_unit_test(a_slow_leader_is_cut),
         cmocka_unit_test_teardown(a_slow_leader_alone_is_not_cut, scene_teardown),
+        cmocka_unit_test(nobody_is_held_up_within_the_limit),
         cmocka_unit_test_teardown(a_slow_leader_leaves, scene_teardown),
         cmocka_unit_test(a_slow_reader_of_a_whole_answer_is_cut),
         cmocka_unit_test_teardown(who_comes_late_gets_what_is_there, scene_teardown),
+        cmocka_unit_test(who_is_on_the_way_has_the_start),
         cmocka_unit_test_teardown(betas_do_not_share, scene_teardown),
         cmocka_unit_test_teardown(a_ceiling_is_the_leaders_alone, scene_teardown),
         cmocka_unit_test_teardown(strict_budgets_hold_for_followers, scene_teardown),
