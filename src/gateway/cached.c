@@ -13,6 +13,7 @@
 #include "gateway/paying.h"
 #include "gateway/reserve.h"
 #include "gateway/semantic.h"
+#include "gateway/share.h"
 #include "gateway/turn_keeper.h"
 #include "money/row.h"
 
@@ -486,7 +487,9 @@ static void
 end_look_up(struct exchange *exchange, const struct plan *plan)
 {
     const struct known_elements *elements = exchange->request.elements;
-    bool served = plan == exchange->plan && exchange->stands_for != NULL, shadow = plan->verdict == VERDICT_SHADOW;
+    bool shared = plan->source == SOURCE_PARTLY && share_is_of_part(exchange);
+    bool served = (plan == exchange->plan || shared) && exchange->stands_for != NULL;
+    bool shadow = plan->verdict == VERDICT_SHADOW;
 
     if (!served && !shadow)
         return;

@@ -1,5 +1,7 @@
 #include "gateway/look_ups.h"
 
+#include "gateway/share.h"
+
 static const enum lever_id levers[] = {LEVER_EXACT_CACHE, LEVER_SEMANTIC_CACHE};
 
 enum { LEVERS_LOOKING = sizeof(levers) / sizeof(levers[0]) };
@@ -50,6 +52,8 @@ look_up_result(const struct exchange *exchange, enum lever_id lever)
         return LOOK_UP_MISS;
     if (plan == exchange->plan)
         return result_of_served(exchange, plan);
+    if (plan->source == SOURCE_PARTLY && share_is_of_part(exchange))
+        return LOOK_UP_PARTLY; /* what it knew was not bought, by whoever made the call */
     switch (plan->verdict) {
     case VERDICT_SHADOW:
         return LOOK_UP_SHADOW;

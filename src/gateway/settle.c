@@ -3,6 +3,7 @@
 #include "gateway/notice.h"
 #include "gateway/reserve.h"
 #include "gateway/settle_parts.h"
+#include "gateway/share.h"
 
 static int64_t
 tokens_of(const struct usage *usage)
@@ -14,9 +15,10 @@ tokens_of(const struct usage *usage)
 static void
 count_shared(struct counters *counters, const struct exchange *exchange, const struct row *row, int sign)
 {
-    if (!exchange->has_part || exchange->stands_for == NULL || exchange->left)
+    if (!settle_is_part(exchange) || exchange->left)
         return;
-    count(counters, COUNT_COALESCED_TOKENS, sign * (tokens_of(exchange->stands_for) - tokens_of(&exchange->usage)));
+    count(counters, COUNT_COALESCED_TOKENS,
+          sign * (tokens_of(&exchange->share->bill.usage) - tokens_of(&exchange->usage)));
     for (size_t i = 0; i < row->saving_count; i++)
         if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever_name(LEVER_COALESCE)))
             count(counters, COUNT_COALESCED_SAVED_PICO, sign * row->savings[i].saved);

@@ -17,6 +17,9 @@ const struct plan *settle_named_plan(const struct exchange *exchange);
 void settle_price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage,
                         usd *discount, usd *surcharge);
 
+/* Whether it has paid a part, be it all, of a call that others might share: exchange->part. */
+bool settle_is_part(const struct exchange *exchange);
+
 /* The lines that lead from row->baseline to row->cost, and those of levers in the shadow. */
 void settle_put_savings(const struct exchange *exchange, struct row *row);
 

@@ -168,14 +168,16 @@ cost_alone(const struct exchange *exchange, const struct plan *plan)
 {
     if (plan->target == NULL)
         return 0;
+    if (share_is_of_part(exchange))
+        return exchange->share->bill.cost;
     return called_itself(exchange) && shared_part(exchange) == NULL ? exchange->tries[exchange->try_count - 1].cost
                                                                     : price_on(exchange, plan->target);
 }
 
-static bool
-is_part(const struct exchange *exchange)
+bool
+settle_is_part(const struct exchange *exchange)
 {
-    return exchange->has_part && exchange->stands_for != NULL;
+    return exchange->has_part && !exchange->share->shadow && exchange->stands_for != NULL;
 }
 
 /* From the baseline down to what was paid, step by step in a fixed order, so that the lines add up exactly: the
@@ -212,7 +214,7 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
         put_line(row, lever_name(LEVER_BATCHING), false, served, shared_part(exchange)->cost);
         served = shared_part(exchange)->cost;
     }
-    if (is_part(exchange)) {
+    if (settle_is_part(exchange)) {
         put_line(row, lever_name(LEVER_COALESCE), false, served, exchange->part);
         served = exchange->part;
     }

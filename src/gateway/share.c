@@ -297,14 +297,6 @@ count_alone(struct exchange *exchange)
         count(&exchange->worker->counters, reason, 1);
 }
 
-static enum share_entry
-enter(struct exchange *exchange, const struct plan *plan)
-{
-    if (plan->source == SOURCE_PARTLY || exchange->share != NULL || !may_share(exchange) || is_cut(exchange))
-        return SHARE_ENTERED; /* what a call for a part brings is no answer to anybody else */
-    return lead(exchange);
-}
-
 enum share_entry
 share_enter(struct exchange *exchange, struct plan *plan)
 {
@@ -314,7 +306,7 @@ share_enter(struct exchange *exchange, struct plan *plan)
         return follow(exchange, plan);
     if (plan->target == NULL)
         return SHARE_ENTERED;
-    entry = enter(exchange, plan);
+    entry = exchange->share != NULL || !may_share(exchange) || is_cut(exchange) ? SHARE_ENTERED : lead(exchange);
     if (entry == SHARE_ENTERED)
         count_alone(exchange);
     return entry;

@@ -22,11 +22,14 @@ struct share_bill {
     usd cost; /* of the attempt that answered; what failed before it is the leader's */
     struct usage usage;
     struct cost kinds;
-    const char *unpriced;    /* why the cost is unknown; NULL: it is not */
-    unsigned parts, taken;   /* into how many it is split; how many have taken theirs */
-    uint64_t payer;          /* the one who pays, where nobody was left; 0: those who were there */
-    size_t target;           /* that served, as share_target counts */
-    enum lever_id lever;     /* that chose it */
+    struct usage
+        stands_for;        /* of the whole answer: more than `usage` where the call was for a part of it (elements.h) */
+    bool of_part;          /* then it was */
+    const char *unpriced;  /* why the cost is unknown; NULL: it is not */
+    unsigned parts, taken; /* into how many it is split; how many have taken theirs */
+    uint64_t payer;        /* the one who pays, where nobody was left; 0: those who were there */
+    size_t target;         /* that served, as share_target counts */
+    enum lever_id lever;   /* that chose it */
     struct plan_cache cache; /* what was done there for its prompt cache */
     bool spares_others; /* it was cut: who wanted it in another form got nothing, pays nothing, and goes on alone */
     bool refused;       /* no answer came; then all are told so: */
@@ -108,6 +111,9 @@ void share_take_part(struct exchange *exchange);
 /* The leader's last attempt is over, or nobody wants it any more: it is booked, the bill is made out, all hear of it, and
  * the leader's part is taken and posted to its budgets. Nothing if that was done, or nothing is shared. */
 void share_end(struct exchange *exchange);
+
+/* Whether it follows, to its end, a call for what of its answer was not known before. */
+bool share_is_of_part(const struct exchange *exchange);
 
 /* Whether it is not known yet what it has to pay. */
 bool share_unbilled(const struct exchange *exchange);

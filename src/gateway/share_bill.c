@@ -20,11 +20,14 @@ static void
 make_out(struct exchange *exchange, struct share_bill *bill)
 {
     bool bought = exchange->try_count > 0 && !exchange->keeps_attempt;
+    bool of_part = exchange->stands_for != NULL && exchange->plan->source == SOURCE_PARTLY;
 
     *bill = (struct share_bill){
         .cost = bought ? exchange->tries[exchange->try_count - 1].cost : 0,
         .usage = exchange->usage,
         .kinds = exchange->kinds,
+        .stands_for = of_part ? *exchange->stands_for : exchange->usage,
+        .of_part = of_part,
         .unpriced = exchange->unpriced,
         .target = target_number(exchange),
         .lever = exchange->plan != NULL ? exchange->plan->lever : LEVER_COUNT,
@@ -38,6 +41,7 @@ make_out(struct exchange *exchange, struct share_bill *bill)
     if (!bought) {
         usage_init(&bill->usage);
         bill->usage.exactness = USAGE_EXACT;
+        bill->stands_for = bill->usage;
         bill->kinds = (struct cost){0};
     }
     snprintf(bill->why, sizeof(bill->why), "%s", exchange->why != NULL ? exchange->why : "");
@@ -142,10 +146,10 @@ take(struct exchange *exchange, const struct share_bill *bill)
     int64_t number = take_number(exchange);
     struct usage *whole = arena_alloc(&exchange->arena, sizeof(*whole));
 
-    *whole = bill->usage;
+    *whole = bill->stands_for;
     exchange->stands_for = whole;
     exchange->left = number < 0;
-    exchange->usage = usage_split(whole, number, bill->parts);
+    exchange->usage = usage_split(&bill->usage, number, bill->parts);
     if (number < 0)
         exchange->usage.exactness = USAGE_EXACT; /* nothing is known exactly */
     exchange->part = part_of(bill->cost, number, bill->parts);
@@ -207,6 +211,12 @@ share_end(struct exchange *exchange)
     if (share->bill.parts > 1 || share->bill.payer != 0 || exchange->left)
         take(exchange, &share->bill);
     reserve_post(exchange, &exchange->usage, exchange->part);
+}
+
+bool
+share_is_of_part(const struct exchange *exchange)
+{
+    return exchange->follows && exchange->has_part && !exchange->left && exchange->share->bill.of_part;
 }
 
 bool
