@@ -132,11 +132,12 @@ struct endpoint {
     const char *host; /* name or address, without brackets */
     unsigned port;
     bool tls;
-    const char *ca_file;   /* NULL: the system's */
-    bool verify;           /* false only where the config says so */
-    const char *authority; /* for the Host header, "host[:port]" */
-    bool private_allowed;  /* may resolve to loopback and private addresses */
-    bool metadata_allowed; /* and to those at which clouds hand out credentials */
+    const char *server_name; /* on its certificate, where that is not its host; NULL: it is */
+    const char *ca_file;     /* NULL: the system's */
+    bool verify;             /* false only where the config says so */
+    const char *authority;   /* for the Host header, "host[:port]" */
+    bool private_allowed;    /* may resolve to loopback and private addresses */
+    bool metadata_allowed;   /* and to those at which clouds hand out credentials */
     usec connect_timeout_us, first_byte_timeout_us, idle_timeout_us;
     unsigned connections_most; /* per worker */
 };

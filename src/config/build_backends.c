@@ -55,9 +55,10 @@ same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
     return same_text(a->host, b->host) && a->port == b->port && a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
            a->verify == b->verify && same_text(a->authority, b->authority) &&
-           a->private_allowed == b->private_allowed && a->metadata_allowed == b->metadata_allowed &&
-           a->connect_timeout_us == b->connect_timeout_us && a->first_byte_timeout_us == b->first_byte_timeout_us &&
-           a->idle_timeout_us == b->idle_timeout_us && a->connections_most == b->connections_most;
+           same_text(a->server_name, b->server_name) && a->private_allowed == b->private_allowed &&
+           a->metadata_allowed == b->metadata_allowed && a->connect_timeout_us == b->connect_timeout_us &&
+           a->first_byte_timeout_us == b->first_byte_timeout_us && a->idle_timeout_us == b->idle_timeout_us &&
+           a->connections_most == b->connections_most;
 }
 
 static bool
@@ -115,7 +116,7 @@ take_path(struct build *build, struct backend_config *backend, const struct yaml
 
 static void
 add_endpoint(struct build *build, const struct backend_draft *draft, struct backend_config *backend,
-             const struct yaml_node *at, bool own_word)
+             const struct yaml_node *at, bool own_word, const char *server_name)
 {
     struct arena *arena = build->reader.arena;
     struct endpoint endpoint = {0};
@@ -133,6 +134,7 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
     endpoint.host = arena_slice_text(arena, url.host);
     endpoint.port = url.port;
     endpoint.tls = url.tls;
+    endpoint.server_name = url.tls ? server_name : NULL;
     endpoint.authority = arena_slice_text(arena, url.authority);
     endpoint.ca_file = draft->ca;
     endpoint.verify = draft->verify;
@@ -181,7 +183,7 @@ add_found(struct build *build, const struct backend_draft *draft, struct backend
 
         node.kind = YAML_SCALAR;
         node.text = slice_of(found->urls[i]);
-        add_endpoint(build, draft, backend, &node, own_word);
+        add_endpoint(build, draft, backend, &node, own_word, discover != NULL ? discover->server_name : NULL);
     }
 }
 
@@ -204,7 +206,7 @@ add_endpoints(struct build *build, const struct backend_draft *draft, struct bac
     if (url->kind == YAML_LIST && url->count == 0)
         reader_error(&build->reader, url, NULL, "url: the list is empty");
     for (size_t i = 0; i < count && (url->kind != YAML_LIST || i < url->count); i++)
-        add_endpoint(build, draft, backend, url->kind == YAML_LIST ? url->items[i].value : url, true);
+        add_endpoint(build, draft, backend, url->kind == YAML_LIST ? url->items[i].value : url, true, NULL);
 }
 
 static enum dialect

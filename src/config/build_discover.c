@@ -1,27 +1,49 @@
+#include "base/ip.h"
 #include "config/build.h"
 #include "config/found.h"
 #include "config/value.h"
 
-/* "NAME:PORT". */
 static bool
-split_name(struct build *build, struct slice text, struct discover_config *out)
+is_name(struct slice text)
 {
-    size_t colon = slice_find_byte(text, ':');
-    struct slice port = slice_from(text, colon + 1);
-    unsigned number = 0;
-
-    if (colon == 0 || colon == text.len || value_count(port, &number) != OK || number == 0 || number > 65535)
-        return false;
-    for (size_t i = 0; i < colon; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
 
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
               c == '_'))
             return false;
     }
+    return text.len > 0;
+}
+
+/* "NAME:PORT", or a service's name (RFC 2782: "_http._tcp.engines.example"), which needs none. */
+static bool
+split_name(struct build *build, struct slice text, struct discover_config *out)
+{
+    size_t colon = slice_find_byte(text, ':');
+    bool service = colon == text.len && slice_starts(text, "_");
+    unsigned number = 0;
+
+    if (!service &&
+        (colon == text.len || value_count(slice_from(text, colon + 1), &number) != OK || number == 0 || number > 65535))
+        return false;
     out->dns_host = arena_slice_text(build->reader.arena, slice_first(text, colon));
     out->dns_port = number;
-    return true;
+    return is_name(slice_first(text, colon));
+}
+
+/* Its address, for whoever is asked for names cannot have one; IPv6 with a port stands in brackets. */
+static bool
+is_server(struct build *build, const char *text)
+{
+    struct value_url url;
+    const char *why;
+    struct ip ip;
+
+    if (ip_parse(slice_of(text), &ip) == OK)
+        return true;
+    return value_url(slice_of(arena_printf(build->reader.arena, "http://%s", text)), &url, &why) == OK &&
+           ip_parse(url.host, &ip) == OK && url.path.len == 0 && url.query.data == NULL;
 }
 
 const struct discover_config *
@@ -29,15 +51,31 @@ build_discover(struct build *build, const struct backend_draft *draft, const str
 {
     struct discover_config *discover = arena_alloc(build->reader.arena, sizeof(*discover));
 
-    *discover = (struct discover_config){.file = draft->discover_file, .every_us = draft->discover_every_us};
+    *discover = (struct discover_config){.file = draft->discover_file,
+                                         .resolver = draft->discover_resolver,
+                                         .server_name = draft->discover_server_name,
+                                         .every_us = draft->discover_every_us};
     if ((draft->discover_file == NULL) == (draft->discover_dns == NULL)) {
         reader_error(&build->reader, at, "For example discover: { file: replicas.json }.",
                      "discover: needs either `file` or `dns`");
         return NULL;
     }
     if (draft->discover_dns != NULL && !split_name(build, slice_of(draft->discover_dns), discover)) {
-        reader_error(&build->reader, yaml_get(at, "dns"), "For example dns: engines.default.svc:8000.",
-                     "dns: expected NAME:PORT");
+        reader_error(&build->reader, yaml_get(at, "dns"),
+                     "For example dns: engines.default.svc:8000, or dns: _http._tcp.engines.example for a service's "
+                     "records.",
+                     "dns: expected NAME:PORT, or a service's name without a port");
+        return NULL;
+    }
+    if (draft->discover_resolver != NULL &&
+        (draft->discover_dns == NULL || !is_server(build, draft->discover_resolver))) {
+        reader_error(&build->reader, yaml_get(at, "resolver"), "For example resolver: 10.0.0.2:53, beside dns.",
+                     "resolver: expected the address of a server that is asked for the name in `dns`");
+        return NULL;
+    }
+    if (draft->discover_server_name != NULL && !is_name(slice_of(draft->discover_server_name))) {
+        reader_error(&build->reader, yaml_get(at, "server_name"), "For example server_name: engines.example.",
+                     "server_name: expected the name on the replicas' certificates");
         return NULL;
     }
     return discover;

@@ -123,22 +123,29 @@ read_file(const struct discover_config *discover, const struct config_outside *o
     return status;
 }
 
+enum { PORT_OF_NOBODY = 80 };
+
 static enum status
 resolve(const struct discover_config *discover, const struct config_outside *outside, struct arena *arena,
         struct found *out, const char **why)
 {
+    struct config_name name = {discover->dns_host, discover->resolver, discover->dns_port == 0};
+    struct config_place *places = arena_alloc(arena, FOUND_MOST * sizeof(places[0]));
+    const char *scheme = discover->server_name != NULL ? "https" : "http";
+    unsigned usual = discover->dns_port != 0 ? discover->dns_port : PORT_OF_NOBODY;
+
     out->urls = arena_alloc(arena, FOUND_MOST * sizeof(out->urls[0]));
     if (outside->resolve == NULL) {
-        out->urls[0] = arena_printf(arena, "http://%s:%u", discover->dns_host, discover->dns_port);
+        out->urls[0] = arena_printf(arena, "%s://%s:%u", scheme, name.host, usual);
         out->count = 1;
         return OK;
     }
-    out->count = outside->resolve(discover->dns_host, arena, out->urls, FOUND_MOST, why);
+    out->count = outside->resolve(&name, arena, places, FOUND_MOST, why);
     if (out->count == 0)
         return ERR_NOT_FOUND;
     for (size_t i = 0; i < out->count; i++)
-        out->urls[i] = arena_printf(arena, strchr(out->urls[i], ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
-                                    out->urls[i], discover->dns_port);
+        out->urls[i] = arena_printf(arena, strchr(places[i].address, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
+                                    scheme, places[i].address, places[i].port != 0 ? places[i].port : usual);
     sort(out);
     return OK;
 }

@@ -11,9 +11,11 @@
 enum { FOUND_MOST = 1024, FOUND_FILE_BYTES_MOST = 1024 * 1024 };
 
 struct discover_config {
-    const char *file;     /* NULL: none */
-    const char *dns_host; /* NULL: none */
-    unsigned dns_port;
+    const char *file;        /* NULL: none */
+    const char *dns_host;    /* NULL: none */
+    unsigned dns_port;       /* 0: it is a service's name, whose records tell it */
+    const char *resolver;    /* who is asked for it, "10.0.0.2:53"; NULL: whom the system asks */
+    const char *server_name; /* what replicas found in the DNS are spoken to by TLS as; NULL: by plain http */
     usec every_us;
 };
 
@@ -28,7 +30,7 @@ struct found {
 enum status found_parse(struct slice text, struct arena *arena, struct found *out, const char **why) MUST_CHECK;
 
 /* All that the file and the name lead to now. Any other status: *why says what is wrong, in the arena, and nothing is to be
- * changed for it. A name in the DNS without anybody to ask is itself the one replica. */
+ * changed for it. A name in the DNS without anybody to ask is itself the one replica, a service's at port 80. */
 enum status found_read(const struct discover_config *discover, const struct config_outside *outside,
                        struct arena *arena, struct found *out, const char **why) MUST_CHECK;
 

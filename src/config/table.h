@@ -105,7 +105,7 @@ struct backend_draft {
     const char *ca;
     bool verify, private_allowed;
     usd usd_per_hour;
-    const char *discover_file, *discover_dns;
+    const char *discover_file, *discover_dns, *discover_resolver, *discover_server_name;
     usec discover_every_us;
     struct entries accounts;
     const struct yaml_node *limits;

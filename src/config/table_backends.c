@@ -81,7 +81,12 @@ static const struct field discover_fields[] = {
     FIELD("file", FIELD_PATH, AT(backend_draft, discover_file),
           "A file with their URLs, one a line, or JSON: a list of URLs, or `{\"replicas\": [{\"url\": ...}]}`."),
     FIELD("dns", FIELD_TEXT, AT(backend_draft, discover_dns),
-          "`NAME:PORT`: every address of that name (A and AAAA) is a replica, spoken to by http."),
+          "`NAME:PORT`: every address of that name (A and AAAA) is a replica. `_http._tcp.NAME`: so is every place of "
+          "that service (SRV)."),
+    FIELD("resolver", FIELD_TEXT, AT(backend_draft, discover_resolver),
+          "Address of the server that is asked for it. Default: those that the system asks."),
+    FIELD("server_name", FIELD_TEXT, AT(backend_draft, discover_server_name),
+          "The name on their certificates: they are spoken to by TLS then, else by http."),
     FIELD("every", FIELD_DURATION, AT(backend_draft, discover_every_us),
           "How often it is looked at. What is new gets requests, what is gone gets none any more; answers under way "
           "there go on.",

@@ -1,6 +1,7 @@
 #include "gateway/adopt.h"
 
 #include "cache/store.h"
+#include "gateway/rent.h"
 
 static void
 adopt(struct round *round, struct gateway_worker *worker)
@@ -29,7 +30,7 @@ adoption_start(struct adoption *adoption, struct gateway *gateway, struct world 
 
     ENSURE(first->worker == 0 && adoption->snapshot == NULL);
     gateway->snapshot = snapshot_new(config, before);
-    gateway->snapshot->since_us = world_now_us(first);
+    rent_keeper_takes(gateway->rent, config);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
     if (config->cache.bytes != before->config->cache.bytes)

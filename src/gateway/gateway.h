@@ -44,6 +44,7 @@ struct gateway {
     struct healths healths;
     struct admissions admissions;    /* who may start at which backend */
     struct utilisation *utilisation; /* of their replicas; the first worker's */
+    struct rent_keeper *rent;        /* the stand's, likewise; NULL: nobody writes rents down */
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */

@@ -6,7 +6,7 @@
 
 struct rent_keeper {
     struct gateway_worker *worker;
-    struct config *config; /* held: that by which the time since then is paid */
+    struct config *config; /* held: by which the time since then is paid */
     usec since_us;
     struct timer timer;
 };
@@ -55,34 +55,17 @@ append_rent(struct rent_keeper *keeper, size_t at, usec span_us, usec until_wall
     gateway_append(keeper->worker);
 }
 
-/* Up to that moment, by the configuration that held until then. The span is by the clock that only goes on; what a wall clock
- * that is set back would count twice, the ledger leaves out. */
-static void
-write_until(struct rent_keeper *keeper, usec until_us)
-{
-    struct world *world = worker_world(keeper->worker);
-    usec span_us = until_us - keeper->since_us, wall_us = world_wall_us(world) - (world_now_us(world) - until_us);
-
-    if (span_us <= 0)
-        return;
-    keeper->since_us = until_us;
-    for (size_t i = 0; i < keeper->config->backend_count; i++)
-        if (usd_known(keeper->config->backends[i].usd_per_hour))
-            append_rent(keeper, i, span_us, wall_us);
-}
-
-/* Replicas that were found or are gone since, and prices, count from when the configuration that says so holds. */
+/* The span is by the clock that only goes on; what a wall clock that is set back would count twice, the ledger leaves out. */
 static void
 write_down(struct rent_keeper *keeper)
 {
-    const struct snapshot *newest = keeper->worker->view->snapshot;
+    struct world *world = worker_world(keeper->worker);
+    usec now_us = world_now_us(world), wall_us = world_wall_us(world), span_us = now_us - keeper->since_us;
 
-    if (keeper->config != newest->config) {
-        write_until(keeper, newest->since_us);
-        config_release(keeper->config);
-        keeper->config = config_hold(newest->config);
-    }
-    write_until(keeper, world_now_us(worker_world(keeper->worker)));
+    keeper->since_us = now_us;
+    for (size_t i = 0; i < keeper->config->backend_count && span_us > 0; i++)
+        if (usd_known(keeper->config->backends[i].usd_per_hour))
+            append_rent(keeper, i, span_us, wall_us);
 }
 
 static void
@@ -115,7 +98,18 @@ rent_keeper_start(struct gateway_worker *worker)
     keeper->timer.fire = on_timer;
     sample(keeper);
     world_timer_start(worker_world(worker), &keeper->timer, RENT_EVERY_US);
+    worker->gateway->rent = keeper;
     return keeper;
+}
+
+void
+rent_keeper_takes(struct rent_keeper *keeper, struct config *config)
+{
+    if (keeper == NULL)
+        return;
+    write_down(keeper);
+    config_release(keeper->config);
+    keeper->config = config_hold(config);
 }
 
 void
@@ -123,6 +117,7 @@ rent_keeper_stop(struct rent_keeper *keeper)
 {
     write_down(keeper);
     world_timer_stop(worker_world(keeper->worker), &keeper->timer);
+    keeper->worker->gateway->rent = NULL;
     config_release(keeper->config);
     free(keeper);
 }

@@ -14,6 +14,9 @@ struct rent_keeper;
 /* From now on they are paid for. */
 struct rent_keeper *rent_keeper_start(struct gateway_worker *worker);
 
+/* From now on this configuration says who is paid; what was until now is written down by the one before. NULL is fine. */
+void rent_keeper_takes(struct rent_keeper *keeper, struct config *config);
+
 /* Writes what is left, and ends. */
 void rent_keeper_stop(struct rent_keeper *keeper);
 

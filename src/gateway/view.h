@@ -17,7 +17,6 @@ struct switches;
 /* Counted by its holders, any thread. */
 struct snapshot {
     atomic_uint holders;
-    usec since_us;         /* it holds, by the first worker's clock; 0: from the start */
     struct config *config; /* held */
     struct directory directory;
 };

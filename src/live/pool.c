@@ -181,7 +181,8 @@ pool_tls(struct pool *pool, const struct endpoint *endpoint)
     if (!endpoint->tls)
         return NULL;
     ENSURE(pool->tls != NULL);
-    return tls_connect(pool->tls, endpoint->host, pool->session, &pool->keeper);
+    return tls_connect(pool->tls, endpoint->server_name != NULL ? endpoint->server_name : endpoint->host, pool->session,
+                       &pool->keeper);
 }
 
 void

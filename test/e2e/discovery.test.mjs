@@ -75,3 +75,38 @@ test("a bad file changes nothing, and the log says why", async () => {
   await logs(/replicas of gpus: 1, before 2/, () => writeUrls(one.url));
   await ask();
 });
+
+test("a replica is paid for from when it is found until it is gone", async () => {
+  const own = scratch();
+  const place = join(own, "replicas.json");
+  const lists = (...urls) => (writeFileSync(`${place}.new`, JSON.stringify(urls)), renameSync(`${place}.new`, place));
+  lists(one.url);
+  const begins = Date.now();
+  const paying = await Gateway.start({
+    ...usualConfig(one.url),
+    backends: { gpus: { discover: { file: "replicas.json", every: "100ms" }, engine: "twin", models: ["twin-medium"], usd_per_hour: "$3.60" } },
+    routes: { assistant: { reference: "gpus/twin-medium" } },
+    prices: {},
+  }, { folder: own });
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  // When the log says so, at the latest; and when it was written, at the earliest.
+  const changes = async (pattern, ...urls) => {
+    const [from, earliest] = [paying.program.output.length, Date.now()];
+    lists(...urls);
+    await until(`the log to say ${pattern}`, () => pattern.test(paying.program.output.slice(from)));
+    return [earliest, Date.now()];
+  };
+  const began = Date.now();
+  const joined = await changes(/replicas of gpus: 2, before 1/, one.url, two.url);
+  await pause(1500);
+  const left = await changes(/replicas of gpus: 1, before 2/, one.url);
+  await pause(200);
+  const ends = Date.now();
+  await paying.stop();
+  const ended = Date.now();
+  const [pool] = (await paying.told("report")).pools;
+  const paid_ms = pool.replica_hours * 3_600_000;
+  assert.ok(paid_ms >= ends - began + (left[0] - joined[1]) - 5, `${paid_ms} ms`);
+  assert.ok(paid_ms <= ended - begins + (left[1] - joined[0]) + 5, `${paid_ms} ms`);
+  assert.equal(Number(pool.paid_usd).toFixed(6), ((paid_ms / 3_600_000) * 3.6).toFixed(6));
+});

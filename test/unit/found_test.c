@@ -67,21 +67,22 @@ nonsense_is_refused_with_words(void **state)
 }
 
 static size_t
-two_addresses(const char *host, struct arena *to, const char **out, size_t most, const char **why)
+two_addresses(const struct config_name *name, struct arena *to, struct config_place *out, size_t most, const char **why)
 {
     (void)to;
     (void)why;
-    assert_string_equal(host, "engines.svc");
+    assert_string_equal(name->host, "engines.svc");
+    assert_false(name->services);
     assert_int_equal(most, FOUND_MOST);
-    out[0] = "fd00::2";
-    out[1] = "10.0.0.7";
+    out[0] = (struct config_place){"fd00::2", 0};
+    out[1] = (struct config_place){"10.0.0.7", 0};
     return 2;
 }
 
 static size_t
-no_address(const char *host, struct arena *to, const char **out, size_t most, const char **why)
+no_address(const struct config_name *name, struct arena *to, struct config_place *out, size_t most, const char **why)
 {
-    (void)host;
+    (void)name;
     (void)to;
     (void)out;
     (void)most;
@@ -110,6 +111,35 @@ every_address_is_a_replica(void **state)
     assert_string_equal(found.urls[0], "http://engines.svc:8000");
 }
 
+static size_t
+two_services(const struct config_name *name, struct arena *to, struct config_place *out, size_t most, const char **why)
+{
+    (void)to;
+    (void)most;
+    (void)why;
+    assert_true(name->services);
+    assert_string_equal(name->resolver, "10.0.0.2:53");
+    out[0] = (struct config_place){"10.0.0.7", 8001};
+    out[1] = (struct config_place){"10.0.0.7", 8000};
+    return 2;
+}
+
+static void
+a_service_tells_its_ports(void **state)
+{
+    struct discover_config discover = {
+        .dns_host = "_http._tcp.engines.svc", .resolver = "10.0.0.2:53", .server_name = "engines.example"};
+    struct config_outside outside = {.resolve = two_services};
+    struct found found;
+    const char *why;
+
+    (void)state;
+    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_int_equal(found.count, 2);
+    assert_string_equal(found.urls[0], "https://10.0.0.7:8000");
+    assert_string_equal(found.urls[1], "https://10.0.0.7:8001");
+}
+
 int
 main(void)
 {
@@ -117,6 +147,7 @@ main(void)
         cmocka_unit_test(lines_and_json_say_the_same),
         cmocka_unit_test(nonsense_is_refused_with_words),
         cmocka_unit_test(every_address_is_a_replica),
+        cmocka_unit_test(a_service_tells_its_ports),
     };
     int failed;
 

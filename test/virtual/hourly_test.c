@@ -231,19 +231,20 @@ paid_us(struct scene *s)
 static void
 who_comes_and_goes_is_paid_for_the_time_between(void **state)
 {
-    static const char *const lists[] = {"\"http://a.example\"",
-                                        "\"http://a.example\", \"http://b.example\", \"http://c.example\"",
-                                        "\"http://c.example\""};
+    static const char *const lists[] = {
+        "\"http://a.example\"", "\"http://a.example\", \"http://b.example\", \"http://c.example\"",
+        "\"http://c.example\"", "\"http://a.example\", \"http://c.example\"", "\"http://c.example\""};
     static const usec spans_us[] = {17 * 60 * USEC_PER_S + 1234567, 20 * 60 * USEC_PER_S + 7654321,
-                                    400 * USEC_PER_S + 99};
-    static const int64_t replicas[] = {1, 3, 1};
+                                    400 * USEC_PER_S + 99, 1700 * USEC_PER_MS,
+                                    9 * USEC_PER_S}; /* the fourth is gone before any record */
+    static const int64_t replicas[] = {1, 3, 1, 2, 1};
     struct rent_keeper *keeper = NULL;
     struct scene *s = NULL;
     struct arena arena;
     int64_t expected = 0;
 
     arena_init(&arena);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         const char *text = arena_printf(&arena, found, lists[i]);
 
         if (s == NULL) {

@@ -1,0 +1,143 @@
+// Replicas that are found in the DNS: addresses under a name, places of a service, and names on certificates.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Dns } from "./dns.mjs";
+import { Program, run, until } from "./harness.mjs";
+import { Recorder } from "./recorder.mjs";
+import { after, equipoise, freePort, Gateway, scratch, test, usualConfig } from "./stage.mjs";
+
+const dns = await Dns.start();
+after(() => dns.stop());
+
+// A modelled backend at an address of its own: all that a name leads to have one port.
+async function twinAt(host, port) {
+  const program = new Program("twin", process.env.EQUIPOISE, ["twin", "--listen", host, "--port", String(port), "--instant"]);
+  await program.prints(new RegExp(`http://${host.replaceAll(".", "\\.")}:${port}`));
+  const served = async () => (await (await fetch(`http://${host}:${port}/twin/seen`)).json()).total.requests;
+  return { host, port, served, stop: () => program.stop() };
+}
+
+const configOf = (discover, more = {}) => ({
+  ...usualConfig("http://127.0.0.1:9"),
+  backends: { gpus: { discover: { resolver: dns.url, every: "100ms", ...discover }, engine: "twin", models: ["twin-medium"], policy: "round_robin", ...more } },
+  routes: { assistant: { reference: "gpus/twin-medium" } },
+  prices: { override: { "gpus/twin-medium": { input: "$1/M", output: "$3/M" } } },
+});
+
+const ask = (gateway) => gateway.clients().openai.chat.completions.create({
+  model: "assistant", messages: [{ role: "user", content: `Hello ${Math.random()}` }] });
+
+async function logs(gateway, pattern, act) {
+  const from = gateway.program.output.length;
+  act();
+  await until(`the log to say ${pattern}`, () => pattern.test(gateway.program.output.slice(from)));
+}
+
+async function replicas(gateway) {
+  const text = await (await fetch(`${gateway.admin}/metrics`)).text();
+  return Number(text.match(/^equipoise_replicas_there\{backend="gpus"[^}]*\} (\d+)$/m)?.[1]);
+}
+
+test("an address that a name leads to joins, and one that it does not leaves", async () => {
+  const port = await freePort();
+  const [one, two] = [await twinAt("127.0.0.1", port), await twinAt("127.0.0.2", port)];
+  dns.names = { "engines.internal": ["127.0.0.1"] };
+  const gateway = await Gateway.start(configOf({ dns: `engines.internal:${port}` }));
+  try {
+    await ask(gateway);
+    assert.equal(await two.served(), 0);
+    await logs(gateway, /replicas of gpus: 2, before 1/, () => (dns.names = { "engines.internal": ["127.0.0.2", "127.0.0.1"] }));
+    for (let i = 0; i < 4; i++) await ask(gateway);
+    assert.ok((await two.served()) > 0);
+    await until("both to be there", async () => (await replicas(gateway)) === 2);
+    await logs(gateway, /replicas of gpus: 1, before 2/, () => (dns.names = { "engines.internal": ["127.0.0.2"] }));
+    const before = await one.served();
+    for (let i = 0; i < 4; i++) await ask(gateway);
+    assert.equal(await one.served(), before);
+    await until("one to be there", async () => (await replicas(gateway)) === 1);
+    // Nobody knows the name, the server has trouble, or says nothing: all stays as it is, and the log says why.
+    await logs(gateway, /backend gpus: its replicas stay as they are: .*no name 'engines\.internal'/, () => (dns.names = {}));
+    await ask(gateway);
+    await logs(gateway, /replicas of gpus: 2, before 1/, () => (dns.names = { "engines.internal": ["127.0.0.1", "127.0.0.2"] }));
+    await logs(gateway, /its replicas stay as they are: .*code 2/, () => (dns.code = 2));
+    await ask(gateway);
+    delete dns.code;
+    // What does not fit into a datagram is asked for again by TCP.
+    await logs(gateway, /replicas of gpus: 1, before 2/, () => ((dns.truncates = true), (dns.names = { "engines.internal": ["127.0.0.1"] })));
+    await ask(gateway);
+  } finally {
+    delete dns.code;
+    delete dns.truncates;
+    await gateway.stop();
+    await one.stop();
+    await two.stop();
+  }
+});
+
+test("the places of a service, with ports of their own; the best priority alone", async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const twins = await Promise.all(ports.map((port) => twinAt("127.0.0.1", port)));
+  const name = "_http._tcp.engines.internal";
+  dns.names = { "a.internal": ["127.0.0.1"] };
+  dns.services = { [name]: [{ port: ports[0], target: "a.internal" }, { port: ports[1], target: "a.internal" }, { port: ports[2], target: "a.internal", priority: 7 }] };
+  const gateway = await Gateway.start(configOf({ dns: name }));
+  try {
+    for (let i = 0; i < 6; i++) await ask(gateway);
+    assert.ok((await twins[0].served()) > 0 && (await twins[1].served()) > 0);
+    assert.equal(await twins[2].served(), 0);
+    // Without addresses beside the records, each target is asked for.
+    dns.lonely = true;
+    await logs(gateway, /replicas of gpus: 1, before 2/, () => (dns.services = { [name]: [{ port: ports[2], target: "a.internal" }] }));
+    for (let i = 0; i < 3; i++) await ask(gateway);
+    assert.equal(await twins[2].served(), 3);
+  } finally {
+    delete dns.lonely;
+    await gateway.stop();
+    for (const twin of twins) await twin.stop();
+  }
+});
+
+test("a replica that is found by its address shows a certificate with its name", async () => {
+  const folder = scratch();
+  const file = (name) => join(folder, name);
+  const openssl = async (...args) => assert.equal((await run("openssl", args, { cwd: folder })).code, 0);
+  await openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=trusted", "-keyout", "ca.key", "-out", "ca.pem");
+  writeFileSync(file("ext"), "subjectAltName=DNS:engines.example\n");
+  await openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=engines.example", "-keyout", "e.key", "-out", "e.csr");
+  await openssl("x509", "-req", "-in", "e.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "e.pem");
+  const secure = await Recorder.start({ cert: readFileSync(file("e.pem")), key: readFileSync(file("e.key")) });
+  dns.names = { "engines.internal": ["127.0.0.1"] };
+  const place = `engines.internal:${new URL(secure.url).port}`;
+  const asks = async (serverName) => {
+    const gateway = await Gateway.start(configOf({ dns: place, server_name: serverName }, { ca: file("ca.pem"), health: "off", metrics: "off" }));
+    try {
+      return await ask(gateway).then(({ choices }) => choices[0].message.content, (error) => String(error));
+    } finally {
+      await gateway.stop();
+    }
+  };
+  try {
+    assert.equal(await asks("engines.example"), "yes");
+    assert.match(await asks("another.example"), /certificate/i);
+  } finally {
+    await secure.stop();
+  }
+});
+
+test("what cannot be found is told at the start, with where it was asked", async () => {
+  dns.names = {};
+  const folder = scratch();
+  for (const [discover, words] of [
+    [{ dns: "engines.internal:8000" }, /there is no name 'engines\.internal'/],
+    [{ dns: "_http._tcp.nowhere.internal" }, /there is no name '_http/],
+    [{ dns: "engines.internal" }, /expected NAME:PORT/],
+    [{ dns: "engines.internal:8000", resolver: "dns.example" }, /expected the address of a server/],
+  ]) {
+    const file = join(folder, "bad.yaml");
+    writeFileSync(file, JSON.stringify({ listen: "127.0.0.1:0", ...configOf(discover) }));
+    const { code, stderr } = await equipoise(["serve", "--config", file], { env: { UPSTREAM_KEY: "x" }, cwd: folder });
+    assert.equal(code, 3);
+    assert.match(stderr, words);
+  }
+});
