@@ -5,6 +5,12 @@ static const char *const engine_names[] = {
     [ENGINE_OLLAMA] = "ollama", [ENGINE_TGI] = "tgi",   [ENGINE_TRITON] = "triton", [ENGINE_TWIN] = "twin",
 };
 
+const char *
+summary_engine(enum engine engine)
+{
+    return engine_names[engine];
+}
+
 static const char *const mode_names[] = {[LEVER_OFF] = "off", [LEVER_SHADOW] = "shadow", [LEVER_ON] = "on"};
 
 static bool

@@ -1,5 +1,5 @@
 /* Asks every backend of a configuration which models it has, over the same client that serves: shows whether it can be
- * reached, takes the credential, and has what the routes name. */
+ * reached, takes the credential, and has what the routes name; and engines for what their page of metrics tells. */
 #ifndef CMD_PROBE_BACKENDS_H
 #define CMD_PROBE_BACKENDS_H
 
@@ -13,14 +13,21 @@ enum probe_state {
     PROBE_UNREACHABLE /* no answer */
 };
 
-struct probe_result {
-    const struct backend_config *backend;
-    size_t endpoint;
-    enum probe_state state;
+/* What one question came to. */
+struct probe_answer {
+    bool asked;
     unsigned status; /* HTTP; 0: none */
     usec took_us;    /* until the answer's head */
     char why[512];   /* for a person, where it is not fine */
-    struct buffer answer;
+    struct buffer body;
+};
+
+struct probe_result {
+    const struct backend_config *backend;
+    size_t endpoint;
+    enum probe_state state; /* by its models */
+    struct probe_answer models;
+    struct probe_answer page, slots; /* of metrics; asked where the configuration has the gateway ask (probe_page.h) */
 };
 
 struct probe_results {

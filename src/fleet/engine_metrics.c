@@ -157,6 +157,28 @@ engine_metrics_read(enum engine engine, struct slice text, struct engine_told *t
     return OK;
 }
 
+enum engine
+engine_metrics_guess(struct slice page)
+{
+    enum engine best = ENGINE_HOSTED;
+    unsigned most = 0;
+
+    for (size_t i = 0; i < METRICS; i++) { /* the table has all of one engine's together */
+        enum engine engine = metrics[i].engine;
+        struct engine_told told;
+        unsigned line, count = 0;
+        const char *why;
+
+        if ((i > 0 && metrics[i - 1].engine == engine) || engine_metrics_read(engine, page, &told, &line, &why) != OK)
+            continue;
+        for (unsigned field = 0; field < TOLD_FIELDS; field++)
+            count += told.of[field] >= 0;
+        best = count > most ? engine : best;
+        most = count > most ? count : most;
+    }
+    return best;
+}
+
 /* Of a slot that works, the tokens of its prompt and of what it said so far are in its part of the cache. Where it does not
  * say how many, all of its part is taken: it is nobody else's. */
 static double

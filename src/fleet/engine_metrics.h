@@ -33,6 +33,9 @@ void engine_told_init(struct engine_told *told);
 enum status engine_metrics_read(enum engine engine, struct slice page, struct engine_told *told, unsigned *line,
                                 const char **why) MUST_CHECK;
 
+/* The engine whose names most of a page's are; ENGINE_HOSTED: no engine's that is known, or it is no page. */
+enum engine engine_metrics_guess(struct slice page);
+
 /* llama.cpp's cache of keys and values, by its /slots: the share of all slots' room that those who work have filled.
  * ERR_INVALID: it is no such list. */
 enum status engine_slots_read(struct slice answer, double *kv_share) MUST_CHECK;
