@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "base/sealed.h"
 
 /* Until a configuration says more. */
 enum { MOST_USUAL = 1000 };
@@ -269,35 +269,9 @@ pool_size_look(struct pool_size *pool, struct pool_view *out)
     lock_drop(&pool->lock);
 }
 
-/* Keeping: 8 bytes that say so; of each pool three lengths and its name, its forecast, its cold starts; the sum of all
- * before. Numbers in this machine's order. */
+/* Keeping: of each pool its name, its forecast, its cold starts (base/sealed.h). */
 
-static const char mark[8] = "EQPOOL1";
-
-static void
-put_text(struct buffer *out, struct slice text)
-{
-    uint32_t len = (uint32_t)text.len;
-
-    buffer_add(out, slice_make((const char *)&len, sizeof(len)));
-    buffer_add(out, text);
-}
-
-static bool
-take_text(struct slice *rest, struct slice *out)
-{
-    uint32_t len;
-
-    if (rest->len < sizeof(len))
-        return false;
-    memcpy(&len, rest->data, sizeof(len));
-    *rest = slice_from(*rest, sizeof(len));
-    if (rest->len < len)
-        return false;
-    *out = slice_first(*rest, len);
-    *rest = slice_from(*rest, len);
-    return true;
-}
+static const char mark[SEALED_MARK_BYTES] = "EQPOOL1";
 
 static void
 save_one(struct pool_size *pool, struct buffer *out)
@@ -309,9 +283,9 @@ save_one(struct pool_size *pool, struct buffer *out)
     lock_take(&pool->lock);
     count = starts->count < CAPACITY_COLD_STARTS ? starts->count : CAPACITY_COLD_STARTS;
     forecast_save(&pool->capacity.forecast, &forecast);
-    put_text(out, slice_of(pool->name));
-    put_text(out, buffer_content(&forecast));
-    put_text(out, slice_make((const char *)starts->spans_us, count * sizeof(*starts->spans_us)));
+    sealed_put(out, slice_of(pool->name));
+    sealed_put(out, buffer_content(&forecast));
+    sealed_put(out, slice_make((const char *)starts->spans_us, count * sizeof(*starts->spans_us)));
     lock_drop(&pool->lock);
     buffer_free(&forecast);
 }
@@ -322,16 +296,14 @@ pool_sizes_save(struct pool_sizes *sizes, struct buffer *out)
     struct slice name;
     void *value;
     size_t at = 0;
-    uint64_t sum;
 
     buffer_clear(out);
-    buffer_add(out, slice_make(mark, sizeof(mark)));
+    sealed_begin(out, mark);
     lock_take(&sizes->lock);
     while (map_next(&sizes->by_name, &at, &name, &value))
         save_one(value, out);
     lock_drop(&sizes->lock);
-    sum = hash_xxh64(buffer_content(out), 0);
-    buffer_add(out, slice_make((const char *)&sum, sizeof(sum)));
+    sealed_end(out);
 }
 
 static void
@@ -363,16 +335,11 @@ enum status
 pool_sizes_restore(struct pool_sizes *sizes, struct slice bytes)
 {
     struct slice rest, name, forecast, starts;
-    uint64_t sum;
+    enum status status = sealed_open(bytes, mark, &rest);
 
-    if (bytes.len < sizeof(mark) + sizeof(sum) || memcmp(bytes.data, mark, sizeof(mark)) != 0)
-        return ERR_CORRUPT;
-    memcpy(&sum, bytes.data + bytes.len - sizeof(sum), sizeof(sum));
-    bytes = slice_first(bytes, bytes.len - sizeof(sum));
-    if (hash_xxh64(bytes, 0) != sum)
-        return ERR_CORRUPT;
-    rest = slice_from(bytes, sizeof(mark));
-    while (take_text(&rest, &name) && take_text(&rest, &forecast) && take_text(&rest, &starts))
+    if (status != OK)
+        return status;
+    while (sealed_take(&rest, &name) && sealed_take(&rest, &forecast) && sealed_take(&rest, &starts))
         restore_one(sizes, name, forecast, starts);
     return OK;
 }

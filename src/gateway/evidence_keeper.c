@@ -2,9 +2,10 @@
 
 #include <stdlib.h>
 
-/* Of the file: 8 bytes, a record for each lever of each route (three lengths and what they are of: route, lever, evidence
- * as evidence_save has it), the sum of all before. Numbers in this machine's order. */
-static const char magic[8] = "EQEVID1";
+#include "base/sealed.h"
+
+/* For each lever of each route: route, lever, evidence as evidence_save has it (base/sealed.h). */
+static const char mark[SEALED_MARK_BYTES] = "EQEVID1";
 
 #define LOOK_US (5 * USEC_PER_S)
 #define FILE_BYTES_MOST ((size_t)64 << 20)
@@ -27,49 +28,21 @@ sum_of(struct slice bytes)
     return hash_xxh64(bytes, 0);
 }
 
-static void
-put_text(struct buffer *out, struct slice text)
-{
-    uint32_t len = (uint32_t)text.len;
-
-    buffer_add(out, slice_make((const char *)&len, sizeof(len)));
-    buffer_add(out, text);
-}
-
 void
 evidence_file_write(struct evidences *all, struct buffer *out)
 {
-    size_t start = buffer_len(out);
     struct buffer one = {0};
-    uint64_t sum;
 
-    buffer_add(out, slice_make(magic, sizeof(magic)));
+    sealed_begin(out, mark);
     for (struct shared_evidence *at = evidences_next(all, NULL); at != NULL; at = evidences_next(all, at)) {
         buffer_clear(&one);
         shared_evidence_save(at, &one);
-        put_text(out, slice_of(shared_evidence_route(at)));
-        put_text(out, slice_of(shared_evidence_lever(at)));
-        put_text(out, buffer_content(&one));
+        sealed_put(out, slice_of(shared_evidence_route(at)));
+        sealed_put(out, slice_of(shared_evidence_lever(at)));
+        sealed_put(out, buffer_content(&one));
     }
-    sum = sum_of(slice_from(buffer_content(out), start));
-    buffer_add(out, slice_make((const char *)&sum, sizeof(sum)));
+    sealed_end(out);
     buffer_free(&one);
-}
-
-static bool
-take_text(struct slice *rest, struct slice *out)
-{
-    uint32_t len;
-
-    if (rest->len < sizeof(len))
-        return false;
-    memcpy(&len, rest->data, sizeof(len));
-    *rest = slice_from(*rest, sizeof(len));
-    if (rest->len < len)
-        return false;
-    *out = slice_first(*rest, len);
-    *rest = slice_from(*rest, len);
-    return true;
 }
 
 /* One that cannot be read is as if it were not there. */
@@ -87,16 +60,11 @@ enum status
 evidence_file_read(struct evidences *all, struct slice bytes)
 {
     struct slice rest, route, lever, evidence;
-    uint64_t sum;
+    enum status status = sealed_open(bytes, mark, &rest);
 
-    if (bytes.len < sizeof(magic) + sizeof(sum) || memcmp(bytes.data, magic, sizeof(magic)) != 0)
-        return ERR_CORRUPT;
-    memcpy(&sum, bytes.data + bytes.len - sizeof(sum), sizeof(sum));
-    bytes = slice_first(bytes, bytes.len - sizeof(sum));
-    if (sum_of(bytes) != sum)
-        return ERR_CORRUPT;
-    rest = slice_from(bytes, sizeof(magic));
-    while (take_text(&rest, &route) && take_text(&rest, &lever) && take_text(&rest, &evidence))
+    if (status != OK)
+        return status;
+    while (sealed_take(&rest, &route) && sealed_take(&rest, &lever) && sealed_take(&rest, &evidence))
         restore(all, route, lever, evidence);
     return OK;
 }
