@@ -4,20 +4,9 @@
 #include "money/amount.h"
 
 static void
-add_money(struct buffer *out, const char *name, wide_int amount)
-{
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    buffer_printf(out, "\"%s\":\"%s\"", name, text);
-}
-
-static void
 add_text(struct buffer *out, const char *name, const char *text)
 {
-    buffer_printf(out, "\"%s\":\"", name);
-    buffer_add_json(out, slice_of(text));
-    buffer_add_byte(out, '"');
+    buffer_add_json_member(out, name, slice_of(text));
 }
 
 static void
@@ -85,11 +74,11 @@ add_sums(const struct replay_result *result, struct buffer *out)
 {
     const struct replay_stats *stats = &result->world->stats;
 
-    add_money(out, "cost_usd", stats->cost);
+    amount_add_json(out, "cost_usd", stats->cost);
     buffer_add_byte(out, ',');
-    add_money(out, "baseline_usd", stats->baseline);
+    amount_add_json(out, "baseline_usd", stats->baseline);
     buffer_add_byte(out, ',');
-    add_money(out, "saved_usd", stats->saved);
+    amount_add_json(out, "saved_usd", stats->saved);
     buffer_printf(out,
                   ",\"unpriced\":%llu,\"estimated\":%llu,\"input_tokens\":%lld,\"cache_read_tokens\":%lld,"
                   "\"output_tokens\":%lld,",
@@ -142,9 +131,9 @@ add_slice(const struct replay_slice *slice, struct buffer *out)
     buffer_printf(out, "{\"arrived\":%llu,\"ended\":%llu,\"ok\":%llu,\"output_tokens\":%lld,\"in_flight\":%.4f,",
                   (unsigned long long)slice->arrived, (unsigned long long)slice->ended, (unsigned long long)slice->ok,
                   (long long)slice->output_tokens, slice->in_flight);
-    add_money(out, "cost_usd", slice->cost);
+    amount_add_json(out, "cost_usd", slice->cost);
     buffer_add_byte(out, ',');
-    add_money(out, "baseline_usd", slice->baseline);
+    amount_add_json(out, "baseline_usd", slice->baseline);
     buffer_add_byte(out, ',');
     add_quantiles(out, "first_token_s", &slice->first_token);
     buffer_add_byte(out, '}');

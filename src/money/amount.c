@@ -100,3 +100,21 @@ amount_format_people(wide_int pico, char *out)
         places++;
     amount_format_places(pico, places, out);
 }
+
+void
+amount_add_json(struct buffer *out, const char *name, wide_int pico)
+{
+    char text[AMOUNT_TEXT_SIZE];
+
+    amount_format(pico, text);
+    buffer_add_json_member(out, name, slice_of(text));
+}
+
+void
+amount_add_csv(struct buffer *out, wide_int pico)
+{
+    char text[AMOUNT_TEXT_SIZE];
+
+    amount_format(pico, text);
+    buffer_printf(out, ",%s", text);
+}

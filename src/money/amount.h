@@ -2,6 +2,7 @@
 #ifndef MONEY_AMOUNT_H
 #define MONEY_AMOUNT_H
 
+#include "base/buffer.h"
 #include "base/usd.h"
 
 #define AMOUNT_TEXT_SIZE 56
@@ -17,5 +18,9 @@ void amount_format_places(wide_int pico, unsigned places, char *out);
 
 /* For people: dollars with as many decimals as a small amount needs to show three digits: "$1,234.57", "$0.0000425". */
 void amount_format_people(wide_int pico, char *out);
+
+/* Exact, as a member of a JSON object ("name":"12.000042"), and as a further field of a line of CSV (,12.000042). */
+void amount_add_json(struct buffer *out, const char *name, wide_int pico);
+void amount_add_csv(struct buffer *out, wide_int pico);
 
 #endif

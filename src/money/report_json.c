@@ -5,23 +5,6 @@
 #include "money/report_pools.h"
 
 static void
-add_text(struct buffer *out, const char *name, struct slice text)
-{
-    buffer_printf(out, "\"%s\":\"", name);
-    buffer_add_json(out, text);
-    buffer_add_text(out, "\"");
-}
-
-static void
-add_amount(struct buffer *out, const char *name, wide_int amount)
-{
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    add_text(out, name, slice_of(text));
-}
-
-static void
 add_interval(struct buffer *out, const char *name, struct interval interval)
 {
     if (interval.known)
@@ -51,29 +34,29 @@ add_sums(struct buffer *out, const struct sums *sums)
 #include "money/sums.def"
 #undef SUM_COUNT
 #undef SUM_USD
-    add_amount(out, "cost_usd", sums->cost);
+    amount_add_json(out, "cost_usd", sums->cost);
     buffer_add_byte(out, ',');
-    add_amount(out, "baseline_usd", sums->baseline);
+    amount_add_json(out, "baseline_usd", sums->baseline);
     buffer_add_byte(out, ',');
-    add_amount(out, "saved_usd", sums->saved);
+    amount_add_json(out, "saved_usd", sums->saved);
     buffer_add_byte(out, ',');
-    add_amount(out, "cost_estimated_usd", sums->cost_estimated);
+    amount_add_json(out, "cost_estimated_usd", sums->cost_estimated);
     buffer_add_byte(out, ',');
-    add_amount(out, "input_cost_usd", sums->input_cost);
+    amount_add_json(out, "input_cost_usd", sums->input_cost);
     buffer_add_byte(out, ',');
-    add_amount(out, "cache_read_cost_usd", sums->cache_read_cost);
+    amount_add_json(out, "cache_read_cost_usd", sums->cache_read_cost);
     buffer_add_byte(out, ',');
-    add_amount(out, "cache_write_cost_usd", sums->cache_write_cost);
+    amount_add_json(out, "cache_write_cost_usd", sums->cache_write_cost);
     buffer_add_byte(out, ',');
-    add_amount(out, "cache_discount_usd", sums->cache_discount);
+    amount_add_json(out, "cache_discount_usd", sums->cache_discount);
     buffer_add_byte(out, ',');
-    add_amount(out, "cache_surcharge_usd", sums->cache_surcharge);
+    amount_add_json(out, "cache_surcharge_usd", sums->cache_surcharge);
     buffer_add_byte(out, ',');
-    add_amount(out, "output_cost_usd", sums->output_cost);
+    amount_add_json(out, "output_cost_usd", sums->output_cost);
     buffer_add_byte(out, ',');
-    add_amount(out, "value_usd", sums->value);
+    amount_add_json(out, "value_usd", sums->value);
     buffer_add_byte(out, ',');
-    add_amount(out, "valued_cost_usd", sums->valued_cost);
+    amount_add_json(out, "valued_cost_usd", sums->valued_cost);
     add_quantile(out, "first_token_p50_us", &sums->first_token_us, 0.5);
     add_quantile(out, "first_token_p95_us", &sums->first_token_us, 0.95);
     add_quantile(out, "total_p50_us", &sums->total_us, 0.5);
@@ -101,7 +84,7 @@ add_lines(const struct report *report, struct buffer *out)
 
         buffer_add_text(out, i == 0 ? "\n  {" : ",\n  {");
         for (size_t k = 0; k < report->options.by_count; k++) {
-            add_text(out, report_by_name(report->options.by[k]), line->label[k]);
+            buffer_add_json_member(out, report_by_name(report->options.by[k]), line->label[k]);
             buffer_add_byte(out, ',');
         }
         add_sums(out, &line->sums);
@@ -122,9 +105,9 @@ add_levers(const struct report *report, struct buffer *out)
         const struct report_lever *lever = &report->levers[i];
 
         buffer_add_text(out, i == 0 ? "\n  {" : ",\n  {");
-        add_text(out, "lever", lever->lever);
+        buffer_add_json_member(out, "lever", lever->lever);
         buffer_printf(out, ",\"mode\":\"%s\",", lever->shadow ? "shadow" : "on");
-        add_text(out, "risk", slice_of(report->options.risk(lever->lever)));
+        buffer_add_json_member(out, "risk", slice_of(report->options.risk(lever->lever)));
         buffer_add_text(out, ",\"touched\":{");
         add_sums(out, &lever->sums);
         buffer_add_text(out, "},\"control\":{");
@@ -142,11 +125,11 @@ add_movers(const struct report *report, struct buffer *out)
         const struct report_mover *mover = &report->movers[i];
 
         buffer_printf(out, "%s{\"by\":\"%s\",", i == 0 ? "\n  " : ",\n  ", report_by_name(mover->by));
-        add_text(out, "name", mover->label);
+        buffer_add_json_member(out, "name", mover->label);
         buffer_add_byte(out, ',');
-        add_amount(out, "before_usd", mover->before);
+        amount_add_json(out, "before_usd", mover->before);
         buffer_add_byte(out, ',');
-        add_amount(out, "after_usd", mover->after);
+        amount_add_json(out, "after_usd", mover->after);
         buffer_printf(out, ",\"requests_before\":%lld,\"requests_after\":%lld}", (long long)mover->requests_before,
                       (long long)mover->requests_after);
     }
@@ -159,9 +142,9 @@ add_unpriced(const struct report *report, struct buffer *out)
     buffer_add_text(out, ",\n \"unpriced_models\":[");
     for (size_t i = 0; i < report->unpriced_count; i++) {
         buffer_add_text(out, i == 0 ? "{" : ",{");
-        add_text(out, "backend", report->unpriced[i].backend);
+        buffer_add_json_member(out, "backend", report->unpriced[i].backend);
         buffer_add_byte(out, ',');
-        add_text(out, "model", report->unpriced[i].model);
+        buffer_add_json_member(out, "model", report->unpriced[i].model);
         buffer_printf(out, ",\"requests\":%lld}", (long long)report->unpriced[i].requests);
     }
     buffer_add_byte(out, ']');
@@ -194,7 +177,7 @@ report_write_json(const struct report *report, struct buffer *out)
     add_interval(out, "month_end_usd", report->month);
     if (report->options.month_budget > 0) {
         buffer_add_byte(out, ',');
-        add_amount(out, "month_budget_usd", report->options.month_budget);
+        amount_add_json(out, "month_budget_usd", report->options.month_budget);
     } else {
         buffer_add_text(out, ",\"month_budget_usd\":null");
     }

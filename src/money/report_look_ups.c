@@ -163,23 +163,6 @@ report_evidence_text(const struct report *report, const struct report_look_ups *
 /* JSON */
 
 static void
-json_text(struct buffer *out, const char *name, struct slice text)
-{
-    buffer_printf(out, "\"%s\":\"", name);
-    buffer_add_json(out, text);
-    buffer_add_byte(out, '"');
-}
-
-static void
-json_amount(struct buffer *out, const char *name, wide_int amount)
-{
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    json_text(out, name, slice_of(text));
-}
-
-static void
 json_labels(struct buffer *out, const char *name, uint64_t labels)
 {
     if (labels == REPORT_NEVER)
@@ -196,7 +179,7 @@ json_evidence(const struct report_evidence *evidence, struct buffer *out)
         return;
     }
     buffer_add_text(out, ",\"evidence\":{");
-    json_text(out, "standing", slice_of(evidence->words));
+    buffer_add_json_member(out, "standing", slice_of(evidence->words));
     buffer_printf(out, ",\"serves\":%s,\"floor\":%.6f,\"threshold\":%.6f,\"mean\":%.6f,\"lower_bound\":%.6f",
                   evidence->serves ? "true" : "false", evidence->floor_ppm / 1e6, evidence->threshold,
                   evidence->mean_ppm / 1e6, evidence->lower_ppm / 1e6);
@@ -223,19 +206,19 @@ report_look_ups_json(const struct report *report, struct buffer *out)
         const struct report_look_ups *line = &report->look_ups[i];
 
         buffer_add_text(out, i == 0 ? "\n  {" : ",\n  {");
-        json_text(out, "lever", line->lever);
+        buffer_add_json_member(out, "lever", line->lever);
         buffer_add_byte(out, ',');
-        json_text(out, "route", line->route);
+        buffer_add_json_member(out, "route", line->route);
         buffer_printf(out, ",\"all\":%lld", (long long)report_look_ups_total(line));
         for (unsigned result = 0; result < LOOK_UP_RESULTS; result++)
             buffer_printf(out, ",\"%s\":%lld", look_up_name((enum look_up_result)result),
                           (long long)line->count[result]);
         buffer_add_byte(out, ',');
-        json_amount(out, "saved_usd", saved_by(line));
+        amount_add_json(out, "saved_usd", saved_by(line));
         buffer_add_byte(out, ',');
-        json_amount(out, "would_have_saved_usd", line->saved[LOOK_UP_SHADOW]);
+        amount_add_json(out, "would_have_saved_usd", line->saved[LOOK_UP_SHADOW]);
         buffer_add_byte(out, ',');
-        json_amount(out, "audits_paid_usd", line->cost[LOOK_UP_AUDITED]);
+        amount_add_json(out, "audits_paid_usd", line->cost[LOOK_UP_AUDITED]);
         json_evidence(line->evidence, out);
     }
     buffer_add_byte(out, ']');
@@ -258,15 +241,6 @@ csv_evidence(const struct report_evidence *evidence, struct buffer *out)
     buffer_printf(out, ",%llu,%u\r\n", (unsigned long long)evidence->audits, evidence->suspensions);
 }
 
-static void
-csv_amount(struct buffer *out, wide_int amount)
-{
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    buffer_printf(out, ",%s", text);
-}
-
 void
 report_write_look_ups_csv(const struct report *report, struct buffer *out)
 {
@@ -284,9 +258,9 @@ report_write_look_ups_csv(const struct report *report, struct buffer *out)
         buffer_printf(out, ",%lld", (long long)report_look_ups_total(line));
         for (unsigned result = 0; result < LOOK_UP_RESULTS; result++)
             buffer_printf(out, ",%lld", (long long)line->count[result]);
-        csv_amount(out, saved_by(line));
-        csv_amount(out, line->saved[LOOK_UP_SHADOW]);
-        csv_amount(out, line->cost[LOOK_UP_AUDITED]);
+        amount_add_csv(out, saved_by(line));
+        amount_add_csv(out, line->saved[LOOK_UP_SHADOW]);
+        amount_add_csv(out, line->cost[LOOK_UP_AUDITED]);
         csv_evidence(line->evidence, out);
     }
 }

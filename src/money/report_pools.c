@@ -120,10 +120,8 @@ report_pools_text(const struct report *report, struct buffer *out)
 static void
 json_amount(struct buffer *out, const char *name, wide_int amount)
 {
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    buffer_printf(out, ",\"%s\":\"%s\"", name, text);
+    buffer_add_byte(out, ',');
+    amount_add_json(out, name, amount);
 }
 
 void
@@ -156,15 +154,6 @@ report_pools_json(const struct report *report, struct buffer *out)
 
 /* CSV */
 
-static void
-csv_amount(struct buffer *out, wide_int amount)
-{
-    char text[AMOUNT_TEXT_SIZE];
-
-    amount_format(amount, text);
-    buffer_printf(out, ",%s", text);
-}
-
 void
 report_write_pools_csv(const struct report *report, struct buffer *out)
 {
@@ -177,9 +166,9 @@ report_write_pools_csv(const struct report *report, struct buffer *out)
 
         csv_add(out, pool->backend);
         buffer_printf(out, ",%d,%.9f", pool->modelled, (double)pool->rented_us / HOUR_US);
-        csv_amount(out, report_pool_paid(pool));
-        csv_amount(out, pool->sums.cost);
-        csv_amount(out, report_pool_idle(pool));
+        amount_add_csv(out, report_pool_paid(pool));
+        amount_add_csv(out, pool->sums.cost);
+        amount_add_csv(out, report_pool_idle(pool));
         buffer_printf(out, ",%.6f,%lld,%lld,%lld,", used_share(pool), (long long)pool->sums.rows,
                       (long long)pool->sums.input_tokens, (long long)pool->sums.output_tokens);
         if (million >= 0)
