@@ -2,97 +2,48 @@
 
 #include "fleet/told.h"
 
-struct gauge {
+static const struct gauge {
     const char *name, *labels, *help; /* of a name with several lines only the first has help */
-    double (*of)(const struct replica_look *look, usec now_us);
-};
-
-static double
-age_of(const struct replica_look *look, usec now_us)
-{
-    return now_us > look->told.at_us ? (double)(now_us - look->told.at_us) / 1e6 : 0;
-}
-
-static double
-queued_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.queued;
-}
-
-static double
-running_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.running;
-}
-
-static double
-others_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.others;
-}
-
-static double
-kv_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.kv_share;
-}
-
-static double
-prompt_rate_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.prompt_per_s;
-}
-
-static double
-generated_rate_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return look->told.generated_per_s;
-}
-
-static double
-asked_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return (double)look->told.prefix_asked;
-}
-
-static double
-found_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return (double)look->told.prefix_found;
-}
-
-static double
-preemptions_of(const struct replica_look *look, usec now_us)
-{
-    (void)now_us;
-    return (double)look->told.preemptions;
-}
-
-static const struct gauge gauges[] = {
-    {"age_seconds", "", "How old what the engine told of itself is", age_of},
-    {"requests", ",state=\"queued\"", "Requests there, as the engine told; others: those that are not ours", queued_of},
-    {"requests", ",state=\"running\"", NULL, running_of},
-    {"requests", ",state=\"others\"", NULL, others_of},
-    {"kv_share", "", "Of its cache of keys and values in use, as the engine told, 0 to 1", kv_of},
-    {"tokens_per_second", ",kind=\"prompt\"", "Tokens a second of late, as the engine's counters tell", prompt_rate_of},
-    {"tokens_per_second", ",kind=\"generated\"", NULL, generated_rate_of},
+} gauges[] = {
+    {"age_seconds", "", "How old what the engine told of itself is"},
+    {"requests", ",state=\"queued\"", "Requests there, as the engine told; others: those that are not ours"},
+    {"requests", ",state=\"running\"", NULL},
+    {"requests", ",state=\"others\"", NULL},
+    {"kv_share", "", "Of its cache of keys and values in use, as the engine told, 0 to 1"},
+    {"tokens_per_second", ",kind=\"prompt\"", "Tokens a second of late, as the engine's counters tell"},
+    {"tokens_per_second", ",kind=\"generated\"", NULL},
     {"prefix_tokens", ",result=\"asked\"",
-     "Tokens of prompts looked up in its prefix cache since it started, and found", asked_of},
-    {"prefix_tokens", ",result=\"found\"", NULL, found_of},
-    {"preemptions", "", "Requests put back since it started, as its memory ran out", preemptions_of},
+     "Tokens of prompts looked up in its prefix cache since it started, and found"},
+    {"prefix_tokens", ",result=\"found\"", NULL},
+    {"preemptions", "", "Requests put back since it started, as its memory ran out"},
 };
+
+enum { GAUGES = sizeof(gauges) / sizeof(gauges[0]) };
+
+/* In the order of the gauges; negative: not told. */
+static void
+read_gauges(const struct replica_told *told, usec now_us, double values[GAUGES])
+{
+    const double told_now[GAUGES] = {
+        now_us > told->at_us ? (double)(now_us - told->at_us) / 1e6 : 0,
+        told->queued,
+        told->running,
+        told->others,
+        told->kv_share,
+        told->prompt_per_s,
+        told->generated_per_s,
+        (double)told->prefix_asked,
+        (double)told->prefix_found,
+        (double)told->preemptions,
+    };
+
+    memcpy(values, told_now, sizeof(told_now));
+}
 
 static void
-print_gauge(struct replicas *replicas, const struct gauge *gauge, usec now_us, struct buffer *out)
+print_gauge(struct replicas *replicas, size_t which, usec now_us, struct buffer *out)
 {
+    const struct gauge *gauge = &gauges[which];
     size_t at = 0;
     struct slice name;
     void *value;
@@ -102,11 +53,13 @@ print_gauge(struct replicas *replicas, const struct gauge *gauge, usec now_us, s
                       gauge->help, gauge->name);
     while (map_next(&replicas->by_name, &at, &name, &value)) {
         struct replica_look look;
+        double values[GAUGES];
 
         replica_look(value, now_us, &look);
-        if (look.told.at_us != 0 && gauge->of(&look, now_us) >= 0)
+        read_gauges(&look.told, now_us, values);
+        if (look.told.at_us != 0 && values[which] >= 0)
             buffer_printf(out, "equipoise_replica_told_%s{endpoint=\"%.*s\"%s} %.10g\n", gauge->name, SLICE_ARGS(name),
-                          gauge->labels, gauge->of(&look, now_us));
+                          gauge->labels, values[which]);
     }
 }
 
@@ -114,7 +67,7 @@ void
 told_print(struct replicas *replicas, usec now_us, struct buffer *out)
 {
     lock_take(&replicas->lock);
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        print_gauge(replicas, &gauges[i], now_us, out);
+    for (size_t i = 0; i < GAUGES; i++)
+        print_gauge(replicas, i, now_us, out);
     lock_drop(&replicas->lock);
 }
