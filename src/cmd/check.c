@@ -4,6 +4,7 @@
 #include "cmd/options.h"
 #include "cmd/probe_backends.h"
 #include "config/yaml.h"
+#include "live/outside.h"
 
 struct check_options {
     const char *file;
@@ -14,8 +15,8 @@ static int
 read_options(struct check_options *given, int argc, char **argv)
 {
     const struct option options[] = {
-        {"probe", 'p', OPTION_FLAG, NULL, "ask every backend too: reachable, key accepted, models there",
-         &given->probe},
+        {"probe", 'p', OPTION_FLAG, NULL,
+         "ask every backend too: reachable, key accepted, models there, what engines' metrics tell", &given->probe},
         {"json", 0, OPTION_FLAG, NULL, "print JSON: problems, and what was understood", &given->json},
         {"help-config", 0, OPTION_FLAG, NULL, "print every key that a configuration may have", &given->help_config},
         {"markdown", 0, OPTION_FLAG, NULL, "with --help-config: as doc/config.md", &given->markdown},
@@ -140,9 +141,12 @@ check_file(const struct check_options *given, struct slice text)
     struct config *config = NULL;
     bool fine;
     int exit_status;
+    /* Who asks backends asks where they are. */
+    struct config_input input = {
+        .file = given->file, .text = text, .outside = given->probe ? &config_outside_live : &config_outside_real};
 
     problems_init(&problems);
-    if (config_load(given->file, text, &problems, &config) == OK) {
+    if (config_load_input(&input, &problems, &config) == OK) {
         config_check_exposure(config, &problems);
         config_check_backends(config, &problems);
         warn_expired(config, &problems);

@@ -128,8 +128,6 @@ print_page(const struct probe_result *result,
 {
     struct probe_page page;
 
-    if (!result->page.asked)
-        return;
     probe_page_read(result, &page);
     print(&page, result, out);
 }
@@ -151,7 +149,8 @@ print_result_text(const struct config *config, const struct probe_result *result
         buffer_printf(out, ": %s\n", result->models.why);
     }
     buffer_add(out, buffer_content(&models.missing_words));
-    print_page(result, probe_page_text, out);
+    if (result->page.asked && result->models.status != 0)
+        print_page(result, probe_page_text, out);
     fine = result->state == PROBE_FINE && models.missing == 0;
     models_free(&models);
     return fine;
@@ -210,9 +209,10 @@ print_result_json(const struct config *config, const struct probe_result *result
                   result->models.status, (long long)result->models.took_us, models.count);
     json_pair("why", result->models.why[0] != '\0' ? result->models.why : NULL, out);
     buffer_printf(out, ",\"missing\":[%.*s],\"metrics\":", SLICE_ARGS(buffer_content(&models.missing_words)));
-    if (!result->page.asked)
+    if (result->page.asked)
+        print_page(result, probe_page_json, out);
+    else
         buffer_add_text(out, "null");
-    print_page(result, probe_page_json, out);
     buffer_add_byte(out, '}');
     fine = result->state == PROBE_FINE && models.missing == 0;
     models_free(&models);

@@ -6,9 +6,9 @@
  * stopped here.
  *
  * The command (`backends.NAME.replicas.command`) runs when another number is wanted than it was last told, never twice at
- * a time, and not sooner than SIZER_COMMAND_PAUSE_US after it ended. It finds EQUIPOISE_POOL, EQUIPOISE_NOW (replicas that
- * take requests) and EQUIPOISE_WANTED in its environment, and the same as JSON on its standard input. When it fails, that is
- * an alert, and it is tried again after a pause that doubles. */
+ * a time, and not sooner than SIZER_COMMAND_PAUSE_US after it ended. Its arguments are the backend, how many replicas take
+ * requests, and how many are wanted; the same comes as JSON on its standard input. When it fails, that is an alert, and it is
+ * tried again after a pause that doubles. */
 #ifndef GATEWAY_SIZER_H
 #define GATEWAY_SIZER_H
 

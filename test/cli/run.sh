@@ -181,6 +181,21 @@ man_page() {
     [ -s names ] || echo 'no headers were found in the source' >>out
     while read -r name; do grep -q -- "$name" "$page" || echo "no $name" >>out; done <names
     [ ! -s out ] || fail 'doc/equipoise.1, headers'
+    # The admin's pages with their methods, and the small files in the data directory.
+    checks=$((checks + 1))
+    : >out
+    sed -n '/^\.Sh ADMIN ENDPOINTS/,/^\.Sh /p' "$page" >section
+    sed -n 's|^    {\.path = "\(/[a-z]*/\{0,1\}\)"\(.*\)},$|\1\2|p' "$root/src/admin/admin.c" >names
+    [ -s names ] || echo 'no pages were found in the source' >>out
+    while IFS=, read -r name rest; do
+        case $rest in *.get*) grep -Eq "^\.It .*GET $name( |\$)" section || echo "no GET $name" >>out ;; esac
+        case $rest in *.post*) grep -Eq "^\.It .*POST $name( |\$)" section || echo "no POST $name" >>out ;; esac
+    done <names
+    sed -n '/^\.Sh FILES/,/^\.Sh /p' "$page" >section
+    sed -n 's/.*open_small(stand, "\([a-z]*\)".*/\1/p' "$root"/src/cmd/stand*.c >names
+    [ -s names ] || echo 'no files were found in the source' >>out
+    while read -r name; do grep -q "^\.It Pa equipoise-data/$name\$" section || echo "no file $name" >>out; done <names
+    [ ! -s out ] || fail 'doc/equipoise.1, pages and files'
     if command -v groff >/dev/null; then
         checks=$((checks + 1))
         groff -ww -mandoc -Tutf8 "$page" 2>out >rendered

@@ -1,8 +1,10 @@
 // A fleet of two: what its engines tell of themselves, and what becomes of requests when one of them is killed. With two
 // modelled engines always, and with two real ones if there are any ($REAL_ENGINE, see engine.test.mjs).
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Program, until } from "./harness.mjs";
-import { after, freePort, Gateway, KEY, test, Twin, usualConfig } from "./stage.mjs";
+import { after, equipoise, freePort, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
 
 const FIRST_START_MS = 300_000;
 
@@ -93,8 +95,55 @@ async function ask(gateway, { stream, tokens, signal }) {
   return result;
 }
 
+// A request to the engine itself, to its end.
+async function tellStory(engine, kind, signal) {
+  const response = await fetch(`${engine.url}/v1/chat/completions`, {
+    method: "POST", signal, headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: kind.model, max_tokens: 1500, stream: true, messages: [{ role: "user", content: "Tell me a story." }] }),
+  });
+  return response.text();
+}
+
+// What `check --probe` says of one engine, in words and as JSON.
+const probed = join(scratch(), "probe.yaml");
+async function probe(backend) {
+  writeFileSync(probed, JSON.stringify({ backends: { gpus: backend } }));
+  const [text, json] = [await equipoise(["check", probed, "--probe"]), await equipoise(["check", probed, "--probe", "--json"])];
+  assert.deepEqual([text.code, json.code], [0, 0], text.stdout + text.stderr);
+  return { text: text.stdout, ...JSON.parse(json.stdout).probes[0] };
+}
+
 for (const kind of kinds) {
   const options = { skip: kind.skip, timeout: 400_000 };
+
+  test(`a probe of a ${kind.name} engine shows what it tells of itself`, options, async () => {
+    const engine = await new Engine(kind.start).launch();
+    try {
+      const idle = await probe({ url: engine.url, engine: kind.engine });
+      assert.match(idle.text, new RegExp(`fine, \\d+ models? \\(.*${kind.model}.*\\), \\d+ ms`));
+      assert.match(idle.text, /metrics as [\w.]+'s: 0 running, 0 waiting, \d+ % of its cache of keys and values in use/);
+      assert.deepEqual([idle.metrics.read, idle.metrics.running, idle.metrics.queued, idle.metrics.why], [true, 0, 0, null]);
+      assert.equal(idle.metrics.looks_like, kind.engine === "twin" ? "vllm" : kind.engine);
+      assert.ok(idle.metrics.kv_share >= 0);
+      // One that works says so.
+      const leaving = new AbortController();
+      const busy = [1, 2].map(async () => {
+        while (!leaving.signal.aborted) await tellStory(engine, kind, leaving.signal).catch(() => {});
+      });
+      await until("a running request to be told", async () => (await probe({ url: engine.url, engine: kind.engine })).metrics.running > 0);
+      leaving.abort();
+      await Promise.all(busy);
+      // Taken for another engine, its page tells nothing, and it is said whose it looks like; without a page likewise why.
+      const other = await probe({ url: engine.url, engine: "sglang" });
+      assert.match(other.text, /no metrics: \/metrics is as (vllm|llama\.cpp) shows it, and is not read as sglang's; say engine: \1/);
+      assert.equal(other.metrics.read, false);
+      const nowhere = await probe({ url: engine.url, engine: kind.engine, metrics: "/nowhere" });
+      assert.match(nowhere.text, /no metrics: \/nowhere says HTTP 404/);
+      assert.equal((await probe({ url: engine.url, engine: kind.engine, metrics: "off" })).metrics, null);
+    } finally {
+      await engine.stop();
+    }
+  });
 
   test(`${kind.name} engines tell what they do, and all of it shows`, options, async () => {
     const { engines, gateway, close } = await openFleet(kind);

@@ -149,6 +149,22 @@ triton_with_and_without_tensorrt_llm(void **state)
 }
 
 /* A value that cannot be is none. */
+/* Whose page it is, whatever the configuration says. */
+static void
+a_page_tells_whose_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("vllm:num_requests_running 1\nvllm:num_requests_waiting 0\n")),
+                     ENGINE_VLLM);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("sglang:num_running_reqs 1\nsglang:token_usage 0.5\n")),
+                     ENGINE_SGLANG);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("llamacpp:requests_processing 1\n")), ENGINE_LLAMACPP);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("tgi_queue_size 1\n")), ENGINE_TGI);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("nv_inference_pending_request_count 1\n")), ENGINE_TRITON);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("go_goroutines 7\n")), ENGINE_HOSTED);
+    assert_int_equal(engine_metrics_guess(SLICE_LITERAL("<html>")), ENGINE_HOSTED);
+}
+
 static void
 nonsense_is_not_told(void **state)
 {
@@ -208,6 +224,7 @@ main(void)
         cmocka_unit_test(sglang_counts_ranks_once),
         cmocka_unit_test(llama_cpp_and_tgi),
         cmocka_unit_test(triton_with_and_without_tensorrt_llm),
+        cmocka_unit_test(a_page_tells_whose_it_is),
         cmocka_unit_test(nonsense_is_not_told),
         cmocka_unit_test(slots_tell_the_room_of_llama_cpp),
     };
