@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -249,7 +250,13 @@ def main():
     return 0 if fine else 1
 
 
+def stop(*_):
+    """However it is ended, the servers that it started end with it."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     try:
         sys.exit(main())
     except RigError as error:

@@ -7,6 +7,9 @@
 /* A stream reserves so much more at a time. */
 static const int64_t TRANCHE_TOKENS = 2048;
 
+/* No answer holds more text in a token, on average: words take 4 to 6 bytes, indented code and tables up to 20. */
+enum { BYTES_PER_TOKEN_MOST = 32 };
+
 void
 ceiling_watch(struct exchange *exchange, struct flight *flight)
 {
@@ -21,12 +24,12 @@ tokens_of(const struct flight *flight, double tokens_per_byte)
     return (int64_t)((double)flight->meter.text_bytes * tokens_per_byte);
 }
 
-/* As much as a tranche more, or what there is. */
+/* As much as a tranche more, up to `most`, or what there is. */
 static bool
-reserve_more(struct exchange *exchange, int64_t needed)
+reserve_more(struct exchange *exchange, int64_t needed, int64_t most)
 {
     struct reservation *r = exchange->reservation;
-    int64_t most = r->output_most, wanted = needed + TRANCHE_TOKENS < most ? needed + TRANCHE_TOKENS : most, room;
+    int64_t wanted = needed + TRANCHE_TOKENS < most ? needed + TRANCHE_TOKENS : most, room;
 
     if (reserve_output(exchange, wanted))
         return true;
@@ -45,6 +48,23 @@ all_said(const struct exchange *exchange, const struct flight *flight)
     return flight->meter.finished && (answers == 1 || stream_so_far_over(&flight->meter.so_far, answers));
 }
 
+static bool
+outran_cap(const struct exchange *exchange)
+{
+    return exchange->cursor.flight->meter.text_bytes / BYTES_PER_TOKEN_MOST > exchange->reservation->output_most;
+}
+
+/* All that it may say is reserved, but it says more than such text usually takes. That is no proof that its backend does
+ * not keep to the cap, as what a token holds varies: it goes on while budgets have more for it. */
+static bool
+seems_to_outrun_cap(struct exchange *exchange)
+{
+    struct reservation *r = exchange->reservation;
+    int64_t needed = tokens_of(exchange->cursor.flight, r->surely_per_byte);
+
+    return needed > r->output_tokens && !reserve_more(exchange, needed, INT64_MAX);
+}
+
 bool
 ceiling_reached(struct exchange *exchange)
 {
@@ -54,10 +74,10 @@ ceiling_reached(struct exchange *exchange)
 
     if (r == NULL || !r->metered || !flight->is_stream || flight_over(flight) || all_said(exchange, flight))
         return false;
-    if (r->output_tokens >= r->output_most) /* all that it may say is reserved: does it keep to that? */
-        return tokens_of(flight, r->surely_per_byte) > r->output_most;
+    if (r->output_tokens >= r->output_most)
+        return outran_cap(exchange) || seems_to_outrun_cap(exchange);
     needed = tokens_of(flight, r->tokens_per_byte) + r->lag_tokens;
-    return needed >= r->output_tokens && !reserve_more(exchange, needed);
+    return needed >= r->output_tokens && !reserve_more(exchange, needed, r->output_most);
 }
 
 /* Others read the flight too. Who leads them gets what has come so far, and then its end, at once. In strict it pays no
@@ -88,9 +108,8 @@ void
 ceiling_end(struct exchange *exchange)
 {
     struct reservation *r = exchange->reservation;
-    bool outran_cap = r->output_tokens >= r->output_most;
 
-    exchange->why = outran_cap
+    exchange->why = outran_cap(exchange)
                         ? arena_printf(&exchange->arena,
                                        "ended here: the backend did not keep to the cap of %lld tokens on its output",
                                        (long long)r->output_most)

@@ -515,12 +515,13 @@ on_tend(struct stream *stream)
     connection_rearm(connection);
 }
 
+/* Closing a socket for which bytes wait, or come later, resets the connection, and what the client has not read of its
+ * answer is lost with it. So we end our side only, and read until the client ends its own (RFC 9112, 9.6). Whether more
+ * comes nobody can know: a client may send on behind a request that is complete. */
 static void
 linger_or_close(struct connection *connection)
 {
-    bool unread = connection->refused || connection_body_pending(connection);
-
-    if (!unread || connection->cut || connection->stream.ended) {
+    if (connection->cut || connection->stream.ended) {
         close_connection(connection, connection->reset);
         return;
     }

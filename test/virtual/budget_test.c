@@ -587,6 +587,36 @@ a_stream_beyond_its_cap_is_ended(void **state)
     scene_passed(s);
 }
 
+/* Answers so far had many tokens for little text, this one keeps to its cap with more text than that. It is not for us to
+ * say that it is too long while the budget has room for what it may come to; where it has none, the stream ends. */
+static void
+a_stream_of_wordy_tokens_keeps_to_its_cap(void **state)
+{
+    for (int scarce = 0; scarce < 2; scarce++) {
+        struct scene *s = scene_new(
+            state, (struct scene_options){.seed = 34, .key = scarce ? "budget: 1250 tokens/hour" : "budget: $1/day"});
+        struct vclient *c;
+
+        *scene_provider(s, "alpha") = (struct provider){.words = 9, .input = 20, .output = 40};
+        for (int i = 0; i < 16; i++) {
+            scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"max_tokens\":40"});
+            scene_rest(s);
+        }
+        *scene_provider(s, "alpha") =
+            (struct provider){.words = 300, .input = 20, .output = 50, .first_word_us = 1000, .word_gap_us = 1000};
+        c = scene_asks(s, (struct ask){.api = API_CHAT, .stream = true, .more = "\"max_tokens\":50"});
+        scene_rest(s);
+        if (scarce) {
+            assert_ended_at_ceiling(s, 16, c, "alpha", "the budget of key web (1250 tokens/hour) has no more for it");
+        } else {
+            assert_contains(vclient_body(c), "w299 ");
+            assert_row_is(s, 16, exactness, "exact");
+            assert_int_equal(gateway_count(&s->gateway, COUNT_ENDED_AT_CEILING), 0);
+        }
+        scene_passed(s);
+    }
+}
+
 /* Once text was seen to bound what is billed, a strict stream takes its reservation piece by piece, and others get in;
  * where a stream thinks unseen, all of its cap stays reserved. */
 static void
@@ -696,6 +726,7 @@ main(void)
         cmocka_unit_test_teardown(tags_have_budgets, scene_teardown),
         cmocka_unit_test_teardown(a_new_window_starts_from_nothing, scene_teardown),
         cmocka_unit_test_teardown(a_stream_ends_cleanly_at_its_ceiling, scene_teardown),
+        cmocka_unit_test_teardown(a_stream_of_wordy_tokens_keeps_to_its_cap, scene_teardown),
         cmocka_unit_test_teardown(a_stream_beyond_its_cap_is_ended, scene_teardown),
         cmocka_unit_test_teardown(strict_streams_reserve_piece_by_piece, scene_teardown),
         cmocka_unit_test_teardown(a_strict_stream_ends_before_it_overspends, scene_teardown),
