@@ -69,6 +69,7 @@ struct backend_config {
     unsigned index; /* in config.backends */
     const char *name;
     enum dialect dialect;
+    unsigned apis; /* bits 1 << enum api: those that it speaks */
     enum engine engine;
     const char *engine_model; /* which modelled engine it is most like, and plays it in a replay; NULL: not told */
     enum policy_id policy;
@@ -95,6 +96,16 @@ struct backend_config {
     bool modelled; /* a twin: its figures are labelled so */
     struct admission_config admission;
 };
+
+static inline bool
+backend_speaks(const struct backend_config *backend, enum api api)
+{
+    return (backend->apis >> api & 1) != 0;
+}
+
+/* The API in which it is asked for a request of that one: the same where it speaks it, else one that the request may be put
+ * in (dialect/translate.h); API_COUNT: there is none. */
+enum api backend_api(const struct backend_config *backend, enum api asked);
 
 /* A model on a backend, as routes name it: "openai/gpt-5.5". */
 struct target {

@@ -2,6 +2,7 @@
 #include "config/build.h"
 #include "config/found.h"
 #include "config/value.h"
+#include "dialect/translate.h"
 
 const struct yaml_node *
 build_place(const struct entry *entry, const char *key)
@@ -219,6 +220,51 @@ dialect_of(const struct backend_draft *draft, const struct backend_config *backe
     return DIALECT_OPENAI;
 }
 
+enum api
+backend_api(const struct backend_config *backend, enum api asked)
+{
+    static const enum api others[] = {API_CHAT, API_MESSAGES, API_RESPONSES};
+
+    if (asked == API_PASSTHROUGH || backend_speaks(backend, asked))
+        return asked;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (backend_speaks(backend, others[i]) && translate_knows(asked, others[i]))
+            return others[i];
+    return API_COUNT;
+}
+
+/* One that is named, of those with a path of their own. API_COUNT: there is none. */
+static enum api
+api_named(const char *name)
+{
+    unsigned api = 0;
+
+    while (api < API_COUNT && (api == API_PASSTHROUGH || strcmp(api_name((enum api)api), name) != 0))
+        api++;
+    return (enum api)api;
+}
+
+static unsigned
+apis_of(struct build *build, const struct backend_draft *draft, enum dialect dialect)
+{
+    unsigned apis = 0;
+
+    for (const char **name = draft->apis; name != NULL && *name != NULL; name++) {
+        enum api api = api_named(*name);
+
+        if (api == API_COUNT)
+            reader_error(&build->reader, build_place(&draft->entry, "apis"),
+                         "There are chat, completions, responses, embeddings and messages.",
+                         "apis: there is no API \"%s\"", *name);
+        else
+            apis |= 1u << api;
+    }
+    for (unsigned api = 0; draft->apis == NULL && api < API_PASSTHROUGH; api++)
+        if (api_dialect((enum api)api) == dialect)
+            apis |= 1u << api;
+    return apis;
+}
+
 static const char *
 lower_case(struct arena *arena, const char *text)
 {
@@ -363,6 +409,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
     backend->name = draft->entry.name;
     add_endpoints(build, draft, backend);
     backend->dialect = dialect_of(draft, backend);
+    backend->apis = apis_of(build, draft, backend->dialect);
     backend->engine = (enum engine)draft->engine;
     backend->engine_model = draft->engine_model;
     backend->policy = draft->policy != 0 ? (enum policy_id)(draft->policy - 1) : policy_of_engine(backend->engine);

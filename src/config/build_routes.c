@@ -91,6 +91,16 @@ read_target(struct build *build, const struct yaml_node *node, struct target *ou
     return true;
 }
 
+/* Is there an API whose requests both can be asked, be it in another's words? */
+static bool
+share_an_api(const struct backend_config *a, const struct backend_config *b)
+{
+    for (unsigned api = 0; api < API_PASSTHROUGH; api++)
+        if (backend_api(a, (enum api)api) != API_COUNT && backend_api(b, (enum api)api) != API_COUNT)
+            return true;
+    return false;
+}
+
 static void
 add_candidate(struct build *build, struct route_config *route, const struct yaml_node *node)
 {
@@ -107,10 +117,11 @@ add_candidate(struct build *build, struct route_config *route, const struct yaml
     route->candidate_count++;
     if (reference->backend == NULL)
         return;
-    if (target->backend->dialect != reference->backend->dialect)
+    if (!share_an_api(target->backend, reference->backend))
         reader_error(&build->reader, node, "Take it out, or make it a route of its own.",
-                     "%s speaks %s and the reference %s: translating between dialects is not in this version",
-                     target->name, dialect_name(target->backend->dialect), dialect_name(reference->backend->dialect));
+                     "%s can be asked for nothing that the reference can: they have no API in common, nor one into "
+                     "which requests are translated (apis)",
+                     target->name);
     else if (strcmp(target->model, reference->model) != 0)
         reader_warn(&build->reader, node, "Where both backends have the same model, give it one name with `models:`.",
                     "%s is another model than the reference's: it will not serve, for choosing between models is not "

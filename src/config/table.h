@@ -93,8 +93,9 @@ struct account_draft {
 struct backend_draft {
     struct entry entry;
     const struct yaml_node *url, *models;
-    unsigned dialect; /* 0: by its URL, else enum dialect + 1 */
-    unsigned engine;  /* enum engine */
+    unsigned dialect;  /* 0: by its URL, else enum dialect + 1 */
+    const char **apis; /* NULL: all of its dialect */
+    unsigned engine;   /* enum engine */
     const char *engine_model;
     unsigned policy; /* 0: by its engine, else enum policy_id + 1 */
     const char *provider;

@@ -121,6 +121,9 @@ static const struct field backend_fields[] = {
     FIELD("dialect", FIELD_CHOICE, AT(backend_draft, dialect),
           "How it speaks. `auto`: anthropic at api.anthropic.com, else openai.", .standard = "auto",
           .choices = dialects),
+    FIELD("apis", FIELD_TEXTS, AT(backend_draft, apis),
+          "Which APIs it speaks, of chat, completions, responses, embeddings and messages. Requests of another are "
+          "translated, where they can be (doc/translation.md). Default: all of its dialect."),
     FIELD("key", FIELD_SECRET, AT(backend_draft, key),
           "Its API key, sent as `authorization: Bearer` (openai) or `x-api-key` (anthropic)."),
     FIELD("auth", FIELD_SECTION, 0, "Instead of `key`: a credential under another header, or from a command.",

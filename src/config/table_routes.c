@@ -67,9 +67,10 @@ static const struct field route_fields[] = {
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
     FIELD("baseline", FIELD_NODE, AT(route_draft, baseline),
           "What was paid before, which savings are counted against. Default: the reference.", .type = "backend/model"),
-    FIELD("candidates", FIELD_NODE, AT(route_draft, candidates),
-          "What else may serve: the reference's model on other backends of the same dialect.",
-          .type = "backend/model or list"),
+    FIELD(
+        "candidates", FIELD_NODE, AT(route_draft, candidates),
+        "What else may serve: the reference's model on other backends, whichever API they speak (doc/translation.md).",
+        .type = "backend/model or list"),
     FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
     FIELD(
         "repeatable", FIELD_BOOL, AT(route_draft, repeatable),

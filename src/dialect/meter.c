@@ -195,7 +195,7 @@ read_event(struct meter *meter, struct slice event, yyjson_val *root)
         text_of_event(&meter->text, meter->api, root);
     if (meter->stop.wanted)
         stop_of_event(&meter->stop, meter->api, root);
-    if (meter->so_far.wanted)
+    if (meter->so_far.wanted && !meter->so_far_is_told)
         stream_so_far_event(&meter->so_far, meter->api, root);
     return kind_of(meter, event, root, told_usage);
 }
@@ -219,6 +219,19 @@ meter_frame(struct meter *meter, struct slice frame)
     kind = read_event(meter, event, yyjson_doc_get_root(doc)); /* no JSON: not ours to judge, it goes on as it is */
     yyjson_doc_free(doc);
     return kind;
+}
+
+void
+meter_told(struct meter *meter, enum api told, struct slice frame)
+{
+    struct slice event, data;
+    struct json_scratch scratch;
+    yyjson_doc *doc = NULL;
+
+    if (sse_parse(frame, &meter->joined, &event, &data) && data.len > 0)
+        doc = json_parse_lenient(data, false, &scratch);
+    stream_so_far_event(&meter->so_far, told, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
 }
 
 static void

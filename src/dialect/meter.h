@@ -28,6 +28,7 @@ struct meter {
     struct stop_of stop;          /* why it stopped; only where it is wanted */
     struct text_of text;          /* what was said; only where it is wanted */
     struct stream_so_far so_far;  /* what its end must repeat, should we end it; likewise */
+    bool so_far_is_told;          /* by meter_told, not by what is metered: it is put in another API */
     struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
     struct buffer joined;         /* scratch */
 };
@@ -44,6 +45,9 @@ void meter_free(struct meter *meter);
 
 /* A whole frame of a streamed answer. */
 enum meter_event meter_frame(struct meter *meter, struct slice frame);
+
+/* A frame as the client is told it, in its API: for what the end of a stream must repeat. */
+void meter_told(struct meter *meter, enum api told, struct slice frame);
 
 /* A piece of a buffered answer, and its end. Memory is bounded whatever the size: of a large answer only the beginning
  * and the end are kept, where every known dialect puts what matters. */

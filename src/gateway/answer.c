@@ -62,7 +62,7 @@ static int64_t
 answer_len(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
-    const struct http_head head = {.headers = flight->headers, .header_count = flight->header_count};
+    const struct http_head head = {.headers = flight->told_headers, .header_count = flight->told_header_count};
     uint64_t stated;
 
     if (slice_is(exchange->head.method, "HEAD"))
@@ -89,18 +89,18 @@ void
 answer_open(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
-    const struct hop_names hops = hop_names_of(flight->headers, flight->header_count);
+    const struct hop_names hops = hop_names_of(flight->told_headers, flight->told_header_count);
     struct http_header headers[EXCHANGE_HEADERS_MOST];
-    bool names_request = false, forbids = flight->status >= 400 && forbids_retry(exchange, flight->status);
+    bool names_request = false, forbids = flight->told_status >= 400 && forbids_retry(exchange, flight->told_status);
     size_t count = 0;
 
-    for (size_t i = 0; i < flight->header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
-        if (!header_goes_down(&hops, flight->headers[i].name) ||
-            (forbids && slice_is_nocase(flight->headers[i].name, "x-should-retry")) ||
-            ratelimit_replaces(exchange, flight->headers[i].name))
+    for (size_t i = 0; i < flight->told_header_count && count + OWN_HEADERS < EXCHANGE_HEADERS_MOST; i++) {
+        if (!header_goes_down(&hops, flight->told_headers[i].name) ||
+            (forbids && slice_is_nocase(flight->told_headers[i].name, "x-should-retry")) ||
+            ratelimit_replaces(exchange, flight->told_headers[i].name))
             continue;
-        names_request |= slice_is_nocase(flight->headers[i].name, "x-request-id");
-        headers[count++] = flight->headers[i];
+        names_request |= slice_is_nocase(flight->told_headers[i].name, "x-request-id");
+        headers[count++] = flight->told_headers[i];
     }
     if (!names_request)
         put_header(headers, &count, "x-request-id", slice_of(exchange->id_text));
@@ -108,7 +108,7 @@ answer_open(struct exchange *exchange)
         put_header(headers, &count, "x-should-retry", SLICE_LITERAL("false"));
     put_own_headers(exchange, headers, &count);
     count += ratelimit_headers(exchange, &headers[count]);
-    client_answer(exchange->client, &(struct http_answer){.status = flight->status,
+    client_answer(exchange->client, &(struct http_answer){.status = flight->told_status,
                                                           .headers = headers,
                                                           .header_count = count,
                                                           .body_len = answer_len(exchange)});

@@ -4,6 +4,7 @@
  * billed: the route says whether that is risked. */
 #include "gateway/attempt.h"
 
+#include "dialect/translate.h"
 #include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/balance.h"
@@ -126,6 +127,17 @@ soonest_back(const struct plans *plans)
     return soonest;
 }
 
+static const char *
+say_other_api(struct exchange *exchange, const struct plan *plan)
+{
+    if (plan->translated == NULL || plan->translated->why == NULL)
+        return "the backend of this model speaks another API than the request";
+    return arena_printf(&exchange->arena,
+                        "the backend of this model speaks another API (%s) than the request (%s), which "
+                        "cannot be put in its words: %s",
+                        api_name(plan->translated->api), api_name(exchange->identity.api), plan->translated->why);
+}
+
 void
 attempt_none_left(struct exchange *exchange)
 {
@@ -150,7 +162,7 @@ attempt_none_left(struct exchange *exchange)
                          "no backend of this model is allowed for this tenant (tenants: allow)");
     } else {
         exchange_give_up(exchange, NOTHING_FITS, ENDING_REFUSED, ERROR_BAD_REQUEST,
-                         "the backend of this model speaks another API than the request");
+                         say_other_api(exchange, &exchange->plans.all[0]));
     }
 }
 
@@ -314,6 +326,15 @@ is_still_told(const struct flight *flight)
            !flight->opaque && flight->kept < REFUSAL_BODY_MOST;
 }
 
+/* What was put in other words may be what the backend did not take; as it came, another may. */
+static bool
+may_dislike_translation(const struct exchange *exchange)
+{
+    unsigned status = exchange->cursor.flight->status;
+
+    return exchange->plan->translated != NULL && (status == 400 || status == 404 || status == 422);
+}
+
 /* An answer that another place may better: the backend is overloaded or broken, or its account's money is used up. */
 static bool
 wants_failover(struct exchange *exchange)
@@ -324,8 +345,8 @@ wants_failover(struct exchange *exchange)
     if (status < 400)
         return false;
     reach_report(exchange);
-    return (status >= 500 || status == 429 || exchange->said.spend_limit) && may_try_again(exchange, &same_seat) &&
-           !same_seat;
+    return (status >= 500 || status == 429 || exchange->said.spend_limit || may_dislike_translation(exchange)) &&
+           may_try_again(exchange, &same_seat) && !same_seat;
 }
 
 /* Streams are answered from their first event; other answers when they are whole, so that the head can tell their cost,

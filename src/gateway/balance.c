@@ -1,5 +1,6 @@
 #include "gateway/balance.h"
 
+#include "dialect/translate.h"
 #include "gateway/destination.h"
 
 static bool
@@ -41,8 +42,10 @@ plan_fits(const struct plan *plan, const struct request *request)
         return VERDICT_ACCEPTABLE; /* nothing is sent anywhere */
     if (!destination_allowed(request->tenant, plan->target->backend))
         return VERDICT_NOT_ALLOWED;
-    if (plan->target->backend->dialect != api_dialect(request->facts->api) && plan->source != SOURCE_PASSTHROUGH)
+    if (plan->api == API_COUNT)
         return VERDICT_OTHER_DIALECT;
+    if (plan->translated != NULL && plan->translated->why != NULL)
+        return VERDICT_UNTRANSLATABLE;
     return VERDICT_ACCEPTABLE;
 }
 

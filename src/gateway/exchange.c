@@ -294,7 +294,7 @@ open_answer(struct exchange *exchange)
     exchange->request.body = SLICE_NONE;
     if (exchange->plan != NULL)
         exchange->why = NULL; /* what failed before is among the attempts */
-    exchange->status = flight->status;
+    exchange->status = flight->told_status;
     /* The clock stands still within a turn of the loop, and 0 says that none came. */
     exchange->first_byte_us = world_now_us(worker_world(exchange->worker)) - exchange->arrived_us;
     exchange->first_byte_us += exchange->first_byte_us == 0;

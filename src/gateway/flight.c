@@ -75,8 +75,8 @@ hide_secret(const struct flight *flight, char *bytes, size_t len)
         secret_hide(flight->secret, bytes, len);
 }
 
-static void
-append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event)
+void
+flight_append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event)
 {
     struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
 
@@ -155,7 +155,10 @@ on_head(struct call *call, const struct http_head *head)
     flight->body_len = head->body_len;
     flight->opaque = is_coded(head);
     flight->is_stream = !flight->opaque && is_event_stream(head);
+    flight_tell_head(flight);
     flight_move(flight, FLIGHT_ANSWERING);
+    if (flight->translation != NULL)
+        flight_translate_head(flight);
     flight_wake_all(flight);
 }
 
@@ -167,14 +170,22 @@ flight_take_stream(struct flight *flight, struct slice input)
     enum sse_piece piece;
 
     while ((piece = sse_next(&flight->framer, &input, &frame)) != SSE_NOTHING) {
-        if (piece == SSE_FRAME) {
-            append(flight, frame, meter_frame(&flight->meter, frame), false);
+        enum meter_event event = piece == SSE_FRAME ? meter_frame(&flight->meter, frame) : METER_PLAIN;
+
+        if (flight->translation != NULL && piece == SSE_FRAME) {
+            flight_translate_frame(flight, frame);
+        } else if (flight->translation != NULL) {
+            flight_translate_unread(flight);
+        } else if (piece == SSE_FRAME) {
+            flight_append(flight, frame, event, false);
         } else {
             flight->unread = true;
             flight->meter.answer_bytes += (int64_t)frame.len;
             flight->meter.text.cut = true; /* unread */
-            append(flight, frame, METER_PLAIN, flight->framer.oversized);
+            flight_append(flight, frame, METER_PLAIN, flight->framer.oversized);
         }
+        if (flight_over(flight))
+            return; /* it could not be told */
     }
 }
 
@@ -212,7 +223,7 @@ void
 flight_take_piece(struct flight *flight, struct slice piece)
 {
     meter_unmetered(flight);
-    append(flight, piece, METER_PLAIN, true);
+    flight_append(flight, piece, METER_PLAIN, true);
     flight->unmetered = chunk_hold(CONTAINER_OF(flight->chunks.prev, struct flight_chunk, link)->bytes);
 }
 
@@ -241,6 +252,8 @@ on_body(struct call *call, struct slice piece)
         flight->first_byte_us = world_now_us(flight->world);
     if (flight->is_stream) {
         flight_take_stream(flight, piece);
+    } else if (flight->translation != NULL) {
+        flight_translate_piece(flight, piece);
     } else if (may_tell_secret(flight)) {
         take_error(flight, piece);
     } else {
@@ -263,21 +276,36 @@ ended_early(const struct flight *flight)
 }
 
 static void
+end_translated(struct flight *flight, struct slice rest)
+{
+    if (flight->is_stream && rest.len > 0) {
+        meter_frame(&flight->meter, rest);
+        flight_translate_frame(flight, rest);
+    }
+    if (!flight_over(flight) && !ended_early(flight))
+        flight_translate_end(flight);
+}
+
+static void
 on_end(struct call *call)
 {
     struct flight *flight = flight_of(call);
     struct slice rest = sse_rest(&flight->framer);
 
     call->inside = NULL;
-    if (!flight->is_stream) {
+    if (flight->translation != NULL) {
+        end_translated(flight, rest);
+    } else if (!flight->is_stream) {
         if (buffer_len(&flight->withheld) > 0)
             flight_take_piece(flight, buffer_content(&flight->withheld));
         flight_meter_all(flight);
     } else if (rest.len > 0) {
         /* The end of the connection ends the last event too. */
-        append(flight, rest, meter_frame(&flight->meter, rest), true);
+        flight_append(flight, rest, meter_frame(&flight->meter, rest), true);
     }
-    if (ended_early(flight)) {
+    if (flight_over(flight)) {
+        ENSURE(flight->state == FLIGHT_FAILED); /* it could not be told */
+    } else if (ended_early(flight)) {
         flight->failure = CALL_BROKEN;
         flight->why = "the backend ended the stream before the answer was complete";
         flight_move(flight, FLIGHT_FAILED);
@@ -398,6 +426,7 @@ flight_release(struct flight *flight)
     kept_release(flight->keep);
     prefix_chain_release(flight->chain);
     buffer_free(&flight->withheld);
+    flight_translate_free(flight);
     sse_free(&flight->framer);
     meter_free(&flight->meter);
     arena_reset(&flight->arena);

@@ -103,6 +103,13 @@ struct flight {
     bool unread;      /* some event was too long to be read */
     struct sse_framer framer;
     struct meter meter;
+    struct translation *translation; /* puts the answer in the API that its readers know; NULL: it comes as they do */
+    enum api told;                   /* that API */
+    struct buffer untold;            /* what of a whole answer waits for that */
+    size_t whole_most;               /* bytes of such an answer */
+    const struct http_header *told_headers; /* the head as readers are told it */
+    size_t told_header_count;
+    unsigned told_status;
     struct buffer withheld;  /* the end of an error's answer so far, if it may be the start of the secret */
     struct chunk *unmetered; /* the newest piece of a buffered answer; NULL: all is metered */
     struct list chunks;
@@ -135,6 +142,10 @@ struct cursor {
 /* Sends a request; the caller is the first holder. Nothing comes back before it returns. */
 struct flight *flight_open(struct world *world, struct flights *all, const struct target *target, enum api api,
                            const struct call_request *request);
+
+/* Before anything comes: whoever reads it knows that API only, which translate_knows (flight_translate.c). Whole answers of
+ * more than `whole_most` bytes fail. */
+void flight_translate(struct flight *flight, enum api told, size_t whole_most);
 
 /* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */
 struct flight *flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer);

@@ -11,6 +11,7 @@ take_head(struct flight *flight, const struct kept_answer *answer)
     flight->status = answer->status;
     flight->is_stream = answer->is_stream;
     flight->body_len = answer->body_len;
+    flight_tell_head(flight);
     flight_move(flight, FLIGHT_ANSWERING);
 }
 
@@ -81,9 +82,9 @@ flight_mirror_end(struct flight *flight, enum flight_state state, enum call_fail
 void
 flight_keep_head(const struct flight *flight, struct kept_answer *answer)
 {
-    answer->status = flight->status;
+    answer->status = flight->told_status;
     answer->is_stream = flight->is_stream;
     answer->body_len = flight->body_len;
-    answer->headers = flight_copy_headers(&answer->arena, flight->headers, flight->header_count);
-    answer->header_count = flight->header_count;
+    answer->headers = flight_copy_headers(&answer->arena, flight->told_headers, flight->told_header_count);
+    answer->header_count = flight->told_header_count;
 }

@@ -49,6 +49,7 @@ flight_feed_head(struct flight *flight, const struct flight *call, const char *o
     flight->opaque = own == NULL && call->opaque;
     flight->is_stream = own == NULL && call->is_stream;
     flight_feed_progress(flight, call);
+    flight_tell_head(flight);
     flight_move(flight, FLIGHT_ANSWERING);
 }
 

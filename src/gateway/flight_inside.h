@@ -11,6 +11,19 @@ struct flight *flight_new(struct world *world, struct flights *all, enum api api
 /* The only function that changes a flight's state. */
 void flight_move(struct flight *flight, enum flight_state to);
 
+/* What comes of the answer, for all who read. */
+void flight_append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event);
+
+/* flight_translate.c: the head as it is told, of any flight; then what comes of an answer that is translated. Any of them
+ * may end the flight, as failed. */
+void flight_tell_head(struct flight *flight);
+void flight_translate_head(struct flight *flight);
+void flight_translate_frame(struct flight *flight, struct slice frame);
+void flight_translate_unread(struct flight *flight); /* an event was too long */
+void flight_translate_piece(struct flight *flight, struct slice piece);
+void flight_translate_end(struct flight *flight);
+void flight_translate_free(struct flight *flight);
+
 /* Takes over the chunk (malloced), for all who read. */
 void flight_add_chunk(struct flight *flight, struct flight_chunk *chunk);
 void flight_drop_chunk(struct flight *flight, struct flight_chunk *chunk);

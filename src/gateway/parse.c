@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "dialect/canonical.h"
 #include "gateway/attempt.h"
+#include "gateway/cross.h"
 #include "gateway/idempotency.h"
 #include "gateway/prefixes.h"
 
@@ -40,6 +41,7 @@ run_parse(struct job *job)
     if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES) { /* not on the loop */
         prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt);
         prefixes_read(exchange);
+        cross_ahead(exchange);
     }
 }
 

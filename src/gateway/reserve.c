@@ -300,10 +300,10 @@ reserve_refuses(struct exchange *exchange)
 /* Serving */
 
 /* OpenAI's newer models take only the newer name; many other servers know only the older. */
-static const char *
-cap_name(const struct exchange *exchange)
+const char *
+reserve_cap_name(const struct exchange *exchange)
 {
-    enum api api = exchange->identity.api;
+    enum api api = exchange->plan->api;
     const char *provider = exchange->plan->target->backend->provider;
     bool newer = provider != NULL && (strcmp(provider, "openai") == 0 || strcmp(provider, "azure") == 0);
 
@@ -317,7 +317,7 @@ reserve_change(const struct exchange *exchange)
 
     return (struct request_change){.model = exchange->plan->target->upstream,
                                    .cap = r != NULL ? r->cap : -1,
-                                   .cap_name = r != NULL && r->cap >= 0 ? cap_name(exchange) : NULL};
+                                   .cap_name = r != NULL && r->cap >= 0 ? reserve_cap_name(exchange) : NULL};
 }
 
 bool

@@ -55,6 +55,9 @@ void reserve_again(struct exchange *exchange);
 bool reserve_refuses(struct exchange *exchange);
 
 /* How the request differs for the plan that serves. */
+/* The member that caps the output in the API in which exchange->plan's backend is asked. */
+const char *reserve_cap_name(const struct exchange *exchange);
+
 struct request_change reserve_change(const struct exchange *exchange);
 
 /* Tokens that are reserved for the present attempt; 0 if no budget applies. */

@@ -50,26 +50,27 @@ named_backend(struct exchange *exchange, struct slice model)
     return backend != NULL ? own_route(exchange, backend, slice_from(model, at + 1)) : NULL;
 }
 
-/* The first backend of the request's dialect that is known to have the model; else the one that the price book says
- * makes it; else the only one of the dialect, if it has not told which models it has. */
+/* Of the backends that speak the request's API, the first that is known to have the model; else the one that the price book
+ * says makes it; else the only one of them, if it has not told which models it has. Of those that must be asked in another
+ * API (`translated`), one of the first two kinds. */
 static const struct backend_config *
-backend_having(struct exchange *exchange, struct slice model)
+backend_having(struct exchange *exchange, struct slice model, bool translated)
 {
     const struct config *config = exchange->view->config;
     struct directory *directory = &exchange->view->snapshot->directory;
-    enum dialect dialect = api_dialect(exchange->identity.api);
+    enum api api = exchange->identity.api;
     const char *maker = prices_provider_by_model(config->prices, model);
     const struct backend_config *made = NULL, *only = NULL;
-    size_t of_dialect = 0;
+    size_t speakers = 0;
 
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct backend_config *backend = &config->backends[i];
 
-        if (backend->dialect != dialect)
+        if (backend_speaks(backend, api) == translated || backend_api(backend, api) == API_COUNT)
             continue;
         if (directory_has(directory, backend->index, model))
             return backend;
-        of_dialect++;
+        speakers++;
         if (directory_knows(directory, backend->index))
             continue;
         only = backend;
@@ -78,7 +79,7 @@ backend_having(struct exchange *exchange, struct slice model)
     }
     if (made != NULL)
         return made;
-    return of_dialect == 1 ? only : NULL;
+    return speakers == 1 && !translated ? only : NULL;
 }
 
 static const char *
@@ -134,7 +135,9 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
         route = own_model_route(exchange);
     if (route != NULL)
         return route;
-    backend = backend_having(exchange, model);
+    backend = backend_having(exchange, model, false);
+    if (backend == NULL)
+        backend = backend_having(exchange, model, true);
     if (backend != NULL)
         return own_route(exchange, backend, model);
     *kind = ERROR_NO_SUCH_MODEL;

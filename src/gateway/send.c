@@ -5,6 +5,7 @@
 #include "gateway/admit.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
+#include "gateway/cross.h"
 #include "gateway/destination.h"
 #include "gateway/elements.h"
 #include "gateway/exchange.h"
@@ -42,6 +43,12 @@ put_idempotency(struct exchange *exchange, struct http_header *out)
     return 1;
 }
 
+static bool
+speaks_anthropic(const struct plan *plan)
+{
+    return plan->target->backend->dialect == DIALECT_ANTHROPIC || plan->api == API_MESSAGES;
+}
+
 static size_t
 make_headers(struct exchange *exchange, const char *secret, struct http_header *out)
 {
@@ -53,6 +60,7 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
 
     for (size_t i = 0; i < head->header_count && count + 5 < EXCHANGE_HEADERS_MOST; i++) {
         if (!header_goes_up(&hops, head->headers[i].name) ||
+            (exchange->plan->translated != NULL && !cross_header_goes_up(head->headers[i].name)) ||
             (credential->header != NULL && slice_is_nocase(head->headers[i].name, credential->header)))
             continue; /* nobody but us says who we are */
         sets_version |= slice_is_nocase(head->headers[i].name, "anthropic-version");
@@ -61,7 +69,7 @@ make_headers(struct exchange *exchange, const char *secret, struct http_header *
     if (credential->header != NULL && secret[0] != '\0')
         out[count++] =
             (struct http_header){slice_of(credential->header), credential_value(&exchange->arena, credential, secret)};
-    if (exchange->plan->target->backend->dialect == DIALECT_ANTHROPIC && !sets_version)
+    if (speaks_anthropic(exchange->plan) && !sets_version)
         out[count++] = (struct http_header){SLICE_LITERAL("anthropic-version"), SLICE_LITERAL("2023-06-01")};
     out[count++] = (struct http_header){SLICE_LITERAL("accept-encoding"), SLICE_LITERAL("identity")};
     count += put_idempotency(exchange, &out[count]);
@@ -131,9 +139,11 @@ make_parts(struct exchange *exchange, struct body_part *out)
 {
     struct splice splices[SPLICES_MOST];
     struct slice body = chunk_bytes(exchange->body);
-    size_t splice_count = make_splices(exchange, splices);
-    size_t count = 0, at = 0;
+    size_t splice_count, count = 0, at = 0;
 
+    if (exchange->plan->translated != NULL)
+        return cross_parts(exchange, out);
+    splice_count = make_splices(exchange, splices);
     for (size_t i = 0; i < splice_count; i++) {
         ENSURE(splices[i].at >= at && splices[i].at + splices[i].len <= body.len);
         if (splices[i].at > at)
@@ -169,7 +179,7 @@ make_target(struct exchange *exchange)
 {
     const struct backend_config *backend = exchange->plan->target->backend;
     struct slice path = exchange->plan->source == SOURCE_PASSTHROUGH ? exchange->identity.passthrough_target
-                                                                     : slice_of(api_path(exchange->identity.api));
+                                                                     : slice_of(api_path(exchange->plan->api));
     bool has_query = slice_find_byte(path, '?') < path.len;
     const char *base = backend->base_path != NULL ? backend->base_path : "";
 
@@ -314,7 +324,10 @@ open_flight(struct exchange *exchange, const char *secret, const struct call_req
 
     ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));
     flight = flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,
-                         exchange->identity.api, request);
+                         exchange->plan->api, request);
+    count(&exchange->worker->counters, COUNT_TRANSLATED, exchange->plan->translated != NULL);
+    if (exchange->plan->translated != NULL)
+        flight_translate(flight, exchange->identity.api, exchange->request.config->limits.answer_max);
     take_ticket(exchange, flight, wish);
     flight->secret = arena_copy(&flight->arena, slice_of(secret));
     return flight;

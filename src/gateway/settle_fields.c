@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "dialect/translate.h"
 #include "gateway/batch.h"
 #include "gateway/look_ups.h"
 #include "gateway/reserve.h"
@@ -12,7 +13,8 @@
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
  * request, and "d":"numbers", in what it is another, or why it serves. Of the one that served from one of several
  * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds, with the next best
- * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. */
+ * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. Of one whose
+ * backend is asked in another API than the request's: "a":"messages"; "d" is why it cannot be. */
 static void
 put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer *out)
 {
@@ -29,6 +31,20 @@ put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer
     if (choice->cost_us >= 0 && choice->second != choice->seat)
         buffer_printf(out, ",\"at2\":\"%s\",\"k2\":%.1f", seats[choice->second].replica->name,
                       choice->second_cost_us / 1e3);
+}
+
+/* In which other API the backend is asked, or why it cannot be. */
+static void
+put_translation(const struct plan *plan, struct buffer *out)
+{
+    if (plan->translated == NULL)
+        return;
+    buffer_printf(out, ",\"a\":\"%s\"", api_name(plan->translated->api));
+    if (plan->translated->why == NULL)
+        return;
+    buffer_add_text(out, ",\"d\":\"");
+    buffer_add_json(out, slice_of(plan->translated->why));
+    buffer_add_byte(out, '"');
 }
 
 static struct slice
@@ -60,6 +76,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
         if (plan->evidence.detail != NULL)
             buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.detail);
+        put_translation(plan, out);
         put_seat(exchange, plan, out);
         buffer_add_text(out, ",\"v\":\"");
         buffer_add_text(out, verdict_words(plan->verdict));

@@ -1,5 +1,7 @@
 #include "gateway/sizing.h"
 
+#include "dialect/translate.h"
+
 /* Sent where a strict budget needs a cap and neither request nor route names one: every model in use takes it. */
 static const int64_t CAP_IF_NONE = 4096;
 
@@ -99,14 +101,13 @@ least_of(int64_t a, int64_t b)
 /* No token is less than a byte, so that the text's bytes bound its tokens; what templates add was seen, what images and
  * tools add is known. */
 static int64_t
-input_most(const struct exchange *exchange, const struct size_bounds *sizes)
+input_most(const struct exchange *exchange, const struct plan *plan, const struct size_bounds *sizes)
 {
     int64_t text = exchange->request_bytes - exchange->facts.bound.image_bytes;
 
-    return sizing_add_tokens(
-        sizing_add_tokens(text > 0 ? text : 0, sizes->input_excess),
-        request_bound_hidden_input(&exchange->facts.bound, exchange->identity.api,
-                                   exchange->identity.api == API_MESSAGES && exchange->facts.has_tools));
+    return sizing_add_tokens(sizing_add_tokens(text > 0 ? text : 0, sizes->input_excess),
+                             request_bound_hidden_input(&exchange->facts.bound, plan->api,
+                                                        plan->api == API_MESSAGES && exchange->facts.has_tools));
 }
 
 static int64_t
@@ -120,7 +121,7 @@ input_expected(const struct exchange *exchange, const struct size_bounds *sizes)
 
 /* The cap on each answer, as asked or as the route says; -1: nobody says. */
 static int64_t
-asked_cap(const struct exchange *exchange)
+asked_cap(const struct exchange *exchange, const struct plan *plan)
 {
     const struct reservation *r = exchange->reservation;
 
@@ -128,6 +129,8 @@ asked_cap(const struct exchange *exchange)
         return exchange->facts.output_cap;
     if (exchange->request.route->output_max > 0)
         return exchange->request.route->output_max;
+    if (plan->translated != NULL && plan->translated->cap >= 0)
+        return plan->translated->cap; /* the other API wants one */
     return r->strict ? CAP_IF_NONE : -1;
 }
 
@@ -152,11 +155,11 @@ void
 sizing_plan(const struct exchange *exchange, const struct plan *plan, struct reservation *r)
 {
     struct size_bounds sizes = experience_bounds(plan->facts->experience);
-    int64_t cap = sizing_makes_output(exchange) ? asked_cap(exchange) : -1;
+    int64_t cap = sizing_makes_output(exchange) ? asked_cap(exchange, plan) : -1;
 
     r->transforms &= (unsigned)TRANSFORM_ENDED;
     r->cap = -1;
-    r->input_most = input_most(exchange, &sizes);
+    r->input_most = input_most(exchange, plan, &sizes);
     r->input_tokens = r->strict ? r->input_most : input_expected(exchange, &sizes);
     r->output_most = !sizing_makes_output(exchange) ? 0 : cap >= 0 ? all_answers(exchange, cap) : INT64_MAX;
     plan_metering(exchange, plan, &sizes, r);

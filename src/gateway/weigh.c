@@ -6,6 +6,7 @@
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
 #include "gateway/cached.h"
+#include "gateway/cross.h"
 #include "gateway/idempotency.h"
 #include "gateway/own_model.h"
 #include "gateway/paying.h"
@@ -48,11 +49,13 @@ make_plans(struct exchange *exchange)
     reference_make(request, &exchange->plans);
     if (exchange->identity.api == API_PASSTHROUGH) {
         exchange->plans.all[0].source = SOURCE_PASSTHROUGH;
+        cross_survey(exchange);
         return;
     }
     share_look(exchange);
     if (!exchange->holdout)
         levers_weigh(request, &exchange->plans);
+    cross_survey(exchange);
 }
 
 /* The cheapest acceptable plan for which the budgets have room, reserved. */
@@ -81,6 +84,7 @@ weigh_again(struct exchange *exchange)
         share_look(exchange);
         lever_ops_of(LEVER_COALESCE)
             ->make(&exchange->request, lever_mode_of(&exchange->request, LEVER_COALESCE), &exchange->plans);
+        cross_survey(exchange);
         chosen = choose(exchange);
     }
     if (chosen != NULL) {

@@ -8,7 +8,7 @@ concerns(const struct request *request, const struct plan *plan)
 {
     return request->facts->api == API_EMBEDDINGS && plan->target != NULL &&
            (plan->source == SOURCE_REFERENCE || plan->source == SOURCE_MODEL || plan->source == SOURCE_PARTLY) &&
-           plan->target->backend->dialect == DIALECT_OPENAI;
+           backend_speaks(plan->target->backend, API_EMBEDDINGS);
 }
 
 /* What is asked for by the call falls to all together; tokens cost what they cost. */

@@ -64,15 +64,19 @@ struct plan_evidence {
     bool hopeless; /* no evidence to come would let it serve */
 };
 
+struct translated;
+
 struct plan {
     enum source source;
     enum lever_id lever;         /* who made it; LEVER_COUNT: nobody, it is the reference */
     enum lever_mode mode;        /* of that lever, for this request; the reference is always on */
     const struct target *target; /* NULL, and so are the facts: it makes no call */
     const struct target_facts *facts;
-    const char *made_by;        /* without a target: "backend/model" of whose answer it is */
-    struct cache_entry *cached; /* SOURCE_CACHED: that answer, held by the exchange; NULL: it is of elements */
-    usd cost;                   /* expected, everything included; USD_UNKNOWN: cannot be priced */
+    enum api api; /* in which its backend is asked; API_COUNT: it speaks none that the request could be put in */
+    const struct translated *translated; /* how the request is put there; NULL: as it came */
+    const char *made_by;                 /* without a target: "backend/model" of whose answer it is */
+    struct cache_entry *cached;          /* SOURCE_CACHED: that answer, held by the exchange; NULL: it is of elements */
+    usd cost;                            /* expected, everything included; USD_UNKNOWN: cannot be priced */
     bool by_the_hour; /* its engine is paid for in any case: then it costs only so much more to go there now: */
     usd marginal;
     usec first_token_us; /* expected at the route's percentile; 0: nothing known yet */

@@ -319,7 +319,7 @@ concerns(const struct request *request, const struct plan *plan)
 
     return (api == API_CHAT || api == API_RESPONSES || api == API_MESSAGES) &&
            (plan->source == SOURCE_REFERENCE || plan->source == SOURCE_MODEL) &&
-           plan->target->backend->dialect == api_dialect(api);
+           backend_speaks(plan->target->backend, api);
 }
 
 static void

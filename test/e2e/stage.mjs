@@ -10,6 +10,8 @@ import { clientsOf, speakers } from "./speak.mjs";
 
 export { after };
 export const DIRECT = process.env.E2E_DIRECT === "1";
+// Each API's suite asks the route whose backend speaks the other dialect: all is translated.
+export const CROSSED = process.env.E2E_CROSSED === "1";
 export const KEY = "sk-e2e-0123456789abcdefghijklmnop";
 const UPSTREAM_KEY = "sk-upstream-only-the-gateway-knows";
 const program = process.env.EQUIPOISE;
@@ -160,5 +162,6 @@ export async function openStage({ change = (config) => config, twinArgs = [], en
     await gateway.stop();
     await twin.stop();
   };
-  return { ...stage, gateway, clients: gateway.clients, chatModel: "assistant", messagesModel: "helper", embeddingModel: "vectors", close };
+  const [chatModel, messagesModel] = CROSSED ? ["helper", "assistant"] : ["assistant", "helper"];
+  return { ...stage, gateway, clients: gateway.clients, chatModel, messagesModel, embeddingModel: "vectors", close };
 }

@@ -1,4 +1,5 @@
 /* Which plan serves, and why the others do not; and where a tenant's requests may go. */
+#include "dialect/translate.h"
 #include "gateway/balance.h"
 
 #include "cmocka_ready.h"
@@ -184,19 +185,22 @@ not_where_it_may_not_go(void **state)
 }
 
 static void
-the_dialect_must_fit(void **state)
+the_request_must_be_put_in_words_that_the_backend_knows(void **state)
 {
+    struct translated translated = {.api = API_MESSAGES};
     struct scale s;
 
     (void)state;
     set_up(&s);
-    s.backends[FIRST].dialect = DIALECT_ANTHROPIC;
+    s.plans.all[FIRST].api = API_COUNT;
     expect(&s, SECOND, VERDICT_DEARER, VERDICT_OTHER_DIALECT, VERDICT_CHOSEN);
-    s.facts.api = API_MESSAGES;
-    expect(&s, FIRST, VERDICT_OTHER_DIALECT, VERDICT_CHOSEN, VERDICT_OTHER_DIALECT);
-    s.plans.all[REFERENCE].source = SOURCE_PASSTHROUGH; /* whatever the backend speaks */
-    s.plans.all[REFERENCE].cost = 1;
-    expect(&s, REFERENCE, VERDICT_CHOSEN, VERDICT_DEARER, VERDICT_OTHER_DIALECT);
+    s.plans.all[FIRST].api = API_MESSAGES;
+    s.plans.all[FIRST].translated = &translated;
+    expect(&s, FIRST, VERDICT_DEARER, VERDICT_CHOSEN, VERDICT_DEARER);
+    translated.why = "it has a seed";
+    expect(&s, SECOND, VERDICT_DEARER, VERDICT_UNTRANSLATABLE, VERDICT_CHOSEN);
+    s.plans.all[REFERENCE].api = s.plans.all[SECOND].api = API_COUNT;
+    expect(&s, -1, VERDICT_OTHER_DIALECT, VERDICT_UNTRANSLATABLE, VERDICT_OTHER_DIALECT);
 }
 
 static void
@@ -276,7 +280,7 @@ main(void)
         cmocka_unit_test(shadow_never_serves),
         cmocka_unit_test(times_within_the_limits),
         cmocka_unit_test(not_where_it_may_not_go),
-        cmocka_unit_test(the_dialect_must_fit),
+        cmocka_unit_test(the_request_must_be_put_in_words_that_the_backend_knows),
         cmocka_unit_test(bypass_leaves_the_reference_only),
         cmocka_unit_test(what_failed_is_out),
         cmocka_unit_test(destinations),

@@ -580,13 +580,19 @@ every_problem_has_its_place(void **state)
 }
 
 static void
-candidates_speak_the_references_dialect(void **state)
+candidates_can_be_asked_what_the_reference_can(void **state)
 {
-    struct problem_case wrong = {B "  \nroutes: { r: { reference: b/m, candidates: c/m } }\n", 3, 1, "speaks anthropic",
+    struct problem_case wrong = {B "  \nroutes: { r: { reference: b/m, candidates: c/m } }\n", 3, 1, "no API in common",
                                  NULL};
+    struct loaded l;
 
     (void)state;
-    wrong.text = "backends:\n  b: { url: https://x.example }\n  c: { url: https://y.example, dialect: anthropic }\n"
+    load(&l, "backends:\n  b: { url: https://x.example }\n  c: { url: https://y.example, dialect: anthropic }\n"
+             "routes: { r: { reference: b/m, candidates: c/m } }\n");
+    assert_int_equal(l.problems.errors, 0); /* requests are translated */
+    done(&l);
+    wrong.text = "backends:\n  b: { url: https://x.example, apis: embeddings }\n"
+                 "  c: { url: https://y.example, dialect: anthropic }\n"
                  "routes: { r: { reference: b/m, candidates: c/m } }\n";
     wrong.line = 4;
     wrong.column = 44;
@@ -802,7 +808,7 @@ main(void)
         cmocka_unit_test(keys_are_found_by_their_digest),
         cmocka_unit_test(budgets_stand_by_their_scope),
         cmocka_unit_test(every_problem_has_its_place),
-        cmocka_unit_test(candidates_speak_the_references_dialect),
+        cmocka_unit_test(candidates_can_be_asked_what_the_reference_can),
         cmocka_unit_test(all_problems_come_at_once_in_order),
         cmocka_unit_test(secrets_are_never_shown),
         cmocka_unit_test(a_secret_in_the_file_is_warned_of),

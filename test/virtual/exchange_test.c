@@ -58,7 +58,7 @@ what_is_wrong_with_a_request_is_said_and_booked(void **state)
         {{.body = "{\"messages\": []}"}, 400, "model"},
         {{.body = "{\"model\": \"assistant\", \"model\": \"writer\", \"messages\": []}"}, 400, "model"},
         {{.model = "asistant"}, 404, "did you mean 'assistant'"},
-        {{.model = "writer"}, 400, "another API"},
+        {{.body = "{\"model\": \"writer\", \"n\": 2, \"messages\": []}"}, 400, "another API (messages)"},
         {{.client = {.body_breaks = true}}, 400, "framed"},
         {{.client = {.body_stalls = true}}, 408, "slowly"},
     };

@@ -1,0 +1,100 @@
+#include "gateway/cross.h"
+
+#include "dialect/translate.h"
+#include "gateway/reserve.h"
+
+static bool
+starts_nocase(struct slice name, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return name.len >= len && strncasecmp(name.data, prefix, len) == 0;
+}
+
+/* Versions and accounts of one provider mean nothing to another. */
+bool
+cross_header_goes_up(struct slice name)
+{
+    return !starts_nocase(name, "anthropic-") && !starts_nocase(name, "openai-");
+}
+
+/* Headers that change what a request means. */
+static const char *
+header_in_the_way(const struct exchange *exchange)
+{
+    if (http_head_get(&exchange->head, "anthropic-beta").len > 0)
+        return "the header anthropic-beta asks for what only that API has";
+    if (http_head_get(&exchange->head, "openai-beta").len > 0)
+        return "the header openai-beta asks for what only that API has";
+    return NULL;
+}
+
+static const struct translated *
+translate_to(struct exchange *exchange, enum api to)
+{
+    struct translated *translated;
+
+    if (exchange->translated[to] != NULL)
+        return exchange->translated[to];
+    translated = arena_alloc(&exchange->arena, sizeof(*translated));
+    *translated = (struct translated){.api = to, .why = header_in_the_way(exchange), .cap = -1};
+    if (translated->why == NULL)
+        *translated = translate_request(exchange->identity.api, to, chunk_bytes(exchange->body), &exchange->arena);
+    exchange->translated[to] = translated;
+    return translated;
+}
+
+void
+cross_survey(struct exchange *exchange)
+{
+    enum api asked = exchange->identity.api;
+
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        struct plan *plan = &exchange->plans.all[i];
+
+        plan->api = plan->target != NULL ? backend_api(plan->target->backend, asked) : asked;
+        if (plan->api == asked || plan->api == API_COUNT || plan->source == SOURCE_SHARED || plan->translated != NULL)
+            continue;
+        plan->translated = translate_to(exchange, plan->api);
+        count(&exchange->worker->counters, COUNT_UNTRANSLATABLE, plan->translated->why != NULL);
+    }
+}
+
+void
+cross_ahead(struct exchange *exchange)
+{
+    const struct config *config = exchange->view->config;
+    enum api asked = exchange->identity.api;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        enum api api = backend_api(&config->backends[i], asked);
+
+        if (api != asked && api != API_COUNT)
+            translate_to(exchange, api);
+    }
+}
+
+static int64_t
+lesser_cap(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+size_t
+cross_parts(struct exchange *exchange, struct body_part *out)
+{
+    const struct translated *translated = exchange->plan->translated;
+    struct request_change change = reserve_change(exchange);
+    int64_t cap = lesser_cap(translated->cap, change.cap);
+    struct buffer head = {0};
+
+    buffer_add_text(&head, "{\"model\":\"");
+    buffer_add_json(&head, slice_of(change.model));
+    buffer_add_byte(&head, '"');
+    if (cap >= 0)
+        buffer_printf(&head, ",\"%s\":%lld", reserve_cap_name(exchange), (long long)cap);
+    out[0] = (struct body_part){arena_copy(&exchange->arena, buffer_content(&head)), NULL};
+    out[1] = (struct body_part){translated->rest, NULL};
+    buffer_free(&head);
+    return CROSS_PARTS;
+}

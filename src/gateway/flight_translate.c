@@ -1,0 +1,172 @@
+/* Answers in another API than the backend's, for all who read the flight. The call is metered as its backend speaks; what
+ * is added to the flight is what its client is told. Streams are told event by event; other answers, and errors, when they
+ * are whole. */
+#include "dialect/translate.h"
+#include "gateway/flight_inside.h"
+
+void
+flight_translate(struct flight *flight, enum api told, size_t whole_most)
+{
+    int64_t now_s = world_wall_us(flight->world) / USEC_PER_S;
+
+    flight->told = told;
+    flight->whole_most = whole_most;
+    flight->translation = translation_new(flight->meter.api, told, now_s);
+    flight->meter.so_far_is_told = true;
+}
+
+void
+flight_translate_free(struct flight *flight)
+{
+    flight->all->kept -= buffer_len(&flight->untold);
+    buffer_free(&flight->untold);
+    translation_free(flight->translation);
+}
+
+static bool
+starts_nocase(struct slice name, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return name.len >= len && strncasecmp(name.data, prefix, len) == 0;
+}
+
+/* What describes the body, or speaks of the provider's limits as its own API does. */
+static bool
+is_untold(struct slice name)
+{
+    static const struct slice names[] = {SLICE_CONSTANT("content-length"), SLICE_CONSTANT("content-encoding"),
+                                         SLICE_CONSTANT("content-digest"), SLICE_CONSTANT("etag")};
+
+    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) || starts_nocase(name, "anthropic-") ||
+           starts_nocase(name, "openai-") || starts_nocase(name, "x-ratelimit-");
+}
+
+/* The number under which the provider knows the request, as the client's SDK looks for it. */
+static struct slice
+told_name(const struct flight *flight, struct slice name)
+{
+    if (slice_is_nocase(name, "request-id") || slice_is_nocase(name, "x-request-id"))
+        return api_dialect(flight->told) == DIALECT_ANTHROPIC ? SLICE_LITERAL("request-id")
+                                                              : SLICE_LITERAL("x-request-id");
+    return name;
+}
+
+void
+flight_tell_head(struct flight *flight)
+{
+    struct http_header *headers;
+    size_t count = 0;
+
+    flight->told_status = flight->status;
+    flight->told_headers = flight->headers;
+    flight->told_header_count = flight->header_count;
+    if (flight->translation == NULL)
+        return;
+    flight->is_stream &= flight->status < 300;
+    flight->body_len = -1;
+    flight->told_status = translate_status(flight->told, flight->status);
+    headers = arena_alloc(&flight->arena, (flight->header_count + 1) * sizeof(*headers));
+    for (size_t i = 0; i < flight->header_count; i++) {
+        struct slice name = flight->headers[i].name;
+
+        if (is_untold(name) || slice_is_nocase(name, "content-type"))
+            continue;
+        headers[count++] = (struct http_header){told_name(flight, name), flight->headers[i].value};
+    }
+    headers[count++] = (struct http_header){SLICE_LITERAL("content-type"),
+                                            flight->is_stream ? SLICE_LITERAL("text/event-stream; charset=utf-8")
+                                                              : SLICE_LITERAL("application/json")};
+    flight->told_headers = headers;
+    flight->told_header_count = count;
+}
+
+/* It brings nothing that could be told. */
+static void
+give_up(struct flight *flight, const char *why)
+{
+    if (flight->call.inside != NULL)
+        flight->world->ops->call_close(flight->world, &flight->call);
+    flight->call.inside = NULL;
+    flight->failure = CALL_BROKEN;
+    flight->why = why;
+    flight_move(flight, FLIGHT_FAILED);
+}
+
+/* Streams */
+
+static void
+take_event(void *context, const struct translated_event *event)
+{
+    struct flight *flight = context;
+
+    flight_append(flight, event->frame,
+                  event->last         ? METER_LAST
+                  : event->usage_only ? METER_USAGE_ONLY
+                                      : METER_PLAIN,
+                  false);
+    if (flight->meter.so_far.wanted)
+        meter_told(&flight->meter, flight->told, event->frame);
+}
+
+void
+flight_translate_frame(struct flight *flight, struct slice frame)
+{
+    if (translation_frame(flight->translation, frame, take_event, flight) != OK)
+        give_up(flight, "the backend sent an event that cannot be put in the client's API");
+}
+
+void
+flight_translate_unread(struct flight *flight)
+{
+    give_up(flight, "the backend sent an event that is too long to be put in the client's API");
+}
+
+/* Whole answers */
+
+void
+flight_translate_piece(struct flight *flight, struct slice piece)
+{
+    if (buffer_len(&flight->untold) + piece.len > flight->whole_most) {
+        give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");
+        return;
+    }
+    buffer_add(&flight->untold, piece);
+    flight->all->kept += piece.len;
+}
+
+static void
+tell_whole(struct flight *flight)
+{
+    struct slice whole = buffer_content(&flight->untold);
+    struct buffer told = {0};
+    bool good = true;
+
+    meter_whole(&flight->meter, whole);
+    if (flight->status >= 300)
+        translate_error(flight->told, flight->status, whole, &told);
+    else
+        good = translation_whole(flight->translation, whole, &told) == OK;
+    if (good)
+        flight_append(flight, buffer_content(&told), METER_PLAIN, true);
+    else
+        give_up(flight, "the backend's answer cannot be put in the client's API");
+    buffer_free(&told);
+}
+
+void
+flight_translate_end(struct flight *flight)
+{
+    if (flight->is_stream)
+        translation_end(flight->translation, take_event, flight);
+    else
+        tell_whole(flight);
+}
+
+void
+flight_translate_head(struct flight *flight)
+{
+    if (flight->opaque)
+        give_up(flight, "the backend's answer came compressed, though none was asked for: it cannot be put in the "
+                        "client's API");
+}
