@@ -206,25 +206,58 @@ a_stream_that_just_ends_is_made_over(void **state)
     scene_passed(s);
 }
 
-/* An error is the same for all. */
+/* An error is the same for all, whoever leads. */
 static void
 an_error_is_told_to_all(void **state)
 {
-    struct scene *s = opens(state, 40, setting);
-    struct vclient *clients[WAYS];
+    for (unsigned streams = 0; streams < 2; streams++) {
+        struct scene *s = opens(state, 40 + streams, patient);
+        struct vclient *clients[WAYS];
 
-    scene_provider(s, "alpha")->status = 400;
-    scene_provider(s, "alpha")->first_word_us = USEC_PER_S;
-    for (unsigned i = 0; i < WAYS; i++) {
-        clients[i] = asks(s, API_CHAT, WAYS - 1 - i, i);
-        history_run_for(s->history, 10 * USEC_PER_MS);
+        asks(s, API_CHAT, 0, 0); /* from now on it is known how long an answer takes */
+        scene_rest(s);
+        scene_provider(s, "alpha")->status = 400;
+        scene_provider(s, "alpha")->first_word_us = USEC_PER_S;
+        for (unsigned i = 0; i < WAYS; i++) {
+            clients[i] = asks(s, API_CHAT, streams != 0 ? WAYS - 1 - i : i, i);
+            history_run_for(s->history, 10 * USEC_PER_MS);
+        }
+        scene_rest(s);
+        for (unsigned i = 0; i < WAYS; i++) {
+            assert_int_equal(vclient_status(clients[i]), 400);
+            assert_true(slice_equal(vclient_body(clients[i]), vclient_body(clients[0])));
+        }
+        assert_int_equal(calls(s), 2);
+        scene_passed(s);
+        scene_free(s, state);
     }
+}
+
+/* Who wanted the whole of a stream and left before that was cut is no part of what it came to. */
+static void
+who_left_a_stream_that_was_cut_is_not_counted(void **state)
+{
+    struct scene *s = opens(state, 50, setting);
+    usd sum = 0, cost = 0;
+
+    scene_provider(s, "alpha")->words = 10;
+    scene_provider(s, "alpha")->word_gap_us = 100 * USEC_PER_MS;
+    scene_provider(s, "alpha")->cut_after = 7;
+    asks(s, API_CHAT, 2, 0);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    asks(s, API_CHAT, 2, 1);
+    scene_asks(s, (struct ask){.client = {.worker = 2, .leaves_after_us = 200 * USEC_PER_MS}});
     scene_rest(s);
-    for (unsigned i = 0; i < WAYS; i++) {
-        assert_int_equal(vclient_status(clients[i]), 400);
-        assert_true(slice_equal(vclient_body(clients[i]), vclient_body(clients[0])));
-    }
     assert_int_equal(calls(s), 1);
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct row *row = scene_row(s, i);
+
+        sum += row->cost;
+        cost += row->try_count > 0 ? row->tries[0].cost : 0;
+        assert_true((row->cost == 0) == slice_is(row->state, "client gone"));
+    }
+    assert_int_equal(s->row_count, 3);
+    assert_true(cost > 0 && sum == cost);
     scene_passed(s);
 }
 
@@ -279,36 +312,96 @@ what_cannot_be_made_over_is_bought(void **state)
     scene_passed(s);
 }
 
-/* A backend that answers in a form that was not asked for: all get just that, whatever they wanted. */
+/* Where a worker keeps much already, nothing more is held for who wants another form, nor for who may come. */
+static void
+nothing_is_held_where_much_is_kept(void **state)
+{
+    struct scene *s = opens(state, 51, setting);
+    struct vclient *clients[3];
+    struct buffer expected;
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        s->gateway.workers[i]->flights.most = 16 * 1024;
+    scene_provider(s, "alpha")->words = 600;
+    scene_provider(s, "alpha")->word_gap_us = USEC_PER_MS;
+    clients[0] = asks(s, API_CHAT, 2, 0);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    clients[1] = asks(s, API_CHAT, 0, 1);
+    history_run_for(s->history, 450 * USEC_PER_MS);
+    clients[2] = asks(s, API_CHAT, 2, 2);
+    scene_rest(s);
+    for (unsigned i = 0; i < 3; i++) {
+        expected = provider_answer(scene_provider(s, "alpha"), API_CHAT, i != 1, "big");
+        assert_true(slice_equal(vclient_body(clients[i]), buffer_content(&expected)));
+        buffer_free(&expected);
+    }
+    assert_int_equal(calls(s), 3);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_COALESCED_FREED), 1);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_ALONE_LONG), 1);
+    scene_passed(s);
+}
+
+/* A backend that answers in a form that was not asked for, be it with an error: all get just that, whatever they wanted. */
 static void
 an_odd_form_is_passed_on(void **state)
 {
-    for (unsigned streams = 0; streams < 2; streams++) {
-        struct scene *s = opens(state, 44 + streams, patient);
+    static const struct {
+        unsigned leads;
+        const char *head, *body;
+    } odd[] = {{0, "content-type: text/event-stream", "data: odd\n\ndata: [DONE]\n\n"},
+               {2, "content-type: application/json", "{\"odd\":true}"},
+               {2, "content-type: application/json", "{\"error\":{\"message\":\"odd\"}}"}};
+
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct scene *s = opens(state, 44 + i, patient);
         struct vclient *clients[1 + WAYS];
 
         asks(s, API_CHAT, 0, 0); /* from now on it is known how long an answer takes */
         scene_rest(s);
         vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
-        vbackend_plays(
-            scene_backend(s, "alpha"), play_wait(50 * USEC_PER_MS),
-            play_head(200, streams != 0 ? "content-type: application/json" : "content-type: text/event-stream"),
-            play_wait(50 * USEC_PER_MS), play_text(streams != 0 ? "{\"odd\":true}" : "data: odd\n\ndata: [DONE]\n\n"),
-            play_end());
-        clients[0] = asks(s, API_CHAT, streams != 0 ? 2 : 0, 0);
+        vbackend_plays(scene_backend(s, "alpha"), play_wait(50 * USEC_PER_MS), play_head(200, odd[i].head),
+                       play_wait(50 * USEC_PER_MS), play_text(odd[i].body), play_end());
+        clients[0] = asks(s, API_CHAT, odd[i].leads, 0);
         history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
         for (unsigned way = 0; way < WAYS; way++)
             clients[1 + way] = asks(s, API_CHAT, way, way);
         scene_rest(s);
-        for (unsigned i = 0; i <= WAYS; i++) {
-            assert_int_equal(vclient_status(clients[i]), 200);
-            assert_slice_is(vclient_body(clients[i]),
-                            streams != 0 ? "{\"odd\":true}" : "data: odd\n\ndata: [DONE]\n\n");
+        for (unsigned j = 0; j <= WAYS; j++) {
+            assert_int_equal(vclient_status(clients[j]), 200);
+            assert_slice_is(vclient_body(clients[j]), odd[i].body);
         }
         assert_int_equal(calls(s), 2);
+        assert_int_equal(count_source(s, "shared"), WAYS);
         scene_passed(s);
         scene_free(s, state);
     }
+}
+
+/* Such an answer that is too long to be held, and breaks off: all have the same of it, and pay the same. */
+static void
+an_odd_form_that_breaks_off_is_paid_by_all(void **state)
+{
+    struct scene *s = opens(state, 48, setting);
+    enum { LONG = 100 * 1024 };
+    char *text = must_calloc(1, LONG + 1);
+    struct vclient *clients[2];
+
+    memset(text, 'x', LONG);
+    vbackend_decides(scene_backend(s, "alpha"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "alpha"), play_wait(50 * USEC_PER_MS),
+                   play_head(200, "content-type: application/json"), play_wait(50 * USEC_PER_MS), play_text(text),
+                   play_wait(USEC_PER_S), play_cut());
+    clients[0] = asks(s, API_CHAT, 2, 0);
+    history_run_until(s->history, vbackend_working(scene_backend(s, "alpha")));
+    clients[1] = asks(s, API_CHAT, 0, 1);
+    scene_rest(s);
+    assert_true(slice_equal(vclient_body(clients[0]), vclient_body(clients[1])));
+    assert_int_equal(vclient_body(clients[0]).len, LONG);
+    assert_int_equal(calls(s), 1);
+    assert_true(scene_row(s, 0)->cost > 0);
+    assert_in_range(scene_row(s, 0)->cost - scene_row(s, 1)->cost + 1, 0, 2);
+    free(text);
+    scene_passed(s);
 }
 
 /* Whoever leaves, at any moment, long answers that are made over off the loop included: one bill. */
@@ -346,10 +439,13 @@ main(void)
         cmocka_unit_test_teardown(who_streams_takes_a_whole_that_is_nearly_there, scene_teardown),
         cmocka_unit_test(the_whole_of_a_cut_stream_is_bought_again),
         cmocka_unit_test_teardown(a_stream_that_just_ends_is_made_over, scene_teardown),
-        cmocka_unit_test_teardown(an_error_is_told_to_all, scene_teardown),
+        cmocka_unit_test(an_error_is_told_to_all),
+        cmocka_unit_test_teardown(who_left_a_stream_that_was_cut_is_not_counted, scene_teardown),
         cmocka_unit_test_teardown(what_is_too_long_is_not_made_over, scene_teardown),
         cmocka_unit_test_teardown(what_cannot_be_made_over_is_bought, scene_teardown),
+        cmocka_unit_test_teardown(nothing_is_held_where_much_is_kept, scene_teardown),
         cmocka_unit_test(an_odd_form_is_passed_on),
+        cmocka_unit_test_teardown(an_odd_form_that_breaks_off_is_paid_by_all, scene_teardown),
         cmocka_unit_test(anybody_may_leave),
     };
 
