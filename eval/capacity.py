@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recommended fleet sizes beside a static peak, an autoscaler by requests in flight and an oracle, on public traces.
 
-    eval/capacity.py --program build/release/eval_capacity --shared ../shared [--days] [--cold 30,120,420]
+    eval/capacity.py --program build/release/equipoise --shared ../shared [--days] [--cold 30,120,420]
 
 Attainment is the share of requests whose first token came within the limit, of those that an idle replica could have answered
 in time. Replica-hours count from the wish for a replica until it is empty again. Every policy but the oracle begins with the
@@ -11,17 +11,17 @@ their standard setting.
 
 Without --days only half an hour of azure_code and azure_conv and a day of ServeGen's deepseek-r1; with it two days each of its
 language pools, of which the first is for learning (many minutes). Traffic of ServeGen is scaled to a few replicas; its lengths
-are drawn. Everything is modelled, on Llama 3 70B on four A100. The exit status is 1 if the recommended sizes are not cheaper
+are drawn. Everything is modelled, on Llama 3 70B on four A100, and played by `equipoise replay --scaling`. The exit status is 1 if the recommended sizes are not cheaper
 than the autoscaler at equal attainment in every case; where the other aims do not hold, that is said.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
 
 ENGINE = "a100-llama-3-70b-tp4"
-STANDARD = 0.99
 GOAL, RATIO = 0.99, 1.25
 
 # Name, trace, first token in ms, seconds that are not counted, options.
@@ -29,26 +29,26 @@ CASES = [
     ("azure_code", "azure_code.csv.gz", 3000, 0, []),
     ("azure_conv", "azure_conv.csv.gz", 1000, 0, []),
     ("deepseek-r1, a day", "servegen_pools.csv.gz", 3000, 21600,
-     ["pool=reason/deepseek-r1", "scale=0.2", "input=2000", "output=1000"]),
+     ["--pool", "reason/deepseek-r1", "--scale", "0.2", "--input-mean", "2000", "--output-mean", "1000"]),
 ]
 DAYS = [
     ("m-small, 2nd day", "servegen_pools.csv.gz", 3000, 86400,
-     ["pool=language/m-small", "scale=0.008", "until=172800", "input=2000", "output=500"]),
+     ["--pool", "language/m-small", "--scale", "0.008", "--until", "48h", "--input-mean", "2000", "--output-mean", "500"]),
     ("m-mid, 2nd day", "servegen_pools.csv.gz", 3000, 86400,
-     ["pool=language/m-mid", "scale=0.004", "until=172800", "input=2000", "output=500"]),
+     ["--pool", "language/m-mid", "--scale", "0.004", "--until", "48h", "--input-mean", "2000", "--output-mean", "500"]),
 ]
 
 
 def play(program, data, case, cold):
     """Per policy: (knob, attainment, hours, p50, p99) of each run."""
     _, trace, limit_ms, learn, options = case
-    out = subprocess.run([program, data / trace, str(cold), ENGINE, str(limit_ms), str(learn), *options],
-                         stdout=subprocess.PIPE, check=True, text=True).stdout
+    out = subprocess.run([program, "replay", data / trace, "--engine", ENGINE, "--first-token", f"{limit_ms}ms", "--json",
+                          "--scaling", "static,in_flight,capacity,oracle", "--cold-start", f"{cold}s",
+                          *(["--learn", f"{learn}s"] if learn else []), *options], stdout=subprocess.PIPE, check=True).stdout
     runs = {}
-    for line in out.splitlines():
-        fields = line.split("\t")
-        if fields[0] in ("static", "target", "oracle", "capacity"):
-            runs.setdefault(fields[0], []).append(tuple(float(field) for field in fields[1:6]))
+    for run in json.loads(out)["variants"]:
+        runs.setdefault(run["scaler"], []).append((run["knob"], run["attain_percent"] / 100, run["replica_hours"],
+                                                   run["first_token_p50_s"], run["first_token_p99_s"]))
     return runs
 
 
@@ -78,8 +78,8 @@ def main():
             continue
         for cold in (int(text) for text in options.cold.split(",")):
             runs = play(options.program, data, case, cold)
-            own = next(run for run in runs["capacity"] if run[0] == STANDARD)
-            static, target = (cheapest(runs[name], own[1]) for name in ("static", "target"))
+            own = runs["capacity"][0]
+            static, target = (cheapest(runs[name], own[1]) for name in ("static", "in_flight"))
             oracle = cheapest(runs["oracle"], GOAL)
             print(f"{case[0]:20} {cold:4}s  {told(own):22} {own[4]:5.1f}s  {told(static):22} {told(target):22} {told(oracle):22}")
             for name, other in (("static peak", static), ("autoscaler", target)):

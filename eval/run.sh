@@ -26,8 +26,7 @@ echo "Replays: public traces through the gateway, over modelled engines"
 "$top/eval/replay.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo
 echo "Capacity: recommended fleet sizes beside a static peak, an autoscaler and an oracle"
-cmake --build "$top/build/release" --target eval_capacity >/dev/null || { echo "eval: eval_capacity does not build" >&2; exit 1; }
-"$top/eval/capacity.py" --program "$top/build/release/eval_capacity" --shared "$shared" || failed=1
+"$top/eval/capacity.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo
 echo "Admission: three times the load, and a noisy tenant, over modelled engines"
 "$top/eval/admission.py" --program "$top/build/release/equipoise" || failed=1

@@ -10,6 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/replay_report.h"
 #include "cmd/replay_run.h"
+#include "cmd/replay_scaling.h"
 #include "cmd/replay_trace.h"
 #include "cmd/replay_variants.h"
 #include "cmd/replay_wanted.h"
@@ -160,10 +161,15 @@ compare(const struct replay_wanted *wanted)
 
     comparison->sizes_vary = wanted->sizes.count > 1;
     comparison->policies_vary = wanted->policy_count > 1;
+    comparison->fleets_change = wanted->scales;
     comparison->attain_ppm = wanted->attain_ppm;
     comparison->trace = base_name(wanted->path);
-    add_variants(wanted, comparison);
-    exit_status = replay_variants_play(comparison, wanted->path, &wanted->trace);
+    if (wanted->scales) {
+        exit_status = replay_scaling_play(wanted, comparison);
+    } else {
+        add_variants(wanted, comparison);
+        exit_status = replay_variants_play(comparison, wanted->path, &wanted->trace);
+    }
     if (exit_status == CMD_FINE && !tell_comparison(wanted, comparison))
         exit_status = CMD_FAILED;
     if (comparison->interrupted)
@@ -209,5 +215,5 @@ cmd_replay(int argc, char **argv)
         return list_engines();
     if (strcmp(wanted.path, "-") != 0) /* a pipe may be silent for long, and must not keep the user waiting */
         interrupt_hold();
-    return wanted.sizes.count > 1 || wanted.policy_count > 1 ? compare(&wanted) : replay_once(&wanted);
+    return wanted.sizes.count > 1 || wanted.policy_count > 1 || wanted.scales ? compare(&wanted) : replay_once(&wanted);
 }

@@ -98,7 +98,8 @@ hours_cost_of(const struct replay_comparison *comparison, const struct replay_ou
 static double
 paid_of(const struct replay_comparison *comparison, const struct replay_outcome *outcome)
 {
-    (void)comparison;
+    if (comparison->fleets_change && !outcome->engines_priced)
+        return NAN; /* only replicas are played, nothing is charged */
     return (double)outcome->paid / (double)USD_ONE;
 }
 
@@ -114,25 +115,37 @@ per_answer_of(const struct replay_comparison *comparison, const struct replay_ou
     return outcome->within > 0 ? paid_of(comparison, outcome) / (double)outcome->within : NAN;
 }
 
-enum { BOTH = REPLAY_WITH_POLICIES | REPLAY_WITH_SIZES };
+static double
+most_of(const struct replay_comparison *comparison, const struct replay_outcome *outcome)
+{
+    (void)comparison;
+    return (double)outcome->engines;
+}
+
+enum {
+    SIZED = REPLAY_WITH_SIZES | REPLAY_WITH_SCALERS,
+    BOTH = REPLAY_WITH_POLICIES | REPLAY_WITH_SIZES,
+    ALL = REPLAY_WITH_POLICIES | SIZED
+};
 
 const struct replay_column replay_columns[] = {
-    {"attain %", "attain_percent", "%.2f", 9, REPLAY_WITH_SIZES, attained_of},
+    {"attain %", "attain_percent", "%.2f", 9, SIZED, attained_of},
     {"cached %", "cached_percent", "%.2f", 9, REPLAY_WITH_POLICIES, cached_of},
     {"of pooled", "of_pooled", "%.3f", 10, REPLAY_WITH_POLICIES, of_pooled},
-    {"mean s", "first_token_mean_s", "%.3f", 8, BOTH, mean_of},
+    {"mean s", "first_token_mean_s", "%.3f", 8, ALL, mean_of},
     {"p50 s", "first_token_p50_s", "%.3f", 8, REPLAY_WITH_POLICIES, middle_of},
-    {"p99 s", "first_token_p99_s", "%.3f", 8, BOTH, late_of},
+    {"p99 s", "first_token_p99_s", "%.3f", 8, ALL, late_of},
     {"ms/token", "per_output_token_mean_ms", "%.2f", 9, BOTH, per_token_of},
-    {"ok %", "ok_percent", "%.2f", 7, BOTH, ok_of},
+    {"ok %", "ok_percent", "%.2f", 7, ALL, ok_of},
     {"in limits %", "within_limits_percent", "%.2f", 12, REPLAY_WITH_POLICIES, within_of},
     {"at work %", "at_work_percent", "%.1f", 10, BOTH, busy_of},
     {"$", "cost_usd", "%.4f", 10, REPLAY_WITH_POLICIES, cost_of},
-    {"replica hours", "replica_hours", "%.3f", 14, BOTH, hours_of},
+    {"most", "replicas_most", "%.0f", 5, REPLAY_WITH_SCALERS, most_of},
+    {"replica hours", "replica_hours", "%.3f", 14, ALL, hours_of},
     {"$ of hours", "replica_hours_usd", "%.2f", 11, REPLAY_WITH_POLICIES, hours_cost_of},
-    {"$ paid", "paid_usd", "%.4f", 10, REPLAY_WITH_SIZES, paid_of},
-    {"$/M tokens", "paid_per_million_tokens_usd", "%.4f", 11, REPLAY_WITH_SIZES, per_million_of},
-    {"$/answer in limits", "paid_per_answer_within_limits_usd", "%.6f", 19, REPLAY_WITH_SIZES, per_answer_of},
+    {"$ paid", "paid_usd", "%.4f", 10, SIZED, paid_of},
+    {"$/M tokens", "paid_per_million_tokens_usd", "%.4f", 11, SIZED, per_million_of},
+    {"$/answer in limits", "paid_per_answer_within_limits_usd", "%.6f", 19, SIZED, per_answer_of},
 };
 
 const size_t replay_column_count = sizeof(replay_columns) / sizeof(replay_columns[0]);
@@ -148,10 +161,18 @@ replay_column(const char *json)
     return &replay_columns[i];
 }
 
+unsigned
+replay_columns_in(const struct replay_comparison *comparison)
+{
+    if (comparison->fleets_change)
+        return REPLAY_WITH_SCALERS;
+    return comparison->sizes_vary ? REPLAY_WITH_SIZES : REPLAY_WITH_POLICIES;
+}
+
 bool
 replay_column_is_shown(const struct replay_column *column, const struct replay_comparison *comparison)
 {
-    if ((column->in & (comparison->sizes_vary ? REPLAY_WITH_SIZES : REPLAY_WITH_POLICIES)) == 0)
+    if ((column->in & replay_columns_in(comparison)) == 0)
         return false;
     for (size_t i = 0; i < comparison->count; i++)
         if (comparison->variants[i].played && !isnan(column->of(comparison, &comparison->variants[i].outcome)))

@@ -4,7 +4,7 @@
 
 #include "cmd/replay_variants.h"
 
-enum { REPLAY_WITH_POLICIES = 1, REPLAY_WITH_SIZES = 2 };
+enum { REPLAY_WITH_POLICIES = 1, REPLAY_WITH_SIZES = 2, REPLAY_WITH_SCALERS = 4 };
 
 /* Shown with its unit in the head. NAN: there is no such number. */
 struct replay_column {
@@ -20,6 +20,9 @@ extern const size_t replay_column_count;
 
 /* By its JSON name, which there is. */
 const struct replay_column *replay_column(const char *json) __attribute__((returns_nonnull));
+
+/* What varies, as one of these. */
+unsigned replay_columns_in(const struct replay_comparison *comparison);
 
 /* Does it belong to what varies, and has anybody a number for it? */
 bool replay_column_is_shown(const struct replay_column *column, const struct replay_comparison *comparison);

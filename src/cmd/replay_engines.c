@@ -53,9 +53,8 @@ replay_engines_know(const char *name)
     return find_pair(name, "--engine") != NULL;
 }
 
-/* NULL with *exit_status CMD_FINE: a constant pace. */
-static const struct engine_pair *
-pair_of(const struct backend_config *backend, const char *usual, int *exit_status)
+const struct engine_pair *
+replay_engines_pair(const struct backend_config *backend, const char *usual, int *exit_status)
 {
     const struct engine_pair *pair = NULL;
 
@@ -164,7 +163,7 @@ replay_engines_start(struct replay_engines *engines, struct history *history, co
     for (size_t i = 0; i < config->backend_count; i++) {
         int exit_status;
 
-        engines->casts[i].pair = pair_of(&config->backends[i], usual, &exit_status);
+        engines->casts[i].pair = replay_engines_pair(&config->backends[i], usual, &exit_status);
         if (exit_status != CMD_FINE)
             return exit_status;
         start_cast(&engines->casts[i], history, config, &config->backends[i], seed);

@@ -45,6 +45,10 @@ int replay_engines_start(struct replay_engines *engines, struct history *history
                          const char *usual, uint64_t seed);
 void replay_engines_free(struct replay_engines *engines); /* before the history */
 
+/* Which modelled engine plays it; NULL: a constant pace. *exit_status is CMD_FINE, or it has said what is wrong. */
+const struct engine_pair *replay_engines_pair(const struct backend_config *backend, const char *usual,
+                                              int *exit_status);
+
 /* Could one of the route's models have answered this within the route's limits, with its engine for itself? An API could. */
 bool replay_engines_could(const struct replay_engines *engines, const struct route_config *route,
                           const struct row *row);

@@ -167,13 +167,12 @@ replay_variants_priced(const struct replay_comparison *comparison)
     return true;
 }
 
-static bool
-attains(const struct replay_variant *variant, unsigned attain_ppm)
+bool
+replay_attains(const struct replay_outcome *outcome, unsigned attain_ppm)
 {
-    const struct replay_outcome *outcome = &variant->outcome;
     uint64_t could = outcome->limited - outcome->beyond;
 
-    return variant->whole && could > 0 && (wide_int)outcome->within * 1000000 >= (wide_int)could * attain_ppm;
+    return could > 0 && (wide_int)outcome->within * 1000000 >= (wide_int)could * attain_ppm;
 }
 
 /* At the same cost whoever attains more. */
@@ -186,6 +185,17 @@ is_cheaper(const struct replay_outcome *a, const struct replay_outcome *b, bool 
     return less || (!more && replay_attained(a) > replay_attained(b));
 }
 
+bool
+replay_is_better(const struct replay_comparison *comparison, const struct replay_outcome *a,
+                 const struct replay_outcome *b)
+{
+    bool enough = replay_attains(a, comparison->attain_ppm);
+
+    if (enough != replay_attains(b, comparison->attain_ppm))
+        return enough;
+    return enough ? is_cheaper(a, b, replay_variants_priced(comparison)) : replay_attained(a) > replay_attained(b);
+}
+
 const struct replay_variant *
 replay_variants_cheapest(const struct replay_comparison *comparison)
 {
@@ -195,9 +205,24 @@ replay_variants_cheapest(const struct replay_comparison *comparison)
     for (size_t i = 0; i < comparison->count; i++) {
         const struct replay_variant *variant = &comparison->variants[i];
 
-        if (attains(variant, comparison->attain_ppm) &&
+        if (variant->whole && !variant->tried && !variant->bound &&
+            replay_attains(&variant->outcome, comparison->attain_ppm) &&
             (best == NULL || is_cheaper(&variant->outcome, &best->outcome, priced)))
             best = variant;
     }
     return best;
+}
+
+/* What is told of them */
+
+bool
+replay_variant_is_shown(const struct replay_variant *variant)
+{
+    return variant->played && !variant->tried;
+}
+
+bool
+replay_variants_sized(const struct replay_comparison *comparison)
+{
+    return comparison->sizes_vary || comparison->fleets_change;
 }

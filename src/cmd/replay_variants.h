@@ -1,12 +1,13 @@
 /* Several replays of one trace side by side: the same requests, the same seed, and in each another number of replicas,
- * another policy, or both. They are played one after the other, and what each came to is kept. */
+ * another policy, or both; or other fleets that change (replay_scaling.h). They are played one after the other, and what
+ * each came to is kept. */
 #ifndef CMD_REPLAY_VARIANTS_H
 #define CMD_REPLAY_VARIANTS_H
 
 #include "cmd/replay_trace.h"
 #include "cmd/replay_world.h"
 
-enum { REPLAY_VARIANTS_MOST = 64, REPLAY_VARIANT_NAME = 48 };
+enum { REPLAY_VARIANTS_MOST = 96, REPLAY_VARIANT_NAME = 48 };
 
 /* What one came to. */
 struct replay_outcome {
@@ -22,22 +23,28 @@ struct replay_outcome {
     int64_t engines, kv_tokens; /* how many, and their caches' room together */
     int64_t prefix_asked, prefix_found; /* tokens of prompts that their caches were asked for, and had */
     int64_t preemptions;
-    double busy;                           /* share of the time at work, the mean of all engines */
+    double busy;                           /* share of the time at work, the mean of all engines; NAN: not known */
     int64_t requests_least, requests_most; /* of one engine, of the backend where that differs most */
 };
 
 struct replay_variant {
-    char name[REPLAY_VARIANT_NAME]; /* "affinity", "8", "8 affinity" */
+    char name[REPLAY_VARIANT_NAME]; /* "affinity", "8", "8 affinity", "in_flight 4" */
     struct replay_settings settings;
     bool played; /* also in part */
     bool whole;  /* and to its end */
+    /* Of fleets that change: */
+    const char *scaler; /* who decides (fleet/scaling.h); NULL: it does not change */
+    double knob;
+    bool tried; /* another run of the same scaler is told to people */
+    bool bound; /* nobody can have it: it knows the future */
     struct replay_outcome outcome;
 };
 
 struct replay_comparison {
-    bool sizes_vary, policies_vary; /* one of them at least */
-    unsigned attain_ppm;            /* of the answers, that have to be within their limits */
-    const char *trace;              /* its name, without the folder */
+    bool sizes_vary, policies_vary, fleets_change; /* one of them at least; the last one only by itself */
+    usec cold_us;                                  /* of fleets that change: until a replica is there */
+    unsigned attain_ppm;                           /* of the answers, that have to be within their limits */
+    const char *trace;                             /* its name, without the folder */
     enum trace_format format;
     struct replay_variant variants[REPLAY_VARIANTS_MOST];
     size_t count;
@@ -56,6 +63,19 @@ int replay_variants_play(struct replay_comparison *comparison, const char *path,
 
 /* What was within the limits, of all that could have been; NAN: nothing has limits. */
 double replay_attained(const struct replay_outcome *outcome);
+
+/* Enough of them. */
+bool replay_attains(const struct replay_outcome *outcome, unsigned attain_ppm);
+
+/* Rather a than b: what attains enough and costs less, else what attains more. */
+bool replay_is_better(const struct replay_comparison *comparison, const struct replay_outcome *a,
+                      const struct replay_outcome *b);
+
+/* Is it told to people, and not only tried? */
+bool replay_variant_is_shown(const struct replay_variant *variant);
+
+/* Are they compared by what is enough and what it costs? */
+bool replay_variants_sized(const struct replay_comparison *comparison);
 
 /* Whether variants are compared by dollars: all their engines have a price by the hour. Else by replica-hours. */
 bool replay_variants_priced(const struct replay_comparison *comparison);

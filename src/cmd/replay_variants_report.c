@@ -12,6 +12,8 @@ enum { NAME_WIDTH = 18, CELL = 32 };
 static const char *
 what_varies(const struct replay_comparison *comparison)
 {
+    if (comparison->fleets_change)
+        return "scaling";
     if (!comparison->sizes_vary)
         return "policy";
     return comparison->policies_vary ? "replicas, policy" : "replicas";
@@ -58,17 +60,25 @@ add_title(const struct replay_comparison *comparison, struct buffer *out)
 {
     const struct replay_outcome *first = &comparison->variants[0].outcome;
 
-    buffer_printf(out, "Replays of %s (%s), %llu requests", comparison->trace, trace_format_name(comparison->format),
-                  (unsigned long long)first->requests);
-    if (comparison->sizes_vary)
+    buffer_printf(out, "%s of %s (%s), %llu requests", comparison->fleets_change ? "Fleets under the load" : "Replays",
+                  comparison->trace, trace_format_name(comparison->format), (unsigned long long)first->requests);
+    if (comparison->fleets_change)
+        buffer_printf(out, "; a replica is there %.6g s after the wish for it and costs from then on",
+                      (double)comparison->cold_us / USEC_PER_S);
+    else if (comparison->sizes_vary)
         buffer_printf(out, " over each number of replicas%s%s", is_named(comparison) ? " of " : "",
                       is_named(comparison) ? comparison->variants[0].settings.pool : "");
     else
         buffer_printf(out, " over %lld engines each", (long long)first->engines);
-    buffer_add_text(out, ".\nAll figures are modelled: engines by formulas. Times are to the first token; ms/token: "
-                         "between tokens after it.\n");
-    if (comparison->interrupted)
+    buffer_add_text(out, ".\nAll figures are modelled: engines by formulas. Times are to the first token");
+    buffer_add_text(out, comparison->fleets_change
+                             ? "; not through the gateway: each request goes to the replica with the least "
+                               "work.\n"
+                             : "; ms/token: between tokens after it.\n");
+    if (comparison->interrupted && !comparison->fleets_change)
         buffer_add_text(out, "Interrupted: the last line is what had ended by then.\n");
+    else if (comparison->interrupted)
+        buffer_add_text(out, "Interrupted: this is what had been played by then.\n");
     buffer_add_byte(out, '\n');
 }
 
@@ -81,12 +91,16 @@ share_text(unsigned ppm, char *out)
     return out;
 }
 
-/* "4 replicas" or "4 replicas by affinity". */
+/* "4 replicas", "4 replicas by affinity", or "in_flight 4". */
 static void
 add_name(const struct replay_comparison *comparison, const struct replay_variant *variant, struct buffer *out)
 {
     bool one = variant->settings.replicas == 1;
 
+    if (comparison->fleets_change) {
+        buffer_add_text(out, variant->name);
+        return;
+    }
     buffer_printf(out, "%llu replica%s", (unsigned long long)variant->settings.replicas, one ? "" : "s");
     if (comparison->policies_vary)
         buffer_printf(out, " by %s", variant->settings.policy);
@@ -100,7 +114,7 @@ best_of(const struct replay_comparison *comparison)
     for (size_t i = 0; i < comparison->count; i++) {
         const struct replay_variant *variant = &comparison->variants[i];
 
-        if (variant->whole && !isnan(replay_attained(&variant->outcome)) &&
+        if (variant->whole && !variant->bound && !isnan(replay_attained(&variant->outcome)) &&
             (best == NULL || replay_attained(&variant->outcome) > replay_attained(&best->outcome)))
             best = variant;
     }
@@ -137,7 +151,28 @@ add_none(const struct replay_comparison *comparison, struct buffer *out)
     buffer_printf(
         out, "None of these answers %s within the limits. The nearest: ", share_text(comparison->attain_ppm, share));
     add_name(comparison, best, out);
-    buffer_printf(out, ", %.2f %%. Try more replicas.\n", 100 * replay_attained(&best->outcome));
+    buffer_printf(out, ", %.2f %%.%s\n", 100 * replay_attained(&best->outcome),
+                  comparison->fleets_change ? "" : " Try more replicas.");
+}
+
+static void
+add_price(const struct replay_comparison *comparison, struct buffer *out)
+{
+    if (replay_variants_priced(comparison))
+        return;
+    buffer_add_text(out, "The replicas have no price by the hour (usd_per_hour): compared are replica-hours");
+    buffer_add_text(out, comparison->fleets_change ? ".\n" : ", and $ is what tokens were charged.\n");
+}
+
+/* How the runs came to their knobs. */
+static void
+add_hindsight(const struct replay_comparison *comparison, struct buffer *out)
+{
+    if (comparison->fleets_change)
+        buffer_printf(out,
+                      "static, in_flight and oracle: of %zu tried the cheapest of each that is enough, which nobody "
+                      "knows beforehand; oracle knows the future too.\n",
+                      comparison->count);
 }
 
 static void
@@ -156,9 +191,8 @@ add_verdict(const struct replay_comparison *comparison, struct buffer *out)
                       "%llu of %llu requests could not have been in time with a replica for themselves, and are left "
                       "out of attain %%.\n",
                       (unsigned long long)first->beyond, (unsigned long long)first->limited);
-    if (!replay_variants_priced(comparison))
-        buffer_add_text(out, "The replicas have no price by the hour (usd_per_hour): compared are replica-hours, and $ "
-                             "is what tokens were charged.\n");
+    add_hindsight(comparison, out);
+    add_price(comparison, out);
 }
 
 void
@@ -169,14 +203,14 @@ replay_variants_text(const struct replay_comparison *comparison, bool colour, st
     add_title(comparison, out);
     add_head(comparison, colour, out);
     for (size_t i = 0; i < comparison->count; i++)
-        if (comparison->variants[i].played)
+        if (replay_variant_is_shown(&comparison->variants[i]))
             add_line(comparison, &comparison->variants[i],
-                     comparison->sizes_vary && &comparison->variants[i] == cheapest, out);
+                     replay_variants_sized(comparison) && &comparison->variants[i] == cheapest, out);
     if (comparison->pooled >= 0)
         buffer_printf(out, "  %-*s %*.2f   the most to be had: one cache of %lld tokens that sees all, at once\n",
                       NAME_WIDTH, "one pooled cache", replay_column("cached_percent")->width, 100 * comparison->pooled,
                       (long long)comparison->variants[0].outcome.kv_tokens);
-    if (comparison->sizes_vary)
+    if (replay_variants_sized(comparison))
         add_verdict(comparison, out);
 }
 
@@ -192,7 +226,10 @@ add_settings(const struct replay_variant *variant, struct buffer *out)
         buffer_printf(out, "\"%s\"", variant->settings.policy);
     else
         buffer_add_text(out, "null");
-    if (variant->settings.replicas > 0)
+    if (variant->scaler != NULL)
+        buffer_printf(out, ",\"scaler\":\"%s\",\"knob\":%.6f,\"told\":%s", variant->scaler, variant->knob,
+                      variant->tried ? "false" : "true");
+    else if (variant->settings.replicas > 0)
         buffer_printf(out, ",\"replicas\":%llu", (unsigned long long)variant->settings.replicas);
 }
 
@@ -236,12 +273,14 @@ add_common(const struct replay_comparison *comparison, struct buffer *out)
                   trace_format_name(comparison->format), what_varies(comparison),
                   (unsigned long long)comparison->variants[0].settings.seed,
                   comparison->interrupted ? "true" : "false");
-    if (comparison->sizes_vary)
+    if (comparison->fleets_change)
+        buffer_printf(out, "\"cold_start_s\":%.6f,", (double)comparison->cold_us / USEC_PER_S);
+    if (replay_variants_sized(comparison))
         buffer_printf(out, "\"attain\":%.6f,\"compared_by\":\"%s\",\"cheapest\":", (double)comparison->attain_ppm / 1e6,
                       replay_variants_priced(comparison) ? "paid_usd" : "replica_hours");
-    if (comparison->sizes_vary && cheapest != NULL)
+    if (replay_variants_sized(comparison) && cheapest != NULL)
         buffer_printf(out, "\"%s\",", cheapest->name);
-    else if (comparison->sizes_vary)
+    else if (replay_variants_sized(comparison))
         buffer_add_text(out, "null,");
     if (comparison->pooled >= 0)
         buffer_printf(out, "\"pooled_cached_percent\":%.6f,", 100 * comparison->pooled);

@@ -23,23 +23,24 @@ static const char style[] =
 
 /* Bars */
 
+enum { ALL = REPLAY_WITH_POLICIES | REPLAY_WITH_SIZES | REPLAY_WITH_SCALERS };
+
 static const struct {
     const char *name, *column;
     unsigned in;
 } bars[] = {{"Share of prompt tokens found in the engines' caches, %", "cached_percent", REPLAY_WITH_POLICIES},
-            {"Mean time to the first token, s", "first_token_mean_s", REPLAY_WITH_POLICIES | REPLAY_WITH_SIZES},
-            {"99th percentile of it, s", "first_token_p99_s", REPLAY_WITH_POLICIES | REPLAY_WITH_SIZES},
+            {"Mean time to the first token, s", "first_token_mean_s", ALL},
+            {"99th percentile of it, s", "first_token_p99_s", ALL},
             {"Share of the time at work, %", "at_work_percent", REPLAY_WITH_SIZES},
-            {"Replica-hours", "replica_hours", REPLAY_WITH_SIZES}};
+            {"Replica-hours", "replica_hours", REPLAY_WITH_SIZES | REPLAY_WITH_SCALERS}};
 
 enum { GROUPS = sizeof(bars) / sizeof(bars[0]) };
 
 static bool
 is_drawn(const struct replay_comparison *comparison, size_t group)
 {
-    unsigned what = comparison->sizes_vary ? REPLAY_WITH_SIZES : REPLAY_WITH_POLICIES;
-
-    return (bars[group].in & what) != 0 && replay_column_is_shown(replay_column(bars[group].column), comparison);
+    return (bars[group].in & replay_columns_in(comparison)) != 0 &&
+           replay_column_is_shown(replay_column(bars[group].column), comparison);
 }
 
 /* The bound that one pooled cache is; 0: this group has none. */
@@ -53,27 +54,22 @@ static double
 highest(const struct replay_comparison *comparison, const struct replay_column *column, double most)
 {
     for (size_t i = 0; i < comparison->count; i++)
-        if (comparison->variants[i].played) /* NAN loses */
+        if (replay_variant_is_shown(&comparison->variants[i])) /* NAN loses */
             most = fmax(most, column->of(comparison, &comparison->variants[i].outcome));
     return most;
 }
 
 static void
-draw_bar(const struct replay_comparison *comparison, const struct replay_column *column, size_t index, double most,
-         int top, struct buffer *out)
+draw_bar(const struct replay_variant *variant, const struct replay_column *column, double value, double share, int y,
+         struct buffer *out)
 {
-    const struct replay_variant *variant = &comparison->variants[index];
-    double value = variant->played ? column->of(comparison, &variant->outcome) : NAN;
-    int y = top + (int)index * STEP;
     char text[CELL];
 
-    if (isnan(value) || !(most > 0))
-        return;
     buffer_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", LEFT - 8, y + 12, variant->name);
     buffer_printf(out, "<rect class=\"bar\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>", LEFT, y,
-                  value / most * (WIDTH - LEFT - RIGHT), BAR);
+                  share * (WIDTH - LEFT - RIGHT), BAR);
     buffer_printf(out, "<text class=\"small\" x=\"%.1f\" y=\"%d\">%s</text>\n",
-                  LEFT + 6 + value / most * (WIDTH - LEFT - RIGHT), y + 12,
+                  LEFT + 6 + share * (WIDTH - LEFT - RIGHT), y + 12,
                   replay_column_text(column, value, text, sizeof(text)));
 }
 
@@ -82,14 +78,23 @@ draw_bars(const struct replay_comparison *comparison, size_t group, int top, str
 {
     const struct replay_column *column = replay_column(bars[group].column);
     double bound = bound_of(comparison, group), most = highest(comparison, column, bound);
+    int y = top;
 
     buffer_printf(out, "<text class=\"name\" x=\"%d\" y=\"%d\">%s</text>\n", LEFT, top - 8, bars[group].name);
-    for (size_t i = 0; i < comparison->count; i++)
-        draw_bar(comparison, column, i, most, top, out);
+    for (size_t i = 0; i < comparison->count; i++) {
+        const struct replay_variant *variant = &comparison->variants[i];
+        double value = column->of(comparison, &variant->outcome);
+
+        if (!replay_variant_is_shown(variant))
+            continue;
+        if (!isnan(value) && most > 0)
+            draw_bar(variant, column, value, value / most, y, out);
+        y += STEP;
+    }
     if (bound > 0)
         buffer_printf(out, "<line class=\"most\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n",
                       LEFT + bound / most * (WIDTH - LEFT - RIGHT), LEFT + bound / most * (WIDTH - LEFT - RIGHT),
-                      top - 4, top + (int)comparison->count * STEP);
+                      top - 4, y);
 }
 
 /* What was attained against what it cost */
@@ -113,6 +118,18 @@ lowest_attained(const struct replay_comparison *comparison)
     return fmin(least, (double)comparison->attain_ppm / 1e4);
 }
 
+/* Also of those that were only tried. */
+static double
+highest_played(const struct replay_comparison *comparison, const struct replay_column *column)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < comparison->count; i++)
+        if (comparison->variants[i].played)
+            most = fmax(most, column->of(comparison, &comparison->variants[i].outcome));
+    return most;
+}
+
 static struct plot
 plot_of(const struct replay_comparison *comparison, struct buffer *out)
 {
@@ -121,7 +138,7 @@ plot_of(const struct replay_comparison *comparison, struct buffer *out)
 
     plot.cost = replay_column(replay_variants_priced(comparison) ? "paid_usd" : "replica_hours");
     plot.attained = replay_column("attain_percent");
-    most = highest(comparison, plot.cost, 0);
+    most = highest_played(comparison, plot.cost);
     plot.cost_step = replay_axis_step(most, TICKS);
     plot.cost_most = plot.cost_step * fmax(1, ceil(most / plot.cost_step - 1e-9));
     plot.step = replay_axis_step(span, TICKS);
@@ -178,10 +195,11 @@ has_point(const struct replay_variant *variant)
     return variant->played && !isnan(replay_attained(&variant->outcome));
 }
 
+/* Names are those of their tables, and so each is there once. */
 static bool
-is_same_policy(const struct replay_variant *a, const struct replay_variant *b)
+is_same_curve(const struct replay_variant *a, const struct replay_variant *b)
 {
-    return a->settings.policy == b->settings.policy;
+    return a->settings.policy == b->settings.policy && a->scaler == b->scaler;
 }
 
 static void
@@ -190,13 +208,16 @@ draw_point(const struct plot *plot, const struct replay_variant *variant, unsign
     double x = x_of(plot, plot->cost->of(plot->comparison, &variant->outcome));
     double y = y_of(plot, plot->attained->of(plot->comparison, &variant->outcome));
 
-    buffer_printf(plot->out, "<circle class=\"d%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>", colour, x, y);
+    buffer_printf(plot->out, "<circle class=\"d%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/>\n", colour, x, y,
+                  variant->tried ? 2 : 4);
+    if (variant->tried)
+        return;
     if (variant == replay_variants_cheapest(plot->comparison))
         buffer_printf(plot->out, "<circle class=\"best\" cx=\"%.1f\" cy=\"%.1f\" r=\"8\"/>", x, y);
     buffer_printf(plot->out, "<text class=\"small\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 8, y + 16, variant->name);
 }
 
-/* Those of one policy, which begin with this one, are one curve. */
+/* Those of one policy or scaler, which begin with this one, are one curve. */
 static void
 draw_curve(const struct plot *plot, size_t from, unsigned colour)
 {
@@ -207,13 +228,13 @@ draw_curve(const struct plot *plot, size_t from, unsigned colour)
     for (size_t i = from; i < comparison->count; i++) {
         const struct replay_variant *variant = &comparison->variants[i];
 
-        if (has_point(variant) && is_same_policy(variant, first))
+        if (has_point(variant) && is_same_curve(variant, first))
             buffer_printf(plot->out, "%.1f,%.1f ", x_of(plot, plot->cost->of(comparison, &variant->outcome)),
                           y_of(plot, plot->attained->of(comparison, &variant->outcome)));
     }
     buffer_add_text(plot->out, "\"/>\n");
     for (size_t i = from; i < comparison->count; i++)
-        if (has_point(&comparison->variants[i]) && is_same_policy(&comparison->variants[i], first))
+        if (has_point(&comparison->variants[i]) && is_same_curve(&comparison->variants[i], first))
             draw_point(plot, &comparison->variants[i], colour);
 }
 
@@ -222,7 +243,7 @@ begins_curve(const struct replay_comparison *comparison, size_t index)
 {
     for (size_t i = 0; i < index; i++)
         if (has_point(&comparison->variants[i]) &&
-            is_same_policy(&comparison->variants[i], &comparison->variants[index]))
+            is_same_curve(&comparison->variants[i], &comparison->variants[index]))
             return false;
     return has_point(&comparison->variants[index]);
 }
@@ -242,23 +263,30 @@ draw_plot(const struct replay_comparison *comparison, struct buffer *out)
 static bool
 has_plot(const struct replay_comparison *comparison)
 {
-    return comparison->sizes_vary && replay_column_is_shown(replay_column("attain_percent"), comparison);
+    return replay_variants_sized(comparison) && replay_column_is_shown(replay_column("attain_percent"), comparison);
 }
 
 /* Everything */
+
+static const char *
+title_of(const struct replay_comparison *comparison)
+{
+    if (comparison->fleets_change)
+        return "Fleets that change, by who decides";
+    if (!comparison->sizes_vary)
+        return "Replays by policy";
+    return comparison->policies_vary ? "Replays by number of replicas and policy" : "Replays by number of replicas";
+}
 
 static void
 draw_title(const struct replay_comparison *comparison, struct buffer *out)
 {
     const struct replay_outcome *first = &comparison->variants[0].outcome;
 
-    buffer_printf(out, "<text class=\"title\" x=\"%d\" y=\"26\">Replays by %s%s%s</text>\n", PLOT_LEFT,
-                  comparison->sizes_vary ? "number of replicas" : "",
-                  comparison->sizes_vary && comparison->policies_vary ? " and " : "",
-                  comparison->policies_vary ? "policy" : "");
+    buffer_printf(out, "<text class=\"title\" x=\"%d\" y=\"26\">%s</text>\n", PLOT_LEFT, title_of(comparison));
     buffer_printf(out, "<text class=\"small\" x=\"%d\" y=\"44\">%llu requests", PLOT_LEFT,
                   (unsigned long long)first->requests);
-    if (!comparison->sizes_vary)
+    if (!replay_variants_sized(comparison))
         buffer_printf(out, " over %lld engines each", (long long)first->engines);
     buffer_printf(out, "; all figures are modelled%s</text>\n",
                   comparison->pooled > 0 ? "; dashed: one pooled cache of the same room" : "");
@@ -267,8 +295,10 @@ draw_title(const struct replay_comparison *comparison, struct buffer *out)
 void
 replay_variants_svg(const struct replay_comparison *comparison, struct buffer *out)
 {
-    int group_height = (int)comparison->count * STEP + GAP, height = TOP, top;
+    int group_height = GAP, height = TOP, top;
 
+    for (size_t i = 0; i < comparison->count; i++)
+        group_height += replay_variant_is_shown(&comparison->variants[i]) ? STEP : 0;
     height += has_plot(comparison) ? PLOT + PLOT_GAP : 0;
     top = height + 20;
     for (size_t group = 0; group < GROUPS; group++)

@@ -124,6 +124,31 @@ read_policies(struct replay_wanted *wanted)
     return true;
 }
 
+/* "capacity,static", or "all". */
+static bool
+read_scalers(struct replay_wanted *wanted)
+{
+    struct slice rest = slice_of(wanted->said.scaling);
+    bool all = slice_is(rest, "all");
+    enum scaler scaler;
+
+    for (scaler = 0; all && scaler < SCALER_COUNT; scaler++)
+        wanted->scalers[scaler] = true;
+    while (!all && rest.data != NULL) {
+        struct slice name = slice_trim(slice_split(&rest, ','));
+
+        if (!scaler_find(name, &scaler)) {
+            cmd_complain("replay: --scaling wants static, in_flight, capacity or oracle, several with commas, or all; "
+                         "not '%.*s'.",
+                         SLICE_ARGS(name));
+            return false;
+        }
+        wanted->scalers[scaler] = true;
+    }
+    wanted->scales = true;
+    return true;
+}
+
 /* What belongs together */
 
 static bool
@@ -158,6 +183,9 @@ read_fleet(struct replay_wanted *wanted)
     wanted->attain_ppm = ATTAIN_USUAL_PPM;
     if ((wanted->said.replicas != NULL && !replay_sizes_read(wanted->said.replicas, &wanted->sizes)) ||
         (wanted->said.policies != NULL && !read_policies(wanted)) ||
+        (wanted->said.scaling != NULL && !read_scalers(wanted)) ||
+        !read_limit("--cold-start", wanted->said.cold_start, &wanted->cold_start_us) ||
+        !read_time("--learn", wanted->said.learn, &wanted->learn_us) ||
         !read_share(wanted->said.attain, &wanted->attain_ppm) ||
         !read_limit("--first-token", wanted->said.first_token, &settings->first_token_us) ||
         !read_limit("--total", wanted->said.total, &settings->total_us) ||
@@ -176,13 +204,29 @@ read_fleet(struct replay_wanted *wanted)
     return true;
 }
 
+/* Who changes a fleet decides how many there are; the pool itself shares requests out. */
+static bool
+scaling_agrees(const struct replay_wanted *wanted)
+{
+    if (!wanted->scales && (wanted->said.cold_start != NULL || wanted->said.learn != NULL)) {
+        cmd_complain("replay: --cold-start and --learn are for --scaling.");
+        return false;
+    }
+    if (wanted->scales && (wanted->sizes.count > 1 || wanted->policy_count > 0 || wanted->csv != NULL)) {
+        cmd_complain("replay: --scaling goes with one number of --replicas, that fleets begin with, and neither with "
+                     "--policy nor with --csv.");
+        return false;
+    }
+    return true;
+}
+
 /* What stands against each other. */
 static bool
 agrees(const struct replay_wanted *wanted)
 {
     bool several = wanted->sizes.count > 1 || wanted->policy_count > 1;
 
-    if (wanted->said.attain != NULL && wanted->sizes.count < 2) {
+    if (wanted->said.attain != NULL && wanted->sizes.count < 2 && !wanted->scales) {
         cmd_complain("replay: --attain asks which of several sizes is enough; name them, as in --replicas 2,4,8.");
         return false;
     }
@@ -259,7 +303,13 @@ add_fleet_options(struct replay_wanted *wanted, struct option_table *table)
          "how many engines (1); several (2,4,8 or 2-8): side by side; of a pool: gpus=2,4", &wanted->said.replicas},
         {"policy", 0, OPTION_TEXT, "A,B,C", "how requests are shared out over engines; several (all): side by side",
          &wanted->said.policies},
-        {"attain", 0, OPTION_TEXT, "SHARE", "of several sizes the cheapest is told that keeps so many in limits (99%)",
+        {"scaling", 0, OPTION_TEXT, "A,B", "fleets that change: static, in_flight, capacity, oracle; or all",
+         &wanted->said.scaling},
+        {"cold-start", 0, OPTION_TEXT, "TIME", "scaling: until a replica is there (the pool's own, else 2m)",
+         &wanted->said.cold_start},
+        {"learn", 0, OPTION_TEXT, "TIME", "scaling: what came before is played and not counted: 24h",
+         &wanted->said.learn},
+        {"attain", 0, OPTION_TEXT, "SHARE", "the cheapest of several fleets is told that keeps so many in limits (99%)",
          &wanted->said.attain},
         {"first-token", 0, OPTION_TEXT, "TIME", "a limit for the first token, in place of the routes': 800ms",
          &wanted->said.first_token},
@@ -308,6 +358,8 @@ static const struct example examples[] = {
     {"equipoise replay trace.csv.gz", "over one modelled engine"},
     {"equipoise replay trace.csv.gz --replicas 2-8 --first-token 1s --usd-per-hour 2.50 --svg sizes.svg",
      "which number of engines is enough, and what each would cost, with a picture"},
+    {"equipoise replay trace.csv.gz --scaling all --cold-start 2m --first-token 1s",
+     "what changing the number as traffic does would save, beside fixed fleets"},
     {"equipoise replay trace.jsonl.gz --replicas 4 --policy all", "six ways to share it out over four, in one table"},
     {"equipoise replay equipoise-data --config new.yaml", "your own traffic through another configuration"},
 };
@@ -359,7 +411,8 @@ replay_wanted_read(struct replay_wanted *wanted, int argc, char **argv)
     }
     wanted->path = argv[1];
     if (!in_range("--workers", wanted->settings.workers, LOGICAL_WORKERS_MOST) || !read_trace_options(wanted) ||
-        !read_fleet(wanted) || !agrees(wanted) || !replay_engines_know(wanted->settings.engine))
+        !read_fleet(wanted) || !agrees(wanted) || !scaling_agrees(wanted) ||
+        !replay_engines_know(wanted->settings.engine))
         return CMD_USAGE;
     settle_settings(wanted);
     return OPTIONS_GO_ON;

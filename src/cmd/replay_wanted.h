@@ -4,6 +4,7 @@
 
 #include "cmd/replay_sizes.h"
 #include "cmd/replay_variants.h"
+#include "fleet/scaling.h"
 
 struct replay_wanted {
     struct replay_settings settings; /* of a single replay, or what all of several have in common */
@@ -15,11 +16,13 @@ struct replay_wanted {
     enum policy_id policies[POLICY_COUNT];
     size_t policy_count; /* 0: as the configuration says */
     unsigned attain_ppm;
+    bool scalers[SCALER_COUNT], scales; /* which fleets that change; any of them */
+    usec cold_start_us, learn_us;
 
     /* As they were said; NULL: they were not. */
     struct {
         const char *format, *from, *until, *speed, *scale;
-        const char *replicas, *policies, *attain, *first_token, *total, *usd_per_hour;
+        const char *replicas, *policies, *attain, *first_token, *total, *usd_per_hour, *scaling, *cold_start, *learn;
         uint64_t input_mean, output_mean;
     } said;
 };

@@ -142,13 +142,18 @@ usage() {
     expect_eq 2 '4 is there twice' replay x --replicas 2-4,4
     expect_eq 2 'only a configuration has pools' replay x --replicas gpus=2,4
     expect_eq 2 'p2c is there twice' replay x --policy p2c,p2c
-    expect_eq 2 'too many: at most 64' replay x --replicas 1-20 --policy all
+    expect_eq 2 'too many: at most 96' replay x --replicas 1-20 --policy all
     expect_eq 2 'name them, as in --replicas' replay x --replicas 2 --attain 99%
     expect_eq 2 'wants a share of the answers' replay x --replicas 2,4 --attain most
     expect_eq 2 'wants a time that answers may take' replay x --replicas 2,4 --first-token 0
     expect_eq 2 'what a replica costs for an hour' replay x --usd-per-hour free
     expect_eq 2 'csv is of one replay' replay x --replicas 2,4 --csv x.csv
     expect_eq 2 'give a file, not standard input' replay - --replicas 2,4
+    expect_eq 2 'scaling wants static, in_flight, capacity or oracle' replay x --scaling hpa
+    expect_eq 2 'cold-start and --learn are for --scaling' replay x --cold-start 2m
+    expect_eq 2 'scaling goes with one number' replay x --scaling all --policy p2c
+    expect_eq 2 'scaling goes with one number' replay x --scaling all --replicas 2,4
+    expect_eq 2 'wants a time that answers may take' replay x --scaling all --cold-start soon
 }
 
 helps() {
@@ -296,6 +301,14 @@ sizes() {
     expect_eq 0 '^  a +h100-llama-3.1-8b x 3 ' replay trace.csv --config two.yaml --replicas a=3
     expect_eq 2 'usd-per-hour is for replays without a configuration' replay trace.csv --config two.yaml --usd-per-hour 2
     expect_eq 1 'cannot be written' replay trace.csv --replicas 1,2 --svg none/x.svg
+    expect_eq 0 'a replica is there 120 s after the wish' replay trace.csv --scaling all --first-token 1s
+    expect_eq 0 '^. capacity ' replay trace.csv --scaling capacity --replicas 2 --cold-start 30s --first-token 1s --usd-per-hour 2
+    expect_json replay trace.csv --scaling all --first-token 1s --json
+    expect_eq 2 'no route of engines has limits' replay trace.csv --scaling all
+    expect_eq 2 'Say it as in a=2,4,8' replay trace.csv --config two.yaml --scaling all
+    expect_eq 0 '^. static 1 ' replay trace.csv --config two.yaml --scaling static --replicas a=1
+    expect_eq 1 'leaves no request to be counted' replay trace.csv --scaling static --learn 2h --first-token 1s
+    expect_eq 1 'none.csv: error: cannot be opened' replay none.csv --scaling static --first-token 1s
     for run in 1 2; do
         eq replay trace.csv --replicas 2,1 --first-token 1s --seed 3 --svg sizes$run.svg >sizes$run.text
     done
