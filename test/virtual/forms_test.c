@@ -154,6 +154,25 @@ who_streams_takes_a_whole_that_is_nearly_there(void **state)
     scene_passed(s);
 }
 
+/* What takes longer than usual may take as long again: nobody who streams waits for it. */
+static void
+who_streams_does_not_wait_for_what_is_late(void **state)
+{
+    struct scene *s = opens(state, 22, setting);
+
+    scene_provider(s, "alpha")->first_word_us = USEC_PER_S;
+    asks(s, API_CHAT, 0, 0);
+    scene_rest(s);
+    scene_provider(s, "alpha")->first_word_us = 10 * USEC_PER_S;
+    asks(s, API_CHAT, 0, 0);
+    history_run_for(s->history, 5 * USEC_PER_S);
+    asks(s, API_CHAT, 1, 1);
+    scene_rest(s);
+    assert_int_equal(calls(s), 3);
+    assert_int_equal(count_source(s, "shared"), 0);
+    scene_passed(s);
+}
+
 /* The stream is cut: who wanted the whole of it has nothing yet, and gets it by a call of its own; nobody is told an error
  * that would not have been told without the lever, and who got the stream pays for it. */
 static void
@@ -437,6 +456,7 @@ main(void)
         cmocka_unit_test(all_forms_share_a_call),
         cmocka_unit_test_teardown(who_streams_does_not_wait_for_the_whole, scene_teardown),
         cmocka_unit_test_teardown(who_streams_takes_a_whole_that_is_nearly_there, scene_teardown),
+        cmocka_unit_test_teardown(who_streams_does_not_wait_for_what_is_late, scene_teardown),
         cmocka_unit_test(the_whole_of_a_cut_stream_is_bought_again),
         cmocka_unit_test_teardown(a_stream_that_just_ends_is_made_over, scene_teardown),
         cmocka_unit_test(an_error_is_told_to_all),

@@ -323,15 +323,20 @@ who_is_on_the_way_has_the_start(void **state)
 static void
 betas_do_not_share(void **state)
 {
-    static const char *const headers[] = {"anthropic-beta: one\nanthropic-beta: two", "anthropic-beta: one",
-                                          "anthropic-beta: one\nanthropic-beta: three", "openai-project: p",
+    static const char *const headers[] = {"anthropic-beta: one\nanthropic-beta: two",
+                                          "anthropic-beta: one",
+                                          "anthropic-beta: one\nanthropic-beta: three",
+                                          "openai-project: p",
+                                          "openai-organization: o",
+                                          "openai-beta: b",
+                                          NULL,
                                           "anthropic-beta: one\nanthropic-beta: two"};
     struct scene *s = scene_new(state, (struct scene_options){.seed = 80, .config = setting});
 
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
         scene_asks(s, (struct ask){.api = API_MESSAGES, .headers = headers[i]});
     scene_rest(s);
-    assert_int_equal(vbackend_opened(scene_backend(s, "claude")), 4);
+    assert_int_equal(vbackend_opened(scene_backend(s, "claude")), 7);
     scene_passed(s);
 }
 
