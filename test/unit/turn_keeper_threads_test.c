@@ -195,11 +195,34 @@ turns_and_answers_stay_together(void **state)
     fixture_remove_dir(house.dir);
 }
 
+/* An answer that was purged while its turn was on the way here leaves nothing behind. */
+static void
+what_is_gone_meanwhile_is_not_remembered(void **state)
+{
+    struct house house = {.log = log_to_stderr(LOG_ERROR)};
+    char path[512];
+    struct semantic_turn turn;
+    struct digest gone = key_of(1);
+    struct promotion promotion = {key_of(2), gone, 0, 7};
+
+    (void)state;
+    house.dir = fixture_dir();
+    snprintf(path, sizeof(path), "%s/answers.cache", house.dir);
+    open_house(&house, path);
+    turn = turn_of(&house, 1);
+    turns_remember(&house.gateway, &turn, &gone);
+    turns_promote(&house.gateway, &promotion);
+    assert_int_equal(count_turns(&house), 0);
+    close_house(&house);
+    fixture_remove_dir(house.dir);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_and_answers_stay_together),
+        cmocka_unit_test(what_is_gone_meanwhile_is_not_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
