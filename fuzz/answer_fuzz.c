@@ -2,8 +2,10 @@
  * came in, and of an error they say when to come again. The first byte chooses the API, the second the pieces and the
  * status; the first line behind them is a header of the answer, the rest its body. */
 #include "base/rng.h"
+#include "dialect/calls_of.h"
 #include "dialect/meter.h"
 #include "dialect/refusal.h"
+#include "quality/judge.h"
 
 enum { TEXT_MOST = 300 };
 
@@ -32,6 +34,23 @@ check_same(const struct meter *a, const struct meter *b)
     ENSURE(a->text.cut == b->text.cut && a->text.called == b->text.called);
 }
 
+/* Which tools it calls, if any, is JSON that can be judged; and equal to itself. */
+static void
+check_calls(enum api api, struct slice body)
+{
+    yyjson_doc *doc = yyjson_read(body.data, body.len, 0);
+    struct judge_rule rule = {.judge = JUDGE_JSON, .same_fields = true};
+    struct buffer calls = {0};
+    double outcome = 0.0;
+
+    if (doc != NULL)
+        calls_of(api, yyjson_doc_get_root(doc), &calls);
+    if (buffer_len(&calls) > 0)
+        ENSURE(judge_compare(&rule, buffer_content(&calls), buffer_content(&calls), &outcome) == OK && outcome == 1.0);
+    buffer_free(&calls);
+    yyjson_doc_free(doc);
+}
+
 static void
 check_answer(enum api api, struct slice body, uint8_t seed)
 {
@@ -56,6 +75,7 @@ check_answer(enum api api, struct slice body, uint8_t seed)
     ENSURE(buffer_len(&whole.text.text) <= TEXT_MOST);
     meter_free(&whole);
     meter_free(&pieces);
+    check_calls(api, body);
 }
 
 static void

@@ -30,6 +30,8 @@ risk_of(struct slice lever)
         return may_change_answer ? "may change answers" : "none to answers";
 #include "config/levers.def"
 #undef LEVER
+    if (slice_is(lever, ROW_AUDITS))
+        return "none: what evidence costs";
     return slice_is(lever, "unattributed") ? "no lever's doing" : "unknown";
 }
 

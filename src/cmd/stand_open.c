@@ -85,7 +85,7 @@ gateway_totals(void *user, struct ledger_totals *out)
                                   .cost = gateway_count(gateway, COUNT_COST_PICO),
                                   .baseline = gateway_count(gateway, COUNT_BASELINE_PICO),
                                   .saved = gateway_count(gateway, COUNT_SAVED_PICO)};
-    for (unsigned which = COUNT_ENDED_OK; which <= COUNT_ENDED_INVALID; which++)
+    for (unsigned which = COUNT_ENDED_OK; which <= COUNT_OWN_JUDGES; which++) /* all rows */
         out->rows += gateway_count(gateway, (enum counter)which);
 }
 

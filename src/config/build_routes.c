@@ -122,11 +122,6 @@ add_candidate(struct build *build, struct route_config *route, const struct yaml
                      "%s can be asked for nothing that the reference can: they have no API in common, nor one into "
                      "which requests are translated (apis)",
                      target->name);
-    else if (strcmp(target->model, reference->model) != 0)
-        reader_warn(&build->reader, node, "Where both backends have the same model, give it one name with `models:`.",
-                    "%s is another model than the reference's: it will not serve, for choosing between models is not "
-                    "in this version",
-                    target->name);
 }
 
 static void
@@ -144,13 +139,43 @@ add_candidates(struct build *build, struct route_config *route, const struct yam
 static void
 warn_unearnable(struct build *build, const struct route_draft *draft)
 {
-    if (draft->levers[LEVER_SEMANTIC_CACHE].mode == LEVER_OFF ||
-        (draft->quality_ppm < 1000000 && draft->confidence_ppm < 1000000))
+    static const struct {
+        enum lever_id lever;
+        const char *words;
+    } levers[] = {{LEVER_SEMANTIC_CACHE, "the semantic cache"}, {LEVER_ROUTER, "the router"}};
+
+    for (size_t i = 0; i < sizeof(levers) / sizeof(levers[0]); i++)
+        if (draft->levers[levers[i].lever].mode != LEVER_OFF &&
+            (draft->quality_ppm == 1000000 || draft->confidence_ppm == 1000000))
+            reader_warn(
+                &build->reader, build_place(&draft->entry, "levers"),
+                "Say what share will do: acceptable: { quality: 95% }. The answers of the reference itself always do.",
+                "%s will learn and serve nothing: evidence never shows that all answers are acceptable",
+                levers[i].words);
+}
+
+/* Other models serve by evidence alone: of a candidate, and by a judge. */
+static void
+warn_router(struct build *build, const struct route_draft *draft, const struct route_config *route)
+{
+    bool others = route_has_other_models(route);
+
+    if (draft->levers[LEVER_ROUTER].mode == LEVER_OFF) {
+        if (others)
+            reader_warn(
+                &build->reader, build_place(&draft->entry, "candidates"),
+                "Say levers: { router: shadow }, which learns whether it will do. Where both backends have the "
+                "same model, give it one name with `models:`.",
+                "a candidate is another model than the reference's: without the lever router it will not serve");
         return;
-    reader_warn(
-        &build->reader, build_place(&draft->entry, "levers"),
-        "Say what share will do: acceptable: { quality: 95% }. The answers of the reference itself always do.",
-        "the semantic cache will learn and serve nothing: evidence never shows that all answers are acceptable");
+    }
+    if (!others)
+        reader_warn(&build->reader, build_place(&draft->entry, "levers"),
+                    "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
+                    "the router has nothing to choose from: no candidate is another model than the reference's");
+    else if (!route->judge.by_text)
+        reader_warn(&build->reader, build_place(&draft->entry, "levers"), "Say who judges: judge: { by: exact }.",
+                    "the router will learn and serve nothing: nobody judges the candidates' answers");
 }
 
 static void
@@ -172,6 +197,12 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->total_us = draft->total_us;
     memcpy(route->levers, draft->levers, sizeof route->levers);
     route->semantic = draft->semantic;
+    if (draft->judge.by != 0)
+        route->judge = (struct judge_config){.by_text = true,
+                                             .judge = draft->judge.by - 1,
+                                             .similar_ppm = draft->judge.similar_ppm,
+                                             .tolerance_ppm = draft->judge.tolerance_ppm};
+    route->learning_ppm = draft->learning_ppm;
     route->validate = draft->validate;
     route->attempts = draft->attempts;
     route->retry = (enum retry_rule)draft->retry;
@@ -180,6 +211,8 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
     warn_unearnable(build, draft);
+    if (route->reference.backend != NULL)
+        warn_router(build, draft, route);
 }
 
 void

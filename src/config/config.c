@@ -241,3 +241,18 @@ config_data_folder(const char *file, struct slice text, struct problems *problem
     *out = reader_path(&reader, data != NULL && !yaml_is_null(data) ? data->text : SLICE_LITERAL("equipoise-data"));
     return OK;
 }
+
+bool
+route_candidate_differs(const struct route_config *route, const struct target *candidate)
+{
+    return strcmp(candidate->model, route->reference.model) != 0;
+}
+
+bool
+route_has_other_models(const struct route_config *route)
+{
+    for (size_t i = 0; i < route->candidate_count; i++)
+        if (route_candidate_differs(route, &route->candidates[i]))
+            return true;
+    return false;
+}

@@ -70,6 +70,14 @@ struct semantic_config {
     unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
 };
 
+/* How a route judges what another model says. */
+struct judge_config {
+    bool by_text;           /* else nobody judges, and nothing can be earned */
+    unsigned judge;         /* enum judge of quality/judge.h */
+    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
+    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -87,6 +95,8 @@ struct route_config {
     usec total_us;           /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
+    struct judge_config judge;
+    unsigned learning_ppm; /* of its spend, for audits */
     struct validator_config validate;
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     enum retry_rule retry;
@@ -255,5 +265,9 @@ void config_release(struct config *config);
 /* NULL if there is none. */
 const struct route_config *config_route(const struct config *config, struct slice name);
 const struct backend_config *config_backend(const struct config *config, struct slice name);
+
+/* Whether the candidate is another model than the reference's, which only evidence may let serve. */
+bool route_candidate_differs(const struct route_config *route, const struct target *candidate);
+bool route_has_other_models(const struct route_config *route);
 
 #endif

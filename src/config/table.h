@@ -137,6 +137,11 @@ struct route_draft {
     usec first_token_us, total_us;
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
+    struct {
+        unsigned by; /* 0: nobody, else enum judge + 1 */
+        unsigned similar_ppm, tolerance_ppm;
+    } judge;
+    unsigned learning_ppm;
     struct validator_config validate;
     unsigned attempts;
     unsigned retry; /* enum retry_rule */

@@ -2,6 +2,7 @@
 #include "config/table_parts.h"
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
+static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
 static const char *const retries[] = {"sent", "safe", NULL};
 
 static const struct field acceptable_fields[] = {
@@ -39,8 +40,8 @@ static const struct field lever_fields[] = {
 };
 
 static const struct later lever_later[] = {
-    {"router", "routing by difficulty"}, {"cascade", "cascades"}, {"hedge", "hedged requests"},
-    {"batch", "micro-batching"},         {"defer", "deferral"},   {"affinity", "prefix affinity"},
+    {"cascade", "cascades"}, {"hedge", "hedged requests"},     {"batch", "micro-batching"},
+    {"defer", "deferral"},   {"affinity", "prefix affinity"},
 };
 
 static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),
@@ -62,6 +63,22 @@ static const struct field semantic_fields[] = {
 static const struct section semantic_section = {
     SECTION("What the semantic cache learns by", "routes.NAME.semantic_cache", semantic_fields, route_draft)};
 
+static const struct field judge_fields[] = {
+    FIELD("by", FIELD_CHOICE, AT(route_draft, judge.by),
+          "Whether a candidate's answer is at least as acceptable as the reference's, by their texts: `exact`, the same "
+          "text; `numeric`, the same last number; `json`, the same fields; `embedding`, the same meaning, as the "
+          "built-in embedder sees it, which tells topics apart better than facts. A call of a tool is as acceptable as "
+          "one of the same name with the same arguments.",
+          .standard = "none", .choices = texts_judged),
+    FIELD("similar", FIELD_SHARE, AT(route_draft, judge.similar_ppm),
+          "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
+    FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),
+          "With `by: numeric`: how far two numbers may be apart.", .standard = "0%"),
+};
+
+static const struct section judge_section = {
+    SECTION("What a route accepts of another model", "routes.NAME.judge", judge_fields, route_draft)};
+
 static const struct field route_fields[] = {
     FIELD("reference", FIELD_NODE, AT(route_draft, reference),
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
@@ -69,7 +86,8 @@ static const struct field route_fields[] = {
           "What was paid before, which savings are counted against. Default: the reference.", .type = "backend/model"),
     FIELD(
         "candidates", FIELD_NODE, AT(route_draft, candidates),
-        "What else may serve: the reference's model on other backends, whichever API they speak (doc/translation.md).",
+        "What else may serve: the reference's model on other backends, whichever API they speak (doc/translation.md), and "
+        "with the lever `router` other models, where audits have shown that they will do.",
         .type = "backend/model or list"),
     FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
     FIELD(
@@ -84,6 +102,12 @@ static const struct field route_fields[] = {
     FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
     FIELD("semantic_cache", FIELD_SECTION, 0, "How the semantic cache learns what it may serve.",
           .inside = &semantic_section),
+    FIELD("judge", FIELD_SECTION, 0, "What it accepts of another model, where the lever `router` is on or in shadow.",
+          .inside = &judge_section),
+    FIELD("learning", FIELD_SHARE, AT(route_draft, learning_ppm),
+          "Of what the route spends, so much may go into audits while the lever `router` serves nothing; once it "
+          "serves, a tenth of what it saves.",
+          .standard = "5%"),
     FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
           "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
     FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),
@@ -102,7 +126,6 @@ static const struct field route_fields[] = {
 };
 
 static const struct later route_later[] = {
-    {"judge", "judges"},
     {"store", "storing texts"},
     {"priority", "priorities"},
 };

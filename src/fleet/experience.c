@@ -111,6 +111,7 @@ experience_expect(struct experience *experience, unsigned share_ppm)
         .bytes_per_input_token = experience->bytes_per_input_token,
         .bytes_per_output_token = experience->bytes_per_output_token,
         .output_tokens = experience->output_tokens,
+        .answers = experience->answers,
     };
     lock_drop(&experience->lock);
     return expectation;

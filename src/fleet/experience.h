@@ -28,6 +28,7 @@ struct experience {
 struct expectation {
     usec first_token_us, total_us; /* at the share asked for; 0: nothing seen yet */
     double bytes_per_input_token, bytes_per_output_token, output_tokens;
+    uint64_t answers; /* that were seen */
 };
 
 struct expectation experience_expect(struct experience *experience, unsigned share_ppm);

@@ -203,7 +203,7 @@ may_try_again(struct exchange *exchange, bool *same_seat)
         *same_seat = true;
         return true;
     }
-    if (exchange->attempts - exchange->stale >= exchange->request.route->attempts)
+    if (exchange->is_own || exchange->attempts - exchange->stale >= exchange->request.route->attempts)
         return false;
     if (exchange->request.route->retry == RETRY_SAFE && !was_refused(flight))
         return false;
@@ -390,6 +390,6 @@ attempt_progress(struct exchange *exchange)
             arena_printf(&exchange->arena, "%s answered with status %u", exchange->plan->target->name, flight->status));
     else if (attempt_is_ready(exchange))
         exchange_move(exchange, FIRST_BYTE);
-    else if (flight->is_stream && !timer_running(&exchange->ping))
+    else if (flight->is_stream && !exchange->is_own && !timer_running(&exchange->ping))
         world_timer_start(worker_world(exchange->worker), &exchange->ping, EXCHANGE_PING_US);
 }

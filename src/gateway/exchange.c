@@ -8,11 +8,13 @@
 #include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
+#include "gateway/audit.h"
 #include "gateway/batch.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
 #include "gateway/idempotency.h"
+#include "gateway/mission.h"
 #include "gateway/outcome.h"
 #include "gateway/own_model.h"
 #include "gateway/repeat.h"
@@ -158,6 +160,9 @@ exchange_new(struct gateway_worker *worker, struct client *client, const struct 
     exchange->tags = identify_tags(&exchange->arena, identity->key, http_head_get(head, "x-equipoise-tags"));
     exchange->wants_cost = slice_is(http_head_get(head, "x-equipoise-include"), "cost");
     list_append(&worker->exchanges, &exchange->link);
+    exchange->is_own = client == NULL;
+    if (client == NULL)
+        return exchange;
     count(&worker->counters, COUNT_REQUESTS, 1);
     client->user = exchange;
     return exchange;
@@ -224,6 +229,8 @@ serve(struct exchange *exchange)
         cached_serve(exchange);
     } else if (admit_ask(exchange)) {
         exchange_admitted(exchange);
+    } else if (exchange->is_own && exchange->place != NULL) {
+        exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_OVERLOADED, MISSION_NO_PLACE);
     }
 }
 
@@ -315,7 +322,7 @@ pump(struct exchange *exchange)
     if (flight_over(flight))
         share_end(exchange);
     if (exchange->client == NULL) {
-        exchange_lead_on(exchange);
+        (exchange->is_own ? mission_read : exchange_lead_on)(exchange);
         return;
     }
     if (exchange->ending_stream)
@@ -384,11 +391,14 @@ exchange_settle(struct exchange *exchange)
     share_end(exchange);
     reserve_release(exchange);
     settle_row(exchange);
-    cached_end(exchange);
+    if (!exchange->is_own)
+        cached_end(exchange);
     idempotency_end(exchange);
     batch_end(exchange);
     if (exchange->ending == ENDING_OK)
         outcome_start(exchange);
+    mission_end(exchange);
+    exchange->audit_run = audit_prepare(exchange);
     cursor_leave(&exchange->cursor);
 }
 
@@ -397,9 +407,10 @@ exchange_let_client_go(struct exchange *exchange, void (*how)(struct client *))
 {
     struct client *client = exchange->client;
 
-    ENSURE(client != NULL);
+    ENSURE((client == NULL) == exchange->is_own);
     exchange->client = NULL;
-    how(client);
+    if (client != NULL)
+        how(client);
     exchange_drop(exchange);
 }
 
@@ -419,9 +430,13 @@ ending_of(const struct flight *flight)
 static void
 finish(struct exchange *exchange)
 {
+    struct audit_run *audit;
+
     exchange->ending = exchange->too_slow ? ENDING_CUT : ending_of(exchange->cursor.flight);
     exchange_settle(exchange);
+    audit = exchange->audit_run;
     exchange_let_client_go(exchange, client_finish);
+    audit_go(audit);
 }
 
 static void
@@ -439,11 +454,11 @@ static void
 refuse(struct exchange *exchange)
 {
     exchange->status = error_status(exchange->refused_as);
-    if (exchange->client == NULL)
+    if (exchange->client == NULL && !exchange->is_own)
         exchange->ending = ENDING_CLIENT_GONE; /* it led for others, who are told */
     exchange_settle(exchange);
     if (exchange->client == NULL) {
-        exchange_drop(exchange); /* it led on */
+        exchange_drop(exchange); /* it led on, or is our own */
         return;
     }
     answer_error(exchange, exchange->refused_as, exchange->why);
@@ -463,6 +478,7 @@ release(struct exchange *exchange)
         share_release(exchange->share);
     list_remove(&exchange->link);
     cached_release(exchange);
+    audit_forget(exchange);
     chunk_release(exchange->body);
     buffer_free(&exchange->pending);
     buffer_free(&exchange->upload);

@@ -65,10 +65,13 @@ enum { EXCHANGE_HEADERS_MOST = 128 };
 /* A silent stream gets a comment this often, so that nothing on the way takes it for dead. */
 #define EXCHANGE_PING_US (15 * USEC_PER_S)
 
+struct audit_run;
+struct audited;
 struct batch_ticket;
 struct claim;
 struct embedding_batch;
 struct look_up;
+struct mission;
 struct place;
 struct reservation;
 struct share;
@@ -121,25 +124,29 @@ struct exchange {
     unsigned stale; /* of them, that met a kept connection which its peer had closed: they do not count */
     bool fresh;     /* the last one did: the next gets a new connection */
     size_t try_count;
-    struct place *place;     /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
-    struct look_up *look_up; /* that the plans wait for (semantic.h); NULL: none */
-    bool stores;             /* its answer may be stored for equal requests (cached.h) */
-    unsigned resting;        /* levers that do not look, as that does not pay (paying.h): bits 1 << enum lever_id */
-    uint64_t purges;         /* of the store, when the present call began */
-    struct share *share;     /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
-    struct list member;      /* following: of its mirror, until the bill has come */
-    bool follows;            /* else it leads */
-    bool leads_on;           /* without a client, for others; it holds itself */
-    usd part;                /* what it has to pay of a shared attempt, once has_part */
-    bool keeps_attempt;      /* leading: the last attempt failed, and was posted as its own */
-    bool detached;           /* it wants no more of a shared flight */
-    bool left;               /* and pays nothing */
-    bool has_part;           /* what it has to pay is known */
-    bool made_over;          /* what it follows is complete, and made over for it (share_form.h) */
-    bool went_alone;         /* it had followed a call that could not serve it after all: it shares no other */
-    bool too_slow;           /* it is cut off, as it held up others */
-    unsigned rejoins;        /* how often it was weighed again because a share came or went meanwhile */
-    bool booked;             /* the present flight is among them */
+    struct place *place;         /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
+    struct look_up *look_up;     /* that the plans wait for (semantic.h); NULL: none */
+    bool stores;                 /* its answer may be stored for equal requests (cached.h) */
+    unsigned resting;            /* levers that do not look, as that does not pay (paying.h): bits 1 << enum lever_id */
+    uint64_t purges;             /* of the store, when the present call began */
+    struct audited *audited;     /* a candidate is to be judged by its answer (audit.h); NULL: none is */
+    struct audit_run *audit_run; /* likewise, and ready to go; NULL: it is not */
+    struct mission *mission;     /* that it is sent on by ourselves (mission.h); NULL: it is a client's, or over */
+    bool is_own;                 /* it was sent by ourselves */
+    struct share *share; /* a flight that others may read too: it leads or follows (share.h); NULL: none; held */
+    struct list member;  /* following: of its mirror, until the bill has come */
+    bool follows;        /* else it leads */
+    bool leads_on;       /* without a client, for others; it holds itself */
+    usd part;            /* what it has to pay of a shared attempt, once has_part */
+    bool keeps_attempt;  /* leading: the last attempt failed, and was posted as its own */
+    bool detached;       /* it wants no more of a shared flight */
+    bool left;           /* and pays nothing */
+    bool has_part;       /* what it has to pay is known */
+    bool made_over;      /* what it follows is complete, and made over for it (share_form.h) */
+    bool went_alone;     /* it had followed a call that could not serve it after all: it shares no other */
+    bool too_slow;       /* it is cut off, as it held up others */
+    unsigned rejoins;    /* how often it was weighed again because a share came or went meanwhile */
+    bool booked;         /* the present flight is among them */
     struct budget_amounts counted;  /* what budgets count of them */
     usd cost;                       /* of all booked attempts together; USD_UNKNOWN once one of them is */
     struct usage usage;             /* of the last booked attempt */
@@ -178,7 +185,7 @@ struct exchange {
 /* What a worker's exchanges are made of (gateway_worker.blocks). */
 void exchanges_init(struct spares *blocks);
 
-/* A new exchange for an identified client. Counted, in the worker's list, in EXCHANGE_READING. */
+/* A new exchange for an identified client, or for a mission (NULL). Counted, in the worker's list, in EXCHANGE_READING. */
 struct exchange *exchange_new(struct gateway_worker *worker, struct client *client, const struct http_head *head,
                               const struct identity *identity);
 

@@ -49,6 +49,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     lock_init(&gateway->meanings_lock);
     gateway->turns_most = config->cache.turns;
     evidences_init(&gateway->evidences);
+    learning_books_init(&gateway->learning);
     pay_books_init(&gateway->paying);
 }
 
@@ -63,6 +64,7 @@ gateway_free(struct gateway *gateway)
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
     evidences_free(&gateway->evidences);
+    learning_books_free(&gateway->learning);
     pay_books_free(&gateway->paying);
     semantic_index_free(gateway->turns);
     promotions_free(gateway->promotions);
@@ -268,7 +270,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
-    ENSURE(worker->comparing == 0);
+    ENSURE(worker->comparing == 0 && worker->missions == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
     batch_queues_free(worker);
     ENSURE(worker->views == 1 && worker->view->holders == 1);

@@ -24,6 +24,7 @@
 #include "money/runaway.h"
 #include "quality/coin.h"
 #include "quality/evidences.h"
+#include "quality/learning.h"
 #include "world.h"
 
 enum { WORKERS_MOST = 256 };
@@ -52,11 +53,12 @@ struct gateway {
     struct lock meanings_lock;     /* while the next four are made */
     struct embedder *embedder;     /* NULL: nobody has asked for it */
     unsigned turns_most;
-    struct semantic_index *turns;  /* what the stored answers answer, by its meaning; NULL: likewise */
-    struct promotions *promotions; /* to which requests they may serve besides; NULL: likewise */
-    struct evidences evidences;    /* that what levers serve is acceptable */
-    struct pay_books paying;       /* whether levers that look for something pay where they look */
-    struct coin coin;              /* of audits; made of the salt */
+    struct semantic_index *turns;   /* what the stored answers answer, by its meaning; NULL: likewise */
+    struct promotions *promotions;  /* to which requests they may serve besides; NULL: likewise */
+    struct evidences evidences;     /* that what levers serve is acceptable */
+    struct learning_books learning; /* what audits of model choice may cost */
+    struct pay_books paying;        /* whether levers that look for something pay where they look */
+    struct coin coin;               /* of audits; made of the salt */
     struct alerts alerts;
     struct runaways runaways;
     struct budgets budgets;
@@ -81,7 +83,8 @@ struct gateway_worker {
     struct list batch_queues; /* where requests wait to go together (batch.h) */
     struct list judgements;   /* see outcome.c */
     unsigned judgement_count, judging;
-    unsigned comparing; /* audits under way (semantic_audit.h) */
+    unsigned comparing; /* answers being held against each other (comparison.h) */
+    unsigned missions;  /* exchanges of our own (mission.h) */
     uint64_t last_id;
     struct hasher hasher;
     struct buffer record; /* scratch for journal records */

@@ -271,8 +271,8 @@ outcome_gather(struct exchange *exchange, struct flight *flight)
 {
     enum api api = exchange->identity.api;
 
-    flight->meter.text.wanted =
-        api != API_EMBEDDINGS && api != API_PASSTHROUGH && validators_any(&exchange->request.route->validate);
+    flight->meter.text.wanted = !exchange->is_own && api != API_EMBEDDINGS && api != API_PASSTHROUGH &&
+                                validators_any(&exchange->request.route->validate);
     flight->meter.text.most = exchange->request.config->limits.answer_max;
 }
 

@@ -50,7 +50,7 @@ parse_done(struct job *job)
 {
     struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
 
-    if (exchange->client == NULL) {
+    if (exchange->client == NULL && !exchange->is_own) {
         exchange_move(exchange, CLIENT_GONE); /* it left meanwhile */
     } else if (exchange->invalid != NULL) {
         exchange_give_up(exchange, BODY_INVALID, ENDING_INVALID, ERROR_BAD_REQUEST, exchange->invalid);

@@ -384,7 +384,7 @@ counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
         money = most_of(money, r->claim.reserved.of[BUDGET_USD]);
         tokens = most_of(tokens, r->claim.reserved.of[BUDGET_TOKENS]);
     }
-    return (struct budget_amounts){{most_of(money, 0), most_of(tokens, 0), 1}};
+    return (struct budget_amounts){{most_of(money, 0), most_of(tokens, 0), !exchange->is_own}};
 }
 
 static int64_t
@@ -401,7 +401,7 @@ reserve_post(struct exchange *exchange, const struct usage *usage, usd cost)
 
     counted->of[BUDGET_USD] = add_up(counted->of[BUDGET_USD], actual.of[BUDGET_USD]);
     counted->of[BUDGET_TOKENS] = add_up(counted->of[BUDGET_TOKENS], actual.of[BUDGET_TOKENS]);
-    counted->of[BUDGET_REQUESTS] = 1;
+    counted->of[BUDGET_REQUESTS] = !exchange->is_own;
     if (r == NULL)
         return;
     if (budgets_post(budgets_of(exchange), &r->claim, &actual) && !r->observe)

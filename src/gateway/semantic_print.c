@@ -79,8 +79,11 @@ put_figure(struct gateway *gateway, const struct figure *figure, struct buffer *
     buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", figure->name, figure->help, figure->name);
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
          at = evidences_next(&gateway->evidences, at)) {
-        struct evidence_verdict verdict = shared_evidence_verdict(at);
+        struct evidence_verdict verdict;
 
+        if (strcmp(shared_evidence_lever(at), lever_name(LEVER_SEMANTIC_CACHE)) != 0)
+            continue;
+        verdict = shared_evidence_verdict(at);
         buffer_printf(out, "%s{route=\"", figure->name);
         buffer_add_json(out, slice_of(shared_evidence_route(at)));
         buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));

@@ -3,6 +3,7 @@
 #include "gateway/send.h"
 #include "base/text.h"
 #include "gateway/admit.h"
+#include "gateway/audit.h"
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/cross.h"
@@ -12,6 +13,7 @@
 #include "gateway/flight_ticket.h"
 #include "gateway/headers.h"
 #include "gateway/idempotency.h"
+#include "gateway/mission.h"
 #include "gateway/outcome.h"
 #include "gateway/prefixes.h"
 #include "gateway/reach.h"
@@ -231,6 +233,8 @@ send_join(struct exchange *exchange, struct flight *flight, void (*wake)(struct 
     outcome_gather(exchange, flight);
     idempotency_watch(exchange, flight);
     cached_watch(exchange, flight);
+    audit_watch(exchange, flight);
+    mission_gather(exchange, flight);
     ceiling_watch(exchange, flight);
     exchange->booked = false;
     exchange->keeps_attempt = false;

@@ -1,5 +1,6 @@
 /* The one row that a request leaves whatever its ending, and what is learned from it. */
 #include "gateway/batch.h"
+#include "gateway/mission.h"
 #include "gateway/notice.h"
 #include "gateway/reserve.h"
 #include "gateway/settle_parts.h"
@@ -24,13 +25,21 @@ count_shared(struct counters *counters, const struct exchange *exchange, const s
             count(counters, COUNT_COALESCED_SAVED_PICO, sign * row->savings[i].saved);
 }
 
+static enum counter
+row_counter(const struct exchange *exchange)
+{
+    if (exchange->mission == NULL)
+        return (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending);
+    return exchange->mission->source == SOURCE_AUDIT ? COUNT_OWN_AUDITS : COUNT_OWN_JUDGES;
+}
+
 /* `sign` is 1 to count, -1 to take it back. */
 static void
 count_row(struct gateway_worker *worker, const struct exchange *exchange, const struct row *row, int sign)
 {
     struct counters *counters = &worker->counters;
 
-    count(counters, (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending), sign);
+    count(counters, row_counter(exchange), sign);
     count(counters, COUNT_INPUT_TOKENS, sign * row->input_tokens);
     count(counters, COUNT_CACHE_READ_TOKENS, sign * row->cache_read_tokens);
     count(counters, COUNT_CACHE_WRITE_TOKENS, sign * row->cache_write_tokens);

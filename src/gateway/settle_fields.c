@@ -7,6 +7,7 @@
 #include "dialect/translate.h"
 #include "gateway/batch.h"
 #include "gateway/look_ups.h"
+#include "gateway/mission.h"
 #include "gateway/reserve.h"
 
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
@@ -107,6 +108,11 @@ settle_put_asker(const struct exchange *exchange, struct row *row)
     row->request_bytes = exchange->request_bytes;
     row->holdout = exchange->holdout;
     row->fingerprint = exchange->fingerprint;
+    if (exchange->mission != NULL) {
+        row->source = slice_of(source_name(exchange->mission->source));
+        row->about = slice_of(exchange->mission->about);
+        row->worth = USD_UNKNOWN;
+    }
 }
 
 static void

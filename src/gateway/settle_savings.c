@@ -103,6 +103,8 @@ counterfactual(const struct exchange *exchange, const struct target *target)
 usd
 settle_baseline(const struct exchange *exchange)
 {
+    if (exchange->is_own)
+        return 0; /* without us there would have been no such call */
     if (exchange->plan == NULL || (exchange->try_count == 0 && exchange->stands_for == NULL) || exchange->left)
         return 0; /* nothing was bought, nor would it have been, or others paid for it */
     if (exchange->usage.exactness == USAGE_UNKNOWN)
@@ -194,6 +196,10 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
 
     if (plan == NULL || !usd_known(row->baseline) || !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
+    if (exchange->is_own) {
+        put_line(row, ROW_AUDITS, false, 0, row->cost);
+        return;
+    }
     if (exchange->left || !bought) { /* others paid for the answer, or there was none */
         put_line(row, "attempts", false, 0, row->cost);
         return;

@@ -81,7 +81,7 @@ sizing_amounts(const struct exchange *exchange, const struct plan *plan, int64_t
     const struct reservation *r = exchange->reservation;
     usd money = r->has_money ? money_for(exchange, plan, input, output, r->strict) : 0;
 
-    return (struct budget_amounts){{money > 0 ? money : 0, sizing_add_tokens(input, output), 1}};
+    return (struct budget_amounts){{money > 0 ? money : 0, sizing_add_tokens(input, output), !exchange->is_own}};
 }
 
 static int64_t

@@ -5,9 +5,12 @@
 #include "gateway/account.h"
 #include "gateway/admit.h"
 #include "gateway/attempt.h"
+#include "gateway/audit.h"
 #include "gateway/cached.h"
+#include "gateway/choosing.h"
 #include "gateway/cross.h"
 #include "gateway/idempotency.h"
+#include "gateway/mission.h"
 #include "gateway/own_model.h"
 #include "gateway/paying.h"
 #include "gateway/repeat.h"
@@ -53,9 +56,12 @@ make_plans(struct exchange *exchange)
         return;
     }
     share_look(exchange);
-    if (!exchange->holdout)
+    if (!exchange->holdout) {
+        choosing_begin(exchange);
         levers_weigh(request, &exchange->plans);
+    }
     cross_survey(exchange);
+    audit_draw(exchange);
 }
 
 /* The cheapest acceptable plan for which the budgets have room, reserved. */
@@ -73,8 +79,8 @@ choose(struct exchange *exchange)
     return chosen;
 }
 
-void
-weigh_again(struct exchange *exchange)
+static void
+weigh_now(struct exchange *exchange)
 {
     struct plan *chosen = choose(exchange);
 
@@ -98,7 +104,16 @@ weigh_again(struct exchange *exchange)
 }
 
 void
-weigh_plans(struct exchange *exchange)
+weigh_again(struct exchange *exchange)
+{
+    if (exchange->is_own)
+        mission_weigh_again(exchange);
+    else
+        weigh_now(exchange);
+}
+
+static void
+weigh_clients(struct exchange *exchange)
 {
     struct gateway_worker *worker = exchange->worker;
     enum error_kind kind = ERROR_NO_SUCH_MODEL;
@@ -141,6 +156,15 @@ weigh_plans(struct exchange *exchange)
     exchange->holdout = is_held_out(exchange);
     if (repeat_begin(exchange))
         weigh_keyed(exchange);
+}
+
+void
+weigh_plans(struct exchange *exchange)
+{
+    if (exchange->is_own)
+        mission_weigh(exchange);
+    else
+        weigh_clients(exchange);
 }
 
 void

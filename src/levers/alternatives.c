@@ -1,7 +1,13 @@
 /* The same model on another backend, where it is cheaper or the reference's backend has failed. A candidate that is
  * another model stands on the balance too, so that `explain` shows what it would cost, with a quality bound of 0: there
- * is no evidence for it. */
+ * is no evidence for it. Where the router looks for some, such candidates are the router's. */
 #include "levers/estimate.h"
+
+static bool
+is_ours(const struct request *request, const struct target *candidate)
+{
+    return !route_candidate_differs(request->route, candidate) || lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF;
+}
 
 static void
 make(const struct request *request, enum lever_mode mode, struct plans *plans)
@@ -10,8 +16,11 @@ make(const struct request *request, enum lever_mode mode, struct plans *plans)
 
     for (size_t i = 0; i < route->candidate_count; i++) {
         const struct target *candidate = &route->candidates[i];
-        struct plan *plan = plans_add(plans);
+        struct plan *plan;
 
+        if (!is_ours(request, candidate))
+            continue;
+        plan = plans_add(plans);
         if (plan == NULL)
             return;
         plan->source = SOURCE_MODEL;
@@ -19,7 +28,7 @@ make(const struct request *request, enum lever_mode mode, struct plans *plans)
         plan->mode = mode;
         plan->target = candidate;
         plan->facts = facts_of(request->targets, candidate);
-        plan->quality_ppm = strcmp(candidate->model, route->reference.model) == 0 ? 1000000 : 0;
+        plan->quality_ppm = route_candidate_differs(route, candidate) ? 0 : 1000000;
         estimate_plan(request, plan);
     }
 }

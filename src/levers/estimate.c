@@ -170,19 +170,39 @@ marginal_of(const struct target_facts *facts, const struct usage *usage)
                         pool_marginal_us(&now, usage->input_tokens, usage->cache_read_tokens, usage->output_tokens));
 }
 
+/* What a target's answers are like is known from so many. */
+enum { ANSWERS_ENOUGH = 50 };
+
+static void
+put_estimate(const struct request *request, const struct expectation *expectation, const struct expectation *sizes,
+             struct plan *plan)
+{
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+
+    expect_usage(request, sizes, &usage);
+    plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
+    plan->by_the_hour = usd_known(plan->facts->target->backend->usd_per_hour);
+    plan->marginal = marginal_of(plan->facts, &usage);
+    plan->first_token_us = expectation->first_token_us;
+    plan->total_us = expectation->total_us;
+}
+
 void
 estimate_plan(const struct request *request, struct plan *plan)
 {
     struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
-    struct price_terms terms = {.wall_us = request->wall_us};
-    struct usage usage;
 
-    expect_usage(request, &expectation, &usage);
-    plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
-    plan->by_the_hour = usd_known(plan->facts->target->backend->usd_per_hour);
-    plan->marginal = marginal_of(plan->facts, &usage);
-    plan->first_token_us = expectation.first_token_us;
-    plan->total_us = expectation.total_us;
+    put_estimate(request, &expectation, &expectation, plan);
+}
+
+void
+estimate_plan_like(const struct request *request, const struct target_facts *like, struct plan *plan)
+{
+    struct expectation expectation = experience_expect(plan->facts->experience, TIMES_SHARE_PPM);
+    struct expectation sizes = experience_expect(like->experience, TIMES_SHARE_PPM);
+
+    put_estimate(request, &expectation, expectation.answers < ANSWERS_ENOUGH ? &sizes : &expectation, plan);
 }
 
 usd

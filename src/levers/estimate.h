@@ -33,6 +33,9 @@ struct cost estimate_cost(const struct target_facts *facts, const struct price_t
 /* Fills cost, marginal price and times of a plan whose target and facts are set. */
 void estimate_plan(const struct request *request, struct plan *plan);
 
+/* Likewise; while few answers of its target were seen, its tokens are expected to be as many as the other's. */
+void estimate_plan_like(const struct request *request, const struct target_facts *like, struct plan *plan);
+
 /* What it would cost if that many tokens of the input were read from the provider's cache and written to it, `hour` of the
  * latter to be kept for an hour. */
 usd estimate_cached(const struct request *request, const struct plan *plan, int64_t read, int64_t written,

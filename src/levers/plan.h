@@ -17,7 +17,9 @@ enum source {
     SOURCE_SHARED,      /* a call that is under way for an equal request */
     SOURCE_CACHED,      /* an answer that was made before: no call */
     SOURCE_PARTLY,      /* some of a batch was answered before: a call for the rest */
-    SOURCE_BUILT_IN     /* the model that this program has itself */
+    SOURCE_BUILT_IN,    /* the model that this program has itself */
+    SOURCE_AUDIT,       /* a candidate's, which nobody is served: it is judged by the reference's */
+    SOURCE_JUDGE        /* likewise, of the model that judges */
 };
 
 const char *source_name(enum source source);

@@ -4,15 +4,19 @@
 #include "base/rng.h"
 
 extern const struct lever_ops alternatives_lever, batching_lever, coalesce_lever, exact_cache_lever, prompt_cache_lever,
-    semantic_cache_lever;
+    router_lever, semantic_cache_lever;
 
 const struct lever_ops *
 lever_ops_of(enum lever_id id)
 {
     static const struct lever_ops *const all[LEVER_COUNT] = {
-        [LEVER_EXACT_CACHE] = &exact_cache_lever,       [LEVER_COALESCE] = &coalesce_lever,
-        [LEVER_SEMANTIC_CACHE] = &semantic_cache_lever, [LEVER_ALTERNATIVES] = &alternatives_lever,
-        [LEVER_PROMPT_CACHE] = &prompt_cache_lever,     [LEVER_BATCHING] = &batching_lever,
+        [LEVER_EXACT_CACHE] = &exact_cache_lever,
+        [LEVER_COALESCE] = &coalesce_lever,
+        [LEVER_SEMANTIC_CACHE] = &semantic_cache_lever,
+        [LEVER_ALTERNATIVES] = &alternatives_lever,
+        [LEVER_PROMPT_CACHE] = &prompt_cache_lever,
+        [LEVER_BATCHING] = &batching_lever,
+        [LEVER_ROUTER] = &router_lever,
     };
 
     return all[id];

@@ -8,44 +8,27 @@
 
 #include "cache/store.h"
 #include "levers/cached_plan.h"
+#include "levers/terms.h"
 #include "quality/coin.h"
 
 /* Changes when turns are compared in another way: what was learned before is then about something else. */
 enum { RULE = 1 };
 
-enum {
-    MAY_CHANGE_ANSWERS = 0
-#define LEVER(id, name, may_change_answer, words) +((may_change_answer) ? 1 : 0)
-#include "config/levers.def"
-#undef LEVER
-};
-
-static uint64_t
-with_text(uint64_t hash, const char *text)
-{
-    return hash_fast(slice_of(text), hash);
-}
-
-static uint64_t
-with_number(uint64_t hash, uint64_t number)
-{
-    return hash_fast(slice_make((const char *)&number, sizeof(number)), hash);
-}
-
 struct evidence_terms
 semantic_terms(const struct route_config *route, uint64_t embedder)
 {
-    uint64_t epoch = with_number(with_number(RULE, embedder), route->semantic.judge);
+    uint64_t epoch = terms_with_number(terms_with_number(RULE, embedder), route->semantic.judge);
 
-    epoch = with_number(with_number(epoch, route->semantic.similar_ppm), route->semantic.tolerance_ppm);
-    epoch = with_text(epoch, route->reference.name);
-    epoch = with_text(epoch, route->reference.upstream);
+    epoch = terms_with_number(epoch, route->semantic.similar_ppm);
+    epoch = terms_with_number(epoch, route->semantic.tolerance_ppm);
+    epoch = terms_with_text(epoch, route->reference.name);
+    epoch = terms_with_text(epoch, route->reference.upstream);
     for (size_t i = 0; i < route->candidate_count; i++)
-        epoch = with_text(epoch, route->candidates[i].name);
+        epoch = terms_with_text(epoch, route->candidates[i].name);
     return (struct evidence_terms){
         .scope = FLOOR_SERVED,
         .floor_ppm = route->quality_ppm,
-        .alpha_ppm = (PPM - route->confidence_ppm) / (uint32_t)MAY_CHANGE_ANSWERS,
+        .alpha_ppm = terms_alpha_ppm(route),
         .epoch = epoch,
     };
 }

@@ -282,7 +282,7 @@ write_description(const struct line *line, struct buffer *out)
 static int64_t
 quantity_of(const struct line *line)
 {
-    return line->by_tokens ? line->meter.tokens : line->charge->sums.rows;
+    return line->by_tokens ? line->meter.tokens : line->charge->sums.rows + line->charge->sums.own_calls;
 }
 
 static void
@@ -479,7 +479,7 @@ write_charge(const struct charge *charge, struct buffer *out)
 
         if (meters[i].cost == 0 && meters[i].tokens <= 0 && !(i == METERS - 1 && first))
             continue;
-        line.priced = charge->sums.unpriced < charge->sums.rows;
+        line.priced = charge->sums.unpriced < charge->sums.rows + charge->sums.own_calls;
         line.by_tokens = meters[i].tokens > 0;
         write_line(&line, out);
         first = false;

@@ -56,7 +56,7 @@ add_sums(void *user, int64_t start, uint64_t group, struct slice bytes)
         status = sums_take(bytes, &sums);
     if (status != OK || !counts)
         return status;
-    adding->totals.rows += sums.rows;
+    adding->totals.rows += sums.rows + sums.own_calls;
     adding->totals.unpriced += sums.unpriced;
     adding->totals.cost += sums.cost;
     adding->totals.baseline += sums.baseline;

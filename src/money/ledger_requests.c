@@ -167,13 +167,15 @@ charge_row(struct row *row)
     row->exactness = usd_known(row->cost) ? SLICE_LITERAL("estimated") : SLICE_LITERAL("unpriced");
     row->attempts = (int64_t)row->try_count + 1;
     row->counted_cost = row->cost;
-    row->counted_requests = 1;
+    row->counted_requests = !row_is_own(row);
     for (size_t i = 0; i < row->try_count; i++)
         row->counted_tokens += row->tries[i].input_tokens + row->tries[i].output_tokens;
     row->saving_count = 0;
+    if (row_is_own(row))
+        row->baseline = 0;
     if (usd_sub(row->baseline, row->cost, &saved) == OK && usd_known(saved) && saved != 0)
-        row->savings[row->saving_count++] =
-            (struct saving_line){.lever = SLICE_LITERAL("unattributed"), .saved = saved};
+        row->savings[row->saving_count++] = (struct saving_line){
+            .lever = row_is_own(row) ? SLICE_LITERAL(ROW_AUDITS) : SLICE_LITERAL("unattributed"), .saved = saved};
 }
 
 /* The row that a request's records so far make. */

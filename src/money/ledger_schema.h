@@ -8,7 +8,7 @@
 #include "base/problem.h"
 
 /* Grows with every change to the tables. */
-enum { LEDGER_SCHEMA_VERSION = 4 };
+enum { LEDGER_SCHEMA_VERSION = 5 };
 
 /* Columns of `rows`, in the order of row.def, and after them `lines`. */
 int ledger_schema_columns(void);

@@ -8,6 +8,9 @@
 
 #define ROW_UNKNOWN ((int64_t)-1)
 
+/* The saving line of calls of our own. */
+#define ROW_AUDITS "audits"
+
 /* What a lever saved on this request, or, in shadow, would have saved. The lines in mode `on` add up to
  * baseline - cost, exactly. */
 struct saving_line {
@@ -130,6 +133,14 @@ row_says(const struct row *row, const struct row_field *field)
 
     memcpy(&tested, (const char *)row + field->tested, sizeof(tested));
     return tested != empty[field->kind];
+}
+
+/* A call of our own, for an audit or its judge: no client asked for it. It has no baseline, and one saving line, `audits`, of
+ * what it cost. */
+static inline bool
+row_is_own(const struct row *row)
+{
+    return row->about.len > 0;
 }
 
 /* All unknown, all empty. */

@@ -105,6 +105,8 @@ sums_add_outcome(struct sums *sums, const struct row *row, int sign)
 {
     usd value = row_value(row);
 
+    if (row_is_own(row))
+        return;
     if (row->useful_ppm != ROW_UNKNOWN) {
         sums->judged += sign;
         sums->useful_ppm += sign * usefulness(row->useful_ppm);
@@ -122,12 +124,16 @@ sums_add_outcome(struct sums *sums, const struct row *row, int sign)
 void
 sums_add_row(struct sums *sums, const struct row *row, wide_int saved)
 {
-    sums->rows++;
-    sums->streamed += row->streamed != 0;
     sums->saved += saved;
-    add_state(sums, row);
     add_money(sums, row);
     add_usage(sums, row);
+    if (row_is_own(row)) {
+        sums->own_calls++;
+        return;
+    }
+    sums->rows++;
+    sums->streamed += row->streamed != 0;
+    add_state(sums, row);
     add_latency(sums, row);
     sums_add_outcome(sums, row, 1);
 }

@@ -134,6 +134,18 @@ shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_
     return quality_ppm;
 }
 
+unsigned
+shared_evidence_serving(struct shared_evidence *shared, const struct evidence_terms *terms)
+{
+    unsigned serving = ARM_NONE;
+
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms))
+        serving = shared->evidence.serving;
+    lock_drop(&shared->lock);
+    return serving;
+}
+
 bool
 shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
 {

@@ -36,6 +36,8 @@ bool shared_evidence_sample(struct shared_evidence *shared, const struct evidenc
 
 uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
                                    enum evidence_reason *reason);
+/* The widest earned arm, or ARM_NONE. */
+unsigned shared_evidence_serving(struct shared_evidence *shared, const struct evidence_terms *terms);
 bool shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
 uint64_t shared_evidence_round_id(struct shared_evidence *shared);
 uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow);

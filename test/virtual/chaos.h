@@ -16,7 +16,7 @@
 #include "scene.h"
 
 enum {
-    CHAOS_SETTINGS_MOST = 32,
+    CHAOS_SETTINGS_MOST = 40,
     CHAOS_CLIENTS_MOST = 40,
     CHAOS_EVENTS_MOST = 12,
     CHAOS_BACKENDS = 3,

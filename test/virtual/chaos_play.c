@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "embed/embedder.h"
 #include "gateway/switches.h"
+#include "levers/router.h"
 #include "levers/semantic_cache.h"
 #include "virtual/vcommand.h"
 
@@ -215,6 +216,28 @@ earn(struct chaos *chaos, const struct route_config *route)
     assert_int_equal(shared_evidence_verdict(evidence).reason, EVIDENCE_SERVES);
 }
 
+/* Half of the histories begin with a candidate that serves, the others with one that has something to learn. */
+static void
+earn_choice(struct chaos *chaos, const struct route_config *route)
+{
+    struct gateway *gateway = &chaos->scene->gateway;
+    struct request request = {
+        .route = route,
+        .targets = &gateway->workers[0]->view->targets,
+        .wall_us = history_world(chaos->scene->history, 0)->ops->wall_us(history_world(chaos->scene->history, 0))};
+    struct routed one = {.target = &route->candidates[0], .score = 1.0};
+    struct choosing choosing = {.all = &one, .count = 1};
+    char name[64];
+
+    snprintf(name, sizeof(name), ROUTER_EVIDENCE, one.target->name);
+    one.evidence = evidences_at(&gateway->evidences, route->name, name);
+    router_order(&choosing, &request, 0);
+    while (!shared_evidence_sample(one.evidence, &one.terms, one.score))
+        continue;
+    for (unsigned i = 0; i < 40 && chaos->script->seed % 2 == 0; i++)
+        (void)shared_evidence_observe(one.evidence, &one.terms, &(struct audit){.score = one.score, .outcome = 1.0});
+}
+
 static void
 earn_all(struct chaos *chaos)
 {
@@ -223,7 +246,7 @@ earn_all(struct chaos *chaos)
     gateway_open_meanings(&chaos->scene->gateway);
     for (size_t i = 0; i < config->route_count; i++)
         if (config->routes[i].quality_ppm < 1000000)
-            earn(chaos, &config->routes[i]);
+            (route_has_other_models(&config->routes[i]) ? earn_choice : earn)(chaos, &config->routes[i]);
 }
 
 struct chaos *

@@ -7,6 +7,9 @@
     "    alpha/big:      { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"                                         \
     "    alpha/embedder: { input: $0.10/M, output: $0/M }\n"                                                           \
     "    beta/big:       { input: $3/M, output: $12/M, cache_read: $1/M }\n"                                           \
+    "    beta/mini:      { input: $0.20/M, output: $0.80/M, cache_read: $0.10/M }\n"                                   \
+    "    claude/nano:    { input: $0.50/M, output: $2/M, cache_read: $0.10/M, cache_write: $1/M, "                     \
+    "cache_write_1h: $2/M }\n"                                                                                         \
     "    claude/opus:    { input: $5/M, output: $25/M, cache_read: $0.50/M, cache_write: $6.25/M, "                    \
     "cache_write_1h: $10/M }\n"
 
@@ -127,7 +130,36 @@ static const char meanings[] =
     "},\n"
     "               levers: { exact_cache: { on: 50% }, semantic_cache: { on: 80% }, prompt_cache: on } }\n" PRICES;
 
+/* Another model may serve, and has earned that already for a part of them. */
+static const char choosing[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], acceptable: { quality: 70% }, attempts: "
+    "3,\n"
+    "               judge: { by: exact }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               levers: { router: on, alternatives: on, coalesce: { on: 50% } } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: claude/nano, acceptable: { quality: 70% }, judge: { by: "
+    "numeric },\n"
+    "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
+    {.name = "choosing", .config = choosing, .earned = true},
+    {.name = "choosing, unbooked",
+     .config = choosing,
+     .more = "journal: { when_full: serve }\n",
+     .serves_unbooked = true,
+     .earned = true},
+    {.name = "choosing on budgets", .config = choosing, .key = expected_budgets, .earned = true},
+    {.name = "choosing, on strict budgets",
+     .config = choosing,
+     .more = "budget: $0.10/day\n",
+     .key = strict_budgets,
+     .earned = true},
     {.name = "meanings", .config = meanings, .earned = true},
     {.name = "meanings, unbooked",
      .config = meanings,

@@ -19,6 +19,7 @@ play(void **state, uint64_t seed)
 /* What histories came to. */
 struct came_to {
     int64_t unearned, hits, promoted, audited, near, suspended;
+    int64_t asked, chosen, acceptable, not, dropped; /* other models */
 };
 
 static void
@@ -31,6 +32,13 @@ add_up(const struct chaos *chaos, struct came_to *sum)
     sum->promoted += gateway_count(gateway, COUNT_PROMOTIONS);
     sum->audited += gateway_count(gateway, COUNT_SEMANTIC_AUDITED);
     sum->near += gateway_count(gateway, COUNT_SEMANTIC_NEAR);
+    sum->asked += gateway_count(gateway, COUNT_OWN_AUDITS);
+    sum->acceptable += gateway_count(gateway, COUNT_ROUTER_ACCEPTABLE);
+    sum->not += gateway_count(gateway, COUNT_ROUTER_NOT);
+    sum->dropped += gateway_count(gateway, COUNT_ROUTER_DROPPED) + gateway_count(gateway, COUNT_ROUTER_UNANSWERED);
+    for (size_t i = 0; i < chaos->scene->row_count; i++)
+        for (size_t j = 0; j < chaos->scene->rows[i].saving_count; j++)
+            sum->chosen += slice_is(chaos->scene->rows[i].savings[j].lever, "router");
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
          at = evidences_next(&gateway->evidences, at))
         sum->suspended += shared_evidence_verdict(at).suspensions;
@@ -55,6 +63,9 @@ random_histories_lose_nothing(void **state)
     print_message("by their meaning: %d unearned, %d served, %d audited, %d promoted, %d near misses, %d suspensions\n",
                   (int)sum.unearned, (int)sum.hits, (int)sum.audited, (int)sum.promoted, (int)sum.near,
                   (int)sum.suspended);
+    print_message("other models: %d asked, %d acceptable, %d not, %d dropped or failed, %d served\n", (int)sum.asked,
+                  (int)sum.acceptable, (int)sum.not, (int)sum.dropped, (int)sum.chosen);
+    assert_true(sum.asked > 50 && sum.acceptable > 10 && sum.not > 10 && sum.dropped > 10 && sum.chosen > 50);
     assert_true(sum.hits > 50 && sum.audited > 0 && sum.promoted > 0 && sum.near > 0);
 }
 

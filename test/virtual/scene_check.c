@@ -124,6 +124,31 @@ check_row(const struct row *row)
     assert_false(slice_is(row->state, "unknown"));
 }
 
+static int64_t
+own_calls(const struct scene *scene)
+{
+    return gateway_count(&scene->gateway, COUNT_OWN_AUDITS) + gateway_count(&scene->gateway, COUNT_OWN_JUDGES);
+}
+
+/* A call of our own is about a request that has a row, has no baseline, and is one saving line, of what it cost. */
+static void
+check_own(const struct scene *scene, const struct row *row)
+{
+    char about[16];
+    bool found = scene->journal_fails; /* then that row may be missing */
+
+    for (size_t i = 0; i < scene->row_count && !found; i++) {
+        text_format_id(scene->rows[i].id, about);
+        found = slice_is(row->about, about) && !row_is_own(&scene->rows[i]);
+    }
+    assert_true(found);
+    assert_true(row->baseline == 0 && row->counted_requests == 0);
+    assert_true(row->saving_count == (usd_known(row->cost) && row->cost != 0 ? 1 : 0));
+    if (row->saving_count > 0)
+        assert_slice_is(row->savings[0].lever, ROW_AUDITS);
+    assert_true(slice_is(row->source, "audit") || slice_is(row->source, "judge"));
+}
+
 /* Rows against counters. */
 static void
 check_sums(struct scene *scene)
@@ -134,6 +159,8 @@ check_sums(struct scene *scene)
         const struct row *row = &scene->rows[i];
 
         check_row(row);
+        if (row_is_own(row))
+            check_own(scene, row);
         cost += usd_known(row->cost) ? row->cost : 0;
         input += row->input_tokens;
         output += row->output_tokens;
@@ -145,7 +172,7 @@ check_sums(struct scene *scene)
     assert_int_equal(output, gateway_count(&scene->gateway, COUNT_OUTPUT_TOKENS));
     if (scene->journal_fails)
         return;
-    assert_int_equal(scene->row_count, gateway_count(&scene->gateway, COUNT_REQUESTS));
+    assert_int_equal(scene->row_count, gateway_count(&scene->gateway, COUNT_REQUESTS) + own_calls(scene));
     assert_int_equal(attempts, gateway_count(&scene->gateway, COUNT_ATTEMPTS));
 }
 
@@ -237,7 +264,8 @@ used_by(const struct row *row, enum budget_unit unit)
     int64_t tokens = 0;
 
     if (unit == BUDGET_REQUESTS)
-        return row->try_count > 0 || (slice_is(row->source, "cached") && row->first_token_us >= 0);
+        return !row_is_own(row) &&
+               (row->try_count > 0 || (slice_is(row->source, "cached") && row->first_token_us >= 0));
     if (unit == BUDGET_TOKENS) {
         for (size_t i = 0; i < row->try_count; i++)
             tokens += row->tries[i].input_tokens + row->tries[i].output_tokens;

@@ -1,0 +1,17 @@
+/* Which tools an answer calls, whatever the API: of its first choice, in order, as JSON:
+ *
+ *     [{"name":"look_up","arguments":{"city":"Bern"}}, ...]
+ *
+ * Arguments that come as text are read as JSON; what is none stays a text. */
+#ifndef DIALECT_CALLS_OF_H
+#define DIALECT_CALLS_OF_H
+
+#include <yyjson.h>
+
+#include "base/buffer.h"
+#include "dialect/api.h"
+
+/* Of the whole answer, appended; nothing where it calls none that can be read. */
+void calls_of(enum api api, yyjson_val *root, struct buffer *out);
+
+#endif

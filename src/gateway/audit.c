@@ -1,0 +1,331 @@
+#include "gateway/audit.h"
+
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "gateway/admit.h"
+#include "gateway/balance.h"
+#include "gateway/comparison.h"
+#include "gateway/evidence_news.h"
+#include "gateway/mission.h"
+#include "gateway/reach.h"
+#include "gateway/reserve.h"
+#include "levers/router.h"
+#include "money/row.h"
+
+/* Of an exchange that was drawn; in its arena. */
+struct audited {
+    const struct routed *candidate;
+    struct chunk *body; /* held: the exchange lets go of it with the first byte of its answer */
+};
+
+/* A candidate being asked, and judged. */
+struct audit_run {
+    struct mission mission;
+    struct comparison comparison;
+    struct gateway_worker *worker;
+    struct view *view; /* whose route it is; held */
+    const struct route_config *route;
+    struct shared_evidence *evidence;
+    struct evidence_terms terms;
+    struct audit audit;
+    uint64_t row; /* of the mission */
+    struct learning_book *book;
+    usd instead; /* what the reference's answer cost, where the candidate's would have been served; else USD_UNKNOWN */
+};
+
+/* Drawing */
+
+/* If it were as good as the reference, would the balance take it? All that was earned serves, as it would in the end. */
+static bool
+would_serve(const struct exchange *exchange, size_t at)
+{
+    struct plans plans = exchange->plans;
+
+    for (size_t i = 0; i < plans.count; i++)
+        if (plans.all[i].lever == LEVER_ROUTER) {
+            plans.all[i].mode = LEVER_ON;
+            plans.all[i].withheld = VERDICT_NONE;
+        }
+    plans.all[at].quality_ppm = PPM;
+    reach_survey(exchange, &plans);
+    admit_survey(exchange, &plans);
+    return balance_choose(&plans, &exchange->request, exchange->bypass) == &plans.all[at];
+}
+
+static const struct routed *
+routed_of(const struct choosing *choosing, const struct plan *plan)
+{
+    for (size_t i = 0; i < choosing->count; i++)
+        if (choosing->all[i].target == plan->target)
+            return &choosing->all[i];
+    return NULL;
+}
+
+/* Evenly among those that have something to learn: drawn by the conversation as well, and by nothing else. */
+static const struct routed *
+choose(struct exchange *exchange)
+{
+    static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
+    const struct choosing *choosing = exchange->request.choosing;
+    struct plan *eligible[PLANS_MOST], *chosen;
+    size_t count = 0;
+
+    for (size_t i = 0; i < exchange->plans.count; i++) {
+        struct plan *plan = &exchange->plans.all[i];
+
+        if (plan->lever == LEVER_ROUTER && plan->evidence.learns && would_serve(exchange, i))
+            eligible[count++] = plan;
+    }
+    if (count == 0)
+        return NULL;
+    chosen = eligible[rng_mix(choosing->draw ^ apart) % count];
+    chosen->evidence.detail = "asked too, and judged by this answer, if that comes whole";
+    return routed_of(choosing, chosen);
+}
+
+void
+audit_draw(struct exchange *exchange)
+{
+    const struct choosing *choosing = exchange->request.choosing;
+    const struct routed *candidate = choosing != NULL && choosing->drawn ? choose(exchange) : NULL;
+
+    if (candidate == NULL)
+        return;
+    exchange->audited = arena_alloc(&exchange->arena, sizeof(*exchange->audited));
+    *exchange->audited = (struct audited){.candidate = candidate, .body = chunk_hold(exchange->body)};
+}
+
+static bool
+is_reference(const struct exchange *exchange)
+{
+    return exchange->plan != NULL && exchange->plan->source == SOURCE_REFERENCE && !exchange->follows;
+}
+
+void
+audit_watch(struct exchange *exchange, struct flight *flight)
+{
+    if (exchange->audited == NULL || !is_reference(exchange) || flight->keep != NULL || flights_crowded(flight->all))
+        return;
+    flight->keep = kept_new(exchange->request.config->limits.answer_max);
+}
+
+void
+audit_forget(struct exchange *exchange)
+{
+    if (exchange->audited != NULL)
+        chunk_release(exchange->audited->body);
+    exchange->audited = NULL;
+}
+
+/* Judging */
+
+static void
+finish(struct audit_run *run)
+{
+    view_release(run->view);
+    free(run);
+}
+
+/* Its row says what became of it. */
+static void
+keep_outcome(struct audit_run *run)
+{
+    struct gateway_worker *worker = run->worker;
+    struct feedback feedback = {
+        .id = run->row,
+        .useful_ppm = run->audit.judge_failed ? ROW_UNKNOWN : (int64_t)(run->audit.outcome * PPM),
+        .value = USD_UNKNOWN,
+        .source = SLICE_LITERAL("audit"),
+        .reason = run->audit.judge_failed    ? SLICE_LITERAL("the judge could not tell")
+                  : run->audit.outcome < 1.0 ? SLICE_LITERAL("not as acceptable as the reference's answer")
+                                             : SLICE_NONE,
+        .wall_us = world_wall_us(worker_world(worker)),
+    };
+
+    journal_put_feedback(&worker->record, &feedback);
+    (void)gateway_append(worker);
+}
+
+static void
+learn(struct audit_run *run)
+{
+    struct audit *audit = &run->audit;
+    unsigned events = shared_evidence_observe(run->evidence, &run->terms, audit);
+
+    count(&run->worker->counters,
+          audit->judge_failed    ? COUNT_ROUTER_UNKNOWN
+          : audit->outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE
+                                 : COUNT_ROUTER_NOT,
+          1);
+    keep_outcome(run);
+    evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
+    finish(run);
+}
+
+static void
+compared(struct comparison *comparison)
+{
+    struct audit_run *run = CONTAINER_OF(comparison, struct audit_run, comparison);
+
+    run->audit.judge_failed = comparison->failed;
+    run->audit.outcome = comparison->outcome;
+    learn(run);
+}
+
+/* Nothing is learned: it says nothing of the answers that the candidate gives. */
+static void
+leave(struct audit_run *run, enum counter why)
+{
+    kept_release(run->comparison.reference.kept);
+    count(&run->worker->counters, why, 1);
+    finish(run);
+}
+
+static void
+compare(struct audit_run *run, const struct flight *flight)
+{
+    struct comparison *comparison = &run->comparison;
+
+    comparison->candidate = (struct compared_answer){
+        .kept = kept_hold(flight->keep), .is_stream = flight->is_stream, .api = comparison->reference.api};
+    comparison_rule_meaning(&comparison->rule, run->worker->gateway);
+    if (comparison_start(comparison))
+        return;
+    count(&run->worker->counters, COUNT_ROUTER_DROPPED, 1);
+    finish(run);
+}
+
+static bool
+can_be_read(const struct flight *flight)
+{
+    return flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread;
+}
+
+static void
+told(struct audit_run *run, double outcome, bool judge_failed)
+{
+    kept_release(run->comparison.reference.kept);
+    run->audit.outcome = outcome;
+    run->audit.judge_failed = judge_failed;
+    learn(run);
+}
+
+static void
+answered(struct mission *mission, struct exchange *exchange)
+{
+    struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
+
+    run->row = exchange->id;
+    learning_take(run->book, usd_known(run->instead) ? run->instead : exchange->cost);
+    switch (mission_result(exchange)) {
+    case MISSION_DROPPED:
+        leave(run, COUNT_ROUTER_DROPPED);
+        return;
+    case MISSION_FAILED:
+        leave(run, COUNT_ROUTER_UNANSWERED);
+        return;
+    case MISSION_BAD:
+        told(run, 0.0, false);
+        return;
+    case MISSION_ANSWERED:
+        break;
+    }
+    if (can_be_read(exchange->cursor.flight))
+        compare(run, exchange->cursor.flight);
+    else
+        told(run, 0.0, true);
+}
+
+/* Money */
+
+/* A tenth of what is saved. */
+enum { SAVINGS_PPM = 100000 };
+
+static usd
+share_of(usd money, uint32_t ppm)
+{
+    return usd_known(money) && money > 0 ? (usd)((wide_int)money * ppm / PPM) : 0;
+}
+
+static usd
+saved_by_choice(const struct row *row)
+{
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever_name(LEVER_ROUTER)))
+            return row->savings[i].saved;
+    return 0;
+}
+
+/* What the request allows: its row is the worker's last. */
+static void
+allow(const struct exchange *exchange)
+{
+    const struct choosing *choosing = exchange->request.choosing;
+    const struct row *row = &exchange->worker->row;
+
+    learning_allow(choosing->book, row->cost,
+                   choosing->serves ? share_of(saved_by_choice(row), SAVINGS_PPM)
+                                    : share_of(row->cost, exchange->request.route->learning_ppm));
+}
+
+/* Starting */
+
+static bool
+is_fresh(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    unsigned cut_short = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
+
+    return exchange->ending == ENDING_OK && exchange->client != NULL && is_reference(exchange) && flight != NULL &&
+           flight->state == FLIGHT_COMPLETE && flight->status < 300 && !exchange->ending_stream &&
+           (reserve_transforms(exchange) & cut_short) == 0;
+}
+
+struct audit_run *
+audit_prepare(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    const struct routed *candidate;
+    struct audit_run *run;
+
+    if (exchange->request.choosing != NULL && !exchange->is_own)
+        allow(exchange);
+    if (exchange->audited == NULL || !is_fresh(exchange))
+        return NULL;
+    if (!can_be_read(flight) || !mission_may_start(exchange->worker)) {
+        count(&exchange->worker->counters, COUNT_ROUTER_DROPPED, 1);
+        return NULL;
+    }
+    candidate = exchange->audited->candidate;
+    run = must_alloc(sizeof(*run));
+    *run = (struct audit_run){
+        .mission = {.source = SOURCE_AUDIT, .target = candidate->target, .done = answered},
+        .comparison = {.worker = exchange->worker,
+                       .rule = {.judge = (enum judge)exchange->request.route->judge.judge,
+                                .tolerance = exchange->request.route->judge.tolerance_ppm / 1e6,
+                                .same_fields = true,
+                                .cosine_least = exchange->request.route->judge.similar_ppm / 1e6},
+                       .reference = {.kept = kept_hold(flight->keep),
+                                     .is_stream = flight->is_stream,
+                                     .api = exchange->identity.api},
+                       .done = compared},
+        .worker = exchange->worker,
+        .view = view_hold(exchange->view),
+        .route = exchange->request.route,
+        .evidence = candidate->evidence,
+        .terms = candidate->terms,
+        .audit = {.score = candidate->score},
+        .book = exchange->request.choosing->book,
+        .instead = exchange->request.choosing->serves ? exchange->cost : USD_UNKNOWN,
+    };
+    mission_prepare(&run->mission, exchange, exchange->identity.api, exchange->audited->body);
+    return run;
+}
+
+void
+audit_go(struct audit_run *run)
+{
+    if (run != NULL)
+        mission_go(&run->mission);
+}

@@ -1,0 +1,165 @@
+#include "gateway/comparison.h"
+
+#include <yyjson.h>
+
+#include "cache/entry.h"
+#include "dialect/calls_of.h"
+#include "dialect/text_of.h"
+#include "embed/embedder.h"
+#include "gateway/made_over.h"
+
+/* Per worker; beyond it an audit is dropped: it waits for nobody, so that says nothing of its answer. */
+enum { AT_ONCE_MOST = 256 };
+
+/* Of an answer is judged no more than so much text. */
+enum { TEXT_MOST = 256 * 1024 };
+
+/* What an answer says and does. */
+struct said {
+    struct text_of text;
+    struct buffer calls; /* of tools, as JSON */
+};
+
+/* False: it could not be read, or says nothing that can be judged. */
+static bool
+read_said(enum api api, struct slice answer, struct said *out)
+{
+    yyjson_doc *doc = yyjson_read(answer.data, answer.len, 0);
+
+    out->text = (struct text_of){.wanted = true, .most = TEXT_MOST};
+    if (doc != NULL)
+        text_of_event(&out->text, api, yyjson_doc_get_root(doc));
+    if (out->text.called)
+        calls_of(api, yyjson_doc_get_root(doc), &out->calls);
+    yyjson_doc_free(doc);
+    return doc != NULL && !out->text.cut;
+}
+
+static bool
+read_cached(const struct compared_answer *answer, struct said *out)
+{
+    struct chunk *content = cache_entry_content(answer->cached);
+    bool read = content != NULL && read_said(answer->api, chunk_bytes(content), out);
+
+    chunk_release(content);
+    return read;
+}
+
+static bool
+read_answer(const struct compared_answer *answer, struct said *out)
+{
+    struct buffer whole = {0};
+    bool read;
+
+    if (answer->cached != NULL)
+        return read_cached(answer, out);
+    read = made_over_join(answer->kept, answer->is_stream, answer->api, &whole) == OK &&
+           read_said(answer->api, buffer_content(&whole), out);
+    buffer_free(&whole);
+    return read;
+}
+
+static void
+forget_said(struct said *said)
+{
+    buffer_free(&said->text.text);
+    buffer_free(&said->calls);
+}
+
+static void
+judge_calls(struct comparison *comparison, struct slice reference, struct slice candidate)
+{
+    struct judge_rule rule = {.judge = JUDGE_JSON, .same_fields = true};
+
+    comparison->failed = reference.len == 0 || judge_compare(&rule, reference, candidate, &comparison->outcome) != OK;
+}
+
+/* Who calls a tool where the other does not does something else, whatever it says beside it. */
+static void
+judge(struct comparison *comparison, const struct said *reference, const struct said *candidate)
+{
+    if (reference->text.called != candidate->text.called)
+        comparison->outcome = 0.0;
+    else if (reference->text.called)
+        judge_calls(comparison, buffer_content(&reference->calls), buffer_content(&candidate->calls));
+    else
+        comparison->failed = judge_compare(&comparison->rule, buffer_content(&reference->text.text),
+                                           buffer_content(&candidate->text.text), &comparison->outcome) != OK;
+}
+
+static void
+run(struct job *job)
+{
+    struct comparison *comparison = CONTAINER_OF(job, struct comparison, job);
+    struct said reference = {0}, candidate = {0};
+
+    comparison->failed = !read_answer(&comparison->reference, &reference);
+    if (!comparison->failed && read_answer(&comparison->candidate, &candidate))
+        judge(comparison, &reference, &candidate);
+    else
+        comparison->failed = true;
+    forget_said(&reference);
+    forget_said(&candidate);
+}
+
+static void
+release(struct compared_answer *answer)
+{
+    kept_release(answer->kept);
+    cache_entry_release(answer->cached);
+    answer->kept = NULL;
+    answer->cached = NULL;
+}
+
+static void
+job_done(struct job *job)
+{
+    struct comparison *comparison = CONTAINER_OF(job, struct comparison, job);
+
+    comparison->worker->comparing--;
+    release(&comparison->reference);
+    release(&comparison->candidate);
+    comparison->done(comparison);
+}
+
+bool
+comparison_start(struct comparison *comparison)
+{
+    struct gateway_worker *worker = comparison->worker;
+    struct world *world = worker_world(worker);
+
+    if (worker->comparing == AT_ONCE_MOST) {
+        release(&comparison->reference);
+        release(&comparison->candidate);
+        return false;
+    }
+    worker->comparing++;
+    comparison->job = (struct job){.run = run, .done = job_done};
+    world->ops->work(world, &comparison->job);
+    return true;
+}
+
+static bool
+similarity(void *context, struct slice a, struct slice b, double *cosine)
+{
+    const struct embedder *embedder = context;
+    float first[EMBED_DIMS_MOST], second[EMBED_DIMS_MOST];
+    double sum = 0.0;
+
+    if (!embedder_embed(embedder, a, first, NULL) || !embedder_embed(embedder, b, second, NULL))
+        return false;
+    for (unsigned i = 0; i < embedder_dims(embedder); i++)
+        sum += (double)first[i] * (double)second[i];
+    *cosine = sum;
+    return true;
+}
+
+void
+comparison_rule_meaning(struct judge_rule *rule, struct gateway *gateway)
+{
+    if (rule->judge != JUDGE_EMBEDDING)
+        return;
+    gateway_open_meanings(gateway);
+    rule->similarity = similarity;
+    rule->context = gateway->embedder;
+}

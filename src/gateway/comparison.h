@@ -1,0 +1,39 @@
+/* Two answers held against each other by a judge that needs no call (quality/judge.h), off the loop: what a lever served or
+ * would have served, and the reference's. Texts are judged as the route says; a call of a tool is as acceptable as one of
+ * the same name with the same arguments. Shared by all levers that live by evidence. */
+#ifndef GATEWAY_COMPARISON_H
+#define GATEWAY_COMPARISON_H
+
+#include "dialect/api.h"
+#include "gateway/gateway.h"
+#include "gateway/kept.h"
+#include "quality/judge.h"
+
+struct cache_entry;
+
+/* One of them: what a flight gathered, or a stored answer. */
+struct compared_answer {
+    struct kept_answer *kept; /* held */
+    bool is_stream;
+    enum api api;
+    struct cache_entry *cached; /* held */
+};
+
+/* Embedded in whoever wants to know; all is filled in but the result. */
+struct comparison {
+    struct job job;
+    struct gateway_worker *worker;
+    struct judge_rule rule;
+    struct compared_answer reference, candidate;
+    void (*done)(struct comparison *); /* on the worker; the answers are released */
+    double outcome;
+    bool failed; /* it could not be judged */
+};
+
+/* The similarity by which texts are judged, of the program's own embedder. */
+void comparison_rule_meaning(struct judge_rule *rule, struct gateway *gateway);
+
+/* False: too many are under way already; the answers are released, and `done` is not called. */
+bool comparison_start(struct comparison *comparison);
+
+#endif

@@ -1,0 +1,43 @@
+#include "gateway/evidence_news.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void
+raise(struct gateway_worker *worker, struct shared_evidence *evidence, enum alert_kind kind, const char *words)
+{
+    const char *route = shared_evidence_route(evidence), *lever = shared_evidence_lever(evidence);
+    struct alert alert;
+
+    alert_init(&alert, kind, "%s %s", route, lever);
+    alert_words(&alert, "route %s, lever %s: %s", route, lever, words);
+    alert_fact_text(&alert, "route", slice_of(route));
+    alert_fact_text(&alert, "lever", slice_of(lever));
+    alert_raise(worker, &alert);
+}
+
+void
+evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events, const char *score,
+              const char *judge)
+{
+    struct evidence_verdict verdict;
+    char words[160];
+
+    if (events & EVENT_SUSPENDED)
+        raise(worker, evidence, ALERT_LEVER_SUSPENDED,
+              "audits found its answers worse than the route accepts: it serves none until it has earned that anew");
+    snprintf(words, sizeof(words), "more than one audit in a hundred could not be judged (%s)", judge);
+    if (events & EVENT_JUDGE_FAILS)
+        raise(worker, evidence, ALERT_JUDGE_FAILS, words);
+    if (events & EVENT_BELOW_FLOOR)
+        raise(worker, evidence, ALERT_LEVER_BELOW,
+              "audits found that its answers will not reach the route's floor (acceptable: quality): it serves none");
+    if (!(events & EVENT_EARNED))
+        return;
+    verdict = shared_evidence_verdict(evidence);
+    log_line(worker->gateway->log, LOG_INFO,
+             "route %s, lever %s: earned to serve at %s %.3f and above: at least %.2f%% of %" PRIu64
+             " audits acceptable, as far as they bound it",
+             shared_evidence_route(evidence), shared_evidence_lever(evidence), score, verdict.serving.threshold,
+             verdict.serving.lower_ppm / 1e4, verdict.serving.labels);
+}

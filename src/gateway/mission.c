@@ -1,0 +1,198 @@
+#include "gateway/mission.h"
+
+#include "gateway/account.h"
+#include "gateway/admit.h"
+#include "gateway/attempt.h"
+#include "gateway/balance.h"
+#include "gateway/ceiling.h"
+#include "gateway/cross.h"
+#include "gateway/reach.h"
+#include "gateway/reserve.h"
+#include "money/row.h"
+
+bool
+mission_may_start(const struct gateway_worker *worker)
+{
+    return worker->missions < MISSIONS_AT_ONCE_MOST;
+}
+
+/* A key under which the client's own request may be repeated is no key of this one. */
+static void
+copy_head(struct exchange *exchange, const struct http_head *head)
+{
+    struct http_header *headers = arena_alloc(&exchange->arena, head->header_count * sizeof(*headers));
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->header_count; i++)
+        if (!slice_is_nocase(head->headers[i].name, "idempotency-key"))
+            headers[count++] = (struct http_header){arena_copy(&exchange->arena, head->headers[i].name),
+                                                    arena_copy(&exchange->arena, head->headers[i].value)};
+    exchange->head = (struct http_head){.method = SLICE_LITERAL("POST"),
+                                        .target = slice_of(api_path(exchange->identity.api)),
+                                        .headers = headers,
+                                        .header_count = count};
+    exchange->claim = NULL;
+}
+
+void
+mission_prepare(struct mission *mission, const struct exchange *about, enum api api, struct chunk *body)
+{
+    struct gateway_worker *worker = about->worker;
+    struct identity identity = about->identity;
+    struct exchange *exchange;
+
+    identity.api = api;
+    exchange = exchange_new(worker, NULL, &about->head, &identity);
+    view_release(exchange->view);
+    exchange->view = view_hold(about->view);
+    copy_head(exchange, &about->head);
+    exchange->mission = mission;
+    exchange->request.route = about->request.route;
+    exchange->conversation = about->conversation;
+    exchange->body = chunk_hold(body);
+    exchange->request_bytes = (int64_t)body->len;
+    memcpy(mission->about, about->id_text, sizeof(mission->about));
+    mission->exchange = exchange;
+    worker->missions++;
+}
+
+void
+mission_go(struct mission *mission)
+{
+    struct exchange *exchange = mission->exchange;
+
+    exchange_hold(exchange); /* it may be over on return */
+    exchange_move(exchange, BODY_READ);
+    exchange_drop(exchange);
+}
+
+/* Weighing: there is one plan, and it must be possible now. */
+
+static void
+put_plan(struct exchange *exchange)
+{
+    struct plan *plan = plans_add(&exchange->plans);
+
+    plan->source = exchange->mission->source;
+    plan->mode = LEVER_ON;
+    plan->target = exchange->mission->target;
+    plan->facts = facts_of(exchange->request.targets, plan->target);
+    estimate_plan(&exchange->request, plan);
+}
+
+static void
+drop(struct exchange *exchange, const char *why)
+{
+    account_unclaim(exchange);
+    exchange_give_up(exchange, NOTHING_FITS, exchange->attempts > 0 ? ENDING_UPSTREAM_FAILED : ENDING_REFUSED,
+                     ERROR_OVERLOADED, why);
+}
+
+static bool
+is_free(struct exchange *exchange)
+{
+    reach_survey(exchange, &exchange->plans);
+    admit_survey(exchange, &exchange->plans);
+    return balance_choose(&exchange->plans, &exchange->request, false) != NULL && exchange->plans.all[0].wait_us == 0;
+}
+
+void
+mission_weigh_again(struct exchange *exchange)
+{
+    struct plan *plan = &exchange->plans.all[0];
+
+    reserve_again(exchange);
+    if (!is_free(exchange)) {
+        drop(exchange, exchange->why != NULL ? exchange->why : MISSION_NO_PLACE);
+    } else if (!account_claim(exchange, plan)) {
+        drop(exchange, "dropped: the rate limit of its backend's account has no room for it now");
+    } else if (!reserve_plan(exchange, plan)) {
+        drop(exchange, "dropped: a budget has no room for it");
+    } else {
+        exchange->plan = plan;
+        exchange_move(exchange, PLAN_CHOSEN);
+    }
+}
+
+void
+mission_weigh(struct exchange *exchange)
+{
+    const struct route_config *route = exchange->request.route;
+
+    exchange->request = (struct request){
+        .config = exchange->view->config,
+        .route = route,
+        .facts = &exchange->facts,
+        .body = chunk_bytes(exchange->body),
+        .tenant = exchange->identity.tenant,
+        .age_most_us = 0,
+        .conversation = exchange->conversation,
+        .wall_us = exchange->arrived_wall_us,
+        .targets = &exchange->view->targets,
+        .prompt = &exchange->prompt,
+        .prompts = exchange->worker->gateway->prompts,
+        .arrived_us = exchange->arrived_us,
+        .deadline_us = USEC_NEVER,
+    };
+    put_plan(exchange);
+    cross_survey(exchange);
+    reserve_begin(exchange);
+    mission_weigh_again(exchange);
+}
+
+/* Answering */
+
+void
+mission_gather(struct exchange *exchange, struct flight *flight)
+{
+    if (exchange->mission != NULL && flight->keep == NULL && !flights_crowded(flight->all))
+        flight->keep = kept_new(exchange->request.config->limits.answer_max);
+}
+
+void
+mission_read(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    cursor_skip(&exchange->cursor);
+    if (ceiling_reached(exchange))
+        ceiling_end(exchange);
+    if (flight_over(flight))
+        exchange_move(exchange, flight->state == FLIGHT_COMPLETE ? ANSWER_COMPLETE : ANSWER_CUT);
+}
+
+void
+mission_end(struct exchange *exchange)
+{
+    struct mission *mission = exchange->mission;
+
+    if (mission == NULL)
+        return;
+    exchange->worker->missions--;
+    exchange->mission = NULL;
+    mission->exchange = NULL;
+    mission->done(mission, exchange);
+}
+
+static bool
+is_failing(const struct exchange *exchange, unsigned status)
+{
+    return status >= 500 || status == 429 || exchange->said.spend_limit;
+}
+
+enum mission_result
+mission_result(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+    unsigned cut_short = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
+
+    if (exchange->ending == ENDING_REFUSED || (reserve_transforms(exchange) & cut_short) != 0)
+        return MISSION_DROPPED;
+    if (flight == NULL || flight->status == 0 || is_failing(exchange, flight->status))
+        return MISSION_FAILED;
+    if (flight->status >= 300)
+        return MISSION_BAD;
+    if (exchange->ending == ENDING_OK)
+        return MISSION_ANSWERED;
+    return flight->is_stream ? MISSION_BAD : MISSION_FAILED;
+}

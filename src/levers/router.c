@@ -1,0 +1,147 @@
+/* A cheaper model, for what evidence says it will do. The evidence: requests that the reference answered because the coin
+ * said so, or because nothing is earned yet; a candidate is asked too, off the path, and judged by the reference's answer
+ * (gateway/audit.h). */
+#include "levers/router.h"
+
+#include <stdlib.h>
+
+#include "levers/estimate.h"
+#include "levers/terms.h"
+
+/* Changes when what is audited, or how it is judged, means something else than before. */
+enum { RULE = 1 };
+
+/* A request by which candidates are put in order. */
+enum { TYPICAL_INPUT = 1000, TYPICAL_OUTPUT = 500 };
+
+static usd
+typical_cost(const struct request *request, const struct target *target)
+{
+    const struct target_facts *facts = facts_of(request->targets, target);
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+    usd cost;
+
+    if (facts_hourly(facts))
+        return 0; /* it is paid for in any case */
+    usage_init(&usage);
+    usage.exactness = USAGE_ESTIMATED;
+    usage_set(&usage, USAGE_input_tokens, TYPICAL_INPUT);
+    usage_set(&usage, USAGE_output_tokens, TYPICAL_OUTPUT);
+    cost = prices_cost(facts->price, &terms, &usage).total;
+    return usd_known(cost) ? cost : INT64_MAX;
+}
+
+/* Few, and those of equal cost stay in the configuration's order. */
+static void
+sort(struct choosing *choosing, const struct request *request)
+{
+    for (size_t i = 1; i < choosing->count; i++) {
+        struct routed moved = choosing->all[i];
+        usd cost = typical_cost(request, moved.target);
+        size_t at = i;
+
+        for (; at > 0 && typical_cost(request, choosing->all[at - 1].target) > cost; at--)
+            choosing->all[at] = choosing->all[at - 1];
+        choosing->all[at] = moved;
+    }
+}
+
+static uint64_t
+mark_of(const struct route_config *route, uint64_t scorer)
+{
+    const struct judge_config *judge = &route->judge;
+    uint64_t mark = terms_with_number(terms_with_number(RULE, scorer), judge->by_text);
+
+    mark = terms_with_number(mark, judge->judge);
+    mark = terms_with_number(mark, judge->similar_ppm);
+    mark = terms_with_number(mark, judge->tolerance_ppm);
+    mark = terms_with_text(mark, route->reference.name);
+    return terms_with_text(mark, route->reference.upstream);
+}
+
+void
+router_order(struct choosing *choosing, const struct request *request, uint64_t scorer)
+{
+    const struct route_config *route = request->route;
+    uint64_t mark = mark_of(route, scorer);
+
+    sort(choosing, request);
+    for (size_t i = 0; i < choosing->count; i++) {
+        struct routed *one = &choosing->all[i];
+
+        one->terms = (struct evidence_terms){
+            .scope = FLOOR_SERVED,
+            .floor_ppm = route->quality_ppm,
+            .alpha_ppm = terms_alpha_ppm(route) / (uint32_t)choosing->count,
+            .epoch = terms_with_text(terms_with_text(mark, one->target->name), one->target->upstream),
+        };
+        mark = terms_with_text(mark, one->target->name);
+        mark = terms_with_number(mark, shared_evidence_serving(one->evidence, &one->terms));
+    }
+}
+
+bool
+router_serves(const struct choosing *choosing)
+{
+    for (size_t i = 0; i < choosing->count; i++)
+        if (shared_evidence_serving(choosing->all[i].evidence, &choosing->all[i].terms) != ARM_NONE)
+            return true;
+    return false;
+}
+
+/* While nothing is served, the cheap call is all that an audit costs. A candidate that was found below the floor is asked
+ * less: a newer version of it may do. */
+uint32_t
+router_audit_ppm(const struct choosing *choosing, bool shadow)
+{
+    uint32_t serving_ppm = AUDIT_SHADOW_PPM, idle_ppm = AUDIT_STALLED_PPM;
+
+    for (size_t i = 0; i < choosing->count; i++) {
+        const struct routed *one = &choosing->all[i];
+        uint32_t ppm = shared_evidence_audit_ppm(one->evidence, &one->terms, shadow);
+        enum evidence_reason reason;
+
+        (void)shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
+        if (ppm < serving_ppm)
+            serving_ppm = ppm;
+        if (reason != EVIDENCE_BELOW_FLOOR)
+            idle_ppm = AUDIT_SHADOW_PPM;
+    }
+    return serving_ppm < idle_ppm ? serving_ppm : idle_ppm;
+}
+
+static void
+make_one(const struct request *request, const struct routed *one, enum lever_mode mode, struct plans *plans)
+{
+    struct plan *plan = plans_add(plans);
+    enum evidence_reason reason;
+
+    if (plan == NULL)
+        return;
+    plan->source = SOURCE_MODEL;
+    plan->lever = LEVER_ROUTER;
+    plan->mode = mode;
+    plan->target = one->target;
+    plan->facts = facts_of(request->targets, one->target);
+    /* Else a model that nobody has asked yet might look dearer than it is, and never be asked. */
+    estimate_plan_like(request, facts_of(request->targets, &request->route->reference), plan);
+    (void)shared_evidence_sample(one->evidence, &one->terms, one->score);
+    plan->evidence.score = one->score;
+    plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
+    plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
+    plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;
+    if (request->choosing->drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
+        plan->withheld = VERDICT_AUDIT;
+}
+
+static void
+make(const struct request *request, enum lever_mode mode, struct plans *plans)
+{
+    const struct choosing *choosing = request->choosing;
+
+    for (size_t i = 0; choosing != NULL && i < choosing->count; i++)
+        make_one(request, &choosing->all[i], mode, plans);
+}
+
+const struct lever_ops router_lever = {.id = LEVER_ROUTER, .make = make};

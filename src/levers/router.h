@@ -1,0 +1,41 @@
+/* What the router works with. A candidate that is another model than the reference's is scored for each request and may
+ * serve what evidence carries over the route's floor. There is a piece of evidence for each such candidate of a route. They
+ * share the route's alpha; and as the cheaper one gets what both may serve, a candidate's epoch also stands for what those
+ * that are cheaper have earned: when that changes it is asked other requests than before. */
+#ifndef LEVERS_ROUTER_H
+#define LEVERS_ROUTER_H
+
+#include "levers/lever.h"
+#include "quality/evidences.h"
+#include "quality/learning.h"
+
+struct routed {
+    const struct target *target;
+    struct shared_evidence *evidence;
+    struct evidence_terms terms;
+    double score; /* the higher, the surer its answer is acceptable; not finite: nobody can tell */
+};
+
+/* Those candidates, the cheapest first. */
+struct choosing {
+    struct routed *all;
+    size_t count;
+    struct learning_book *book;
+    bool serves;   /* something is earned, and the lever is on */
+    uint64_t draw; /* of the coin of audits (quality/coin.h), the same for a whole conversation */
+    bool drawn;    /* by it: the reference answers, and a candidate is judged by that */
+};
+
+/* The words by which evidence of a candidate is kept, and shown: "router backend/model". */
+#define ROUTER_EVIDENCE "router %s"
+
+/* With targets, evidence and scores filled in: sorts them by what they cost, and says what their evidence is about.
+ * `scorer` stands for how scores are made. */
+void router_order(struct choosing *choosing, const struct request *request, uint64_t scorer);
+
+bool router_serves(const struct choosing *choosing);
+
+/* The share of conversations to audit now: all while none may serve. `shadow`: whatever is earned serves nobody. */
+uint32_t router_audit_ppm(const struct choosing *choosing, bool shadow);
+
+#endif
