@@ -68,7 +68,7 @@ choose(struct exchange *exchange)
 {
     static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
     const struct choosing *choosing = exchange->request.choosing;
-    struct plan *eligible[PLANS_MOST], *chosen;
+    struct plan *eligible[PLANS_MOST], *drawn;
     size_t count = 0;
 
     for (size_t i = 0; i < exchange->plans.count; i++) {
@@ -79,9 +79,9 @@ choose(struct exchange *exchange)
     }
     if (count == 0)
         return NULL;
-    chosen = eligible[rng_mix(choosing->draw ^ apart) % count];
-    chosen->evidence.detail = "asked too, and judged by this answer, if that comes whole";
-    return routed_of(choosing, chosen);
+    drawn = eligible[rng_mix(choosing->draw ^ apart) % count];
+    drawn->evidence.detail = "asked too, and judged by this answer, if that comes whole";
+    return routed_of(choosing, drawn);
 }
 
 void

@@ -65,23 +65,6 @@ static const struct move {
     [EXCHANGE_SETTLED][LAST_HOLD_DROPPED] = {EXCHANGE_RELEASED, release},
 };
 
-const char *
-exchange_state_name(enum exchange_state state)
-{
-    static const char *const names[] = {"reading",   "parsing", "weighing", "serving",
-                                        "answering", "parted",  "settled",  "released"};
-
-    return names[state];
-}
-
-const char *
-ending_name(enum ending ending)
-{
-    static const char *const names[] = {"ok", "client gone", "upstream failed", "cut", "refused", "invalid"};
-
-    return names[ending];
-}
-
 void
 exchange_move(struct exchange *exchange, enum exchange_event event)
 {

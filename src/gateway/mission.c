@@ -1,12 +1,9 @@
 #include "gateway/mission.h"
 
 #include "gateway/account.h"
-#include "gateway/admit.h"
 #include "gateway/attempt.h"
-#include "gateway/balance.h"
 #include "gateway/ceiling.h"
 #include "gateway/cross.h"
-#include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "money/row.h"
 
@@ -88,28 +85,28 @@ drop(struct exchange *exchange, const char *why)
                      ERROR_OVERLOADED, why);
 }
 
+/* A client would have to wait for it, or be sent there as a last resort. */
 static bool
-is_free(struct exchange *exchange)
+is_crowded(const struct plan *plan)
 {
-    reach_survey(exchange, &exchange->plans);
-    admit_survey(exchange, &exchange->plans);
-    return balance_choose(&exchange->plans, &exchange->request, false) != NULL && exchange->plans.all[0].wait_us == 0;
+    return plan == NULL || plan->away != VERDICT_NONE || plan->wait_us > 0;
 }
 
 void
 mission_weigh_again(struct exchange *exchange)
 {
-    struct plan *plan = &exchange->plans.all[0];
+    struct plan *chosen;
 
     reserve_again(exchange);
-    if (!is_free(exchange)) {
+    chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
+    if (is_crowded(chosen)) {
         drop(exchange, exchange->why != NULL ? exchange->why : MISSION_NO_PLACE);
-    } else if (!account_claim(exchange, plan)) {
+    } else if (!account_claim(exchange, chosen)) {
         drop(exchange, "dropped: the rate limit of its backend's account has no room for it now");
-    } else if (!reserve_plan(exchange, plan)) {
+    } else if (!reserve_plan(exchange, chosen)) {
         drop(exchange, "dropped: a budget has no room for it");
     } else {
-        exchange->plan = plan;
+        exchange->plan = chosen;
         exchange_move(exchange, PLAN_CHOSEN);
     }
 }
