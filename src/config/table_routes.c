@@ -1,7 +1,7 @@
 /* Routes: who serves them, what is acceptable, which levers may make it cheaper. */
 #include "config/table_parts.h"
 
-static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL}; /* enum judge */
+static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
 static const char *const retries[] = {"sent", "safe", NULL};
 
@@ -40,7 +40,7 @@ static const struct field lever_fields[] = {
 };
 
 static const struct later lever_later[] = {
-    {"cascade", "cascades"}, {"hedge", "hedged requests"},     {"batch", "micro-batching"},
+    {"cascade", "cascades"}, {"hedge", "hedged requests"},    {"batch", "micro-batching"},
     {"defer", "deferral"},   {"affinity", "prefix affinity"},
 };
 
@@ -64,12 +64,13 @@ static const struct section semantic_section = {
     SECTION("What the semantic cache learns by", "routes.NAME.semantic_cache", semantic_fields, route_draft)};
 
 static const struct field judge_fields[] = {
-    FIELD("by", FIELD_CHOICE, AT(route_draft, judge.by),
-          "Whether a candidate's answer is at least as acceptable as the reference's, by their texts: `exact`, the same "
-          "text; `numeric`, the same last number; `json`, the same fields; `embedding`, the same meaning, as the "
-          "built-in embedder sees it, which tells topics apart better than facts. A call of a tool is as acceptable as "
-          "one of the same name with the same arguments.",
-          .standard = "none", .choices = texts_judged),
+    FIELD(
+        "by", FIELD_CHOICE, AT(route_draft, judge.by),
+        "Whether a candidate's answer is at least as acceptable as the reference's, by their texts: `exact`, the same "
+        "text; `numeric`, the same last number; `json`, the same fields; `embedding`, the same meaning, as the "
+        "built-in embedder sees it, which tells topics apart better than facts. A call of a tool is as acceptable as "
+        "one of the same name with the same arguments.",
+        .standard = "none", .choices = texts_judged),
     FIELD("similar", FIELD_SHARE, AT(route_draft, judge.similar_ppm),
           "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),
@@ -84,11 +85,11 @@ static const struct field route_fields[] = {
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
     FIELD("baseline", FIELD_NODE, AT(route_draft, baseline),
           "What was paid before, which savings are counted against. Default: the reference.", .type = "backend/model"),
-    FIELD(
-        "candidates", FIELD_NODE, AT(route_draft, candidates),
-        "What else may serve: the reference's model on other backends, whichever API they speak (doc/translation.md), and "
-        "with the lever `router` other models, where audits have shown that they will do.",
-        .type = "backend/model or list"),
+    FIELD("candidates", FIELD_NODE, AT(route_draft, candidates),
+          "What else may serve: the reference's model on other backends, whichever API they speak "
+          "(doc/translation.md), and "
+          "with the lever `router` other models, where audits have shown that they will do.",
+          .type = "backend/model or list"),
     FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
     FIELD(
         "repeatable", FIELD_BOOL, AT(route_draft, repeatable),
