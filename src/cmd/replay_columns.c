@@ -135,7 +135,7 @@ const struct replay_column replay_columns[] = {
     {"mean s", "first_token_mean_s", "%.3f", 8, ALL, mean_of},
     {"p50 s", "first_token_p50_s", "%.3f", 8, REPLAY_WITH_POLICIES, middle_of},
     {"p99 s", "first_token_p99_s", "%.3f", 8, ALL, late_of},
-    {"ms/token", "per_output_token_mean_ms", "%.2f", 9, BOTH, per_token_of},
+    {"ms/token", "per_output_token_mean_ms", "%.2f", 9, REPLAY_WITH_POLICIES, per_token_of},
     {"ok %", "ok_percent", "%.2f", 7, ALL, ok_of},
     {"in limits %", "within_limits_percent", "%.2f", 12, REPLAY_WITH_POLICIES, within_of},
     {"at work %", "at_work_percent", "%.1f", 10, BOTH, busy_of},
@@ -145,7 +145,7 @@ const struct replay_column replay_columns[] = {
     {"$ of hours", "replica_hours_usd", "%.2f", 11, REPLAY_WITH_POLICIES, hours_cost_of},
     {"$ paid", "paid_usd", "%.4f", 10, SIZED, paid_of},
     {"$/M tokens", "paid_per_million_tokens_usd", "%.4f", 11, SIZED, per_million_of},
-    {"$/answer in limits", "paid_per_answer_within_limits_usd", "%.6f", 19, SIZED, per_answer_of},
+    {"$/answer", "paid_per_answer_within_limits_usd", "%.6f", 10, SIZED, per_answer_of},
 };
 
 const size_t replay_column_count = sizeof(replay_columns) / sizeof(replay_columns[0]);

@@ -27,6 +27,7 @@ struct fleets {
     struct backend_config *pool;
     struct carried *requests;
     struct scaling_traffic traffic;
+    unsigned played; /* for the progress */
 };
 
 /* What is played */
@@ -190,11 +191,23 @@ fill(const struct fleets *fleets, const struct scaling_outcome *from, struct rep
         out->paid = out->engines_cost = (wide_int)from->replica_us * hour / (3600 * USEC_PER_S);
 }
 
+/* "in_flight 4" */
+static void
+name_run(enum scaler scaler, double knob, struct replay_variant *out)
+{
+    out->scaler = scaler_name(scaler);
+    out->knob = knob;
+    if (scaler == SCALER_CAPACITY)
+        snprintf(out->name, sizeof(out->name), "%s", out->scaler);
+    else
+        snprintf(out->name, sizeof(out->name), "%s %g", out->scaler, knob);
+}
+
 static bool
-is_stopped(struct fleets *fleets, enum scaler scaler, double knob)
+is_stopped(struct fleets *fleets, const char *next)
 {
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%60s\r%s %g", "", scaler_name(scaler), knob);
+        fprintf(stderr, "\r%60s\r%u played, now %s", "", fleets->played, next);
     fleets->comparison->interrupted |= interrupt_within(0);
     return fleets->comparison->interrupted;
 }
@@ -205,20 +218,14 @@ run(struct fleets *fleets, enum scaler scaler, double knob, struct replay_varian
 {
     struct scaling_outcome outcome;
 
-    if (is_stopped(fleets, scaler, knob))
+    *out = (struct replay_variant){.settings = fleets->wanted->settings, .played = true, .whole = true};
+    name_run(scaler, knob, out);
+    if (is_stopped(fleets, out->name))
         return false;
-    outcome = scaling_play(&fleets->traffic, scaler, knob);
-    *out = (struct replay_variant){.settings = fleets->wanted->settings,
-                                   .scaler = scaler_name(scaler),
-                                   .knob = knob,
-                                   .played = true,
-                                   .whole = true};
     out->bound = scaler == SCALER_ORACLE;
-    if (scaler == SCALER_CAPACITY)
-        snprintf(out->name, sizeof(out->name), "%s", out->scaler);
-    else
-        snprintf(out->name, sizeof(out->name), "%s %g", out->scaler, knob);
+    outcome = scaling_play(&fleets->traffic, scaler, knob);
     fill(fleets, &outcome, &out->outcome);
+    fleets->played++;
     return true;
 }
 

@@ -70,11 +70,11 @@ add_title(const struct replay_comparison *comparison, struct buffer *out)
                       is_named(comparison) ? comparison->variants[0].settings.pool : "");
     else
         buffer_printf(out, " over %lld engines each", (long long)first->engines);
-    buffer_add_text(out, ".\nAll figures are modelled: engines by formulas. Times are to the first token");
-    buffer_add_text(out, comparison->fleets_change
-                             ? "; not through the gateway: each request goes to the replica with the least "
-                               "work.\n"
-                             : "; ms/token: between tokens after it.\n");
+    buffer_add_text(out, ".\nAll figures are modelled: engines by formulas. Times are to the first token; ");
+    buffer_add_text(out, replay_variants_sized(comparison) ? "$/answer: for one within the limits.\n"
+                                                           : "ms/token: between tokens after it.\n");
+    if (comparison->fleets_change)
+        buffer_add_text(out, "Played without the gateway: each request goes to the replica with the least work.\n");
     if (comparison->interrupted && !comparison->fleets_change)
         buffer_add_text(out, "Interrupted: the last line is what had ended by then.\n");
     else if (comparison->interrupted)
