@@ -204,7 +204,7 @@ target_could(const struct replay_engines *engines, const struct target *target, 
 bool
 replay_engines_could(const struct replay_engines *engines, const struct route_config *route, const struct row *row)
 {
-    const struct request_limits limits = {route->first_token_us, route->total_us};
+    const struct request_limits limits = {row->streamed != 0 ? route->first_token_us : USEC_NEVER, route->total_us};
     const struct request_size size = {row->input_tokens, row->cache_read_tokens, row->output_tokens};
 
     if (target_could(engines, &route->reference, &limits, &size))

@@ -19,7 +19,7 @@ struct replay_sample {
     const struct key_config *key; /* NULL: none */
     uint8_t state;                /* in states */
     bool ok, streamed;
-    bool limited, within; /* its route has limits of latency; it was answered in full within them */
+    bool limited, within; /* its route has limits that it can be held to; it was answered in full within them */
 };
 
 struct replay_state {

@@ -322,6 +322,39 @@ the_summary_is_exact(void **state)
     free(summary);
 }
 
+/* An answer that comes whole is held to the total only; where there is none, to nothing. */
+static void
+whole_answers_have_no_first_token(void **state)
+{
+    static const char text[] = "backends: { a: { url: \"http://a.example\" } }\n"
+                               "routes: { r: { reference: a/m, acceptable: { first_token: 50ms, total: 2s } },\n"
+                               "          s: { reference: a/m, acceptable: { first_token: 50ms } } }\n";
+    struct problems problems = {0};
+    struct replay_stats stats;
+    struct config *config;
+
+    (void)state;
+    assert_int_equal(config_load("c", SLICE_LITERAL(text), &problems, &config), OK);
+    problems_free(&problems);
+    replay_stats_init(&stats, config, 1000);
+    for (unsigned i = 0; i < 8; i++) {
+        struct row row;
+
+        row_init(&row);
+        row.arrived_wall_us = 1000;
+        row.state = SLICE_LITERAL("ok");
+        row.route = i < 4 ? SLICE_LITERAL("r") : SLICE_LITERAL("s");
+        row.streamed = i & 1;
+        row.first_token_us = row.total_us = (i & 2) != 0 ? USEC_PER_S : 3 * USEC_PER_S;
+        replay_stats_row(&stats, &row);
+    }
+    assert_int_equal(stats.limited, 4 + 2);
+    assert_int_equal(stats.within, 1);
+    assert_true(stats.samples[2].within); /* r, whole, in a second */
+    replay_stats_free(&stats);
+    config_release(config);
+}
+
 static void
 add_span(struct replay_stats *stats, usec arrived_us, usec total_us)
 {
@@ -455,6 +488,7 @@ main(void)
         cmocka_unit_test(stopped_early),
         cmocka_unit_test(the_picture_is_xml),
         cmocka_unit_test(the_summary_is_exact),
+        cmocka_unit_test(whole_answers_have_no_first_token),
         cmocka_unit_test(most_in_flight_is_counted),
         cmocka_unit_test(through_a_configuration),
         cmocka_unit_test(what_did_not_fit_is_told),
