@@ -134,14 +134,14 @@ static void
 put_replica(struct buffer *out, const struct fleet_pool *pool, const struct fleet_replica *replica)
 {
     const struct replica_look *look = &replica->seen.look;
-    bool told = look->told.at_us > 0;
 
     buffer_add_byte(out, '{');
     put_text(out, "name", replica->seat->replica->name);
     put_text(out, "state", state_name(replica->state));
     put_number(out, "in_flight", (double)look->now.requests);
     put_number(out, "filling", (double)look->now.filling);
-    put_number(out, "queued", told ? look->told.queued : -1);
+    put_number(out, "others", replica->others);
+    put_number(out, "queued", replica->queued);
     put_number(out, "kv", replica->kv);
     buffer_printf(out, "\"kv_told\":%s,", replica->kv_told ? "true" : "false");
     put_window(out, "minute", &replica->seen.minute);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "fleet/told.h"
 #include "money/rent.h"
 
 static void
@@ -9,14 +10,16 @@ look_at_replica(struct gateway_worker *worker, const struct seat *seat, struct f
 {
     usec now_us = world_now_us(worker_world(worker));
     const struct replica_look *look = &out->seen.look;
+    double worth;
 
     out->seat = seat;
     out->state = health_state(seat->health, now_us);
     utilisation_look(worker->gateway->utilisation, seat->replica, now_us, &out->seen);
-    out->kv_told = look->told.at_us > 0 && look->told.kv_share >= 0;
-    out->kv = out->kv_told                ? look->told.kv_share
-              : look->model.kv_tokens > 0 ? fmin(1, (double)look->now.context_tokens / (double)look->model.kv_tokens)
-                                          : 0;
+    worth = told_worth(look->told.at_us, now_us);
+    out->kv_told = worth > 0 && look->told.kv_share >= 0;
+    out->kv = told_kv_share(look, now_us);
+    out->others = worth > 0 && look->told.others >= 0 ? round(look->told.others * worth) : -1;
+    out->queued = worth > 0 ? look->told.queued : -1;
 }
 
 /* The mean request of those that told their usage. */

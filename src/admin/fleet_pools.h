@@ -12,6 +12,7 @@ struct fleet_replica {
     struct utilisation_view seen;
     double kv; /* share of its cache in use, told by itself or else of ours alone */
     bool kv_told;
+    double others, queued; /* requests that are not ours, and all that wait, as it tells; below 0: nothing of late */
 };
 
 struct fleet_pool {

@@ -59,8 +59,9 @@ print_replica(yyjson_val *replica)
     bool told = yyjson_get_bool(yyjson_obj_get(replica, "kv_told"));
     char cells[10][CELL];
 
-    printf("  %-24.24s %-5s %9s %7s %7s %7s %5s%s %6s %8s %9s %9s\n", text_of(replica, "name"),
+    printf("  %-24.24s %-5s %9s %6s %6s %7s %7s %5s%s %6s %8s %9s %9s\n", text_of(replica, "name"),
            text_of(replica, "state"), show(number_of(replica, "in_flight"), "%.0f", 1, cells[0]),
+           show(number_of(replica, "others"), "%.0f", 1, cells[9]),
            show(number_of(replica, "queued"), "%.0f", 1, cells[1]),
            show(number_of(minute, "busy"), "%.0f%%", 100, cells[2]),
            show(number_of(hour, "busy"), "%.0f%%", 100, cells[3]),
@@ -194,8 +195,8 @@ print_pool(yyjson_val *pool, bool blocks)
     printf("%s/%s%s, %zu replicas, %s an hour each\n", text_of(pool, "backend"), text_of(pool, "model"),
            yyjson_get_bool(yyjson_obj_get(pool, "modelled")) ? " (modelled)" : "", yyjson_arr_size(replicas),
            show_usd(pool, "usd_per_hour", cell));
-    printf("  %-24s %-5s %9s %7s %7s %7s %5s  %6s %8s %9s %9s\n", "replica", "state", "in flight", "queued", "busy 1m",
-           "busy 1h", "KV", "batch", "tokens/s", "of most", "idle $/h");
+    printf("  %-24s %-5s %9s %6s %6s %7s %7s %5s  %6s %8s %9s %9s\n", "replica", "state", "in flight", "others",
+           "queued", "busy 1m", "busy 1h", "KV", "batch", "tokens/s", "of most", "idle $/h");
     yyjson_arr_foreach(replicas, i, count, replica) print_replica(replica);
     print_engine(pool);
     print_batch(pool);

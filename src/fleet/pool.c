@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "fleet/told.h"
+
 void
 pool_look(const struct standing *standing, struct pool_now *out)
 {
@@ -19,6 +21,31 @@ pool_look(const struct standing *standing, struct pool_now *out)
         }
         lock_drop(&replica->lock);
     }
+}
+
+void
+pool_look_all(const struct standing *standing, usec now_us, struct pool_now *out)
+{
+    double untold = 0, each;
+
+    pool_look(standing, out);
+    each = out->requests > 0 ? out->context_tokens / out->requests : 0;
+    for (size_t i = 0; i < standing->count; i++) {
+        struct replica *replica = standing->seats[i].replica;
+        double worth, others;
+
+        lock_take(&replica->lock);
+        worth = told_worth(replica->told.at_us, now_us);
+        others = worth * fmax(0, replica->told.others);
+        out->requests += others;
+        out->filling += worth * fmax(0, replica->told.others_queued);
+        if (replica->told.kv_share >= 0)
+            out->context_tokens += worth * replica->told.kv_beyond;
+        else
+            untold += others;
+        lock_drop(&replica->lock);
+    }
+    out->context_tokens = fmax(0, out->context_tokens) + untold * each;
 }
 
 double

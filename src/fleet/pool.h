@@ -6,13 +6,17 @@
 
 struct pool_now {
     double replicas;
-    double requests, filling; /* of ours, on all of them */
+    double requests, filling; /* of ours, on all of them, and of others where those are asked for */
     double context_tokens;
     struct step_time time; /* of one */
     double kv_tokens;      /* likewise */
 };
 
+/* What is there of ours: among that its time is split. */
 void pool_look(const struct standing *standing, struct pool_now *out);
+
+/* And of others, as its replicas tell (told.h): with those one more request has to share them. */
+void pool_look_all(const struct standing *standing, usec now_us, struct pool_now *out);
 
 /* A request's part of the engine's time if it is one of as many as there are on a replica now, itself counted. */
 double pool_work_us(const struct pool_now *now, int64_t prompt, int64_t cached, int64_t output);

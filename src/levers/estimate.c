@@ -159,13 +159,13 @@ estimate_wish(const struct request *request, const struct expectation *expectati
 
 /* Whatever its requests are charged: the engine is paid for anyway. */
 static usd
-marginal_of(const struct target_facts *facts, const struct usage *usage)
+marginal_of(const struct target_facts *facts, const struct usage *usage, usec now_us)
 {
     struct pool_now now;
 
     if (!usd_known(facts->target->backend->usd_per_hour))
         return USD_UNKNOWN;
-    pool_look(&facts->standing, &now);
+    pool_look_all(&facts->standing, now_us, &now);
     return rent_of_time(facts->target->backend->usd_per_hour,
                         pool_marginal_us(&now, usage->input_tokens, usage->cache_read_tokens, usage->output_tokens));
 }
@@ -183,7 +183,7 @@ put_estimate(const struct request *request, const struct expectation *expectatio
     expect_usage(request, sizes, &usage);
     plan->cost = estimate_cost(plan->facts, &terms, &usage).total;
     plan->by_the_hour = usd_known(plan->facts->target->backend->usd_per_hour);
-    plan->marginal = marginal_of(plan->facts, &usage);
+    plan->marginal = marginal_of(plan->facts, &usage, request->arrived_us);
     plan->first_token_us = expectation->first_token_us;
     plan->total_us = expectation->total_us;
 }

@@ -73,12 +73,12 @@ const told = (engine, name, labels = "") => `equipoise_replica_told_${name}{endp
 const up = (engine, state) => `equipoise_endpoint_up{endpoint="127.0.0.1:${engine.port}",state="${state}"}`;
 
 // One request to its end: { status, id, began, whole, ms }. `began`: some of the answer's text has come.
-async function ask(gateway, { stream, tokens, signal }) {
+async function ask(gateway, { stream, tokens, signal, headers }) {
   const started = performance.now();
   const body = { model: "assistant", max_tokens: tokens, stream, messages: [{ role: "user", content: `Tell me story ${Math.random()}.` }] };
   const response = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: "POST", signal, body: JSON.stringify(body),
-    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...headers },
   });
   const result = { stream, status: response.status, id: response.headers.get("x-equipoise-id"), began: false, text: "" };
   try {
@@ -112,6 +112,35 @@ async function probe(backend) {
   assert.deepEqual([text.code, json.code], [0, 0], text.stdout + text.stderr);
   return { text: text.stdout, ...JSON.parse(json.stdout).probes[0] };
 }
+
+test("what another gateway has at an engine is seen, and its own requests go elsewhere", async () => {
+  const engines = [];
+  for (let i = 0; i < 2; i++) engines.push(await new Engine(kinds[0].start).launch());
+  const gatewayOver = (urls, more) => Gateway.start({
+    ...usualConfig(urls[0]),
+    backends: { gpus: { url: urls, engine: "twin", models: ["twin-medium"], scrape: "100ms", ...more } },
+    routes: { assistant: { reference: "gpus/twin-medium" } },
+    prices: { override: { "gpus/twin-medium": price } },
+  });
+  const first = await gatewayOver(engines.map(({ url }) => url), { policy: "least_in_flight" });
+  const second = await gatewayOver([engines[0].url]);
+  const sent = async (engine) => (await metrics(first)).get(`equipoise_replica_dispatched_total{endpoint="127.0.0.1:${engine.port}"}`) ?? 0;
+  const leaving = new AbortController();
+  const headers = { "x-twin-fault": "stall-after=3" }; // they stay
+  try {
+    for (let i = 0; i < 8; i++) ask(second, { stream: true, tokens: 100, signal: leaving.signal, headers }).catch(() => {});
+    await until("the load to be told", async () => (await metrics(first)).get(told(engines[0], "requests", ',state="others"')) === 8);
+    for (let i = 0; i < 12; i++) assert.ok((await ask(first, { stream: false, tokens: 5 })).whole);
+    assert.deepEqual([await sent(engines[0]), await sent(engines[1])], [0, 12]);
+    const { pools } = await (await fetch(`${first.admin}/fleet`)).json();
+    assert.deepEqual(pools[0].replicas.map(({ others }) => others), [8, 0]);
+  } finally {
+    leaving.abort();
+    await first.stop();
+    await second.stop();
+    for (const engine of engines) await engine.stop();
+  }
+});
 
 for (const kind of kinds) {
   const options = { skip: kind.skip, timeout: 400_000 };

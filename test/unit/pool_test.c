@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "cmocka_ready.h"
+#include "fleet/told.h"
 
 static struct pool_now
 pool_of(double replicas, double requests)
@@ -90,6 +91,31 @@ by_hand(void **state)
     assert_true(fabs(pool_marginal_us(&now, 100, 0, 11) - (7 + 10 * (7 + 0.5 * 105.5))) < 1e-6);
 }
 
+/* Another gateway's requests are there as ours are: the marginal price sees them, until what was told is old. */
+static void
+what_others_have_there_makes_it_dearer(void **state)
+{
+    struct replicas all;
+    struct seat seat = {0};
+    struct standing standing = {.seats = &seat, .count = 1};
+    struct pool_now ours, both;
+
+    (void)state;
+    replicas_init(&all);
+    seat.replica = replicas_of(&all, "a:1", NULL);
+    replica_tell(seat.replica,
+                 &(struct replica_told){.at_us = USEC_PER_S, .queued = 10, .running = 30, .kv_share = 0.2});
+    pool_look(&standing, &ours);
+    assert_true(ours.requests == 0 && pool_marginal_us(&ours, 1000, 0, 200) == 0);
+    pool_look_all(&standing, USEC_PER_S, &both);
+    assert_true(both.requests == 40 && both.filling == 10);
+    assert_true(fabs(both.context_tokens - 0.2 * both.kv_tokens) < 1e-6);
+    assert_true(pool_marginal_us(&both, 1000, 0, 200) > 0.5 * marginal(1, 40));
+    pool_look_all(&standing, 2 * USEC_PER_S + TOLD_GONE_US, &both);
+    assert_true(both.requests == 0 && both.context_tokens == 0);
+    replicas_free(&all);
+}
+
 int
 main(void)
 {
@@ -99,6 +125,7 @@ main(void)
         cmocka_unit_test(the_same_load_on_more_replicas_is_less),
         cmocka_unit_test(seats_are_what_its_cache_has_room_for),
         cmocka_unit_test(by_hand),
+        cmocka_unit_test(what_others_have_there_makes_it_dearer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "cmocka_ready.h"
+#include "fleet/told.h"
 
 static const struct replica_wish WISH = {.prompt_tokens = 1000, .matched_tokens = 400, .output_tokens = 50};
 
@@ -219,6 +220,11 @@ come_and_go(void *context)
             replica_begun(&ticket, i + 1);
         replica_produced(&ticket, i % 100);
         replica_look(replica, i, &look);
+        if (i % 7 == 0)
+            replica_ask(replica);
+        if (i % 7 == 3)
+            replica_tell(replica, &(struct replica_told){.at_us = i + 1, .queued = 3, .running = 4, .kv_share = 0.5});
+        assert_true(told_requests(replica, i) >= 0);
         replica_give_back(&ticket, (enum replica_ending)(i % 3), NULL, i + 2);
     }
     return NULL;
