@@ -173,9 +173,31 @@ warn_router(struct build *build, const struct route_draft *draft, const struct r
         reader_warn(&build->reader, build_place(&draft->entry, "levers"),
                     "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
                     "the router has nothing to choose from: no candidate is another model than the reference's");
-    else if (!route->judge.by_text)
+    else if (!route->judge.is_set)
         reader_warn(&build->reader, build_place(&draft->entry, "levers"), "Say who judges: judge: { by: exact }.",
                     "the router will learn and serve nothing: nobody judges the candidates' answers");
+}
+
+/* One says what is acceptable: a rule for texts, or a model. */
+static void
+build_judge(struct build *build, const struct route_draft *draft, struct judge_config *judge)
+{
+    struct target *model;
+
+    *judge = (struct judge_config){.is_set = draft->judge.by != 0 || draft->judge.model != NULL,
+                                   .judge = draft->judge.by != 0 ? draft->judge.by - 1 : 0,
+                                   .similar_ppm = draft->judge.similar_ppm,
+                                   .tolerance_ppm = draft->judge.tolerance_ppm};
+    if (draft->judge.model == NULL)
+        return;
+    if (draft->judge.by != 0)
+        reader_error(&build->reader, draft->judge.model, "Keep one of them.",
+                     "a judge is either `by` a rule for texts or a `model`");
+    model = arena_alloc(build->reader.arena, sizeof(*model));
+    if (read_target(build, draft->judge.model, model))
+        judge->model = model;
+    else
+        judge->is_set = false;
 }
 
 static void
@@ -197,11 +219,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->total_us = draft->total_us;
     memcpy(route->levers, draft->levers, sizeof route->levers);
     route->semantic = draft->semantic;
-    if (draft->judge.by != 0)
-        route->judge = (struct judge_config){.by_text = true,
-                                             .judge = draft->judge.by - 1,
-                                             .similar_ppm = draft->judge.similar_ppm,
-                                             .tolerance_ppm = draft->judge.tolerance_ppm};
+    build_judge(build, draft, &route->judge);
     route->learning_ppm = draft->learning_ppm;
     route->validate = draft->validate;
     route->attempts = draft->attempts;

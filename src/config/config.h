@@ -72,10 +72,11 @@ struct semantic_config {
 
 /* How a route judges what another model says. */
 struct judge_config {
-    bool by_text;           /* else nobody judges, and nothing can be earned */
-    unsigned judge;         /* enum judge of quality/judge.h */
-    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
-    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
+    bool is_set;                /* else nobody judges, and nothing can be earned */
+    const struct target *model; /* it is asked; NULL: by the texts alone: */
+    unsigned judge;             /* enum judge of quality/judge.h */
+    unsigned similar_ppm;       /* JUDGE_EMBEDDING: the least cosine of two answers */
+    unsigned tolerance_ppm;     /* JUDGE_NUMERIC: how far two numbers may be apart */
 };
 
 struct route_config {

@@ -138,7 +138,8 @@ struct route_draft {
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
     struct {
-        unsigned by; /* 0: nobody, else enum judge + 1 */
+        unsigned by; /* 0: none of these, else enum judge + 1 */
+        const struct yaml_node *model;
         unsigned similar_ppm, tolerance_ppm;
     } judge;
     unsigned learning_ppm;

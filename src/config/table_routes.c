@@ -71,6 +71,10 @@ static const struct field judge_fields[] = {
         "built-in embedder sees it, which tells topics apart better than facts. A call of a tool is as acceptable as "
         "one of the same name with the same arguments.",
         .standard = "none", .choices = texts_judged),
+    FIELD("model", FIELD_NODE, AT(route_draft, judge.model),
+          "Instead of `by`: a model that is asked which of the two answers is more acceptable, in both orders "
+          "(doc/judges.md).",
+          .type = "backend/model"),
     FIELD("similar", FIELD_SHARE, AT(route_draft, judge.similar_ppm),
           "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),

@@ -5,9 +5,8 @@
 #include "base/rng.h"
 #include "gateway/admit.h"
 #include "gateway/balance.h"
-#include "gateway/comparison.h"
 #include "gateway/evidence_news.h"
-#include "gateway/mission.h"
+#include "gateway/jury.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "levers/router.h"
@@ -23,15 +22,22 @@ struct audited {
 struct audit_run {
     struct mission mission;
     struct comparison comparison;
+    struct jury jury;
     struct gateway_worker *worker;
     struct view *view; /* whose route it is; held */
     const struct route_config *route;
+    struct chunk *body;            /* of the request; held */
+    struct kept_answer *reference; /* held */
+    bool reference_streams;
+    struct exchange *answered; /* the mission's, which has ended; held; NULL: not yet */
     struct shared_evidence *evidence;
     struct evidence_terms terms;
+    struct sameness *sameness;
     struct audit audit;
     uint64_t row; /* of the mission */
     struct learning_book *book;
-    usd instead; /* what the reference's answer cost, where the candidate's would have been served; else USD_UNKNOWN */
+    usd cost;    /* of the candidate's answer */
+    usd instead; /* what the reference's cost, where the candidate's would have been served; else USD_UNKNOWN */
 };
 
 /* Drawing */
@@ -123,8 +129,29 @@ audit_forget(struct exchange *exchange)
 static void
 finish(struct audit_run *run)
 {
+    if (usd_known(run->instead) && run->instead > run->cost)
+        run->cost = run->instead;
+    if (run->cost > 0 || run->jury.cost > 0)
+        learning_take(run->book, run->cost + run->jury.cost);
+    if (run->answered != NULL)
+        exchange_drop(run->answered);
+    chunk_release(run->body);
+    kept_release(run->reference);
     view_release(run->view);
     free(run);
+}
+
+static struct slice
+reason_of(const struct audit_run *run)
+{
+    if (run->audit.judge_failed)
+        return SLICE_LITERAL("the judge could not tell");
+    if (run->comparison.found != NULL)
+        return slice_of(run->comparison.found);
+    if (run->audit.outcome >= 1.0)
+        return SLICE_NONE;
+    return run->audit.outcome > 0.0 ? SLICE_LITERAL("the judge says so in one order of the answers, not in the other")
+                                    : SLICE_LITERAL("not as acceptable as the reference's answer");
 }
 
 /* Its row says what became of it. */
@@ -137,9 +164,7 @@ keep_outcome(struct audit_run *run)
         .useful_ppm = run->audit.judge_failed ? ROW_UNKNOWN : (int64_t)(run->audit.outcome * PPM),
         .value = USD_UNKNOWN,
         .source = SLICE_LITERAL("audit"),
-        .reason = run->audit.judge_failed    ? SLICE_LITERAL("the judge could not tell")
-                  : run->audit.outcome < 1.0 ? SLICE_LITERAL("not as acceptable as the reference's answer")
-                                             : SLICE_NONE,
+        .reason = reason_of(run),
         .wall_us = world_wall_us(worker_world(worker)),
     };
 
@@ -148,19 +173,41 @@ keep_outcome(struct audit_run *run)
 }
 
 static void
-learn(struct audit_run *run)
+learn(struct audit_run *run, double outcome, bool judge_failed)
 {
     struct audit *audit = &run->audit;
-    unsigned events = shared_evidence_observe(run->evidence, &run->terms, audit);
+    unsigned events;
 
+    audit->outcome = outcome;
+    audit->judge_failed = judge_failed;
+    events = shared_evidence_observe(run->evidence, &run->terms, audit);
     count(&run->worker->counters,
-          audit->judge_failed    ? COUNT_ROUTER_UNKNOWN
-          : audit->outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE
-                                 : COUNT_ROUTER_NOT,
+          judge_failed    ? COUNT_ROUTER_UNKNOWN
+          : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE
+                          : COUNT_ROUTER_NOT,
           1);
     keep_outcome(run);
     evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
     finish(run);
+}
+
+/* Nothing is learned: it says nothing of the answers that the candidate gives. */
+static void
+leave(struct audit_run *run, enum counter why)
+{
+    count(&run->worker->counters, why, 1);
+    finish(run);
+}
+
+static void
+jury_is_back(struct jury *jury)
+{
+    struct audit_run *run = CONTAINER_OF(jury, struct audit_run, jury);
+
+    if (jury->dropped)
+        leave(run, COUNT_ROUTER_DROPPED);
+    else
+        learn(run, jury_outcome(jury), jury->failed);
 }
 
 static void
@@ -168,32 +215,53 @@ compared(struct comparison *comparison)
 {
     struct audit_run *run = CONTAINER_OF(comparison, struct audit_run, comparison);
 
-    run->audit.judge_failed = comparison->failed;
-    run->audit.outcome = comparison->outcome;
-    learn(run);
+    if (comparison->questions[0] == NULL) {
+        learn(run, comparison->outcome, comparison->failed);
+    } else if (jury_may_start(run->worker)) {
+        jury_ask(&run->jury, run->answered, run->mission.about, run->route->judge.model, comparison->questions,
+                 jury_is_back);
+    } else {
+        for (unsigned i = 0; i < QUESTIONS; i++)
+            chunk_release(comparison->questions[i]);
+        leave(run, COUNT_ROUTER_DROPPED);
+    }
 }
 
-/* Nothing is learned: it says nothing of the answers that the candidate gives. */
-static void
-leave(struct audit_run *run, enum counter why)
+static struct judge_rule
+rule_of(const struct audit_run *run)
 {
-    kept_release(run->comparison.reference.kept);
-    count(&run->worker->counters, why, 1);
-    finish(run);
+    const struct judge_config *config = &run->route->judge;
+    struct judge_rule rule = {
+        .judge = (enum judge)config->judge,
+        .tolerance = config->tolerance_ppm / 1e6,
+        .same_fields = true,
+        .cosine_least = config->similar_ppm / 1e6,
+    };
+
+    comparison_rule_meaning(&rule, run->worker->gateway);
+    return rule;
 }
 
 static void
-compare(struct audit_run *run, const struct flight *flight)
+compare(struct audit_run *run, struct exchange *exchange)
 {
-    struct comparison *comparison = &run->comparison;
+    const struct flight *flight = exchange->cursor.flight;
+    const struct judge_config *config = &run->route->judge;
+    enum api api = exchange->identity.api;
 
-    comparison->candidate = (struct compared_answer){
-        .kept = kept_hold(flight->keep), .is_stream = flight->is_stream, .api = comparison->reference.api};
-    comparison_rule_meaning(&comparison->rule, run->worker->gateway);
-    if (comparison_start(comparison))
-        return;
-    count(&run->worker->counters, COUNT_ROUTER_DROPPED, 1);
-    finish(run);
+    run->comparison = (struct comparison){
+        .worker = run->worker,
+        .rule = rule_of(run),
+        .reference = {.kept = kept_hold(run->reference), .is_stream = run->reference_streams, .api = api},
+        .candidate = {.kept = kept_hold(flight->keep), .is_stream = flight->is_stream, .api = api},
+        .screening = {.sameness = run->sameness,
+                      .request = chunk_hold(run->body),
+                      .judge = config->model != NULL ? config->model->name : NULL,
+                      .mark = world_random(worker_world(run->worker))},
+        .done = compared,
+    };
+    if (!comparison_start(&run->comparison))
+        leave(run, COUNT_ROUTER_DROPPED);
 }
 
 static bool
@@ -203,38 +271,25 @@ can_be_read(const struct flight *flight)
 }
 
 static void
-told(struct audit_run *run, double outcome, bool judge_failed)
-{
-    kept_release(run->comparison.reference.kept);
-    run->audit.outcome = outcome;
-    run->audit.judge_failed = judge_failed;
-    learn(run);
-}
-
-static void
 answered(struct mission *mission, struct exchange *exchange)
 {
     struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
+    enum mission_result result = mission_result(exchange);
 
     run->row = exchange->id;
-    learning_take(run->book, usd_known(run->instead) ? run->instead : exchange->cost);
-    switch (mission_result(exchange)) {
-    case MISSION_DROPPED:
+    run->cost = usd_known(exchange->cost) ? exchange->cost : 0;
+    run->answered = exchange; /* whoever judges asks on its behalf */
+    exchange_hold(exchange);
+    if (result == MISSION_DROPPED)
         leave(run, COUNT_ROUTER_DROPPED);
-        return;
-    case MISSION_FAILED:
+    else if (result == MISSION_FAILED)
         leave(run, COUNT_ROUTER_UNANSWERED);
-        return;
-    case MISSION_BAD:
-        told(run, 0.0, false);
-        return;
-    case MISSION_ANSWERED:
-        break;
-    }
-    if (can_be_read(exchange->cursor.flight))
-        compare(run, exchange->cursor.flight);
+    else if (result == MISSION_BAD)
+        learn(run, 0.0, false);
+    else if (!can_be_read(exchange->cursor.flight))
+        learn(run, 0.0, true);
     else
-        told(run, 0.0, true);
+        compare(run, exchange);
 }
 
 /* Money */
@@ -282,6 +337,13 @@ is_fresh(const struct exchange *exchange)
            (reserve_transforms(exchange) & cut_short) == 0;
 }
 
+static struct sameness *
+sameness_of(struct exchange *exchange, const struct routed *candidate)
+{
+    return sameness_at(&exchange->worker->gateway->samenesses,
+                       arena_printf(&exchange->arena, "%s %s", exchange->request.route->name, candidate->target->name));
+}
+
 struct audit_run *
 audit_prepare(struct exchange *exchange)
 {
@@ -301,25 +363,20 @@ audit_prepare(struct exchange *exchange)
     run = must_alloc(sizeof(*run));
     *run = (struct audit_run){
         .mission = {.source = SOURCE_AUDIT, .target = candidate->target, .done = answered},
-        .comparison = {.worker = exchange->worker,
-                       .rule = {.judge = (enum judge)exchange->request.route->judge.judge,
-                                .tolerance = exchange->request.route->judge.tolerance_ppm / 1e6,
-                                .same_fields = true,
-                                .cosine_least = exchange->request.route->judge.similar_ppm / 1e6},
-                       .reference = {.kept = kept_hold(flight->keep),
-                                     .is_stream = flight->is_stream,
-                                     .api = exchange->identity.api},
-                       .done = compared},
         .worker = exchange->worker,
         .view = view_hold(exchange->view),
         .route = exchange->request.route,
+        .body = chunk_hold(exchange->audited->body),
+        .reference = kept_hold(flight->keep),
+        .reference_streams = flight->is_stream,
         .evidence = candidate->evidence,
         .terms = candidate->terms,
+        .sameness = sameness_of(exchange, candidate),
         .audit = {.score = candidate->score},
         .book = exchange->request.choosing->book,
         .instead = exchange->request.choosing->serves ? exchange->cost : USD_UNKNOWN,
     };
-    mission_prepare(&run->mission, exchange, exchange->identity.api, exchange->audited->body);
+    mission_prepare(&run->mission, exchange, exchange->identity.api, run->body);
     return run;
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/choosing.h"
 
+#include "gateway/destination.h"
 #include "levers/router.h"
 
 /* Until somebody can tell requests apart, all are one arm: the model may serve them, or it may not. */
@@ -35,11 +36,14 @@ list_candidates(struct exchange *exchange)
     return choosing;
 }
 
-/* Who only observes asks nobody on his own account. */
+/* Who only observes asks nobody on his own account. A tenant's texts go to a judge only where its rules let them go. */
 static bool
 may_audit(const struct exchange *exchange)
 {
-    return exchange->request.route->judge.by_text && !exchange->bypass && !exchange->request.config->observe;
+    const struct judge_config *judge = &exchange->request.route->judge;
+
+    return judge->is_set && !exchange->bypass && !exchange->request.config->observe &&
+           (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend));
 }
 
 static uint32_t

@@ -7,6 +7,8 @@
 #include "dialect/text_of.h"
 #include "embed/embedder.h"
 #include "gateway/made_over.h"
+#include "quality/degenerate.h"
+#include "quality/judge_model.h"
 
 /* Per worker; beyond it an audit is dropped: it waits for nobody, so that says nothing of its answer. */
 enum { AT_ONCE_MOST = 256 };
@@ -74,6 +76,57 @@ judge_calls(struct comparison *comparison, struct slice reference, struct slice 
     comparison->failed = reference.len == 0 || judge_compare(&rule, reference, candidate, &comparison->outcome) != OK;
 }
 
+static void
+ask_model(struct comparison *comparison, struct slice reference, struct slice candidate)
+{
+    const struct screening *screening = &comparison->screening;
+    struct judge_question question = {.request = chunk_bytes(screening->request),
+                                      .reference = reference,
+                                      .candidate = candidate,
+                                      .mark = screening->mark};
+
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        struct buffer body = {0};
+
+        question.candidate_first = i == 1;
+        judge_question(&question, screening->judge, &body);
+        comparison->questions[i] = chunk_from(buffer_content(&body));
+        buffer_free(&body);
+    }
+}
+
+/* True: there is nothing more to ask of it. */
+static bool
+screen(struct comparison *comparison, struct slice reference, struct slice candidate)
+{
+    const struct screening *screening = &comparison->screening;
+    enum degenerate kind;
+    bool same;
+
+    if (screening->sameness == NULL)
+        return false;
+    same = sameness_note(screening->sameness, hash_fast(chunk_bytes(screening->request), 0), reference, candidate);
+    kind = degenerate_text(reference, candidate);
+    if (kind == DEGENERATE_NOT && same)
+        kind = DEGENERATE_SAME;
+    comparison->outcome = 0.0;
+    comparison->found = degenerate_words(kind);
+    return kind != DEGENERATE_NOT;
+}
+
+static void
+judge_texts(struct comparison *comparison, struct slice reference, struct slice candidate)
+{
+    if (screen(comparison, reference, candidate))
+        return;
+    if (comparison->screening.judge == NULL)
+        comparison->failed = judge_compare(&comparison->rule, reference, candidate, &comparison->outcome) != OK;
+    else if (slice_equal(slice_trim(reference), slice_trim(candidate)))
+        comparison->outcome = 1.0;
+    else
+        ask_model(comparison, reference, candidate);
+}
+
 /* Who calls a tool where the other does not does something else, whatever it says beside it. */
 static void
 judge(struct comparison *comparison, const struct said *reference, const struct said *candidate)
@@ -83,8 +136,7 @@ judge(struct comparison *comparison, const struct said *reference, const struct 
     else if (reference->text.called)
         judge_calls(comparison, buffer_content(&reference->calls), buffer_content(&candidate->calls));
     else
-        comparison->failed = judge_compare(&comparison->rule, buffer_content(&reference->text.text),
-                                           buffer_content(&candidate->text.text), &comparison->outcome) != OK;
+        judge_texts(comparison, buffer_content(&reference->text.text), buffer_content(&candidate->text.text));
 }
 
 static void
@@ -112,13 +164,21 @@ release(struct compared_answer *answer)
 }
 
 static void
+release_all(struct comparison *comparison)
+{
+    release(&comparison->reference);
+    release(&comparison->candidate);
+    chunk_release(comparison->screening.request);
+    comparison->screening.request = NULL;
+}
+
+static void
 job_done(struct job *job)
 {
     struct comparison *comparison = CONTAINER_OF(job, struct comparison, job);
 
     comparison->worker->comparing--;
-    release(&comparison->reference);
-    release(&comparison->candidate);
+    release_all(comparison);
     comparison->done(comparison);
 }
 
@@ -129,8 +189,7 @@ comparison_start(struct comparison *comparison)
     struct world *world = worker_world(worker);
 
     if (worker->comparing == AT_ONCE_MOST) {
-        release(&comparison->reference);
-        release(&comparison->candidate);
+        release_all(comparison);
         return false;
     }
     worker->comparing++;

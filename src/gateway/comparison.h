@@ -19,15 +19,29 @@ struct compared_answer {
     struct cache_entry *cached; /* held */
 };
 
+/* For answers of models that nobody vouches for. */
+struct screening {
+    struct sameness *sameness; /* of the candidate on its route; NULL: nobody is screened */
+    struct chunk *request;     /* its body; held */
+    const char *judge;         /* the model that judges; NULL: by texts alone */
+    uint64_t mark;             /* see quality/judge_model.h */
+};
+
+/* In the order in which they show the candidate: as B, as A. */
+enum { QUESTIONS = 2 };
+
 /* Embedded in whoever wants to know; all is filled in but the result. */
 struct comparison {
     struct job job;
     struct gateway_worker *worker;
     struct judge_rule rule;
     struct compared_answer reference, candidate;
-    void (*done)(struct comparison *); /* on the worker; the answers are released */
+    struct screening screening;
+    void (*done)(struct comparison *); /* on the worker; answers and request are released */
     double outcome;
-    bool failed; /* it could not be judged */
+    bool failed;                        /* it could not be judged */
+    const char *found;                  /* in what the candidate is degenerate; NULL: it is not */
+    struct chunk *questions[QUESTIONS]; /* then nothing is decided: the judge is to be asked these, which `done` owns */
 };
 
 /* The similarity by which texts are judged, of the program's own embedder. */

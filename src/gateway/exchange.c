@@ -378,7 +378,7 @@ exchange_settle(struct exchange *exchange)
         cached_end(exchange);
     idempotency_end(exchange);
     batch_end(exchange);
-    if (exchange->ending == ENDING_OK)
+    if (exchange->ending == ENDING_OK && !exchange->is_own)
         outcome_start(exchange);
     mission_end(exchange);
     exchange->audit_run = audit_prepare(exchange);

@@ -50,6 +50,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     gateway->turns_most = config->cache.turns;
     evidences_init(&gateway->evidences);
     learning_books_init(&gateway->learning);
+    samenesses_init(&gateway->samenesses);
     pay_books_init(&gateway->paying);
 }
 
@@ -65,6 +66,7 @@ gateway_free(struct gateway *gateway)
     kept_free(&gateway->kept);
     evidences_free(&gateway->evidences);
     learning_books_free(&gateway->learning);
+    samenesses_free(&gateway->samenesses);
     pay_books_free(&gateway->paying);
     semantic_index_free(gateway->turns);
     promotions_free(gateway->promotions);

@@ -23,6 +23,7 @@
 #include "money/journal.h"
 #include "money/runaway.h"
 #include "quality/coin.h"
+#include "quality/degenerate.h"
 #include "quality/evidences.h"
 #include "quality/learning.h"
 #include "world.h"
@@ -56,6 +57,7 @@ struct gateway {
     struct semantic_index *turns;   /* what the stored answers answer, by its meaning; NULL: likewise */
     struct promotions *promotions;  /* to which requests they may serve besides; NULL: likewise */
     struct evidences evidences;     /* that what levers serve is acceptable */
+    struct samenesses samenesses;   /* what candidates said lately */
     struct learning_books learning; /* what audits of model choice may cost */
     struct pay_books paying;        /* whether levers that look for something pay where they look */
     struct coin coin;               /* of audits; made of the salt */

@@ -13,7 +13,16 @@ mission_may_start(const struct gateway_worker *worker)
     return worker->missions < MISSIONS_AT_ONCE_MOST;
 }
 
-/* A key under which the client's own request may be repeated is no key of this one. */
+/* A key under which the client's own request may be repeated is no key of this one. And what its headers ask of a model is
+ * none of the judge's business. */
+static bool
+is_wanted(const struct mission *mission, struct slice name)
+{
+    if (mission->source == SOURCE_JUDGE)
+        return slice_is_nocase(name, "content-type");
+    return !slice_is_nocase(name, "idempotency-key");
+}
+
 static void
 copy_head(struct exchange *exchange, const struct http_head *head)
 {
@@ -21,7 +30,7 @@ copy_head(struct exchange *exchange, const struct http_head *head)
     size_t count = 0;
 
     for (size_t i = 0; i < head->header_count; i++)
-        if (!slice_is_nocase(head->headers[i].name, "idempotency-key"))
+        if (is_wanted(exchange->mission, head->headers[i].name))
             headers[count++] = (struct http_header){arena_copy(&exchange->arena, head->headers[i].name),
                                                     arena_copy(&exchange->arena, head->headers[i].value)};
     exchange->head = (struct http_head){.method = SLICE_LITERAL("POST"),
@@ -42,8 +51,9 @@ mission_prepare(struct mission *mission, const struct exchange *about, enum api 
     exchange = exchange_new(worker, NULL, &about->head, &identity);
     view_release(exchange->view);
     exchange->view = view_hold(about->view);
-    copy_head(exchange, &about->head);
     exchange->mission = mission;
+    exchange->tags = arena_copy(&exchange->arena, about->tags);
+    copy_head(exchange, &about->head);
     exchange->request.route = about->request.route;
     exchange->conversation = about->conversation;
     exchange->body = chunk_hold(body);
@@ -139,11 +149,20 @@ mission_weigh(struct exchange *exchange)
 
 /* Answering */
 
+/* A judge that says more than a word is of no use. */
+enum { REPLY_BYTES_MOST = 1024 };
+
 void
 mission_gather(struct exchange *exchange, struct flight *flight)
 {
-    if (exchange->mission != NULL && flight->keep == NULL && !flights_crowded(flight->all))
+    if (exchange->mission == NULL)
+        return;
+    if (exchange->mission->source == SOURCE_JUDGE) {
+        flight->meter.text.wanted = true;
+        flight->meter.text.most = REPLY_BYTES_MOST;
+    } else if (flight->keep == NULL && !flights_crowded(flight->all)) {
         flight->keep = kept_new(exchange->request.config->limits.answer_max);
+    }
 }
 
 void

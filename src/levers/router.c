@@ -51,11 +51,13 @@ static uint64_t
 mark_of(const struct route_config *route, uint64_t scorer)
 {
     const struct judge_config *judge = &route->judge;
-    uint64_t mark = terms_with_number(terms_with_number(RULE, scorer), judge->by_text);
+    uint64_t mark = terms_with_number(terms_with_number(RULE, scorer), judge->is_set);
 
     mark = terms_with_number(mark, judge->judge);
     mark = terms_with_number(mark, judge->similar_ppm);
     mark = terms_with_number(mark, judge->tolerance_ppm);
+    if (judge->model != NULL)
+        mark = terms_with_text(terms_with_text(mark, judge->model->name), judge->model->upstream);
     mark = terms_with_text(mark, route->reference.name);
     return terms_with_text(mark, route->reference.upstream);
 }
