@@ -164,15 +164,24 @@ add_price(const struct replay_comparison *comparison, struct buffer *out)
     buffer_add_text(out, comparison->fleets_change ? ".\n" : ", and $ is what tokens were charged.\n");
 }
 
-/* How the runs came to their knobs. */
+/* How the runs came to their knobs, where somebody had one. */
 static void
 add_hindsight(const struct replay_comparison *comparison, struct buffer *out)
 {
-    if (comparison->fleets_change)
-        buffer_printf(out,
-                      "static, in_flight and oracle: of %zu tried the cheapest of each that is enough, which nobody "
-                      "knows beforehand; oracle knows the future too.\n",
-                      comparison->count);
+    bool tried = false, bound = false;
+
+    for (size_t i = 0; i < comparison->count; i++) {
+        tried |= comparison->variants[i].tried;
+        bound |= comparison->variants[i].bound;
+    }
+    if (tried)
+        buffer_printf(
+            out,
+            "Of %zu tried: numbers, targets and factors are the cheapest of each that are enough, which nobody "
+            "knows beforehand.\n",
+            comparison->count);
+    if (bound)
+        buffer_add_text(out, "oracle knows the future, and is there to show what that would save.\n");
 }
 
 static void
