@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "fleet/told_print.h"
 #include "gateway/cached.h"
+#include "gateway/choosing.h"
 #include "gateway/paying.h"
 #include "gateway/semantic.h"
 #include "gateway/sizer.h"
@@ -45,6 +46,7 @@ page_metrics(struct visit *visit, struct slice rest)
     sizer_print(gateway, &visit->text);
     cached_print(gateway, &visit->text);
     semantic_print(gateway, &visit->text);
+    choosing_print(gateway, &visit->text);
     paying_print(gateway, &visit->text);
     healths_print(&gateway->healths, world_now_us(visit->world), &visit->text);
     told_print(&gateway->healths.replicas, world_now_us(visit->world), &visit->text);

@@ -8,4 +8,7 @@
 /* Before levers make their plans. */
 void choosing_begin(struct exchange *exchange);
 
+/* On the metrics page: how the evidence of each candidate stands. */
+void choosing_print(struct gateway *gateway, struct buffer *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "money/accounts.h"
 #include "money/id_map.h"
+#include "money/report_choice.h"
 #include "money/report_look_ups.h"
 #include "money/report_notable.h"
 #include "money/report_pools.h"
@@ -38,7 +39,7 @@ struct collecting {
     struct report *report;
     struct ledger_store *store;
     struct id_map groups; /* -> struct group */
-    struct text_table lines, levers, routes, cells, look_ups, pools;
+    struct text_table lines, levers, routes, cells, look_ups, pools, choices;
     struct notable notable;
     struct buffer key;
     enum walk walk;
@@ -181,6 +182,7 @@ add_request(struct collecting *collecting, const struct group *group, int64_t st
     if (slice_is(group->of[DIMENSION_source], "reference"))
         sums_add(text_table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
     notable_add(&collecting->notable, &report->arena, group, sums);
+    report_choice_add(&collecting->choices, &report->arena, group, sums);
     if (report->options.by_count != 0 && !is_by(&report->options, REPORT_BY_TAG))
         add_line(collecting, group, start, sums);
 }
@@ -462,6 +464,7 @@ finish(struct collecting *collecting)
     finish_lines(collecting);
     finish_levers(collecting);
     report_look_ups_finish(&collecting->look_ups, report);
+    report_choice_finish(&collecting->choices, report);
     for (size_t i = 0; i < collecting->pools.count; i++)
         ((struct report_pool *)collecting->pools.all[i])->useful = useful_of(collecting, collecting->pools.all[i]);
     report_pools_finish(&collecting->pools, report);
@@ -492,6 +495,7 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     text_table_free(&collecting->levers);
     text_table_free(&collecting->routes);
     text_table_free(&collecting->look_ups);
+    text_table_free(&collecting->choices);
     text_table_free(&collecting->pools);
     text_table_free(&collecting->cells);
     notable_free(&collecting->notable);

@@ -77,6 +77,17 @@ struct report_look_ups {
     const struct report_evidence *evidence; /* NULL: it needs none, or has none yet */
 };
 
+/* Another model than a route's reference, which serves by evidence. */
+struct report_choice {
+    struct slice route, model;  /* "backend/model" */
+    int64_t requests;           /* of the route */
+    int64_t served, audits;     /* by that model; calls to judge it by */
+    wide_int saved, audit_cost; /* by what it served; of those calls */
+    int64_t judged;             /* calls to the route's judge, for all its models */
+    wide_int judge_cost;
+    const struct report_evidence *evidence;
+};
+
 /* Whose cost moved against the span of the same length before. */
 struct report_mover {
     enum report_by by; /* key, route or model */
@@ -121,6 +132,8 @@ struct report {
     size_t pool_count;
     struct report_look_ups *look_ups; /* by lever and route */
     size_t look_ups_count;
+    struct report_choice *choices; /* by route and model */
+    size_t choice_count;
     struct sums holdout, treated;  /* rows that bypassed all levers by lot, and the others */
     struct interval month;         /* the present month's cost in dollars, at its end */
     struct sums week, week_before; /* the last seven days, and the seven before them */

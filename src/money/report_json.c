@@ -1,6 +1,7 @@
 /* The report as JSON: everything that the text says, amounts as exact decimal strings, null where nothing is known. */
 #include "base/clock.h"
 #include "money/amount.h"
+#include "money/report_choice.h"
 #include "money/report_look_ups.h"
 #include "money/report_pools.h"
 
@@ -166,6 +167,7 @@ report_write_json(const struct report *report, struct buffer *out)
     add_levers(report, out);
     report_pools_json(report, out);
     report_look_ups_json(report, out);
+    report_choice_json(report, out);
     add_unpriced(report, out);
     add_movers(report, out);
     buffer_add_text(out, ",\n \"holdout\":{");

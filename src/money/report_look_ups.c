@@ -4,6 +4,7 @@
 
 #include "base/timers.h"
 #include "money/amount.h"
+#include "money/report_choice.h"
 
 static const double day_us = 86400.0 * USEC_PER_S;
 
@@ -96,7 +97,7 @@ report_look_ups_finish(const struct text_table *table, struct report *report)
         line->evidence = evidence_of(options, line);
     }
     for (size_t i = 0; i < options->evidence_count; i++)
-        if (!is_there(report, &options->evidence[i]))
+        if (!is_there(report, &options->evidence[i]) && !slice_starts(options->evidence[i].lever, REPORT_ROUTER))
             report->look_ups[report->look_ups_count++] = (struct report_look_ups){
                 options->evidence[i].lever, options->evidence[i].route, .evidence = &options->evidence[i]};
     qsort(report->look_ups, report->look_ups_count, sizeof(struct report_look_ups), by_lever_and_route);
@@ -171,11 +172,11 @@ json_labels(struct buffer *out, const char *name, uint64_t labels)
         buffer_printf(out, ",\"%s\":%llu", name, (unsigned long long)labels);
 }
 
-static void
-json_evidence(const struct report_evidence *evidence, struct buffer *out)
+void
+report_evidence_json(const struct report_evidence *evidence, struct buffer *out)
 {
     if (evidence == NULL) {
-        buffer_add_text(out, ",\"evidence\":null}");
+        buffer_add_text(out, ",\"evidence\":null");
         return;
     }
     buffer_add_text(out, ",\"evidence\":{");
@@ -188,7 +189,7 @@ json_evidence(const struct report_evidence *evidence, struct buffer *out)
     json_labels(out, "labels_missing_as_so_far", evidence->missing_slow);
     json_labels(out, "audits", evidence->audits);
     json_labels(out, "judge_failures", evidence->failures);
-    buffer_printf(out, ",\"suspensions\":%u,\"audit_share\":%.6f}}", evidence->suspensions, evidence->audit_ppm / 1e6);
+    buffer_printf(out, ",\"suspensions\":%u,\"audit_share\":%.6f}", evidence->suspensions, evidence->audit_ppm / 1e6);
 }
 
 /* What the lever saved by serving. */
@@ -219,7 +220,8 @@ report_look_ups_json(const struct report *report, struct buffer *out)
         amount_add_json(out, "would_have_saved_usd", line->saved[LOOK_UP_SHADOW]);
         buffer_add_byte(out, ',');
         amount_add_json(out, "audits_paid_usd", line->cost[LOOK_UP_AUDITED]);
-        json_evidence(line->evidence, out);
+        report_evidence_json(line->evidence, out);
+        buffer_add_byte(out, '}');
     }
     buffer_add_byte(out, ']');
 }

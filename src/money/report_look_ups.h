@@ -20,6 +20,9 @@ int64_t report_look_ups_total(const struct report_look_ups *look_ups);
  * if there is none. */
 void report_evidence_text(const struct report *report, const struct report_look_ups *look_ups, struct buffer *out);
 
+/* ,"evidence":{...}; NULL: ,"evidence":null */
+void report_evidence_json(const struct report_evidence *evidence, struct buffer *out);
+
 /* ,"look_ups":[...] */
 void report_look_ups_json(const struct report *report, struct buffer *out);
 

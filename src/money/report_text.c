@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "money/amount.h"
+#include "money/report_choice.h"
 #include "money/report_look_ups.h"
 #include "money/report_pools.h"
 
@@ -342,6 +343,15 @@ write_look_ups(const struct page *page, const struct report *report)
 }
 
 static void
+write_choices(const struct page *page, const struct report *report)
+{
+    if (report->choice_count == 0)
+        return;
+    title(page, "Model choice: what audits let other models serve");
+    report_choice_text(report, page->out);
+}
+
+static void
 write_labels(const struct report *report, const struct slice *labels, struct buffer *out)
 {
     for (size_t k = 0; k < report->options.by_count; k++) {
@@ -508,6 +518,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
         report_pools_text(report, out);
     }
     write_look_ups(&page, report);
+    write_choices(&page, report);
     write_movers(&page, report);
     write_lines(&page, report);
     write_tag_note(&page, report);

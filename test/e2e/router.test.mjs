@@ -117,6 +117,18 @@ test("what audits cost stands in the books, and the books come out even", async 
   assert.equal(await metric('equipoise_audits_total{lever="router",outcome="not"}'), 0);
 });
 
+test("report and metrics tell what serves, on what evidence, and what that cost", async () => {
+  const choice = await until("evidence in the report", async () => (await gateway.told("report")).choices
+    .find(({ route, evidence }) => route === "assistant" && evidence?.serves));
+  assert.equal(choice.model, "beta/small");
+  assert.ok(choice.served > 100 && choice.audits > 20 && Number(choice.saved_usd) > 0 && Number(choice.audits_usd) > 0);
+  assert.equal(choice.evidence.floor, 0.8);
+  assert.ok(choice.evidence.lower_bound >= 0.8 && choice.evidence.suspensions === 0);
+  assert.match((await gateway.command("report")).stdout, /beta\/small: served \d+ of \d+ requests/);
+  assert.equal(await metric('equipoise_router_serves{route="assistant",model="beta/small"}'), 1);
+  assert.ok(await metric('equipoise_router_lower_bound{route="assistant",model="beta/small"}') >= 0.8);
+});
+
 test("in the shadow it learns, and nobody is served by it", async () => {
   const all = await askMany("shadow", 260);
   assert.ok(all.every(({ by }) => by === "reference"));
