@@ -25,14 +25,47 @@ outcomes_add(struct outcomes *outcomes, double outcome, unsigned halvings)
 }
 
 void
+outcomes_add_pair(struct outcomes *outcomes, enum outcome_pair pair, unsigned halvings)
+{
+    uint32_t *count;
+
+    ENSURE(pair < OUTCOME_PAIRS && halvings <= OUTCOME_HALVINGS_MOST);
+    count = &outcomes->count[halvings][pair];
+    if (*count < UINT32_MAX)
+        ++*count;
+}
+
+static void
+add_count(uint32_t *count, uint32_t more)
+{
+    *count += more < UINT32_MAX - *count ? more : UINT32_MAX - *count;
+}
+
+/* Where an outcome or a pair counts if the reference answers. */
+static unsigned
+referred_place(const struct outcomes *outcomes, unsigned place)
+{
+    if (!outcomes->of_pairs)
+        return OUTCOME_STEPS;
+    return place == PAIR_REFERENCE || place == PAIR_BOTH ? PAIR_BOTH : PAIR_NONE;
+}
+
+void
+outcomes_add_referred(struct outcomes *sum, const struct outcomes *more)
+{
+    for (unsigned h = 0; h <= OUTCOME_HALVINGS_MOST; h++)
+        for (unsigned i = 0; i <= OUTCOME_STEPS; i++)
+            if (more->count[h][i] > 0)
+                add_count(&sum->count[h][referred_place(sum, i)], more->count[h][i]);
+}
+
+void
 outcomes_add_all(struct outcomes *sum, const struct outcomes *more)
 {
     for (unsigned h = 0; h <= OUTCOME_HALVINGS_MOST; h++)
-        for (unsigned i = 0; i <= OUTCOME_STEPS; i++) {
-            uint32_t left = UINT32_MAX - sum->count[h][i];
-
-            sum->count[h][i] += more->count[h][i] < left ? more->count[h][i] : left;
-        }
+        for (unsigned i = 0; i <= OUTCOME_STEPS; i++)
+            if (more->count[h][i] > 0)
+                add_count(&sum->count[h][i], more->count[h][i]);
 }
 
 uint64_t
@@ -46,11 +79,27 @@ outcomes_total(const struct outcomes *outcomes)
     return total;
 }
 
+static uint32_t
+quotient_ppm(const struct outcomes *outcomes)
+{
+    uint64_t right[2] = {0, 0}; /* the reference, the candidate */
+
+    for (unsigned h = 0; h <= OUTCOME_HALVINGS_MOST; h++) {
+        const uint32_t *count = outcomes->count[h];
+
+        right[0] += (uint64_t)count[PAIR_REFERENCE] + count[PAIR_BOTH] + count[PAIR_UNKNOWN];
+        right[1] += (uint64_t)count[PAIR_CANDIDATE] + count[PAIR_BOTH];
+    }
+    return right[0] == 0 ? 0 : right[1] >= right[0] ? PPM : (uint32_t)(right[1] * PPM / right[0]);
+}
+
 uint32_t
 outcomes_mean_ppm(const struct outcomes *outcomes)
 {
     uint64_t total = outcomes_total(outcomes), twentieths = 0;
 
+    if (outcomes->of_pairs)
+        return quotient_ppm(outcomes);
     for (unsigned h = 0; h <= OUTCOME_HALVINGS_MOST; h++)
         for (uint64_t i = 0; i <= OUTCOME_STEPS; i++)
             twentieths += i * outcomes->count[h][i];
@@ -77,6 +126,18 @@ log_step(double f, double m, double x, double scale, bool below)
     return log1p(below ? scale * f / (1 - m) * (m - x) : scale * f / m * (x - m));
 }
 
+/* The same for what is counted at a place. */
+static double
+log_step_at(const struct outcomes *outcomes, unsigned place, double f, double m, double scale, bool below)
+{
+    double right = place == PAIR_CANDIDATE || place == PAIR_BOTH,
+           reference = place != PAIR_NONE && place != PAIR_CANDIDATE;
+
+    if (!outcomes->of_pairs)
+        return log_step(f, m, (double)place / OUTCOME_STEPS, scale, below);
+    return log1p(below ? scale * f * (m * reference - right) : scale * f / m * (right - m * reference));
+}
+
 /* ln K of `times` as many outcomes as were counted, and `flawless` more of 1. */
 static double
 log_wealth(const struct outcomes *outcomes, double m, bool below, double times, double flawless)
@@ -86,10 +147,12 @@ log_wealth(const struct outcomes *outcomes, double m, bool below, double times, 
     for (unsigned f = 0; f < BETS; f++)
         logs[f] = flawless > 0 ? flawless * log_step(bets[f], m, 1, 1, below) : 0;
     for (unsigned h = 0; h <= OUTCOME_HALVINGS_MOST; h++)
-        for (unsigned i = 0; i <= OUTCOME_STEPS; i++)
-            for (unsigned f = 0; f < BETS && outcomes->count[h][i] > 0; f++)
-                logs[f] += times * outcomes->count[h][i] *
-                           log_step(bets[f], m, (double)i / OUTCOME_STEPS, 1.0 / (1u << h), below);
+        for (unsigned i = 0; i <= OUTCOME_STEPS; i++) {
+            if (outcomes->count[h][i] == 0)
+                continue;
+            for (unsigned f = 0; f < BETS; f++)
+                logs[f] += times * outcomes->count[h][i] * log_step_at(outcomes, i, bets[f], m, 1.0 / (1u << h), below);
+        }
     return log_mean(logs);
 }
 
@@ -199,5 +262,17 @@ fall_add(struct fall *fall, double m, double outcome, unsigned halvings)
     ENSURE(m > 0 && m < 1 && outcome >= 0 && outcome <= 1 && halvings <= OUTCOME_HALVINGS_MOST);
     for (unsigned f = 0; f < BETS; f++)
         fall->log_m[f] = fmax(0, fall->log_m[f]) + log_step(bets[f], m, outcome, 1.0 / (1u << halvings), true);
+    return log_mean(fall->log_m) >= log(FALL_ALARM);
+}
+
+bool
+fall_add_pair(struct fall *fall, double m, double outcome, double reference, unsigned halvings)
+{
+    double scale = 1.0 / (1u << halvings);
+
+    ENSURE(m > 0 && m < 1 && outcome >= 0 && outcome <= 1 && reference >= 0 && reference <= 1);
+    ENSURE(halvings <= OUTCOME_HALVINGS_MOST);
+    for (unsigned f = 0; f < BETS; f++)
+        fall->log_m[f] = fmax(0, fall->log_m[f]) + log1p(scale * bets[f] * (m * reference - outcome));
     return log_mean(fall->log_m) >= log(FALL_ALARM);
 }

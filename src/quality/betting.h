@@ -9,6 +9,9 @@
  * of the arithmetic and geometric means; and K depends only on how often each outcome came, not on the order. So counts
  * are the whole state, K falls as m rises, and bounds of the mean are found by halving.
  *
+ * The same for a quotient: that candidates are right at least m times as often as the reference, bets on out - m ref, which
+ * lies in [-m, 1], being above 0 in the mean. A gambler's step is then 1 + (f/m)(out - m ref); it falls in m as well.
+ *
  * The other direction: a CUSUM on the same scale, for a mean that has fallen below m. */
 #ifndef QUALITY_BETTING_H
 #define QUALITY_BETTING_H
@@ -24,16 +27,34 @@ enum {
     OUTCOME_HALVINGS_MOST = 5 /* an outcome's bet is scaled by 1, 1/2, ... 1/32 */
 };
 
-/* How often each outcome came, by the scale of its bet. */
+/* How often each outcome came, by the scale of its bet. Where pairs are counted, what stands at a place is how often the
+ * pair of this number came, and m is a quotient. */
 struct outcomes {
+    bool of_pairs;
     uint32_t count[OUTCOME_HALVINGS_MOST + 1][OUTCOME_STEPS + 1];
+};
+
+/* What a candidate and the reference were found to be. */
+enum outcome_pair {
+    PAIR_NONE,      /* neither is right */
+    PAIR_REFERENCE, /* the reference alone is right */
+    PAIR_CANDIDATE,
+    PAIR_BOTH,
+    PAIR_UNKNOWN, /* the judge failed: the worst, wherever the pair counts */
+    OUTCOME_PAIRS
 };
 
 /* `outcome` in [0, 1]; its bet is scaled by 2^-halvings. */
 void outcomes_add(struct outcomes *outcomes, double outcome, unsigned halvings);
+void outcomes_add_pair(struct outcomes *outcomes, enum outcome_pair pair, unsigned halvings);
 void outcomes_add_all(struct outcomes *sum, const struct outcomes *more);
+
+/* The same, as if the reference had answered all of them: it is acceptable, or as right as itself. */
+void outcomes_add_referred(struct outcomes *sum, const struct outcomes *more);
 uint64_t outcomes_total(const struct outcomes *outcomes);
-uint32_t outcomes_mean_ppm(const struct outcomes *outcomes); /* unscaled; 0 if there are none */
+
+/* Unscaled, 0 if there are none; of pairs the quotient of how often candidates and reference are right, at most PPM. */
+uint32_t outcomes_mean_ppm(const struct outcomes *outcomes);
 
 /* ln K against "the mean is at most m" and against "the mean is at least m"; 0 < m < 1. */
 double betting_log_above(const struct outcomes *outcomes, double m);
@@ -65,5 +86,9 @@ bool fall_check(const struct fall *fall); /* is it one that fall_add may have le
 
 /* True: the alarm. */
 bool fall_add(struct fall *fall, double m, double outcome, unsigned halvings) __attribute__((warn_unused_result));
+
+/* The same on the scale of quotients: M_f = max(1, M_f) (1 + f (m reference - outcome)). */
+bool fall_add_pair(struct fall *fall, double m, double outcome, double reference, unsigned halvings)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -16,14 +16,22 @@ enum { JUDGE_AUDITS_LEAST = 100, JUDGE_FAILURES_SHARE = 100 };
 static bool
 terms_are_in_range(const struct evidence_terms *terms)
 {
-    return terms->scope == FLOOR_SERVED && terms->floor_ppm > 0 && terms->floor_ppm < PPM && terms->alpha_ppm > 0 &&
-           terms->alpha_ppm < PPM;
+    return terms->scope <= FLOOR_RELATIVE && terms->floor_ppm > 0 && terms->floor_ppm < PPM && terms->alpha_ppm > 0 &&
+           terms->alpha_ppm < PPM && terms->served_floor_ppm < (terms->scope == FLOOR_SERVED ? 1 : PPM);
 }
 
 bool
 evidence_terms_equal(const struct evidence_terms *a, const struct evidence_terms *b)
 {
-    return a->scope == b->scope && a->floor_ppm == b->floor_ppm && a->alpha_ppm == b->alpha_ppm && a->epoch == b->epoch;
+    return a->scope == b->scope && a->floor_ppm == b->floor_ppm && a->served_floor_ppm == b->served_floor_ppm &&
+           a->alpha_ppm == b->alpha_ppm && a->epoch == b->epoch;
+}
+
+/* Does each request drawn tell of each arm? */
+static bool
+is_of_route(const struct evidence *evidence)
+{
+    return evidence->terms.scope != FLOOR_SERVED;
 }
 
 static double
@@ -39,6 +47,13 @@ start_labels(const struct evidence_terms *terms)
     return START_LABELS_TIMES * log((double)PPM / terms->alpha_ppm) / (1 - (double)terms->floor_ppm / PPM);
 }
 
+/* What the first arm of a walk is to gather. Where each request tells of each arm, none gathers more than another. */
+static double
+labels_of_start(const struct evidence_terms *terms)
+{
+    return terms->scope == FLOOR_SERVED || terms->served_floor_ppm > 0 ? start_labels(terms) : 0;
+}
+
 /* ln(1/alpha_r), with alpha_r = alpha / (r (r + 1)): over all r they sum up to alpha. */
 static double
 log_needed(const struct evidence *evidence)
@@ -48,14 +63,47 @@ log_needed(const struct evidence *evidence)
     return log((double)PPM / evidence->terms.alpha_ppm) + log(r) + log(r + 1);
 }
 
+static double
+served_floor_of(const struct evidence *evidence)
+{
+    return (double)evidence->terms.served_floor_ppm / PPM;
+}
+
+/* Of the requests that the arm holds. */
 static struct outcomes
-outcomes_of_arm(const struct evidence *evidence, unsigned arm)
+served_outcomes_of(const struct evidence *evidence, unsigned arm)
 {
     struct outcomes sum = evidence->bands[0];
 
+    sum.of_pairs = evidence->terms.scope == FLOOR_RELATIVE;
     for (unsigned band = 1; band <= arm; band++)
         outcomes_add_all(&sum, &evidence->bands[band]);
     return sum;
+}
+
+/* Of those that the floor speaks of. */
+static struct outcomes
+outcomes_of_arm(const struct evidence *evidence, unsigned arm)
+{
+    struct outcomes sum = served_outcomes_of(evidence, arm);
+
+    for (unsigned band = arm + 1; is_of_route(evidence) && band <= ARMS; band++)
+        outcomes_add_referred(&sum, &evidence->bands[band]);
+    return sum;
+}
+
+/* May the arm serve, as far as its audits tell now? */
+static bool
+is_earned(const struct evidence *evidence, unsigned arm, double needed)
+{
+    struct outcomes counts = outcomes_of_arm(evidence, arm);
+
+    if (betting_log_above(&counts, floor_of(evidence)) < needed)
+        return false;
+    if (evidence->terms.served_floor_ppm == 0)
+        return true;
+    counts = served_outcomes_of(evidence, arm);
+    return betting_log_above(&counts, served_floor_of(evidence)) >= needed;
 }
 
 /* ARM_NONE if the walk is at its end. */
@@ -70,6 +118,7 @@ drop_evidence(struct evidence *evidence)
 {
     memset(evidence->bands, 0, sizeof(evidence->bands));
     fall_reset(&evidence->fall);
+    fall_reset(&evidence->served_fall);
     evidence->serving = ARM_NONE;
     evidence->waited = 0;
     evidence->bound_ppm = 0;
@@ -82,7 +131,7 @@ evidence_begin(struct evidence *evidence, const struct evidence_terms *terms, st
     if (!terms_are_in_range(terms) || sample->count == 0)
         return ERR_INVALID;
     *evidence = (struct evidence){.begun = true, .terms = *terms, .round = 1};
-    arms_freeze(&evidence->arms, sample, start_labels(terms));
+    arms_freeze(&evidence->arms, sample, labels_of_start(terms));
     drop_evidence(evidence);
     ENSURE(evidence_check(evidence));
     return OK;
@@ -148,7 +197,8 @@ uint64_t
 evidence_round_id(const struct evidence *evidence)
 {
     const struct evidence_terms *terms = &evidence->terms;
-    uint64_t numbers[] = {terms->scope, terms->floor_ppm, terms->alpha_ppm, terms->epoch, evidence->round};
+    uint64_t scope = terms->scope | (uint64_t)terms->served_floor_ppm << 8;
+    uint64_t numbers[] = {scope, terms->floor_ppm, terms->alpha_ppm, terms->epoch, evidence->round};
 
     return hash_fast(slice_make((const char *)numbers, sizeof(numbers)), 0);
 }
@@ -180,9 +230,7 @@ walk(struct evidence *evidence)
     unsigned from = evidence->serving;
 
     while (next_arm(evidence) != ARM_NONE) {
-        struct outcomes counts = outcomes_of_arm(evidence, next_arm(evidence));
-
-        if (betting_log_above(&counts, floor_of(evidence)) < needed)
+        if (!is_earned(evidence, next_arm(evidence), needed))
             break;
         evidence->serving = next_arm(evidence);
         evidence->waited = 0;
@@ -221,35 +269,80 @@ count_judge(struct evidence *evidence, bool failed)
     return EVENT_JUDGE_FAILS;
 }
 
+/* Did what serves fall, as this audit adds to those before? Where nobody judged, nothing is known for losing. */
+static bool
+falls(struct evidence *evidence, const struct audit *audit, unsigned band)
+{
+    bool served = band <= evidence->serving || audit->promoted, fell = false;
+    double floor = floor_of(evidence);
+
+    if (evidence->terms.scope == FLOOR_RELATIVE && !audit->judge_failed)
+        fell = fall_add_pair(&evidence->fall, floor, served ? audit->outcome : audit->reference, audit->reference,
+                             audit->halvings);
+    else if (evidence->terms.scope == FLOOR_ROUTE && !(served && audit->judge_failed))
+        fell = fall_add(&evidence->fall, floor, served ? audit->outcome : 1, audit->halvings);
+    else if (evidence->terms.scope == FLOOR_SERVED && served && !audit->judge_failed)
+        fell = fall_add(&evidence->fall, floor, audit->outcome, audit->halvings);
+    if (evidence->terms.served_floor_ppm == 0 || !served || audit->judge_failed)
+        return fell;
+    floor = served_floor_of(evidence);
+    if (evidence->terms.scope == FLOOR_RELATIVE)
+        return fall_add_pair(&evidence->served_fall, floor, audit->outcome, audit->reference, audit->halvings) || fell;
+    return fall_add(&evidence->served_fall, floor, audit->outcome, audit->halvings) || fell;
+}
+
+static enum outcome_pair
+pair_of(const struct audit *audit)
+{
+    bool candidate = audit->outcome > audit->rounding, reference = audit->reference > audit->rounding;
+
+    if (audit->judge_failed)
+        return PAIR_UNKNOWN;
+    return candidate && reference ? PAIR_BOTH : candidate ? PAIR_CANDIDATE : reference ? PAIR_REFERENCE : PAIR_NONE;
+}
+
+static void
+count(struct evidence *evidence, const struct audit *audit, unsigned band)
+{
+    if (evidence->terms.scope == FLOOR_RELATIVE)
+        outcomes_add_pair(&evidence->bands[band], pair_of(audit), audit->halvings);
+    else if (band == ARM_NONE)
+        outcomes_add(&evidence->bands[ARMS], 1, audit->halvings);
+    else
+        outcomes_add(&evidence->bands[band], audit->judge_failed ? 0 : audit->outcome, audit->halvings);
+}
+
 unsigned
 evidence_observe(struct evidence *evidence, const struct audit *audit)
 {
-    unsigned band = evidence_arm_of(evidence, audit->score), events;
+    unsigned band = evidence_arm_of(evidence, audit->score), events = 0;
+    bool of_route = is_of_route(evidence);
 
-    if (band == ARM_NONE)
+    if (!evidence->begun || (band == ARM_NONE && !of_route))
         return 0;
-    events = count_judge(evidence, audit->judge_failed);
-    if (evidence->serving != ARM_NONE && (band <= evidence->serving || audit->promoted) && !audit->judge_failed &&
-        fall_add(&evidence->fall, floor_of(evidence), audit->outcome, audit->halvings))
+    if (band != ARM_NONE || evidence->terms.scope == FLOOR_RELATIVE)
+        events = count_judge(evidence, audit->judge_failed);
+    if (evidence->serving != ARM_NONE && falls(evidence, audit, band))
         return events | suspend(evidence);
-    outcomes_add(&evidence->bands[band], audit->judge_failed ? 0 : audit->outcome, audit->halvings);
-    if (next_arm(evidence) != ARM_NONE && band <= next_arm(evidence)) {
+    count(evidence, audit, band);
+    if (next_arm(evidence) != ARM_NONE && (of_route || band <= next_arm(evidence))) {
         evidence->waited++;
         events |= walk(evidence);
     }
-    return band <= foremost_arm(evidence) ? events | evidence_restate(evidence) : events;
+    return of_route || band <= foremost_arm(evidence) ? events | evidence_restate(evidence) : events;
 }
 
 struct arm_standing
 evidence_arm(const struct evidence *evidence, unsigned arm)
 {
     struct arm_standing standing = {.arm = ARM_NONE};
-    struct outcomes counts;
+    struct outcomes counts, served;
     double needed;
 
     if (!evidence->begun || arm >= ARMS)
         return standing;
     counts = outcomes_of_arm(evidence, arm);
+    served = served_outcomes_of(evidence, arm);
     needed = log_needed(evidence);
     standing = (struct arm_standing){
         .arm = arm,
@@ -260,6 +353,9 @@ evidence_arm(const struct evidence *evidence, unsigned arm)
         .upper_ppm = betting_upper_ppm(&counts, needed),
         .missing_at_best = betting_missing_at_best(&counts, floor_of(evidence), needed),
         .missing_as_so_far = betting_missing_as_so_far(&counts, floor_of(evidence), needed),
+        .served_labels = outcomes_total(&served),
+        .served_mean_ppm = outcomes_mean_ppm(&served),
+        .served_lower_ppm = betting_lower_ppm(&served, needed),
     };
     return standing;
 }
@@ -292,5 +388,5 @@ evidence_check(const struct evidence *evidence)
         if (!isfinite(evidence->arms.threshold[arm]) ||
             (arm > 0 && evidence->arms.threshold[arm] > evidence->arms.threshold[arm - 1]))
             return false;
-    return fall_check(&evidence->fall);
+    return fall_check(&evidence->fall) && fall_check(&evidence->served_fall);
 }

@@ -11,6 +11,11 @@
  * serves is at most alpha, over all earnings and suspensions of the epoch: the r-th earning uses alpha / (r (r + 1)).
  * Over E epochs that makes E * alpha. What is not: any single request, tenant or topic, or that judges are right.
  *
+ * A floor may also speak of all answers of the route (`route`), where what the reference answers is acceptable, or of how
+ * often the route's answers are right as a share of how often the reference is (`relative`, which needs to know what is
+ * right). Then every request that the coin draws is an audit, whatever its score: outside of an arm the reference
+ * answers. The lever's own answers may be well below such a floor; `served_floor_ppm` bounds them as well.
+ *
  * The audited requests must be those that the lever would serve. What is not in its gift (refused for cost, latency or
  * destination, or better served by another lever) is no audit. The coin's p may depend on the past, not on the request;
  * where it does depend on it (p from p_min to 1), the bet is scaled by p_min / p, a power of two.
@@ -25,14 +30,18 @@
 
 /* Of which answers the floor speaks. */
 enum floor_scope {
-    FLOOR_SERVED /* of those that the lever serves */
+    FLOOR_SERVED,  /* of those that the lever serves */
+    FLOOR_ROUTE,   /* of all of the route, the reference's counting as acceptable */
+    FLOOR_RELATIVE /* of all of the route, as a share of how often the reference is right */
 };
 
 struct evidence_terms {
     enum floor_scope scope;
     uint32_t floor_ppm; /* 0 < floor < PPM */
-    uint32_t alpha_ppm; /* 0 < alpha < PPM; the route's, shared evenly among its levers that may change answers */
-    uint64_t epoch;     /* stands for whatever must not change within an epoch: the models' versions, prompt template,
+    uint32_t
+        served_floor_ppm; /* where the floor speaks of the route: of what the lever serves itself; 0: none, < PPM */
+    uint32_t alpha_ppm;   /* 0 < alpha < PPM; the route's, shared evenly among its levers that may change answers */
+    uint64_t epoch;       /* stands for whatever must not change within an epoch: the models' versions, prompt template,
                          * judge, candidates, rule of the arms */
 };
 
@@ -47,16 +56,19 @@ struct evidence {
     bool begun;
     struct evidence_terms terms;
     struct arms arms;
-    unsigned serving;            /* the widest earned arm, or ARM_NONE */
-    uint32_t round;              /* r: 1, and one more with each suspension */
-    uint64_t audits;             /* in the epoch */
-    uint64_t failures;           /* those among them that the judge could not judge */
-    bool judge_told;             /* EVENT_JUDGE_FAILS was returned in this epoch */
-    uint64_t waited;             /* labels of the next arm since the walk last moved */
-    struct fall fall;            /* over the audits of the arm that served */
-    struct outcomes bands[ARMS]; /* since the epoch or round began, each by the narrowest arm that holds it */
-    uint32_t bound_ppm;          /* of the serving arm, as of now */
-    bool below;                  /* the starting arm is refuted: its mean is below the floor */
+    unsigned serving;        /* the widest earned arm, or ARM_NONE */
+    uint32_t round;          /* r: 1, and one more with each suspension */
+    uint64_t audits;         /* in the epoch */
+    uint64_t failures;       /* those among them that the judge could not judge */
+    bool judge_told;         /* EVENT_JUDGE_FAILS was returned in this epoch */
+    uint64_t waited;         /* labels of the next arm since the walk last moved */
+    struct fall fall;        /* over the audits of the arm that served */
+    struct fall served_fall; /* the same against the served floor, if there is one */
+    /* Since the epoch or round began, each by the narrowest arm that holds it; the last: outside of all, which tells of
+     * the route. */
+    struct outcomes bands[ARMS + 1];
+    uint32_t bound_ppm; /* of the serving arm, as of now */
+    bool below;         /* the starting arm is refuted: its mean is below the floor */
 };
 
 /* Starts an epoch, dropping all evidence of the one before. The sample (sorted here) was seen lately. ERR_INVALID, with
@@ -98,9 +110,12 @@ uint64_t evidence_round_id(const struct evidence *evidence);
 uint32_t evidence_audit_ppm(const struct evidence *evidence, bool shadow);
 
 struct audit {
-    double score;
-    double outcome;    /* 0: not acceptable, to 1 */
+    double score;      /* not finite: the lever would not have served this one */
+    double outcome;    /* 0: not acceptable, to 1; FLOOR_ROUTE asks for none where no arm holds the score */
     bool judge_failed; /* there is no outcome: nothing for earning, left out for losing */
+    double reference;  /* FLOOR_RELATIVE: how right the reference is, 0 to 1, as `outcome` says it of the candidate */
+    double rounding; /* FLOOR_RELATIVE, where they are not just 0 or 1: even from [0, 1), from nothing else. For earning
+                        * each counts as right if it is above this, which leaves their means as they are. */
     unsigned halvings; /* the bet is scaled by 2^-halvings; 0 where p does not depend on the request */
     bool promoted; /* though no earned arm holds the score, the lever would have served it, as a judge had let this very
                         * pair pass: it counts for losing as what is served, and for earning as any other of its score */
@@ -114,7 +129,8 @@ enum evidence_event {
     EVENT_BELOW_FLOOR = 8  /* the starting arm was refuted */
 };
 
-/* Learns from an audit; returns the events. Before the first epoch, and where no arm holds the score, it changes nothing. */
+/* Learns from an audit; returns the events. Before the first epoch it changes nothing, and where no arm holds the score
+ * neither, if the floor speaks of what is served. */
 unsigned evidence_observe(struct evidence *evidence, const struct audit *audit);
 
 /* How things stand, for the report. An arm's numbers are as of now. */
@@ -124,6 +140,9 @@ struct arm_standing {
     uint64_t labels;
     uint32_t mean_ppm, lower_ppm, upper_ppm;     /* each bound at the alpha of this round */
     uint64_t missing_at_best, missing_as_so_far; /* labels until it is earned (betting.h) */
+    /* Of those in the arm alone; the same as above where the floor speaks of what is served. */
+    uint64_t served_labels;
+    uint32_t served_mean_ppm, served_lower_ppm;
 };
 
 struct evidence_verdict {

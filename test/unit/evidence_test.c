@@ -504,7 +504,8 @@ damaged_bytes_are_refused(void **state)
     last = buffer_len(&saved) - 8 - 7;    /* of the counts: band, halvings, step, count */
     assert_refused_with(&saved, 4, 2);    /* a version to come */
     assert_refused_with(&saved, 5, 2);    /* a flag that is neither */
-    assert_refused_with(&saved, 6, 1);    /* a scope to come */
+    assert_refused_with(&saved, 6, 1);    /* another scope has more to it */
+    assert_refused_with(&saved, 6, 3);    /* a scope to come */
     assert_refused_with(&saved, 10, 255); /* floor above 1 */
     assert_refused_with(&saved, 14, 255); /* alpha above 1 */
     assert_refused_with(&saved, 23, 21);  /* no such arm */
