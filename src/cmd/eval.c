@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cmd/eval_commands.h"
 #include "cmd/eval_report.h"
 #include "cmd/options.h"
 #include "config/value.h"
@@ -162,6 +163,8 @@ cmd_eval(int argc, char **argv)
 {
     static const struct command commands[] = {
         {"cache", run_cache, "the semantic cache, on labelled pairs of texts"},
+        {"router", eval_router, "model choice, on requests of which each model's score is known"},
+        {"guard", eval_guard, "how soon a model that has become worse is suspended"},
     };
 
     return cmd_dispatch("equipoise eval", "Judges levers on labelled data of your own.", commands,

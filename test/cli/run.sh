@@ -62,7 +62,7 @@ commands=$(sed -n 's/^COMMAND("\([a-z]*\)".*/\1/p' "$root/src/cmd/commands.def")
 # Every command that reads options, those of `eval`, `keys` and `prices` by two words.
 leaves=$(for command in $commands; do
     case $command in
-    eval) echo 'eval cache' ;;
+    eval) printf 'eval cache\neval router\neval guard\n' ;;
     keys) echo 'keys add' ;;
     prices) printf 'prices list\nprices lint\nprices quote\n' ;;
     *) echo "$command" ;;
@@ -319,6 +319,65 @@ sizes() {
     expect 0 'class="best"' cat sizes1.svg
 }
 
+# Model choice: the words tell which requests the small model is good at.
+labelled_requests() {
+    for i in $(seq 150); do
+        printf '{"prompt":"what colour has house %s","task":"colours","scores":{"small":1,"large":1}}\n' $i
+        printf '{"prompt":"prove that sum %s is even","scores":{"small":0,"large":true},"prices":{"small":1,"large":10}}\n\n' $i
+    done >labelled.jsonl
+    gzip -c labelled.jsonl >labelled.jsonl.gz
+    { cat labelled.jsonl; echo '{"prompt":"x","scores":{"small":1}}'; } >scores.jsonl
+    { head -1 labelled.jsonl; echo '{"scores":{"small":1,"large":1}}'; } >prompt.jsonl
+    echo '{"small": -1}' >bad-prices.json
+    echo '{"small": 2, "other": 7}' >prices.json
+    pair='--weak small --strong large'
+    expect_eq 2 'which labelled requests' eval router
+    expect_eq 2 'weak and --strong go together' eval router --train labelled.jsonl --weak small
+    expect_eq 2 'takes no --test' eval router --train labelled.jsonl --test labelled.jsonl --online
+    expect_eq 2 '[-]-folds wants a number from 2' eval router --train labelled.jsonl --folds 1
+    expect_eq 2 '[-]-passes wants a number from 1' eval router --train labelled.jsonl --passes 0
+    expect_eq 2 '[-]-confidence wants a share' eval router --train labelled.jsonl --confidence 100%
+    expect_eq 1 'none.jsonl: error: cannot be opened' eval router --train none.jsonl
+    expect_eq 1 'scores.jsonl:451: error: expected scores of the same models' eval router --train scores.jsonl
+    expect_eq 1 'prompt.jsonl:2: error: expected prompt, a text' eval router --train prompt.jsonl
+    expect_eq 1 'it holds no requests' eval router --train /dev/null
+    expect_eq 1 "there are no scores of 'tiny'; there are of 'small'" eval router --train labelled.jsonl --weak tiny --strong large
+    expect_eq 1 'expected the price of small to be a number' eval router --train labelled.jsonl --prices bad-prices.json
+    head -2 labelled.jsonl >two.jsonl
+    expect_eq 1 'fewer requests than folds' eval router --train two.jsonl --folds 5
+    expect_eq 0 'APGR 0.7[0-9]* ' eval router --train labelled.jsonl $pair --streams 2
+    expect_eq 0 'CPT50 25[.][0-9]* %' eval router --train labelled.jsonl $pair --streams 0
+    expect_eq 0 'small  *0.5000  *2$' eval router --train labelled.jsonl --prices prices.json
+    expect_eq 0 'taught 300 others' eval router --train labelled.jsonl --test labelled.jsonl $pair --streams 0
+    expect_eq 0 'processor time' eval router --train labelled.jsonl --streams 0 --time
+    expect_json eval router --train labelled.jsonl $pair --streams 1 --passes 1 --json
+    expect_json eval router --train labelled.jsonl --online --json
+    eq eval router --train labelled.jsonl $pair --seed 3 --streams 3 --online >1.text
+    eq eval router --train labelled.jsonl.gz $pair --seed 3 --streams 3 --online | sed 's/jsonl.gz/jsonl/' >2.text
+    eq eval router --train - $pair --seed 3 --streams 3 --online <labelled.jsonl | sed 's/standard input/labelled.jsonl/' >3.text
+    for other in 2.text 3.text; do
+        checks=$((checks + 1))
+        cmp 1.text $other >out 2>&1 && [ -s 1.text ] || fail "eval router: 1.text differs from $other"
+    done
+    expect_full eval router --train labelled.jsonl --streams 0
+}
+
+guards() {
+    for i in $(seq 40); do
+        printf '{"model":"m-1","correct":1,"task":"sums","id":"%s"}\n{"model":"m-2","correct":%s,"task":"sums","id":"%s"}\n' $i $((i % 2)) $i
+    done >answers.jsonl
+    { head -1 answers.jsonl; echo '{"model":"m-2"}'; } >correct.jsonl
+    expect_eq 2 'FILE' eval guard
+    expect_eq 2 '[-]-histories wants a number from 1' eval guard answers.jsonl --histories 0
+    expect_eq 2 '[-]-floor wants a share' eval guard answers.jsonl --floor 1
+    expect_eq 1 'none.jsonl: error: cannot be opened' eval guard none.jsonl
+    expect_eq 1 'correct.jsonl:2: error: expected correct' eval guard correct.jsonl
+    expect_eq 0 'sums  *m-2  *1.000  *0.500' eval guard answers.jsonl --histories 3
+    expect_eq 0 'exactly at the floor: 0 of 3 histories' eval guard answers.jsonl --histories 3
+    expect_json eval guard answers.jsonl --histories 2 --json
+    expect_full eval guard answers.jsonl --histories 1
+}
+
 # The same trace and seed give the same bytes, in each of its forms, from a file or through a pipe, compressed or not.
 replay() {
     expect_eq 1 'none.csv: error: cannot be opened' replay none.csv
@@ -562,7 +621,7 @@ twin_alone() {
     kill -TERM "$process"
 }
 
-for group in traces usage helps man_page configurations prices evaluations replay full_disk colours no_ledger running other_ledgers twin_alone; do
+for group in traces usage helps man_page configurations prices evaluations labelled_requests guards replay full_disk colours no_ledger running other_ledgers twin_alone; do
     $group
 done
 echo "result: $checks checks, $failures failed"
