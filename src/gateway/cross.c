@@ -29,18 +29,26 @@ header_in_the_way(const struct exchange *exchange)
     return NULL;
 }
 
+/* The body alone: it may be read on another thread. */
+static struct translated *
+translate_body(struct exchange *exchange, enum api to)
+{
+    struct translated **translated = &exchange->translated[to];
+
+    if (*translated == NULL) {
+        *translated = arena_alloc(&exchange->arena, sizeof(**translated));
+        **translated = translate_request(exchange->identity.api, to, chunk_bytes(exchange->body), &exchange->arena);
+    }
+    return *translated;
+}
+
 static const struct translated *
 translate_to(struct exchange *exchange, enum api to)
 {
-    struct translated *translated;
+    struct translated *translated = translate_body(exchange, to);
 
-    if (exchange->translated[to] != NULL)
-        return exchange->translated[to];
-    translated = arena_alloc(&exchange->arena, sizeof(*translated));
-    *translated = (struct translated){.api = to, .why = header_in_the_way(exchange), .cap = -1};
     if (translated->why == NULL)
-        *translated = translate_request(exchange->identity.api, to, chunk_bytes(exchange->body), &exchange->arena);
-    exchange->translated[to] = translated;
+        translated->why = header_in_the_way(exchange);
     return translated;
 }
 
@@ -70,7 +78,7 @@ cross_ahead(struct exchange *exchange)
         enum api api = backend_api(&config->backends[i], asked);
 
         if (api != asked && api != API_COUNT)
-            translate_to(exchange, api);
+            translate_body(exchange, api);
     }
 }
 

@@ -9,7 +9,7 @@
 /* Says of every plan in which API its backend is asked, and how. */
 void cross_survey(struct exchange *exchange);
 
-/* Translates what any backend of the configuration may want, off the loop: for bodies that are long. */
+/* Translates what any backend of the configuration may want, off the loop: for bodies that are long. Reads no header. */
 void cross_ahead(struct exchange *exchange);
 
 /* The body as it is put for exchange->plan: two pieces. */

@@ -1,6 +1,6 @@
 // Anthropic's messages through its official SDK.
 import assert from "node:assert/strict";
-import { openStage, test, after } from "./stage.mjs";
+import { CROSSED, openStage, test, after } from "./stage.mjs";
 
 const stage = await openStage();
 after(() => stage.close());
@@ -74,7 +74,8 @@ test("images in the content are counted", async () => {
   assert.ok(answer.usage.input_tokens > without.usage.input_tokens);
 });
 
-test("a marked prefix is written to the provider's cache once and read from it afterwards", async () => {
+const noMarks = CROSSED && "chat's answers do not tell what was written to a cache";
+test("a marked prefix is written to the provider's cache once and read from it afterwards", { skip: noMarks }, async () => {
   const system = [{ type: "text", text: "You know the law of the sea. ".repeat(600), cache_control: { type: "ephemeral" } }];
   const body = { model, max_tokens: 20, system, messages: user("May I fish here?") };
   const first = await anthropic.messages.create(body);
