@@ -106,7 +106,8 @@ struct exchange {
     struct request request;        /* what levers see */
     struct target passthrough;     /* API_PASSTHROUGH: the target */
     uint64_t conversation;
-    struct translated *translated[API_COUNT]; /* the body in the words of other APIs, where any plan asks in one */
+    /* The body in the words of other APIs, where a plan asks in one. */
+    struct translated *translated[API_COUNT];
     struct plan *plan;               /* the one that serves; NULL before */
     struct plan *called;             /* the one of the last booked attempt; NULL: there was none */
     size_t seat;                     /* the endpoint of its backend that the present attempt is at */

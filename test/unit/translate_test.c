@@ -572,6 +572,56 @@ streams_say_what_whole_answers_say(void **state)
         }
 }
 
+/* The names of a stream's events, without those that repeat; of chat, what each delta has. */
+static void
+add_names(struct slice stream, struct buffer *out)
+{
+    struct slice line, last = SLICE_NONE;
+
+    while (stream.data != NULL) {
+        line = slice_split(&stream, '\n');
+        if (!slice_starts(line, "event: ") || slice_equal(line, last))
+            continue;
+        buffer_printf(out, "%.*s ", SLICE_ARGS(slice_from(line, 7)));
+        last = line;
+    }
+    buffer_add_byte(out, '\0');
+}
+
+/* What opens closes, before anything else opens. */
+static void
+events_come_in_their_apis_order(void **state)
+{
+    static const struct {
+        enum api to;
+        const char *names;
+    } cases[] = {
+        {API_MESSAGES, "message_start content_block_start content_block_delta content_block_stop content_block_start "
+                       "content_block_delta content_block_stop content_block_start content_block_delta "
+                       "content_block_stop message_delta message_stop "},
+        {API_RESPONSES, "response.created response.in_progress response.output_item.added response.content_part.added "
+                        "response.output_text.delta response.output_text.done response.content_part.done "
+                        "response.output_item.done response.output_item.added response.function_call_arguments.delta "
+                        "response.function_call_arguments.done response.output_item.done response.output_item.added "
+                        "response.function_call_arguments.delta response.function_call_arguments.done "
+                        "response.output_item.done response.completed "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer stream = {0}, names = {0};
+        struct told told = {0};
+
+        assert_int_equal(frames_of(API_CHAT, slice_of(chat_answer), true, add_frame, &stream), OK);
+        assert_int_equal(tell(API_CHAT, cases[i].to, buffer_content(&stream), &told), OK);
+        add_names(buffer_content(&told.all), &names);
+        assert_string_equal(names.data, cases[i].names);
+        buffer_free(&stream);
+        buffer_free(&names);
+        buffer_free(&told.all);
+    }
+}
+
 #define CHUNK(delta) "data: {\"id\":\"x\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":" delta "}]}\n\n"
 #define CALL(n, rest) "{\"tool_calls\":[{\"index\":" n rest "}]}"
 
@@ -705,6 +755,7 @@ main(void)
         cmocka_unit_test(what_is_no_answer_is_not_told),
         cmocka_unit_test(reasons_to_stop),
         cmocka_unit_test(streams_say_what_whole_answers_say),
+        cmocka_unit_test(events_come_in_their_apis_order),
         cmocka_unit_test(calls_that_are_made_at_once),
         cmocka_unit_test(streams_that_end_otherwise),
         cmocka_unit_test(errors_in_the_clients_words),

@@ -94,6 +94,7 @@ struct chaos_setting {
     const char *more;
     const char *key;      /* further members of the key */
     bool serves_unbooked; /* journal: when_full */
+    bool crossed;         /* most requests can be put in other APIs' words, and are */
     bool earned;          /* what is nearly alike may serve from the start */
     int64_t price_factor; /* on the list price of chaos_check.c */
 };

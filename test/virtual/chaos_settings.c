@@ -147,6 +147,29 @@ static const char choosing[] =
     "numeric },\n"
     "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
+/* Each route has a backend of the other dialect too, which is cheaper; what cannot be put in its words goes to the other. */
+static const char crossed[] =
+    "limits: { answer: 64KiB, stall: 500ms }\n"
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, opus, embedder ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big ], apis: [ chat ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, big ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "routes:\n"
+    "  assistant: { reference: beta/big, candidates: [ claude/big, alpha/big ], repeatable: yes, attempts: 3,\n"
+    "               levers: { alternatives: { on: 80% }, coalesce: { on: 60% }, exact_cache: { on: 40% }, "
+    "prompt_cache: "
+    "on } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: [ alpha/opus ], repeatable: yes, attempts: 3,\n"
+    "               levers: { alternatives: { on: 80% }, coalesce: { on: 60% }, exact_cache: { on: 40% }, "
+    "prompt_cache: "
+    "on } "
+    "}\n" PRICES "    claude/big:     { input: $1/M, output: $4/M, cache_read: $0.10/M, cache_write: $1.25/M, "
+    "cache_write_1h: $2/M }\n"
+    "    alpha/opus:     { input: $0.50/M, output: $2/M, cache_read: $0.25/M }\n";
+
 static const struct chaos_setting settings[] = {
     {.name = "choosing", .config = choosing, .earned = true},
     {.name = "choosing, unbooked",
@@ -160,6 +183,18 @@ static const struct chaos_setting settings[] = {
      .more = "budget: $0.10/day\n",
      .key = strict_budgets,
      .earned = true},
+    {.name = "crossed", .config = crossed, .crossed = true},
+    {.name = "crossed, unbooked",
+     .config = crossed,
+     .crossed = true,
+     .more = "journal: { when_full: serve }\n",
+     .serves_unbooked = true},
+    {.name = "crossed, strict budgets",
+     .config = crossed,
+     .crossed = true,
+     .more = "budget: $0.10/day\n",
+     .key = strict_budgets},
+    {.name = "crossed, expected budgets", .config = crossed, .crossed = true, .key = expected_budgets},
     {.name = "meanings", .config = meanings, .earned = true},
     {.name = "meanings, unbooked",
      .config = meanings,

@@ -20,6 +20,7 @@ play(void **state, uint64_t seed)
 struct came_to {
     int64_t unearned, hits, promoted, audited, near, suspended;
     int64_t asked, chosen, acceptable, not, dropped; /* other models */
+    int64_t translated, untranslatable;
 };
 
 static void
@@ -39,6 +40,8 @@ add_up(const struct chaos *chaos, struct came_to *sum)
     for (size_t i = 0; i < chaos->scene->row_count; i++)
         for (size_t j = 0; j < chaos->scene->rows[i].saving_count; j++)
             sum->chosen += slice_is(chaos->scene->rows[i].savings[j].lever, "router");
+    sum->translated += gateway_count(gateway, COUNT_TRANSLATED);
+    sum->untranslatable += gateway_count(gateway, COUNT_UNTRANSLATABLE);
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
          at = evidences_next(&gateway->evidences, at))
         sum->suspended += shared_evidence_verdict(at).suspensions;
@@ -66,6 +69,9 @@ random_histories_lose_nothing(void **state)
     print_message("other models: %d asked, %d acceptable, %d not, %d dropped or failed, %d served\n", (int)sum.asked,
                   (int)sum.acceptable, (int)sum.not, (int)sum.dropped, (int)sum.chosen);
     assert_true(sum.asked > 50 && sum.acceptable > 10 && sum.not > 10 && sum.dropped > 10 && sum.chosen > 50);
+    print_message("in another API: %d calls, %d that could not be put so\n", (int)sum.translated,
+                  (int)sum.untranslatable);
+    assert_true(sum.translated > 300 && sum.untranslatable > 100);
     assert_true(sum.hits > 50 && sum.audited > 0 && sum.promoted > 0 && sum.near > 0);
 }
 

@@ -143,6 +143,17 @@ write_equal(struct rng *rng, struct chaos_client *client)
     snprintf(client->more, sizeof(client->more), "\"pad\": 1");
 }
 
+/* "pad" is a member that no other API has a place for; here is nothing but what all have. */
+static void
+write_translatable(struct rng *rng, struct chaos_client *client)
+{
+    bool capped = client->ask.api == API_CHAT && one_in(rng, 2);
+
+    snprintf(client->more, sizeof(client->more), "%s%s", capped ? "\"max_tokens\": 90, " : "",
+             client->ask.api == API_MESSAGES ? "\"metadata\": {\"user_id\": \"u\"}" : "\"user\": \"u\"");
+    client->ask.more = client->more;
+}
+
 static void
 write_client(struct rng *rng, struct chaos_script *script, size_t number, usec within_us, const enum api *alike)
 {
@@ -159,6 +170,8 @@ write_client(struct rng *rng, struct chaos_script *script, size_t number, usec w
         write_members(rng, client);
     if (script->equals)
         write_equal(rng, client);
+    if (chaos_setting(script->setting)->crossed && !one_in(rng, 4))
+        write_translatable(rng, client);
     write_headers(rng, number, client);
     client->rival = one_in(rng, 4);
     ask->key = client->rival ? CHAOS_RIVAL : NULL;

@@ -11,6 +11,7 @@ struct plot {
     bool slow_client;
     size_t body_len; /* padded to that; 0: as it is */
     bool budgets;
+    bool crossed;    /* the backends speak the other dialect */
     const char *end; /* what a complete answer ends with; NULL: an answer is complete by its framing alone */
 };
 
@@ -25,9 +26,28 @@ static const struct plot plots[] = {
     {.name = "pass-through",
      .ask = {.model = "big", .target = "/backend/alpha/v1/chat/completions", .client = {.piece_len = 20}}},
     {.name = "large", .ask = {.api = API_CHAT}, .body_len = 1100000}, /* read off the loop */
+    {.name = "crossed", .ask = {.api = API_CHAT}, .crossed = true},
+    {.name = "crossed, streamed", .ask = {.api = API_CHAT, .stream = true}, .crossed = true, .end = "data: [DONE]\n\n"},
+    {.name = "crossed, failover", .ask = {.api = API_RESPONSES, .stream = true}, .crossed = true, .alpha_status = 503},
+    {.name = "crossed, messages", .ask = {.api = API_MESSAGES, .stream = true}, .crossed = true},
+    {.name = "crossed, large", .ask = {.api = API_CHAT}, .crossed = true, .body_len = 1100000},
     {.name = "unknown model", .ask = {.model = "nothing"}},
     {.name = "no key", .ask = {.key = ""}},
 };
+
+static const char crossed[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", dialect: anthropic, models: [ big ] }\n"
+    "  beta:   { url: \"http://beta.example\", dialect: anthropic, models: [ big ] }\n"
+    "  claude: { url: \"http://claude.example\", models: [ opus ], apis: [ chat ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/big ], levers: { alternatives: on } }\n"
+    "  writer:    { reference: claude/opus }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:   { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"
+    "    beta/big:    { input: $3/M, output: $12/M, cache_read: $1/M }\n"
+    "    claude/opus: { input: $5/M, output: $25/M, cache_read: $0.50/M }\n";
 
 static struct buffer
 large_body(size_t len)
@@ -89,6 +109,7 @@ history_with_fault(void **state, const struct plot *plot, struct fault fault, un
     static const char budgets[] = "budget: [ $100/day, 10M tokens/minute, 1000 requests/hour ]\n";
     struct scene *s = scene_new(state, (struct scene_options){.seed = fault.step,
                                                               .split_answers = fault.step % 2 == 0,
+                                                              .config = plot->crossed ? crossed : NULL,
                                                               .more = plot->budgets ? budgets : NULL});
     struct vclient *client;
     bool reached;
