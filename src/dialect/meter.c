@@ -108,19 +108,24 @@ written_len(yyjson_val *value)
     return (int64_t)len;
 }
 
-/* Text within a buffered answer of responses (output[].content[], output[].summary[]) or messages (content[]). */
+/* Text within a buffered answer of responses (output[].content[], output[].summary[]) or messages (content[], and that of
+ * their tools' results): so deep, and what is nested deeper is no answer of theirs. */
+enum { PARTS_DEEP = 8 };
+
 static void
-read_parts(struct meter *meter, yyjson_val *parts)
+read_parts(struct meter *meter, yyjson_val *parts, unsigned depth)
 {
     size_t i, most;
     yyjson_val *part;
 
+    if (depth == PARTS_DEEP)
+        return;
     yyjson_arr_foreach(parts, i, most, part)
     {
         meter->text_bytes += text_len(yyjson_obj_get(part, "text")) + text_len(yyjson_obj_get(part, "thinking")) +
                              text_len(yyjson_obj_get(part, "arguments")) + written_len(yyjson_obj_get(part, "input"));
-        read_parts(meter, yyjson_obj_get(part, "content"));
-        read_parts(meter, yyjson_obj_get(part, "summary"));
+        read_parts(meter, yyjson_obj_get(part, "content"), depth + 1);
+        read_parts(meter, yyjson_obj_get(part, "summary"), depth + 1);
     }
 }
 
@@ -151,14 +156,15 @@ read_model(struct meter *meter, yyjson_val *root)
     }
 }
 
-/* {"error": {...}}, {"error": "text"}, {"type": "error"}, or an event of that name. */
+/* {"error": {...}}, {"error": "text"}, {"type": "error"}, {"object": "error"} (older vLLM), or an event of that name. */
 static bool
 tells_error(struct slice event, yyjson_val *root)
 {
     yyjson_val *error = yyjson_obj_get(root, "error"), *type = yyjson_obj_get(root, "type");
 
     return slice_is(event, "error") || yyjson_is_obj(error) || yyjson_is_str(error) ||
-           yyjson_equals_str(type, "error") || yyjson_equals_str(type, "response.failed");
+           yyjson_equals_str(type, "error") || yyjson_equals_str(yyjson_obj_get(root, "object"), "error") ||
+           yyjson_equals_str(type, "response.failed");
 }
 
 static enum meter_event
@@ -327,8 +333,8 @@ read_whole(struct meter *meter, struct slice whole)
 
     if (root != NULL) {
         read_event(meter, SLICE_NONE, root);
-        read_parts(meter, yyjson_obj_get(root, "content"));
-        read_parts(meter, yyjson_obj_get(root, "output"));
+        read_parts(meter, yyjson_obj_get(root, "content"), 0);
+        read_parts(meter, yyjson_obj_get(root, "output"), 0);
         meter->finished = true;
         meter->usage_partial = false;
     }

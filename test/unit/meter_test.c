@@ -356,6 +356,10 @@ errors_in_a_stream(void **state)
         {API_CHAT, "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{}}\n\ndata: [DONE]\n\n",
          "pel"},
         {API_MESSAGES, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n", "e"},
+        {API_CHAT,
+         "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+         "data: {\"object\":\"error\",\"message\":\"no\",\"code\":500}\n\ndata: [DONE]\n\n",
+         "pel"},
         {API_RESPONSES, "data: {\"type\":\"response.failed\",\"response\":{}}\n\n", "e"},
         {API_RESPONSES, "data: {\"type\":\"error\",\"message\":\"no\"}\n\n", "e"},
     };
@@ -445,6 +449,39 @@ nonsense_is_no_answer(void **state)
         }
 }
 
+/* {"content":[{"content":[ ... {"text":"abc"} ... ]}]} */
+static int64_t
+text_bytes_within(unsigned depth)
+{
+    struct buffer body = {0};
+    struct meter meter;
+    int64_t bytes;
+
+    for (unsigned i = 0; i < depth; i++)
+        buffer_add_text(&body, "{\"content\":[");
+    buffer_add_text(&body, "{\"text\":\"abc\"}");
+    for (unsigned i = 0; i < depth; i++)
+        buffer_add_text(&body, "]}");
+    meter_init(&meter, API_MESSAGES, DIALECT_ANTHROPIC);
+    meter_whole(&meter, buffer_content(&body));
+    assert_true(meter.finished); /* it is JSON */
+    bytes = meter.text_bytes;
+    meter_free(&meter);
+    buffer_free(&body);
+    return bytes;
+}
+
+/* A megabyte holds more brackets than a stack has room for calls. */
+static void
+answers_are_not_read_without_end(void **state)
+{
+    (void)state;
+    assert_int_equal(text_bytes_within(1), 3);
+    assert_int_equal(text_bytes_within(3), 3);
+    assert_int_equal(text_bytes_within(20), 0);
+    assert_int_equal(text_bytes_within(70000), 0);
+}
+
 int
 main(void)
 {
@@ -464,6 +501,7 @@ main(void)
         cmocka_unit_test(how_streams_end),
         cmocka_unit_test(events_that_are_not_quite_json),
         cmocka_unit_test(nonsense_is_no_answer),
+        cmocka_unit_test(answers_are_not_read_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

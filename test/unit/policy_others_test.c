@@ -111,6 +111,25 @@ lots_and_rings_see_it_too(void **state)
     }
 }
 
+/* Whatever a page tells: more than a number can hold is not less than nothing. */
+static void
+absurd_numbers_draw_nobody(void **state)
+{
+    static const double absurd[] = {1e10, 1e19, 1e300};
+
+    (void)state;
+    for (enum policy_id id = POLICY_LEAST_IN_FLIGHT; id < POLICY_COUNT; id++)
+        for (size_t i = 0; i < sizeof(absurd) / sizeof(absurd[0]); i++) {
+            struct fleet fleet;
+
+            open_fleet(&fleet);
+            for (unsigned place = 0; place < PLACES; place++)
+                tell(&fleet, place, 0, place == 2 ? absurd[i] : 0, 1 * S);
+            assert_int_equal(times_chosen(&fleet, id, 2, 2 * S), 0);
+            replicas_free(&fleet.all);
+        }
+}
+
 /* An engine tells of ours too. One that has 8 of ours, and says so, has no more than one that has 8 and does not. */
 static void
 ours_weigh_once(void **state)
@@ -175,6 +194,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_engine_that_others_fill_is_left_alone),
         cmocka_unit_test(lots_and_rings_see_it_too),
+        cmocka_unit_test(absurd_numbers_draw_nobody),
         cmocka_unit_test(ours_weigh_once),
         cmocka_unit_test(an_engine_that_is_new_is_taken_for_what_its_like_is),
     };
