@@ -97,6 +97,41 @@ add_listeners(const struct config *config, struct buffer *out)
     buffer_printf(out, "; data in %s%s\n", config->data, config->observe ? "; observes only" : "");
 }
 
+static bool
+speaks_all_of_its_dialect(const struct backend_config *backend)
+{
+    for (unsigned api = 0; api < API_PASSTHROUGH; api++)
+        if (backend_speaks(backend, (enum api)api) != (api_dialect((enum api)api) == backend->dialect))
+            return false;
+    return true;
+}
+
+static void
+add_apis(const struct backend_config *backend, const char *before, const char *between, const char *behind,
+         struct buffer *out)
+{
+    for (unsigned api = 0; api < API_PASSTHROUGH; api++) {
+        if (!backend_speaks(backend, (enum api)api))
+            continue;
+        buffer_printf(out, "%s%s", before, api_name((enum api)api));
+        before = between;
+    }
+    buffer_add_text(out, behind);
+}
+
+/* Whether it must be asked in other words than the reference for requests of some API. */
+static bool
+is_translated(const struct route_config *route, const struct target *candidate)
+{
+    static const enum api apis[] = {API_CHAT, API_MESSAGES, API_RESPONSES};
+
+    for (size_t i = 0; route->reference.backend != NULL && i < sizeof(apis) / sizeof(apis[0]); i++)
+        if (backend_speaks(route->reference.backend, apis[i]) && !backend_speaks(candidate->backend, apis[i]) &&
+            backend_api(candidate->backend, apis[i]) != API_COUNT)
+            return true;
+    return false;
+}
+
 static void
 add_backend(const struct backend_config *backend, struct buffer *out)
 {
@@ -107,7 +142,10 @@ add_backend(const struct backend_config *backend, struct buffer *out)
         buffer_add_text(out, i > 0 ? ", " : "");
         summary_url(backend, i, out);
     }
-    buffer_printf(out, "; speaks %s; %s", dialect_name(backend->dialect), engine_names[backend->engine]);
+    buffer_printf(out, "; speaks %s", dialect_name(backend->dialect));
+    if (!speaks_all_of_its_dialect(backend))
+        add_apis(backend, " (", ", ", ")", out);
+    buffer_printf(out, "; %s", engine_names[backend->engine]);
     if (backend->credential.header == NULL)
         buffer_add_text(out, "; no key");
     else
@@ -130,8 +168,9 @@ add_route(const struct config *config, const struct route_config *route, struct 
     buffer_printf(out, "  %-14s %s%s", route->name, route->reference.name,
                   is_priced(config, &route->reference) ? "" : " (no price)");
     for (size_t i = 0; i < route->candidate_count; i++)
-        buffer_printf(out, "%s%s%s", i == 0 ? "; or " : ", ", route->candidates[i].name,
-                      is_priced(config, &route->candidates[i]) ? "" : " (no price)");
+        buffer_printf(out, "%s%s%s%s", i == 0 ? "; or " : ", ", route->candidates[i].name,
+                      is_priced(config, &route->candidates[i]) ? "" : " (no price)",
+                      is_translated(route, &route->candidates[i]) ? " (translated)" : "");
     for (size_t i = 0; i < LEVER_COUNT; i++)
         if (route->levers[i].mode != LEVER_OFF)
             buffer_printf(out, "; %s %s", lever_name((enum lever_id)i), mode_names[route->levers[i].mode]);
@@ -199,6 +238,7 @@ json_backend(const struct backend_config *backend, struct buffer *out)
         buffer_free(&url);
     }
     json_text("],\"dialect\":", dialect_name(backend->dialect), out);
+    add_apis(backend, ",\"apis\":[\"", "\",\"", "\"]", out);
     json_text(",\"engine\":", engine_names[backend->engine], out);
     json_text(",\"provider\":", backend->provider, out);
     json_text(",\"credential_header\":", backend->credential.header, out);

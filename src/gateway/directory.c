@@ -149,9 +149,9 @@ directory_knows(struct directory *directory, unsigned backend)
 }
 
 static void
-put_model(enum dialect dialect, struct slice name, const char *owner, bool first, struct buffer *out)
+put_model(enum dialect dialect, struct slice name, const char *owner, struct buffer *out)
 {
-    buffer_add_text(out, first ? "{\"id\":\"" : ",{\"id\":\"");
+    buffer_add_text(out, out->data[out->end - 1] == '[' ? "{\"id\":\"" : ",{\"id\":\"");
     buffer_add_json(out, name);
     if (dialect == DIALECT_ANTHROPIC) {
         buffer_add_text(out, "\",\"type\":\"model\",\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":\"");
@@ -163,35 +163,44 @@ put_model(enum dialect dialect, struct slice name, const char *owner, bool first
     buffer_add_text(out, "\"}");
 }
 
+/* Of the backends that speak the dialect's way to chat, or of those into whose API such requests are translated. */
+static void
+list_models(struct directory *directory, const struct config *config, enum dialect dialect, bool translated,
+            struct map *listed, struct buffer *out)
+{
+    enum api api = dialect == DIALECT_ANTHROPIC ? API_MESSAGES : API_CHAT;
+
+    for (size_t i = 0; i < directory->backend_count; i++) {
+        const struct directory_entry *entry = &directory->backends[i];
+        const struct backend_config *backend = &config->backends[i];
+
+        if ((backend->dialect != dialect) != translated || (translated && backend_api(backend, api) == API_COUNT))
+            continue;
+        for (size_t j = 0; j < entry->count; j++)
+            if (map_put(listed, slice_of(entry->names[j]), directory) == NULL)
+                put_model(dialect, slice_of(entry->names[j]), backend->name, out);
+    }
+}
+
 void
 directory_list(struct directory *directory, const struct config *config, enum dialect dialect, struct buffer *out)
 {
-    bool first = true;
     struct map listed;
 
     map_init(&listed);
     buffer_add_text(out, dialect == DIALECT_ANTHROPIC ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < config->route_count; i++) {
-        put_model(dialect, slice_of(config->routes[i].name), "equipoise", first, out);
+        put_model(dialect, slice_of(config->routes[i].name), "equipoise", out);
         map_put(&listed, slice_of(config->routes[i].name), directory);
-        first = false;
     }
     lock_take(&directory->lock);
-    for (size_t i = 0; i < directory->backend_count; i++) {
-        const struct directory_entry *entry = &directory->backends[i];
-
-        for (size_t j = 0; j < entry->count && config->backends[i].dialect == dialect; j++) {
-            if (map_put(&listed, slice_of(entry->names[j]), directory) != NULL)
-                continue;
-            put_model(dialect, slice_of(entry->names[j]), config->backends[i].name, first, out);
-            first = false;
-        }
-    }
+    list_models(directory, config, dialect, false, &listed, out);
+    list_models(directory, config, dialect, true, &listed, out);
     lock_drop(&directory->lock);
     map_free(&listed);
     /* Last: who takes the first of the list wants to chat. */
     if (dialect == DIALECT_OPENAI && config_route(config, SLICE_LITERAL(OWN_MODEL)) == NULL)
-        put_model(dialect, SLICE_LITERAL(OWN_MODEL), "equipoise", first, out);
+        put_model(dialect, SLICE_LITERAL(OWN_MODEL), "equipoise", out);
     buffer_add_text(out,
                     dialect == DIALECT_ANTHROPIC ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}" : "]}");
 }

@@ -50,36 +50,54 @@ named_backend(struct exchange *exchange, struct slice model)
     return backend != NULL ? own_route(exchange, backend, slice_from(model, at + 1)) : NULL;
 }
 
-/* Of the backends that speak the request's API, the first that is known to have the model; else the one that the price book
- * says makes it; else the only one of them, if it has not told which models it has. Of those that must be asked in another
- * API (`translated`), one of the first two kinds. */
-static const struct backend_config *
-backend_having(struct exchange *exchange, struct slice model, bool translated)
+/* Those that could be asked for a model: they speak the request's API, or (`translated`) another one that it may be put
+ * in. */
+struct speakers {
+    const struct backend_config *having; /* the first that is known to have it */
+    const struct backend_config *maker;  /* the price book says that it makes it, and it has not told what it has */
+    const struct backend_config *only;   /* the only one, if it has not told which models it has */
+};
+
+static struct speakers
+find_speakers(struct exchange *exchange, struct slice model, bool translated)
 {
     const struct config *config = exchange->view->config;
     struct directory *directory = &exchange->view->snapshot->directory;
-    enum api api = exchange->identity.api;
     const char *maker = prices_provider_by_model(config->prices, model);
-    const struct backend_config *made = NULL, *only = NULL;
-    size_t speakers = 0;
+    struct speakers found = {NULL};
+    size_t count = 0;
 
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct backend_config *backend = &config->backends[i];
+        bool silent = !directory_knows(directory, backend->index);
 
-        if (backend_speaks(backend, api) == translated || backend_api(backend, api) == API_COUNT)
+        if (backend_speaks(backend, exchange->identity.api) == translated ||
+            backend_api(backend, exchange->identity.api) == API_COUNT)
             continue;
-        if (directory_has(directory, backend->index, model))
-            return backend;
-        speakers++;
-        if (directory_knows(directory, backend->index))
-            continue;
-        only = backend;
-        if (made == NULL && maker != NULL && backend->provider != NULL && strcmp(backend->provider, maker) == 0)
-            made = backend;
+        if (found.having == NULL && directory_has(directory, backend->index, model))
+            found.having = backend;
+        if (found.maker == NULL && silent && maker != NULL && backend->provider != NULL &&
+            strcmp(backend->provider, maker) == 0)
+            found.maker = backend;
+        found.only = ++count == 1 && silent ? backend : NULL;
     }
-    if (made != NULL)
-        return made;
-    return speakers == 1 && !translated ? only : NULL;
+    return found;
+}
+
+/* Who is asked as the request came goes before who has the same model and is asked in other words; who may have it, last. */
+static const struct backend_config *
+backend_having(struct exchange *exchange, struct slice model)
+{
+    struct speakers own = find_speakers(exchange, model, false), other;
+
+    if (own.having != NULL)
+        return own.having;
+    if (own.maker != NULL)
+        return own.maker;
+    other = find_speakers(exchange, model, true);
+    if (other.having != NULL)
+        return other.having;
+    return own.only != NULL ? own.only : other.maker;
 }
 
 static const char *
@@ -135,9 +153,7 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
         route = own_model_route(exchange);
     if (route != NULL)
         return route;
-    backend = backend_having(exchange, model, false);
-    if (backend == NULL)
-        backend = backend_having(exchange, model, true);
+    backend = backend_having(exchange, model);
     if (backend != NULL)
         return own_route(exchange, backend, model);
     *kind = ERROR_NO_SUCH_MODEL;

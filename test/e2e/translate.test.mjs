@@ -1,7 +1,7 @@
 // Routes that cross dialects: the official SDKs ask in their own API, backends of another answer.
 import assert from "node:assert/strict";
 import { until } from "./harness.mjs";
-import { Gateway, KEY, openStage, sha256, Twin, test, after } from "./stage.mjs";
+import { equipoise, Gateway, KEY, openStage, sha256, Twin, test, after } from "./stage.mjs";
 
 const price = (dollars) => ({ input: `$${dollars.toFixed(2)}/M`, output: `$${(4 * dollars).toFixed(2)}/M` });
 
@@ -184,6 +184,13 @@ test("what has no place goes to the backend that has one, and explain says why",
   assert.match(stdout, /cheap\/twin-medium .*cannot be put in the API that the backend speaks.*'logit_bias' has no place in messages/);
   await settled(response.headers.get("x-equipoise-id"));
   assert.match((await gateway.command("explain", response.headers.get("x-equipoise-id"))).stdout, /cheap\/twin-medium .*chosen; in the words of messages/);
+});
+
+test("check says which candidates are asked in another API", async () => {
+  const { code, stdout } = await equipoise(["check", gateway.file], { env: gateway.env });
+  assert.equal(code, 0);
+  assert.match(stdout, /mixed +twin\/twin-medium; or cheap\/twin-medium \(translated\)/);
+  assert.match(stdout, /plain .*speaks openai \(chat\)/);
 });
 
 test("where no backend has a place for it, the client is told what is in the way", async () => {

@@ -170,7 +170,23 @@ static const char crossed[] =
     "cache_write_1h: $2/M }\n"
     "    alpha/opus:     { input: $0.50/M, output: $2/M, cache_read: $0.25/M }\n";
 
+/* Another model of another provider may serve, and has earned that for a part of the requests. */
+static const char choosing_across[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini ], apis: [ chat ] }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ claude/nano ], acceptable: { quality: 70% }, attempts: 3,\n"
+    "               judge: { by: exact }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               levers: { router: on, coalesce: { on: 50% }, exact_cache: { on: 30% } } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: beta/mini, acceptable: { quality: 70% }, judge: { by: "
+    "numeric },\n"
+    "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
+    {.name = "choosing across providers", .config = choosing_across, .crossed = true, .earned = true},
     {.name = "choosing", .config = choosing, .earned = true},
     {.name = "choosing, unbooked",
      .config = choosing,

@@ -366,6 +366,35 @@ a_whole_answer_is_bounded(void **state)
     scene_passed(s);
 }
 
+/* A model that no route names is found at a backend that has to be asked in another API, if none speaks the request's. */
+static void
+a_model_is_found_at_a_backend_of_another_api(void **state)
+{
+    static const char small[] =
+        "backends:\n"
+        "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, both ] }\n"
+        "  alpha:  { url: \"http://alpha.example\", models: [ big, both ], apis: [ chat ] }\n"
+        "routes: { assistant: { reference: alpha/big } }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 10, .config = small});
+    struct vclient *list;
+
+    scene_asks(s, (struct ask){.model = "opus"});
+    scene_rest(s);
+    scene_asks(s, (struct ask){.model = "both"});
+    scene_rest(s);
+    scene_asks(s, (struct ask){.api = API_MESSAGES, .model = "big"});
+    scene_rest(s);
+    scene_asks(s, (struct ask){.api = API_EMBEDDINGS, .model = "opus"}); /* of which nothing can be translated */
+    list = scene_asks(s, (struct ask){.target = "/v1/models", .client = {.method = "GET"}});
+    scene_rest(s);
+    assert_row_is(s, 0, backend, "claude");
+    assert_row_is(s, 1, backend, "alpha");
+    assert_row_is(s, 2, backend, "alpha");
+    assert_row_is(s, 3, state, "invalid");
+    assert_contains(vclient_body(list), "\"opus\"");
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -379,6 +408,7 @@ main(void)
         cmocka_unit_test_teardown(errors_are_told_in_the_clients_words, scene_teardown),
         cmocka_unit_test_teardown(an_error_within_a_stream, scene_teardown),
         cmocka_unit_test_teardown(a_whole_answer_is_bounded, scene_teardown),
+        cmocka_unit_test_teardown(a_model_is_found_at_a_backend_of_another_api, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
