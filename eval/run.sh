@@ -22,6 +22,9 @@ echo
 echo "Semantic cache: labelled pairs, and what evidence would have served of them"
 "$top/eval/pairs.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo
+echo "Model choice: what a router tells apart, what evidence would have served, how soon a worse version is noticed"
+"$top/eval/router.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
+echo
 echo "Replays: public traces through the gateway, over modelled engines"
 "$top/eval/replay.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo

@@ -124,17 +124,24 @@ audit(struct play *play, const struct scored_request *request)
     play->out.violated |= quality < (double)play->wanted->floor_ppm / PPM - A_HAIR;
 }
 
+static void
+sample(struct play *play, double score)
+{
+    enum status begun;
+
+    if (!score_sample_add(&play->sample, score))
+        return;
+    begun = evidence_begin(&play->evidence, &play->terms, &play->sample);
+    ENSURE(begun == OK);
+}
+
 static bool
 is_served(struct play *play, const struct scored_request *request)
 {
     enum evidence_reason reason;
 
     if (!play->evidence.begun) {
-        if (score_sample_add(&play->sample, request->score)) {
-            enum status begun = evidence_begin(&play->evidence, &play->terms, &play->sample);
-
-            ENSURE(begun == OK);
-        }
+        sample(play, request->score);
         return false;
     }
     if (coin_falls(rng_next(&play->rng), evidence_audit_ppm(&play->evidence, false))) {
@@ -193,6 +200,8 @@ guarantee_play(const struct scored_set *set, const struct scored_request *order,
     rng_seed(&play.rng, wanted->seed);
     for (size_t i = 0; i < set->count; i++)
         places[i] = (uint32_t)i;
+    while (wanted->warm && !play.evidence.begun)
+        sample(&play, set->all[rng_below(&play.rng, set->count)].score);
     for (size_t i = 0; order != NULL && i < set->count; i++)
         request(&play, &order[i]);
     for (unsigned i = 0; order == NULL && i < wanted->passes; i++)

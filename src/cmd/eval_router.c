@@ -15,7 +15,7 @@ enum { STREAMS_MOST = 10000, PASSES_MOST = 1000, PRICES_MOST = 1 << 20 /* bytes 
 struct wanted {
     const char *train, *test, *weak, *strong, *prices, *confidence;
     uint64_t folds, seed, streams, passes;
-    bool tags, online, time, json;
+    bool tags, online, warm, time, json;
 };
 
 /* CMD_FINE, with the lines of the file added. */
@@ -223,6 +223,7 @@ parse_wanted(const struct wanted *wanted, struct router_result *result)
         return false;
     }
     result->alpha_ppm = PPM - confidence_ppm;
+    result->warm = wanted->warm;
     result->streams = (unsigned)wanted->streams;
     result->passes = (unsigned)wanted->passes;
     return in_range("--folds", wanted->folds, 2, FIT_FOLDS_MOST) &&
@@ -266,6 +267,7 @@ eval_router(int argc, char **argv)
         {"streams", 0, OPTION_NUMBER, "N", "histories to play evidence in; 0: none (default: 20)", &wanted.streams},
         {"passes", 0, OPTION_NUMBER, "N", "times that all requests come in the longer ones (default: 10)",
          &wanted.passes},
+        {"warm", 0, OPTION_FLAG, NULL, "arms are cut of scores seen before a history begins", &wanted.warm},
         {"seed", 0, OPTION_NUMBER, "N", "the same seed, the same figures (default: 1)", &wanted.seed},
         {"time", 0, OPTION_FLAG, NULL, "also how much processor time a decision takes", &wanted.time},
         {"json", 0, OPTION_FLAG, NULL, "as JSON", &wanted.json},

@@ -91,6 +91,7 @@ judge_guarantee(struct router_result *result, enum floor_scope scope, unsigned f
     struct scored_set set;
     struct guarantee_wanted wanted = {.scope = scope, .alpha_ppm = result->alpha_ppm, .seed = result->fit->seed};
 
+    wanted.warm = result->warm;
     guarantee->scope = scope;
     guarantee->floor_ppm = wanted.floor_ppm = floors_ppm[floor];
     if (result->priced)

@@ -122,6 +122,8 @@ add_guarantees(const struct router_result *result, struct buffer *out)
         "\nWhat evidence would have served, at %g %% confidence, in %u streams: \"drawn\" %ux as many requests, "
         "drawn from the set;\n\"once\" all in random order; \"passes\" %u times that. Medians over streams.\n",
         100 - result->alpha_ppm / 1e4, result->streams, result->passes, result->passes);
+    buffer_add_text(out,
+                    result->warm ? "Arms are cut of scores seen before.\n" : "Arms are cut of the first scores.\n");
     buffer_printf(out, "%-9s%7s  %-7s%8s%9s%9s%10s%10s%8s%10s%10s%10s\n", "", "", "", "", "", "no arm", "best in",
                   "2nd half", "of the", "accepted", "", "saved");
     buffer_printf(out, "%-9s%7s  %-7s%8s%9s%9s%10s%10s%8s%10s%10s%10s\n", "scope", "floor", "traffic", "broken",
@@ -259,7 +261,7 @@ eval_router_json(const struct router_result *result, struct buffer *out)
     if (result->pair)
         add_curve_json(&result->curve, out);
     if (result->pair && result->streams > 0) {
-        buffer_add_text(out, ",\"guarantees\":[");
+        buffer_add_text(out, result->warm ? ",\"warm\":true,\"guarantees\":[" : ",\"warm\":false,\"guarantees\":[");
         for (unsigned i = 0; i < ROUTER_SCOPES * ROUTER_FLOORS; i++) {
             if (i > 0)
                 buffer_add_byte(out, ',');

@@ -25,6 +25,7 @@ struct router_result {
     struct fitted fitted;
     uint32_t alpha_ppm;
     unsigned streams, passes; /* streams 0: evidence was not asked */
+    bool warm;                /* arms are cut before a stream begins */
     bool pair;                /* a weak and a strong model are named */
     bool priced;              /* all models have a price */
     double brier, base_brier; /* squared error of what is expected of a score, and of its mean over all */

@@ -351,6 +351,7 @@ labelled_requests() {
     expect_eq 0 'taught 300 others' eval router --train labelled.jsonl --test labelled.jsonl $pair --streams 0
     expect_eq 0 'processor time' eval router --train labelled.jsonl --streams 0 --time
     expect_json eval router --train labelled.jsonl $pair --streams 1 --passes 1 --json
+    expect_eq 0 'cut of scores seen before' eval router --train labelled.jsonl $pair --streams 1 --passes 1 --warm
     expect_json eval router --train labelled.jsonl --online --json
     eq eval router --train labelled.jsonl $pair --seed 3 --streams 3 --online >1.text
     eq eval router --train labelled.jsonl.gz $pair --seed 3 --streams 3 --online | sed 's/jsonl.gz/jsonl/' >2.text

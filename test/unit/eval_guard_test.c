@@ -65,6 +65,7 @@ versions_are_compared_question_by_question(void **state)
                                 "{\"model\":\"m-2\",\"correct\":1,\"task\":\"t\",\"id\":\"x\"}\n"
                                 "{\"model\":\"m-2\",\"correct\":0.75,\"task\":\"t\",\"id\":\"z\"}\n"
                                 "{\"model\":\"m-2\",\"correct\":1,\"task\":\"t\",\"id\":\"w\"}\n"
+                                "{\"model\":\"m-2\",\"correct\":0,\"task\":\"t\",\"id\":\"w\"}\n"
                                 "{\"model\":\"m-1\",\"correct\":1,\"task\":\"u\"}\n"
                                 "{\"model\":\"m-1\",\"correct\":0,\"task\":\"u\"}\n"
                                 "{\"model\":\"m-2\",\"correct\":1,\"task\":\"u\"}\n"
