@@ -66,7 +66,7 @@ evidence_view_open(const char *dir, struct evidence_view *view)
     *view = (struct evidence_view){.lines = NULL};
     evidences_init(&view->all);
     if (asprintf(&path, "%s/evidence", dir) >= 0 && read_file(path, &bytes) == OK && buffer_len(&bytes) > 0 &&
-        evidence_file_read(&view->all, buffer_content(&bytes)) != OK)
+        evidence_file_read(&view->all, NULL, buffer_content(&bytes)) != OK)
         cmd_complain("report: %s is damaged: what levers had earned is not shown", path);
     free(path);
     buffer_free(&bytes);

@@ -36,6 +36,7 @@ struct audit_run {
     struct audit audit;
     uint64_t row; /* of the mission */
     struct learning_book *book;
+    bool earned; /* something had been, when it was drawn */
     usd cost;    /* of the candidate's answer */
     usd instead; /* what the reference's cost, where the candidate's would have been served; else USD_UNKNOWN */
 };
@@ -172,6 +173,22 @@ keep_outcome(struct audit_run *run)
     (void)gateway_append(worker);
 }
 
+/* What tells requests apart learns of it, too. */
+static void
+teach(struct audit_run *run)
+{
+    struct gateway *gateway = run->worker->gateway;
+
+    scorer_learn(run->worker, run->view,
+                 &(struct taught){.scorer = scorer_at(&gateway->scorers, run->route->name),
+                                  .route = run->route,
+                                  .model = run->mission.target,
+                                  .api = run->answered->identity.api,
+                                  .body = run->body,
+                                  .outcome = run->audit.outcome,
+                                  .serves = run->earned});
+}
+
 static void
 learn(struct audit_run *run, double outcome, bool judge_failed)
 {
@@ -180,6 +197,8 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
 
     audit->outcome = outcome;
     audit->judge_failed = judge_failed;
+    if (!judge_failed)
+        teach(run);
     events = shared_evidence_observe(run->evidence, &run->terms, audit);
     count(&run->worker->counters,
           judge_failed    ? COUNT_ROUTER_UNKNOWN
@@ -374,6 +393,7 @@ audit_prepare(struct exchange *exchange)
         .sameness = sameness_of(exchange, candidate),
         .audit = {.score = candidate->score},
         .book = exchange->request.choosing->book,
+        .earned = exchange->request.choosing->earned,
         .instead = exchange->request.choosing->serves ? exchange->cost : USD_UNKNOWN,
     };
     mission_prepare(&run->mission, exchange, exchange->identity.api, run->body);

@@ -2,10 +2,7 @@
 
 #include "gateway/destination.h"
 #include "levers/router.h"
-
-/* Until somebody can tell requests apart, all are one arm: the model may serve them, or it may not. */
-enum { SCORER_NONE = 0 };
-static const double SAME_SCORE = 1.0;
+#include "quality/router.h"
 
 static bool
 says_something(enum api api)
@@ -13,8 +10,18 @@ says_something(enum api api)
     return api != API_EMBEDDINGS && api != API_PASSTHROUGH;
 }
 
+static uint64_t
+score(struct exchange *exchange, float *scores)
+{
+    struct gateway *gateway = exchange->worker->gateway;
+
+    gateway_open_meanings(gateway);
+    return scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
+                        gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), scores);
+}
+
 static struct choosing *
-list_candidates(struct exchange *exchange)
+list_candidates(struct exchange *exchange, const float *scores)
 {
     const struct route_config *route = exchange->request.route;
     struct choosing *choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
@@ -24,14 +31,15 @@ list_candidates(struct exchange *exchange)
     for (size_t i = 0; i < route->candidate_count; i++) {
         const struct target *target = &route->candidates[i];
 
-        if (!route_candidate_differs(route, target))
+        if (!route_candidate_differs(route, target) || choosing->count == ROUTER_MODELS_MOST)
             continue;
-        choosing->all[choosing->count++] = (struct routed){
+        choosing->all[choosing->count] = (struct routed){
             .target = target,
             .evidence = evidences_at(&exchange->worker->gateway->evidences, route->name,
                                      arena_printf(&exchange->arena, ROUTER_EVIDENCE, target->name)),
-            .score = SAME_SCORE,
+            .score = (double)scores[choosing->count],
         };
+        choosing->count++;
     }
     return choosing;
 }
@@ -61,14 +69,19 @@ choosing_begin(struct exchange *exchange)
     struct request *request = &exchange->request;
     enum lever_mode mode = lever_mode_of(request, LEVER_ROUTER);
     uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
+    float scores[ROUTER_MODELS_MOST];
     struct choosing *choosing;
+    uint64_t scorer;
 
     if (mode == LEVER_OFF || !says_something(exchange->identity.api) || !route_has_other_models(request->route))
         return;
-    choosing = list_candidates(exchange);
-    router_order(choosing, request, SCORER_NONE);
+    scorer = score(exchange, scores);
+    choosing = list_candidates(exchange, scores);
+    router_order(choosing, request, scorer);
     choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
-    choosing->serves = mode == LEVER_ON && router_serves(choosing);
+    choosing->told_apart = scorer != 0;
+    choosing->earned = router_serves(choosing);
+    choosing->serves = mode == LEVER_ON && choosing->earned;
     choosing->draw = coin_draw(&exchange->worker->gateway->coin, sticks_to);
     choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, audited_ppm(choosing, mode));
     request->choosing = choosing;

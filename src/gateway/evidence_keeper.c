@@ -28,8 +28,28 @@ sum_of(struct slice bytes)
     return hash_xxh64(bytes, 0);
 }
 
+/* In place of a lever. */
+#define SCORES "scores of the router"
+
+static void
+write_scores(struct scorers *scorers, struct buffer *out)
+{
+    struct buffer one = {0};
+
+    for (struct scorer *at = scorers_next(scorers, NULL); at != NULL; at = scorers_next(scorers, at)) {
+        buffer_clear(&one);
+        scorer_save(at, &one);
+        if (buffer_len(&one) == 0)
+            continue;
+        sealed_put(out, slice_of(scorer_route(at)));
+        sealed_put(out, SLICE_LITERAL(SCORES));
+        sealed_put(out, buffer_content(&one));
+    }
+    buffer_free(&one);
+}
+
 void
-evidence_file_write(struct evidences *all, struct buffer *out)
+evidence_file_write(struct evidences *all, struct scorers *scorers, struct buffer *out)
 {
     struct buffer one = {0};
 
@@ -41,23 +61,28 @@ evidence_file_write(struct evidences *all, struct buffer *out)
         sealed_put(out, slice_of(shared_evidence_lever(at)));
         sealed_put(out, buffer_content(&one));
     }
+    if (scorers != NULL)
+        write_scores(scorers, out);
     sealed_end(out);
     buffer_free(&one);
 }
 
 /* One that cannot be read is as if it were not there. */
 static void
-restore(struct evidences *all, struct slice route, struct slice lever, struct slice bytes)
+restore(struct evidences *all, struct scorers *scorers, struct slice route, struct slice lever, struct slice bytes)
 {
     char *name = slice_strdup(route), *of = slice_strdup(lever);
 
-    (void)!shared_evidence_restore(evidences_at(all, name, of), bytes);
+    if (!slice_is(lever, SCORES))
+        (void)!shared_evidence_restore(evidences_at(all, name, of), bytes);
+    else if (scorers != NULL)
+        scorer_restore(scorer_at(scorers, name), bytes);
     free(name);
     free(of);
 }
 
 enum status
-evidence_file_read(struct evidences *all, struct slice bytes)
+evidence_file_read(struct evidences *all, struct scorers *scorers, struct slice bytes)
 {
     struct slice rest, route, lever, evidence;
     enum status status = sealed_open(bytes, mark, &rest);
@@ -65,7 +90,7 @@ evidence_file_read(struct evidences *all, struct slice bytes)
     if (status != OK)
         return status;
     while (sealed_take(&rest, &route) && sealed_take(&rest, &lever) && sealed_take(&rest, &evidence))
-        restore(all, route, lever, evidence);
+        restore(all, scorers, route, lever, evidence);
     return OK;
 }
 
@@ -79,7 +104,8 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
     keeper->gateway = gateway;
     keeper->disk = disk;
     if (cache_disk_read_whole(disk, FILE_BYTES_MOST, &file) != OK ||
-        (buffer_len(&file) > 0 && evidence_file_read(&gateway->evidences, buffer_content(&file)) != OK))
+        (buffer_len(&file) > 0 &&
+         evidence_file_read(&gateway->evidences, &gateway->scorers, buffer_content(&file)) != OK))
         log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");
     keeper->written = sum_of(buffer_content(&file));
     buffer_free(&file);
@@ -93,7 +119,7 @@ write_if_new(struct evidence_keeper *keeper)
     enum status status = OK;
     uint64_t sum;
 
-    evidence_file_write(&keeper->gateway->evidences, &file);
+    evidence_file_write(&keeper->gateway->evidences, &keeper->gateway->scorers, &file);
     sum = sum_of(buffer_content(&file));
     if (sum != keeper->written && evidences_next(&keeper->gateway->evidences, NULL) != NULL) {
         status = cache_disk_write_whole(keeper->disk, buffer_content(&file));

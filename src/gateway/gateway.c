@@ -51,6 +51,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     evidences_init(&gateway->evidences);
     learning_books_init(&gateway->learning);
     samenesses_init(&gateway->samenesses);
+    scorers_init(&gateway->scorers);
     pay_books_init(&gateway->paying);
 }
 
@@ -67,6 +68,7 @@ gateway_free(struct gateway *gateway)
     evidences_free(&gateway->evidences);
     learning_books_free(&gateway->learning);
     samenesses_free(&gateway->samenesses);
+    scorers_free(&gateway->scorers);
     pay_books_free(&gateway->paying);
     semantic_index_free(gateway->turns);
     promotions_free(gateway->promotions);

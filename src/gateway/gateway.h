@@ -17,6 +17,7 @@
 #include "gateway/counters.h"
 #include "gateway/flight.h"
 #include "gateway/kept.h"
+#include "gateway/scorers.h"
 #include "gateway/view.h"
 #include "levers/pays.h"
 #include "money/budget.h"
@@ -57,6 +58,7 @@ struct gateway {
     struct semantic_index *turns;   /* what the stored answers answer, by its meaning; NULL: likewise */
     struct promotions *promotions;  /* to which requests they may serve besides; NULL: likewise */
     struct evidences evidences;     /* that what levers serve is acceptable */
+    struct scorers scorers;         /* by which other models are chosen */
     struct samenesses samenesses;   /* what candidates said lately */
     struct learning_books learning; /* what audits of model choice may cost */
     struct pay_books paying;        /* whether levers that look for something pay where they look */

@@ -92,12 +92,12 @@ router_serves(const struct choosing *choosing)
     return false;
 }
 
-/* While nothing is served, the cheap call is all that an audit costs. A candidate that was found below the floor is asked
- * less: a newer version of it may do. */
+/* While nothing is served, the cheap call is all that an audit costs. Where also those requests that suit it best were
+ * found below the floor, a candidate is asked less: a newer version of it may do. */
 uint32_t
 router_audit_ppm(const struct choosing *choosing, bool shadow)
 {
-    uint32_t serving_ppm = AUDIT_SHADOW_PPM, idle_ppm = AUDIT_STALLED_PPM;
+    uint32_t serving_ppm = AUDIT_SHADOW_PPM, idle_ppm = choosing->told_apart ? AUDIT_STALLED_PPM : AUDIT_SHADOW_PPM;
 
     for (size_t i = 0; i < choosing->count; i++) {
         const struct routed *one = &choosing->all[i];
@@ -133,6 +133,8 @@ make_one(const struct request *request, const struct routed *one, enum lever_mod
     plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
     plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;
+    if (plan->quality_ppm == 0)
+        plan->evidence.detail = evidence_reason_text(reason);
     if (request->choosing->drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
         plan->withheld = VERDICT_AUDIT;
 }

@@ -21,9 +21,11 @@ struct choosing {
     struct routed *all;
     size_t count;
     struct learning_book *book;
-    bool serves;   /* something is earned, and the lever is on */
-    uint64_t draw; /* of the coin of audits (quality/coin.h), the same for a whole conversation */
-    bool drawn;    /* by it: the reference answers, and a candidate is judged by that */
+    bool told_apart; /* by their scores; else all requests have the same */
+    bool earned;     /* something may serve, be the lever on or in shadow */
+    bool serves;     /* something is earned, and the lever is on */
+    uint64_t draw;   /* of the coin of audits (quality/coin.h), the same for a whole conversation */
+    bool drawn;      /* by it: the reference answers, and a candidate is judged by that */
 };
 
 /* The words by which evidence of a candidate is kept, and shown: "router backend/model". */

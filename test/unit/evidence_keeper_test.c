@@ -38,8 +38,8 @@ what_was_earned_is_kept(void **state)
     evidences_init(&after);
     learn(&before, "earned", 60);
     learn(&before, "waiting", 3);
-    evidence_file_write(&before, &file);
-    assert_int_equal(evidence_file_read(&after, buffer_content(&file)), OK);
+    evidence_file_write(&before, NULL, &file);
+    assert_int_equal(evidence_file_read(&after, NULL, buffer_content(&file)), OK);
     assert_true(bound(&before, "earned") >= terms.floor_ppm);
     assert_int_equal(bound(&after, "earned"), bound(&before, "earned"));
     assert_int_equal(bound(&after, "waiting"), 0);
@@ -59,12 +59,12 @@ no_damaged_byte_is_taken(void **state)
     evidences_init(&before);
     evidences_init(&after);
     learn(&before, "earned", 60);
-    evidence_file_write(&before, &file);
+    evidence_file_write(&before, NULL, &file);
     for (size_t i = 0; i < buffer_len(&file); i++) {
         file.data[file.start + i] = (char)(file.data[file.start + i] ^ 0x10);
-        assert_int_equal(evidence_file_read(&after, buffer_content(&file)), ERR_CORRUPT);
+        assert_int_equal(evidence_file_read(&after, NULL, buffer_content(&file)), ERR_CORRUPT);
         file.data[file.start + i] = (char)(file.data[file.start + i] ^ 0x10);
-        assert_int_equal(evidence_file_read(&after, slice_first(buffer_content(&file), i)), ERR_CORRUPT);
+        assert_int_equal(evidence_file_read(&after, NULL, slice_first(buffer_content(&file), i)), ERR_CORRUPT);
     }
     assert_null(evidences_next(&after, NULL));
     buffer_free(&file);

@@ -180,7 +180,6 @@ what_is_not_acceptable_is_never_served(void **state)
     assert_int_equal(s->gateway.alerts.waiting_count, 1);
     scene_rest(s);
     assert_int_equal(gateway_count(&s->gateway, COUNT_ROUTER_ACCEPTABLE), 0);
-    assert_true(rows_from(s, "audit") < 100); /* who is refuted is asked less */
     scene_passed(s);
 }
 

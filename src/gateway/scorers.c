@@ -1,0 +1,385 @@
+#define _GNU_SOURCE /* memmem */
+#include "gateway/scorers.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "dialect/canonical.h"
+#include "gateway/gateway.h"
+#include "quality/features.h"
+#include "quality/router.h"
+
+/* Of a longer body only its end is looked at, as it stands. */
+enum { BODY_READ_BYTES = 32 * 1024 };
+
+/* Counted by its holders, any thread. */
+struct frozen {
+    atomic_uint holders;
+    struct router_view *view;
+    uint64_t mark;
+    struct buffer bytes; /* as router_save has it */
+};
+
+struct scorer {
+    struct scorer *next;
+    struct lock lock;      /* of what learns; held while it does, off the loop */
+    struct router *router; /* NULL: nothing was learned yet */
+    uint64_t next_labels;  /* when the next view is due */
+    struct buffer kept;    /* what was read at the start, until it is known whom it is about */
+    uint64_t kept_models;
+    struct lock view_lock; /* of what is looked at, for a moment; within the other, where both are held */
+    struct frozen *frozen; /* NULL: there is no view yet */
+    uint64_t models;       /* stands for whom all of this is about */
+    char route[];
+};
+
+void
+scorers_init(struct scorers *scorers)
+{
+    *scorers = (struct scorers){.first = NULL};
+    lock_init(&scorers->lock);
+    map_init(&scorers->map);
+}
+
+static void
+frozen_release(struct frozen *frozen)
+{
+    if (frozen == NULL || atomic_fetch_sub_explicit(&frozen->holders, 1, memory_order_acq_rel) > 1)
+        return;
+    router_view_free(frozen->view);
+    buffer_free(&frozen->bytes);
+    free(frozen);
+}
+
+void
+scorers_free(struct scorers *scorers)
+{
+    while (scorers->first != NULL) {
+        struct scorer *scorer = scorers->first;
+
+        scorers->first = scorer->next;
+        router_free(scorer->router);
+        frozen_release(scorer->frozen);
+        buffer_free(&scorer->kept);
+        lock_destroy(&scorer->lock);
+        lock_destroy(&scorer->view_lock);
+        free(scorer);
+    }
+    map_free(&scorers->map);
+    lock_destroy(&scorers->lock);
+}
+
+static struct scorer *
+scorer_new(const char *route)
+{
+    size_t size = strlen(route) + 1;
+    struct scorer *scorer = must_calloc(1, sizeof(*scorer) + size);
+
+    memcpy(scorer->route, route, size);
+    lock_init(&scorer->lock);
+    lock_init(&scorer->view_lock);
+    scorer->next_labels = SCORER_LABELS_FIRST;
+    return scorer;
+}
+
+struct scorer *
+scorer_at(struct scorers *scorers, const char *route)
+{
+    struct scorer *scorer;
+
+    lock_take(&scorers->lock);
+    scorer = map_get(&scorers->map, slice_of(route));
+    if (scorer == NULL) {
+        scorer = scorer_new(route);
+        scorer->next = scorers->first;
+        scorers->first = scorer;
+        map_put(&scorers->map, slice_of(scorer->route), scorer);
+    }
+    lock_drop(&scorers->lock);
+    return scorer;
+}
+
+struct scorer *
+scorers_next(struct scorers *scorers, struct scorer *scorer)
+{
+    struct scorer *next;
+
+    lock_take(&scorers->lock);
+    next = scorer == NULL ? scorers->first : scorer->next;
+    lock_drop(&scorers->lock);
+    return next;
+}
+
+const char *
+scorer_route(const struct scorer *scorer)
+{
+    return scorer->route;
+}
+
+/* Reading a request */
+
+static uint32_t
+count_of(struct slice text, const char *what)
+{
+    uint32_t count = 0;
+    size_t len = strlen(what);
+
+    for (;;) {
+        const char *at = text.len >= len ? memmem(text.data, text.len, what, len) : NULL;
+
+        if (at == NULL)
+            return count;
+        count++;
+        text = slice_from(text, (size_t)(at - text.data) + len);
+    }
+}
+
+/* The same for the same body, whoever reads it. */
+static void
+read_features(const struct embedder *embedder, enum api api, struct slice body, struct features *features)
+{
+    static const struct digest nobody;
+    struct canonical_scope scope = {.secret = &nobody};
+    struct canonical_conversation conversation = {.turn = SLICE_NONE};
+    struct slice end = body.len > BODY_READ_BYTES ? slice_from(body, body.len - BODY_READ_BYTES) : body;
+    struct arena arena;
+
+    arena_init(&arena);
+    if (body.len > BODY_READ_BYTES || canonical_conversation(&scope, api, body, NULL, &arena, &conversation) != OK)
+        conversation.turn = end;
+    features_read(features, embedder,
+                  &(struct routed_request){
+                      .text = conversation.turn,
+                      .context_bytes = body.len - (conversation.turn.len < body.len ? conversation.turn.len : body.len),
+                      .turns = count_of(end, "\"role\""),
+                      .tools = count_of(end, "\"parameters\"") + count_of(end, "\"input_schema\""),
+                      .json = count_of(end, "\"json_schema\"") + count_of(end, "\"json_object\"") > 0});
+    arena_reset(&arena);
+}
+
+/* Whom it is about: the route's other models in the configuration's order, and the embedder. */
+
+static unsigned
+count_models(const struct route_config *route)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < route->candidate_count; i++)
+        count += route_candidate_differs(route, &route->candidates[i]);
+    return count < ROUTER_MODELS_MOST ? count : ROUTER_MODELS_MOST;
+}
+
+static unsigned
+place_of(const struct route_config *route, const struct target *model)
+{
+    unsigned place = 0;
+
+    for (size_t i = 0; i < route->candidate_count && &route->candidates[i] != model; i++)
+        place += route_candidate_differs(route, &route->candidates[i]);
+    return place;
+}
+
+static uint64_t
+mark_models(const struct route_config *route, const struct embedder *embedder)
+{
+    uint64_t mark = embedder_table_id(embedder);
+
+    for (size_t i = 0; i < route->candidate_count; i++)
+        if (route_candidate_differs(route, &route->candidates[i]))
+            mark = hash_fast(slice_of(route->candidates[i].name), mark);
+    return mark | 1;
+}
+
+/* Freezing; the lock is held. */
+
+static void
+show(struct scorer *scorer, struct frozen *frozen, uint64_t models)
+{
+    struct frozen *before;
+
+    lock_take(&scorer->view_lock);
+    before = scorer->frozen;
+    scorer->frozen = frozen;
+    scorer->models = models;
+    lock_drop(&scorer->view_lock);
+    frozen_release(before);
+}
+
+static void
+freeze(struct scorer *scorer, uint64_t models)
+{
+    struct frozen *frozen = must_calloc(1, sizeof(*frozen));
+
+    atomic_init(&frozen->holders, 1);
+    frozen->view = router_freeze(scorer->router);
+    router_save(scorer->router, &frozen->bytes);
+    frozen->mark = hash_xxh64(buffer_content(&frozen->bytes), models) | 1;
+    scorer->next_labels = 2 * router_labels(scorer->router);
+    show(scorer, frozen, models);
+}
+
+/* What was kept, if it is about these models; else nothing is known of them. */
+static void
+begin(struct scorer *scorer, uint64_t models, unsigned count, const struct embedder *embedder)
+{
+    router_free(scorer->router);
+    scorer->router = NULL;
+    scorer->next_labels = SCORER_LABELS_FIRST;
+    if (scorer->kept_models == models &&
+        router_restore(buffer_content(&scorer->kept), count, embedder_table_id(embedder), embedder_dims(embedder),
+                       &scorer->router) == OK)
+        freeze(scorer, models);
+    else
+        show(scorer, NULL, models);
+    buffer_free(&scorer->kept);
+    scorer->kept = (struct buffer){0};
+}
+
+static void
+ensure_models(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+{
+    uint64_t models = mark_models(route, embedder);
+
+    if (scorer->models != models)
+        begin(scorer, models, count_models(route), embedder);
+}
+
+/* False: what is there is about other models. */
+static bool
+look(struct scorer *scorer, uint64_t models, struct frozen **frozen)
+{
+    bool same;
+
+    lock_take(&scorer->view_lock);
+    same = scorer->models == models;
+    *frozen = same ? scorer->frozen : NULL;
+    if (*frozen != NULL)
+        atomic_fetch_add_explicit(&(*frozen)->holders, 1, memory_order_relaxed);
+    lock_drop(&scorer->view_lock);
+    return same;
+}
+
+static struct frozen *
+hold_frozen(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+{
+    uint64_t models = mark_models(route, embedder);
+    struct frozen *frozen;
+
+    if (look(scorer, models, &frozen))
+        return frozen;
+    lock_take(&scorer->lock);
+    ensure_models(scorer, route, embedder);
+    lock_drop(&scorer->lock);
+    (void)look(scorer, models, &frozen);
+    return frozen;
+}
+
+uint64_t
+scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder, enum api api,
+             struct slice body, float *scores)
+{
+    struct frozen *frozen = hold_frozen(scorer, route, embedder);
+    unsigned count = count_models(route);
+    struct features features;
+    uint64_t mark = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        scores[i] = 1.0f;
+    if (frozen == NULL)
+        return 0;
+    read_features(embedder, api, body, &features);
+    router_view_score(frozen->view, &features, scores);
+    mark = frozen->mark;
+    frozen_release(frozen);
+    return mark;
+}
+
+/* Learning */
+
+struct learning {
+    struct job job;
+    struct gateway_worker *worker;
+    struct view *view; /* held */
+    struct taught taught;
+};
+
+static void
+run_taught(struct job *job)
+{
+    const struct learning *learning = CONTAINER_OF(job, struct learning, job);
+    const struct taught *taught = &learning->taught;
+    const struct embedder *embedder = learning->worker->gateway->embedder;
+    unsigned place = place_of(taught->route, taught->model), count = count_models(taught->route);
+    struct scorer *scorer = taught->scorer;
+    struct features features;
+    float outcomes[ROUTER_MODELS_MOST];
+    struct slice body = chunk_bytes(taught->body);
+
+    if (place >= count)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        outcomes[i] = i == place ? (float)taught->outcome : NAN;
+    read_features(embedder, taught->api, body, &features);
+    lock_take(&scorer->lock);
+    ensure_models(scorer, taught->route, embedder);
+    if (scorer->router == NULL)
+        scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
+    router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
+    if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels)
+        freeze(scorer, scorer->models);
+    lock_drop(&scorer->lock);
+}
+
+static void
+taught_done(struct job *job)
+{
+    struct learning *learning = CONTAINER_OF(job, struct learning, job);
+
+    learning->worker->comparing--;
+    chunk_release(learning->taught.body);
+    view_release(learning->view);
+    free(learning);
+}
+
+void
+scorer_learn(struct gateway_worker *worker, struct view *view, const struct taught *taught)
+{
+    struct world *world = worker_world(worker);
+    struct learning *learning = must_alloc(sizeof(*learning));
+
+    *learning = (struct learning){
+        .job = {.run = run_taught, .done = taught_done}, .worker = worker, .view = view_hold(view), .taught = *taught};
+    chunk_hold(learning->taught.body);
+    worker->comparing++;
+    world->ops->work(world, &learning->job);
+}
+
+/* Keeping: whom it is about, then what router_save wrote. */
+
+void
+scorer_save(struct scorer *scorer, struct buffer *out)
+{
+    lock_take(&scorer->lock);
+    if (scorer->frozen != NULL) {
+        buffer_add(out, slice_make((const char *)&scorer->models, sizeof(scorer->models)));
+        buffer_add(out, buffer_content(&scorer->frozen->bytes));
+    } else if (buffer_len(&scorer->kept) > 0) { /* nobody has asked since the start */
+        buffer_add(out, slice_make((const char *)&scorer->kept_models, sizeof(scorer->kept_models)));
+        buffer_add(out, buffer_content(&scorer->kept));
+    }
+    lock_drop(&scorer->lock);
+}
+
+void
+scorer_restore(struct scorer *scorer, struct slice bytes)
+{
+    if (bytes.len <= sizeof(scorer->kept_models))
+        return;
+    lock_take(&scorer->lock);
+    memcpy(&scorer->kept_models, bytes.data, sizeof(scorer->kept_models));
+    buffer_clear(&scorer->kept);
+    buffer_add(&scorer->kept, slice_from(bytes, sizeof(scorer->kept_models)));
+    lock_drop(&scorer->lock);
+}

@@ -1,0 +1,160 @@
+/* Requests told apart: a model that is right about some and wrong about others serves those that it is right about, once a
+ * view of what audits taught is frozen and evidence has carried the best of its arms. */
+#include "scene.h"
+
+#include <stdio.h>
+
+#include "gateway/evidence_keeper.h"
+#include "gateway/scorers.h"
+#include "levers/router.h"
+
+static const char config[] =
+    "backends:\n"
+    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 85% }, learning: 100%,\n"
+    "               judge: { by: exact }, levers: { router: on } }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:  { input: $20/M, output: $80/M }\n"
+    "    beta/small: { input: $0.02/M, output: $0.08/M }\n";
+
+/* Half of what is asked is hard for the small model, and can be told by its words. */
+static const char *const easy[] = {"What is the colour of", "Please translate the word", "Which animal is called"};
+static const char *const hard[] = {"Prove the theorem about", "Integrate the function named", "Derive the formula of"};
+
+struct model {
+    bool small;
+};
+
+static void
+answer(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    const struct model *model = context;
+    struct buffer body = {0};
+    size_t at = slice_find(seen->body, SLICE_LITERAL("number "));
+    struct slice number = slice_first(slice_from(seen->body, at), 12);
+    bool wrong = model->small && (slice_find(seen->body, SLICE_LITERAL("Prove")) < seen->body.len ||
+                                  slice_find(seen->body, SLICE_LITERAL("Integrate")) < seen->body.len ||
+                                  slice_find(seen->body, SLICE_LITERAL("Derive")) < seen->body.len);
+
+    buffer_add_text(
+        &body, "{\"id\":\"x\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,"
+               "\"message\":{\"role\":\"assistant\",\"content\":\"");
+    buffer_printf(&body, "%s of ", wrong ? "No idea" : "The answer");
+    buffer_add_json(&body, number);
+    buffer_add_text(&body, "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20,"
+                           "\"total_tokens\":120}}");
+    vscript_add(script, play_wait(50 * USEC_PER_MS));
+    vscript_add(script, play_head(200, "content-type: application/json"));
+    vscript_add(script, play_bytes(buffer_content(&body)));
+    vscript_add(script, play_end());
+    buffer_free(&body);
+}
+
+static struct model large = {false}, small = {true};
+
+static struct scene *
+opens(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 3, .config = config});
+
+    vbackend_decides(scene_backend(s, "alpha"), answer, &large);
+    vbackend_decides(scene_backend(s, "beta"), answer, &small);
+    return s;
+}
+
+/* True: the small model served. */
+static bool
+asks(struct scene *s, size_t number, bool *is_hard)
+{
+    struct vclient *client;
+    char text[96];
+
+    *is_hard = rng_mix(number) % 2 == 0;
+    snprintf(text, sizeof(text), "%s number %zu?", (*is_hard ? hard : easy)[rng_mix(number) / 2 % 3], number);
+    client = scene_asks(s, (struct ask){.text = text});
+    history_run_to_rest(s->history);
+    assert_int_equal(vclient_status(client), 200);
+    return slice_is(vclient_header(client, "x-equipoise-source"), "model");
+}
+
+static struct evidence_verdict
+stands(struct scene *s)
+{
+    return shared_evidence_verdict(evidences_at(&s->gateway.evidences, "assistant", "router beta/small"));
+}
+
+static size_t
+earns(struct scene *s)
+{
+    size_t asked = 0;
+    bool is_hard;
+
+    while (stands(s).reason != EVIDENCE_SERVES) {
+        assert_false(asks(s, asked, &is_hard));
+        assert_true(++asked < 3000);
+    }
+    return asked;
+}
+
+static void
+what_it_is_right_about_is_served(void **state)
+{
+    struct scene *s = opens(state);
+    size_t asked = earns(s), served_easy = 0, served_hard = 0, was_easy = 0;
+
+    assert_true(asked > SCORER_LABELS_FIRST + SAMPLE_SCORES); /* the whole of it is below the floor */
+    for (size_t i = 0; i < 600; i++) {
+        bool is_hard, served = asks(s, asked + i, &is_hard);
+
+        served_easy += served && !is_hard;
+        served_hard += served && is_hard;
+        was_easy += !is_hard;
+    }
+    print_message("served after %zu requests: %zu of %zu easy ones, %zu hard ones\n", asked, served_easy, was_easy,
+                  served_hard);
+    assert_true(served_easy > was_easy / 4);
+    assert_true(served_hard * 100 < 15 * (served_easy + served_hard)); /* the floor, by what is known here */
+    scene_rest(s);
+    assert_contains(s->rows[s->row_count - 1].plans, "\"x\":0.");
+    scene_passed(s);
+}
+
+/* The view is kept with the evidence that is about it: a new process serves on. */
+static void
+scores_survive_a_restart(void **state)
+{
+    struct scene *s = opens(state);
+    struct buffer file = {0}, again = {0};
+    size_t asked = earns(s), served = 0;
+    bool is_hard;
+
+    evidence_file_write(&s->gateway.evidences, &s->gateway.scorers, &file);
+    scene_rest(s);
+    scene_passed(s);
+    scene_free(s, state);
+    s = opens(state);
+    assert_int_equal(evidence_file_read(&s->gateway.evidences, &s->gateway.scorers, buffer_content(&file)), OK);
+    evidence_file_write(&s->gateway.evidences, &s->gateway.scorers, &again); /* nobody has asked for it yet */
+    assert_true(slice_equal(buffer_content(&file), buffer_content(&again)));
+    for (size_t i = 0; i < 40; i++)
+        served += asks(s, asked + i, &is_hard);
+    assert_true(served > 2);
+    scene_rest(s);
+    buffer_free(&file);
+    buffer_free(&again);
+    scene_passed(s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_it_is_right_about_is_served, scene_teardown),
+        cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
