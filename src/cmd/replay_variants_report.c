@@ -142,6 +142,10 @@ add_none(const struct replay_comparison *comparison, struct buffer *out)
     const struct replay_variant *best = best_of(comparison);
     char share[CELL];
 
+    if (best == NULL && comparison->count > 0 && comparison->variants[0].outcome.beyond > 0) {
+        buffer_add_text(out, "Which is enough cannot be said: the limits are too short for every request.\n");
+        return;
+    }
     if (best == NULL) {
         buffer_add_text(out,
                         "Which is enough cannot be said: no route has limits (`acceptable: first_token`, `total`); "

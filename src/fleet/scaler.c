@@ -202,11 +202,12 @@ oracle_begin(const struct scaling_traffic *traffic, double knob, unsigned *start
     size_t cold = (size_t)((traffic->cold_us + CAPACITY_INTERVAL_US - 1) / CAPACITY_INTERVAL_US);
     double *needs = find_needs(traffic, count, knob);
     struct plan *plan = must_calloc(1, sizeof(*plan) + count * sizeof(plan->wanted[0]));
+    bool knows = traffic->carry > 0; /* what one carries; else it leaves the fleet as it began */
 
     plan->count = count;
     for (size_t i = 0; i < count; i++)
-        plan->wanted[i] = traffic->least;
-    for (unsigned level = traffic->least; level < traffic->most; level++)
+        plan->wanted[i] = knows ? traffic->least : traffic->start;
+    for (unsigned level = traffic->least; knows && level < traffic->most; level++)
         plan_level(plan, needs, level, traffic->carry, cold);
     free(needs);
     *start = plan->wanted[0];

@@ -35,7 +35,7 @@ struct scaling_traffic {
     unsigned least, most;      /* replicas */
     unsigned start;            /* that changing fleets begin with */
     struct forecast_goal goal; /* of what is recommended */
-    double carry;              /* for the oracle, which knows even that (scaling_learn); */
+    double carry;              /* for the oracle, which knows even that (scaling_learn); 0: nobody can; */
     usec slack_us;             /* as capacity.h has them */
 };
 

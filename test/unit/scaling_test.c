@@ -198,6 +198,23 @@ the_oracle_knows(void **state)
     assert_true(oracle.replica_us - low.replica_us <= (oracle.most - 1) * (60 + 20 + 4 * 5) * USEC_PER_S);
 }
 
+/* Three requests tell nobody what a replica carries: then no number of them follows from what is needed. */
+static void
+an_oracle_that_knows_nothing_changes_nothing(void **state)
+{
+    struct scaling_traffic traffic = usual(write_drops(3));
+    struct scaling_outcome oracle, fixed;
+
+    (void)state;
+    traffic.start = 2;
+    scaling_learn(&traffic);
+    assert_true(traffic.carry <= 0);
+    oracle = scaling_play(&traffic, SCALER_ORACLE, 1);
+    fixed = scaling_play(&traffic, SCALER_STATIC, 2);
+    assert_int_equal(oracle.most, 2);
+    assert_int_equal(oracle.replica_us, fixed.replica_us);
+}
+
 /* What was learned from counts for nothing else. */
 static void
 what_is_learned_is_not_counted(void **state)
@@ -259,6 +276,7 @@ main(void)
         cmocka_unit_test(in_flight_is_kubernetes),
         cmocka_unit_test(a_cold_start_is_waited_for),
         cmocka_unit_test(the_oracle_knows),
+        cmocka_unit_test(an_oracle_that_knows_nothing_changes_nothing),
         cmocka_unit_test(what_is_learned_is_not_counted),
         cmocka_unit_test(what_could_not_be_is_counted),
         cmocka_unit_test(one_traffic_has_one_outcome),

@@ -260,6 +260,13 @@ what_cannot_be_said_is_said(void **state)
     assert_true(says(&words, "\"cheapest\":null"));
     free(comparison);
     buffer_free(&words);
+    settings.first_token_us = USEC_PER_MS; /* too short for all */
+    comparison = play(&file, settings, sizes);
+    words = all_words(comparison);
+    assert_true(says(&words, "Which is enough cannot be said: the limits are too short for every request."));
+    assert_true(says(&words, "400 of 400 requests could not have been in time with a replica for themselves"));
+    free(comparison);
+    buffer_free(&words);
     settings.first_token_us = 0;
     settings.usd_per_hour = 0;
     comparison = play(&file, settings, sizes);
