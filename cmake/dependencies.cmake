@@ -32,7 +32,7 @@ function(need_library name header)
   target_link_libraries(equipoise_libraries INTERFACE "${${name}_LIBRARY}")
 endfunction()
 
-foreach(package libuv openssl yaml-0.1 sqlite3 libxxhash zlib libzstd)
+foreach(package libuv openssl yaml-0.1 sqlite3 libxxhash zlib libzstd libcares)
   need_package(${package})
 endforeach()
 need_library(llhttp llhttp.h)

@@ -16,7 +16,7 @@ die() {
 
 # What each purpose needs, as COMMAND:PACKAGE where any program of that name will do, else a Debian package.
 build_needs='gcc:gcc cmake:cmake ninja:ninja-build pkg-config:pkg-config ld:binutils libc6-dev libuv1-dev libssl-dev
-             libyaml-dev libsqlite3-dev libxxhash-dev zlib1g-dev libzstd-dev'
+             libyaml-dev libsqlite3-dev libxxhash-dev zlib1g-dev libzstd-dev libc-ares-dev'
 test_needs='clang:clang libcmocka-dev ca-certificates openssl:openssl curl:curl sqlite3:sqlite3 node:nodejs npm:npm python3:python3'
 bench_needs='nginx:nginx haproxy:haproxy python3:python3 ca-certificates openssl:openssl'
 format_needs='clang-format:clang-format'

@@ -4,6 +4,7 @@
 #include "cmd/options.h"
 #include "cmd/probe_backends.h"
 #include "config/yaml.h"
+#include "live/dns.h"
 #include "live/outside.h"
 
 struct check_options {
@@ -145,6 +146,7 @@ check_file(const struct check_options *given, struct slice text)
     struct config_input input = {
         .file = given->file, .text = text, .outside = given->probe ? &config_outside_live : &config_outside_real};
 
+    dns_start();
     problems_init(&problems);
     if (config_load_input(&input, &problems, &config) == OK) {
         config_check_exposure(config, &problems);

@@ -11,6 +11,7 @@
 #include "config/outside.h"
 #include "config/value.h"
 #include "gateway/gateway.h"
+#include "live/dns.h"
 #include "live/outside.h"
 #include "live/process.h"
 
@@ -247,5 +248,6 @@ cmd_serve(int argc, char **argv)
         process_keep_memory_private(); /* before a secret is read */
     if (!read_override(&options, &options.override))
         return CMD_USAGE;
+    dns_start();
     return options.config != NULL ? serve_file(&options) : serve_found(&options);
 }

@@ -22,13 +22,14 @@ export class Dns {
     dns.names = {}; // "engines.internal": ["127.0.0.1"]
     dns.services = {}; // "_http._tcp.engines.internal": [{ port, target, priority }]
     dns.asked = [];
+    dns.unheard = 0; // of those while it was silent
     dns.tcp = createServer((socket) => dns.#talk(socket));
     dns.tcp.listen(0, "127.0.0.1");
     await once(dns.tcp, "listening");
     const { port } = dns.tcp.address();
     dns.udp = createSocket("udp4");
     dns.udp.on("message", (message, from) => {
-      if (dns.silent) return;
+      if (dns.silent) return void dns.unheard++;
       const answer = dns.#answer(message, dns.truncates);
       dns.udp.send(answer, from.port, from.address);
     });

@@ -125,6 +125,21 @@ test("a replica that is found by its address shows a certificate with its name",
   }
 });
 
+test("a server that says nothing is not waited for longer than some seconds, also when the gateway ends", async () => {
+  dns.names = { "engines.internal": ["127.0.0.1"] };
+  const gateway = await Gateway.start(configOf({ dns: "engines.internal:9" }, { health: "off", metrics: "off" }));
+  const from = Date.now();
+  try {
+    await logs(gateway, /its replicas stay as they are: no server of the DNS that was asked for 'engines\.internal' answers/, () => (dns.silent = true));
+    const before = dns.unheard;
+    await until("the next look to be under way", () => dns.unheard > before);
+  } finally {
+    await gateway.stop();
+    delete dns.silent;
+  }
+  assert.ok(Date.now() - from < 40_000, "a look takes ten seconds at most, and there were two");
+});
+
 test("what cannot be found is told at the start, with where it was asked", async () => {
   dns.names = {};
   const folder = scratch();

@@ -25,6 +25,7 @@ const SOCKETS = /^(sys\/(socket|un|epoll|poll|select|eventfd|timerfd)|netinet\/.
 export const OUTSIDE = [
   { header: /^uv(\/.*)?\.h$/, may: ["live", "cmd"] },
   { header: /^llhttp\.h$/, may: ["live", "cmd"] },
+  { header: /^ares.*\.h$/, may: ["live"] },
   { header: SOCKETS, may: ["live", "cmd"] },
   { header: /^openssl\//, may: ["live", "cmd", "base/hash.c"] },
   { header: /^(pthread|threads|semaphore)\.h$/, may: ["live", "cmd", "base/lock.h", "base/lock.c"] },
