@@ -7,8 +7,9 @@
 /* A stream reserves so much more at a time. */
 static const int64_t TRANCHE_TOKENS = 2048;
 
-/* No answer holds more text in a token, on average: words take 4 to 6 bytes, indented code and tables up to 20. */
-enum { BYTES_PER_TOKEN_MOST = 32 };
+/* No answer holds more text in a token, on average: words take 4 to 6 bytes, indented code and tables up to 20. Only of a
+ * short one that is no average: a token may be a rule of 128 dashes. */
+enum { BYTES_PER_TOKEN_MOST = 32, SHORT_TEXT_BYTES = 4096 };
 
 void
 ceiling_watch(struct exchange *exchange, struct flight *flight)
@@ -51,7 +52,9 @@ all_said(const struct exchange *exchange, const struct flight *flight)
 static bool
 outran_cap(const struct exchange *exchange)
 {
-    return exchange->cursor.flight->meter.text_bytes / BYTES_PER_TOKEN_MOST > exchange->reservation->output_most;
+    int64_t text_bytes = exchange->cursor.flight->meter.text_bytes;
+
+    return text_bytes > SHORT_TEXT_BYTES && text_bytes / BYTES_PER_TOKEN_MOST > exchange->reservation->output_most;
 }
 
 /* All that it may say is reserved, but it says more than such text usually takes. That is no proof that its backend does

@@ -617,6 +617,23 @@ a_stream_of_wordy_tokens_keeps_to_its_cap(void **state)
     }
 }
 
+/* A token may be a line of dashes: little text says nothing of a short cap. */
+static void
+a_short_cap_may_hold_long_tokens(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 36, .key = "budget: $1/day"});
+    struct vclient *c;
+
+    *scene_provider(s, "alpha") =
+        (struct provider){.words = 300, .input = 20, .output = 12, .first_word_us = 1000, .word_gap_us = 1000};
+    c = scene_asks(s, (struct ask){.api = API_CHAT, .stream = true, .more = "\"max_tokens\":12"});
+    scene_rest(s);
+    assert_contains(vclient_body(c), "w299 ");
+    assert_row_is(s, 0, exactness, "exact");
+    assert_int_equal(gateway_count(&s->gateway, COUNT_ENDED_AT_CEILING), 0);
+    scene_passed(s);
+}
+
 /* Once text was seen to bound what is billed, a strict stream takes its reservation piece by piece, and others get in;
  * where a stream thinks unseen, all of its cap stays reserved. */
 static void
@@ -727,6 +744,7 @@ main(void)
         cmocka_unit_test_teardown(a_new_window_starts_from_nothing, scene_teardown),
         cmocka_unit_test_teardown(a_stream_ends_cleanly_at_its_ceiling, scene_teardown),
         cmocka_unit_test_teardown(a_stream_of_wordy_tokens_keeps_to_its_cap, scene_teardown),
+        cmocka_unit_test_teardown(a_short_cap_may_hold_long_tokens, scene_teardown),
         cmocka_unit_test_teardown(a_stream_beyond_its_cap_is_ended, scene_teardown),
         cmocka_unit_test_teardown(strict_streams_reserve_piece_by_piece, scene_teardown),
         cmocka_unit_test_teardown(a_strict_stream_ends_before_it_overspends, scene_teardown),
