@@ -39,9 +39,13 @@ put_usage(const struct translation *translation, int64_t output, struct buffer *
 
     buffer_printf(out,
                   "\"usage\":{\"input_tokens\":%" PRId64 ",\"cache_creation_input_tokens\":%" PRId64
-                  ",\"cache_read_input_tokens\":%" PRId64 ",\"output_tokens\":%" PRId64 "}",
+                  ",\"cache_read_input_tokens\":%" PRId64 ",\"output_tokens\":%" PRId64,
                   usage->input_tokens > cached ? usage->input_tokens - cached : 0, usage->cache_write_tokens,
                   usage->cache_read_tokens, output);
+    if (output > 0 && usage->output_reasoning_tokens > 0)
+        buffer_printf(out, ",\"output_tokens_details\":{\"thinking_tokens\":%" PRId64 "}",
+                      usage->output_reasoning_tokens);
+    buffer_add_byte(out, '}');
 }
 
 static void

@@ -471,6 +471,12 @@ talk_put_json(struct buffer *out, yyjson_val *value)
     free(text);
 }
 
+struct slice
+talk_format_name(const struct talk *talk)
+{
+    return talk->format_name.len > 0 ? talk->format_name : SLICE_LITERAL("answer");
+}
+
 void
 talk_put_values(struct talk *talk, enum api to, struct buffer *out)
 {

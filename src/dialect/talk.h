@@ -142,6 +142,7 @@ void talk_put_name(struct buffer *out, const char *name); /* ,"name": */
 void talk_put_string(struct buffer *out, struct slice text);
 void talk_put_member(struct buffer *out, const char *name, struct slice text); /* ,"name":"text" */
 void talk_put_json(struct buffer *out, yyjson_val *value);
+struct slice talk_format_name(const struct talk *talk);                   /* of the schema: OpenAI's APIs want one */
 void talk_put_values(struct talk *talk, enum api to, struct buffer *out); /* those without a dot in their names */
 
 #endif

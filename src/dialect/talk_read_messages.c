@@ -78,6 +78,15 @@ take_input(struct talk *talk, void *into, yyjson_val *value)
     ((struct talk_part *)into)->text = talk_json(talk, value);
 }
 
+/* Who calls: the model itself, or a tool of its provider's. */
+static void
+take_caller(struct talk *talk, void *into, yyjson_val *value)
+{
+    (void)into;
+    if (!yyjson_equals_str(yyjson_obj_get(value, "type"), "direct"))
+        talk_refuse(talk, "a tool was called by a tool of its provider's own");
+}
+
 static void
 take_failed(struct talk *talk, void *into, yyjson_val *value)
 {
@@ -120,7 +129,8 @@ static void
 read_block(struct talk *talk, yyjson_val *block)
 {
     static const struct talk_member calls[] = {{"type", NULL},        {"id", take_id},         {"name", take_name},
-                                               {"input", take_input}, {"cache_control", NULL}, {NULL, NULL}};
+                                               {"input", take_input}, {"caller", take_caller}, {"cache_control", NULL},
+                                               {NULL, NULL}};
     static const struct talk_member results[] = {{"type", NULL},           {"tool_use_id", take_id},
                                                  {"content", take_result}, {"is_error", take_failed},
                                                  {"cache_control", NULL},  {NULL, NULL}};
@@ -274,6 +284,29 @@ take_thinking(struct talk *talk, void *into, yyjson_val *value)
         talk_refuse(talk, "thinking is asked for, whose blocks have no place in another API");
 }
 
+/* A schema is kept to in any case, and has no name. */
+static void
+take_format(struct talk *talk, void *into, yyjson_val *value)
+{
+    static const struct talk_member members[] = {{"type", NULL}, {"schema", NULL}, {NULL, NULL}};
+
+    talk_walk(talk, "'output_config.format'", value, members, into);
+    if (!yyjson_equals_str(yyjson_obj_get(value, "type"), "json_schema") ||
+        !yyjson_is_obj(yyjson_obj_get(value, "schema")))
+        talk_refuse(talk, "'output_config.format' is of a kind that cannot be translated");
+    talk->format = TALK_JSON_SCHEMA;
+    talk->format_schema = yyjson_obj_get(value, "schema");
+    talk->format_strict = true;
+}
+
+static void
+take_output_config(struct talk *talk, void *into, yyjson_val *value)
+{
+    static const struct talk_member members[] = {{"format", take_format}, {NULL, NULL}};
+
+    talk_walk(talk, "'output_config'", value, members, into);
+}
+
 static void
 take_servers(struct talk *talk, void *into, yyjson_val *value)
 {
@@ -302,6 +335,7 @@ talk_read_messages(struct talk *talk, yyjson_val *root)
                                                  {"stop_sequences", take_stops},
                                                  {"metadata", take_metadata},
                                                  {"thinking", take_thinking},
+                                                 {"output_config", take_output_config},
                                                  {"mcp_servers", take_servers},
                                                  {"service_tier", talk_take_service_tier},
                                                  {"cache_control", NULL},

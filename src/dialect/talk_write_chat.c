@@ -231,7 +231,7 @@ put_format(struct talk *talk, struct buffer *out)
     if (talk->format != TALK_JSON_SCHEMA)
         return;
     buffer_add_text(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
-    talk_put_string(out, talk->format_name);
+    talk_put_string(out, talk_format_name(talk));
     if (talk->format_description.data != NULL)
         talk_put_member(out, "description", talk->format_description);
     if (talk->format_schema != NULL) {

@@ -193,8 +193,6 @@ put_tools(struct talk *talk, struct buffer *out)
         return;
     talk_put_name(out, "tools");
     for (const struct talk_tool *tool = talk->tools; tool != NULL; tool = tool->next) {
-        if (tool->strict)
-            talk_refuse(talk, "'strict' of a tool has no place in messages");
         buffer_add_text(out, tool == talk->tools ? "[{\"name\":" : ",{\"name\":");
         talk_put_string(out, tool->name);
         if (tool->description.len > 0)
@@ -204,7 +202,7 @@ put_tools(struct talk *talk, struct buffer *out)
             talk_put_json(out, tool->schema);
         else
             buffer_add_text(out, "{\"type\":\"object\",\"properties\":{}}");
-        buffer_add_byte(out, '}');
+        buffer_add_text(out, tool->strict ? ",\"strict\":true}" : "}");
     }
     buffer_add_byte(out, ']');
 }
@@ -236,6 +234,27 @@ put_stops(struct talk *talk, struct buffer *out)
     }
     if (talk->stop_count > 0)
         buffer_add_byte(out, ']');
+}
+
+/* Messages know schemas only, which are kept to in any case; the name that others give one is a label. */
+static void
+put_format(struct talk *talk, struct buffer *out)
+{
+    const char *name = talk->from == API_RESPONSES ? "text.format" : "response_format";
+
+    if (talk->format == TALK_PLAIN)
+        return;
+    if (talk->format == TALK_ANY_JSON)
+        talk_refuse(talk, "JSON without a schema ('%s') has no place in messages", name);
+    if (!talk->format_strict || !yyjson_is_obj(talk->format_schema))
+        talk_refuse(talk, "a schema that is not 'strict' ('%s') has no place in messages", name);
+    if (talk->format_description.len > 0)
+        talk_refuse(talk, "the description of a schema ('%s') has no place in messages", name);
+    if (talk->why != NULL)
+        return;
+    buffer_add_text(out, ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":");
+    talk_put_json(out, talk->format_schema);
+    buffer_add_text(out, "}}");
 }
 
 /* Temperatures go from 0 to 1 there, elsewhere to 2. */
@@ -274,9 +293,7 @@ talk_write_messages(struct talk *talk, struct buffer *out)
     put_choice(talk, out);
     put_stops(talk, out);
     check_temperature(talk);
-    if (talk->format != TALK_PLAIN)
-        talk_refuse(talk, "an answer in JSON ('%s') has no place in messages",
-                    talk->from == API_RESPONSES ? "text.format" : "response_format");
+    put_format(talk, out);
     talk_put_values(talk, API_MESSAGES, out);
     put_user(talk, out);
     if (talk->stream)

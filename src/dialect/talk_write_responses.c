@@ -169,7 +169,7 @@ put_format(struct talk *talk, struct buffer *out)
         return;
     }
     buffer_add_text(out, "\"format\":{\"type\":\"json_schema\"");
-    talk_put_member(out, "name", talk->format_name);
+    talk_put_member(out, "name", talk_format_name(talk));
     if (talk->format_description.data != NULL)
         talk_put_member(out, "description", talk->format_description);
     if (talk->format_schema != NULL) {

@@ -229,8 +229,9 @@ read_tool_choice(struct ask *ask, yyjson_val *root)
 static void
 read_format(struct ask *ask, yyjson_val *root)
 {
-    yyjson_val *format = ask->api == API_RESPONSES ? yyjson_obj_get(yyjson_obj_get(root, "text"), "format")
-                                                   : yyjson_obj_get(root, "response_format");
+    const char *holder = ask->api == API_RESPONSES ? "text" : ask->api == API_MESSAGES ? "output_config" : NULL;
+    yyjson_val *format = holder != NULL ? yyjson_obj_get(yyjson_obj_get(root, holder), "format")
+                                        : yyjson_obj_get(root, "response_format");
     yyjson_val *inner = yyjson_obj_get(format, "json_schema");
     struct slice type = member_text(format, "type");
 

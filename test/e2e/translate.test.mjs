@@ -193,6 +193,15 @@ test("check says which candidates are asked in another API", async () => {
   assert.match(stdout, /plain .*speaks openai \(chat\)/);
 });
 
+test("long bodies, which are read on another thread, are translated there", async () => {
+  const long = "All work and no play. ".repeat(60_000);
+  for (const [api, model] of [["chat", "claude"], ["messages", "gpt"], ["responses", "claude"]]) {
+    const { data, response } = await apis[api].whole(apis[api].ask({ model, text: long + story }));
+    assert.match(apis[api].told(data).text, /\S/);
+    assert.ok((await settled(response.headers.get("x-equipoise-id"))).input_tokens > 100_000);
+  }
+});
+
 test("where no backend has a place for it, the client is told what is in the way", async () => {
   await assert.rejects(openai.chat.completions.create({ model: "claude", messages: user("Hi"), seed: 1 }), (error) => {
     assert.equal(error.status, 400);

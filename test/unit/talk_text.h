@@ -64,8 +64,8 @@ talk_text_wishes(const struct talk *talk, struct buffer *out)
                       talk->one_call_at_most && talk->choice != TALK_CALLS_NONE);
     for (size_t i = 0; i < talk->stop_count; i++)
         buffer_printf(out, "\nstop %.*s", SLICE_ARGS(talk->stops[i]));
-    buffer_printf(out, "\nformat %d %.*s|%.*s|%d ", (int)talk->format, SLICE_ARGS(talk->format_name),
-                  SLICE_ARGS(talk->format_description), talk->format_strict);
+    buffer_printf(out, "\nformat %d %.*s|%d ", (int)talk->format, SLICE_ARGS(talk->format_description),
+                  talk->format_strict);
     if (talk->format_schema != NULL)
         talk_put_json(out, talk->format_schema);
     buffer_printf(out, "\nstream %d", talk->stream);

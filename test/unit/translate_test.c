@@ -156,6 +156,33 @@ static const struct request_case request_cases[] = {
      "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"Hi\"}]}],"
      "\"temperature\":1,\"top_p\":0.9,\"store\":false}",
      NULL},
+    {API_CHAT, API_MESSAGES,
+     "{\"model\":\"a\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,"
+     "\"schema\":{\"type\":\"object\"}}},\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":"
+     "true}}]," ASK "}",
+     "{\"model\":\"m\",\"max_tokens\":4096,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+     "\"Hi\"}]}],"
+     "\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\",\"properties\":{}},\"strict\":true}],"
+     "\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"object\"}}}}",
+     NULL},
+    {API_MESSAGES, API_RESPONSES,
+     "{\"model\":\"a\",\"max_tokens\":20,\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":"
+     "\"object\"}}},"
+     "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\","
+     "\"id\":\"t\",\"name\":\"f\","
+     "\"input\":{},\"caller\":{\"type\":\"direct\"}}]},{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\","
+     "\"tool_use_id\":\"t\",\"content\":["
+     "{\"type\":\"text\",\"text\":\"R\"},{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.example/"
+     "i.png\"}}]}]}]}",
+     "{\"model\":\"m\",\"max_output_tokens\":20,\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[{"
+     "\"type\":\"input_text\",\"text\":\"Hi\"}]},"
+     "{\"type\":\"function_call\",\"call_id\":\"t\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_"
+     "output\",\"call_id\":\"t\",\"output\":["
+     "{\"type\":\"input_text\",\"text\":\"R\"},{\"type\":\"input_image\",\"image_url\":\"https://x.example/"
+     "i.png\",\"detail\":\"auto\"}]}],"
+     "\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"answer\",\"schema\":{\"type\":\"object\"},\"strict\":"
+     "true}},\"store\":false}",
+     NULL},
     /* What has no place */
     {API_CHAT, API_MESSAGES, "{\"n\":2," ASK "}", NULL, "'n'"},
     {API_CHAT, API_MESSAGES, "{\"seed\":2," ASK "}", NULL, "'seed' has no place in messages"},
@@ -187,8 +214,6 @@ static const struct request_case request_cases[] = {
      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://"
      "x\",\"detail\":\"low\"}}]}]}",
      NULL, "'detail'"},
-    {API_CHAT, API_MESSAGES,
-     "{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":true}}]," ASK "}", NULL, "'strict'"},
     {API_CHAT, API_MESSAGES, "{\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"f\"}}]," ASK "}", NULL, "tool"},
     {API_CHAT, API_MESSAGES, "{\"messages\":[]}", NULL, "no turns"},
     {API_MESSAGES, API_CHAT, "{\"top_k\":5," ASK "}", NULL, "'top_k' has no place in chat"},
@@ -196,6 +221,10 @@ static const struct request_case request_cases[] = {
     {API_MESSAGES, API_CHAT, "{\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}," ASK "}", NULL, "thinking"},
     {API_MESSAGES, API_CHAT, "{\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]," ASK "}", NULL,
      "own"},
+    {API_CHAT, API_MESSAGES,
+     "{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{}}}," ASK "}", NULL,
+     "not 'strict'"},
+    {API_MESSAGES, API_CHAT, "{\"output_config\":{\"effort\":\"low\"}," ASK "}", NULL, "'effort' of 'output_config'"},
     {API_MESSAGES, API_CHAT, "{\"container\":\"c\"," ASK "}", NULL, "'container'"},
     {API_MESSAGES, API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{}}]}]}",
      NULL, "a block"},
@@ -354,7 +383,7 @@ whole_answers(void **state)
                  "{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\",\"input\":{\"x\":1.0}},"
                  "{\"type\":\"tool_use\",\"id\":\"c2\",\"name\":\"g\",\"input\":{}}],\"stop_reason\":\"tool_use\","
                  "\"stop_sequence\":null,\"usage\":{\"input_tokens\":20,\"cache_creation_input_tokens\":0,"
-                 "\"cache_read_input_tokens\":10,\"output_tokens\":12}}");
+                 "\"cache_read_input_tokens\":10,\"output_tokens\":12,\"output_tokens_details\":{\"thinking_tokens\":3}}}");
     assert_whole(
         API_MESSAGES, API_CHAT, messages_answer,
         "{\"id\":\"chatcmpl-msg_1\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"m1\",\"choices\":"
