@@ -36,13 +36,10 @@ in_turn(const struct policy_ask *ask, uint64_t turn, unsigned i)
     return ask->open[(turn + i) % ask->open_count];
 }
 
-/* What engines tell is not bounded by what there can be. */
-static const double REQUESTS_MOST = 1e9;
-
 int64_t
 policy_requests(const struct policy_ask *ask, unsigned seat)
 {
-    return llround(fmin(told_requests(ask->seats[seat].replica, ask->now_us), REQUESTS_MOST));
+    return llround(told_requests(ask->seats[seat].replica, ask->now_us));
 }
 
 static void

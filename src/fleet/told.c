@@ -52,6 +52,9 @@ rate_of(double before, int64_t was, int64_t is, usec span_us)
     return before * kept + fresh * (1 - kept);
 }
 
+/* A page may tell of any number: no engine has more than this, and sums of no more are still numbers everywhere. */
+static const double REQUESTS_MOST = 1e6;
+
 void
 told_next(const struct replica_told *before, const struct engine_told *page, usec now_us, struct replica_told *out)
 {
@@ -59,8 +62,8 @@ told_next(const struct replica_told *before, const struct engine_told *page, use
 
     told_nothing(out);
     out->at_us = now_us;
-    out->queued = page->of[TOLD_QUEUED];
-    out->running = page->of[TOLD_RUNNING];
+    out->queued = fmin(page->of[TOLD_QUEUED], REQUESTS_MOST);
+    out->running = fmin(page->of[TOLD_RUNNING], REQUESTS_MOST);
     out->kv_share = page->of[TOLD_KV_SHARE];
     out->prefix_share = page->of[TOLD_PREFIX_SHARE];
     out->prompt_tokens = count_of(page->of[TOLD_PROMPT_TOKENS]);

@@ -119,12 +119,14 @@ absurd_numbers_draw_nobody(void **state)
 
     (void)state;
     for (enum policy_id id = POLICY_LEAST_IN_FLIGHT; id < POLICY_COUNT; id++)
-        for (size_t i = 0; i < sizeof(absurd) / sizeof(absurd[0]); i++) {
+        for (size_t i = 0; i < 2 * sizeof(absurd) / sizeof(absurd[0]); i++) {
+            bool queued = i % 2 == 0;
             struct fleet fleet;
 
             open_fleet(&fleet);
             for (unsigned place = 0; place < PLACES; place++)
-                tell(&fleet, place, 0, place == 2 ? absurd[i] : 0, 1 * S);
+                tell(&fleet, place, place == 2 && queued ? absurd[i / 2] : 0, place == 2 && !queued ? absurd[i / 2] : 0,
+                     1 * S);
             assert_int_equal(times_chosen(&fleet, id, 2, 2 * S), 0);
             replicas_free(&fleet.all);
         }
