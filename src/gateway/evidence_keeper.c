@@ -8,7 +8,6 @@
 static const char mark[SEALED_MARK_BYTES] = "EQEVID1";
 
 #define LOOK_US (5 * USEC_PER_S)
-#define FILE_BYTES_MOST ((size_t)64 << 20)
 
 struct evidence_keeper {
     struct gateway *gateway;
@@ -31,6 +30,16 @@ sum_of(struct slice bytes)
 /* In place of a lever. */
 #define SCORES "scores of the router"
 
+/* Some megabytes for each route. What the file has no room for is learned anew after a restart: a file that is too long to be
+ * read would take all evidence with it. */
+static bool
+has_room(const struct buffer *out, const struct scorer *scorer, const struct buffer *one)
+{
+    static const size_t apart = 256; /* lengths, the name of what it is, the seal */
+
+    return buffer_len(out) + strlen(scorer_route(scorer)) + buffer_len(one) + apart <= EVIDENCE_FILE_BYTES_MOST;
+}
+
 static void
 write_scores(struct scorers *scorers, struct buffer *out)
 {
@@ -39,7 +48,7 @@ write_scores(struct scorers *scorers, struct buffer *out)
     for (struct scorer *at = scorers_next(scorers, NULL); at != NULL; at = scorers_next(scorers, at)) {
         buffer_clear(&one);
         scorer_save(at, &one);
-        if (buffer_len(&one) == 0)
+        if (buffer_len(&one) == 0 || !has_room(out, at, &one))
             continue;
         sealed_put(out, slice_of(scorer_route(at)));
         sealed_put(out, SLICE_LITERAL(SCORES));
@@ -103,7 +112,7 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
     lock_init(&keeper->lock);
     keeper->gateway = gateway;
     keeper->disk = disk;
-    if (cache_disk_read_whole(disk, FILE_BYTES_MOST, &file) != OK ||
+    if (cache_disk_read_whole(disk, EVIDENCE_FILE_BYTES_MOST, &file) != OK ||
         (buffer_len(&file) > 0 &&
          evidence_file_read(&gateway->evidences, &gateway->scorers, buffer_content(&file)) != OK))
         log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");

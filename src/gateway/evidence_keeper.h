@@ -9,6 +9,9 @@
 
 struct evidence_keeper;
 
+/* A longer file is none. Scores that would make it one are left out. */
+#define EVIDENCE_FILE_BYTES_MOST ((size_t)64 << 20)
+
 /* Reads the file into the gateway's evidence; takes over the disk. Blocks: before anything is served. */
 struct evidence_keeper *evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
     __attribute__((returns_nonnull));

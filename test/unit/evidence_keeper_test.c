@@ -72,12 +72,57 @@ no_damaged_byte_is_taken(void **state)
     evidences_free(&after);
 }
 
+static size_t
+kept_of(struct scorers *scorers, const char *route)
+{
+    struct buffer bytes = {0};
+    size_t len;
+
+    scorer_save(scorer_at(scorers, route), &bytes);
+    len = buffer_len(&bytes);
+    buffer_free(&bytes);
+    return len;
+}
+
+/* What is written can be read, however many routes have scores. */
+static void
+scores_that_have_no_room_are_left_out(void **state)
+{
+    struct evidences before, after;
+    struct scorers scores, again;
+    struct buffer file = {0}, large = {0};
+
+    (void)state;
+    evidences_init(&before);
+    evidences_init(&after);
+    scorers_init(&scores);
+    scorers_init(&again);
+    learn(&before, "earned", 60);
+    memset(buffer_reserve(&large, EVIDENCE_FILE_BYTES_MOST), 7, EVIDENCE_FILE_BYTES_MOST);
+    scorer_restore(scorer_at(&scores, "small"), SLICE_LITERAL("12345678 and what was learned"));
+    scorer_restore(scorer_at(&scores, "large"), slice_make(large.data + large.end, EVIDENCE_FILE_BYTES_MOST / 4 * 3));
+    scorer_restore(scorer_at(&scores, "other"), slice_make(large.data + large.end, EVIDENCE_FILE_BYTES_MOST / 2));
+    evidence_file_write(&before, &scores, &file);
+    assert_true(buffer_len(&file) <= EVIDENCE_FILE_BYTES_MOST);
+    assert_int_equal(evidence_file_read(&after, &again, buffer_content(&file)), OK);
+    assert_int_equal(bound(&after, "earned"), bound(&before, "earned"));
+    assert_int_equal(kept_of(&again, "small"), kept_of(&scores, "small"));
+    assert_true(kept_of(&again, "large") + kept_of(&again, "other") >= EVIDENCE_FILE_BYTES_MOST / 2);
+    buffer_free(&large);
+    buffer_free(&file);
+    scorers_free(&scores);
+    scorers_free(&again);
+    evidences_free(&before);
+    evidences_free(&after);
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_earned_is_kept),
         cmocka_unit_test(no_damaged_byte_is_taken),
+        cmocka_unit_test(scores_that_have_no_room_are_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
