@@ -89,16 +89,24 @@ fit_apart(struct fitting *fitting, const uint32_t *taught)
     }
 }
 
+size_t
+fit_epoch_end(size_t from)
+{
+    return from == 0 ? FIT_EPOCH_FIRST : 2 * from;
+}
+
 static void
 fit_online(struct fitting *fitting)
 {
     struct router_view *view = NULL;
+    size_t epoch_end = 0;
     float p[ROUTER_MODELS_MOST];
 
     for (size_t i = 0; i < fitting->out->count; i++) {
-        if (i % FIT_EPOCH == 0) {
+        if (i == epoch_end || view == NULL) {
             router_view_free(view);
             view = router_freeze(fitting->routers[0]);
+            epoch_end = fit_epoch_end(i);
         }
         read_features(fitting, fitting->out->order[i]);
         router_view_score(view, fitting->features, p);

@@ -8,14 +8,19 @@
 struct fit_wanted {
     unsigned weak, strong; /* models; LABELLED_MODELS_MOST: none are named */
     bool tags;             /* tell the router each request's task */
-    unsigned folds; /* 2 and more: the requests are dealt to so many folds at random, each scored by a router taught
-                            * the others, once, in random order */
-    size_t taught;  /* without folds: the router is taught the first so many, and scores the rest; 0: it scores each
-                            * request before it learns from it, in random order, with a view that is FIT_EPOCH old at most */
+    /* 2 and more: the requests are dealt to so many folds at random, each scored by a router taught the others, once, in
+     * random order. */
+    unsigned folds;
+    /* Without folds: the router is taught the first so many, and scores the rest. 0: it scores each request before it learns
+     * from it, in random order, with a view that is frozen for an epoch. */
+    size_t taught;
     uint64_t seed;
 };
 
-enum { FIT_EPOCH = 200, FIT_FOLDS_MOST = 20 };
+enum { FIT_FOLDS_MOST = 20, FIT_EPOCH_FIRST = 250 };
+
+/* Where the epoch ends that begins at a request: after the first ones, and whenever twice as many have been learned. */
+size_t fit_epoch_end(size_t from);
 
 /* Of request order[i]: the scores are at i. */
 struct fitted {

@@ -196,7 +196,7 @@ guarantee_play(const struct scored_set *set, const struct scored_request *order,
 
     play.terms =
         (struct evidence_terms){.scope = wanted->scope, .floor_ppm = wanted->floor_ppm, .alpha_ppm = wanted->alpha_ppm};
-    play.half = (uint64_t)set->count * (order != NULL ? 1 : wanted->passes) / 2;
+    play.half = order != NULL ? wanted->later_from : (uint64_t)set->count * wanted->passes / 2;
     rng_seed(&play.rng, wanted->seed);
     for (size_t i = 0; i < set->count; i++)
         places[i] = (uint32_t)i;

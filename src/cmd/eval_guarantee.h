@@ -41,6 +41,7 @@ struct guarantee_wanted {
     uint64_t seed;
     unsigned passes;    /* over all requests */
     bool bootstrap;     /* each request is any of the set, drawn anew; else each pass has all in an order of its own */
+    size_t later_from;  /* of requests that come in an order: where the second half begins */
     bool warm;          /* arms are cut before the stream, of scores drawn from the set: as those of a router that was
                          * scoring in shadow already; else of the stream's first scores */
     double price_ratio; /* what the cheaper model's answer costs, as a share of the reference's */

@@ -83,6 +83,42 @@ score_requests(const struct router_result *result, enum floor_scope scope)
 }
 
 static void
+add_epoch(struct guarantee_outcome *sum, const struct guarantee_outcome *epoch)
+{
+    sum->requests += epoch->requests;
+    sum->audits += epoch->audits;
+    sum->served += epoch->served;
+    sum->later_requests += epoch->later_requests;
+    sum->later_served += epoch->later_served;
+    sum->served_good += epoch->served_good;
+    sum->spent += epoch->spent;
+    sum->suspensions += epoch->suspensions;
+    sum->violated |= epoch->violated;
+    sum->verdict = epoch->verdict;
+}
+
+/* Requests in the order in which their router learned: each view of it is an epoch, whose evidence begins anew. */
+static struct guarantee_outcome
+play_epochs(const struct scored_request *requests, size_t count, const struct guarantee_wanted *wanted)
+{
+    struct guarantee_outcome sum = {.requests = 0};
+
+    for (size_t from = 0, end; from < count; from = end) {
+        struct guarantee_wanted epoch = *wanted;
+        struct guarantee_outcome outcome;
+        struct scored_set set;
+
+        end = fit_epoch_end(from) < count ? fit_epoch_end(from) : count;
+        epoch.later_from = count / 2 > from ? count / 2 - from : 0;
+        scored_set_init(&set, requests + from, end - from);
+        outcome = guarantee_play(&set, requests + from, &epoch);
+        add_epoch(&sum, &outcome);
+        scored_set_free(&set);
+    }
+    return sum;
+}
+
+static void
 judge_guarantee(struct router_result *result, enum floor_scope scope, unsigned floor)
 {
     const struct fitted *fitted = &result->fitted;
@@ -102,8 +138,9 @@ judge_guarantee(struct router_result *result, enum floor_scope scope, unsigned f
         wanted.bootstrap = traffic == TRAFFIC_DRAWN;
         guarantee->of[traffic] = guarantee_play_all(&set, &wanted, result->streams);
     }
-    guarantee->online = guarantee_play(&set, requests, &wanted);
     scored_set_free(&set);
+    if (result->fit->folds < 2 && result->fit->taught == 0)
+        guarantee->online = play_epochs(requests, fitted->count, &wanted);
     free(requests);
 }
 

@@ -32,7 +32,7 @@ add_head(const struct router_result *result, struct buffer *out)
     else if (result->fit->taught > 0)
         buffer_printf(out, "scored by a router taught %zu others", result->fit->taught);
     else
-        buffer_printf(out, "each scored before it was learned from, by a view at most %d requests old", FIT_EPOCH);
+        buffer_add_text(out, "each scored before it was learned from, by a view as of when half as many were");
     buffer_printf(out, "; seed %llu.\n%s\n\n", (unsigned long long)result->fit->seed,
                   result->fit->tags ? "The router is told each request's task, as a tag that traffic carries."
                                     : "The router is not told what task a request is of.");
