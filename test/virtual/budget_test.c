@@ -613,7 +613,7 @@ a_stream_of_wordy_tokens_keeps_to_its_cap(void **state)
             assert_row_is(s, 16, exactness, "exact");
             assert_int_equal(gateway_count(&s->gateway, COUNT_ENDED_AT_CEILING), 0);
         }
-        scene_passed(s);
+        scene_free(s, state);
     }
 }
 
