@@ -68,6 +68,21 @@ cross_survey(struct exchange *exchange)
     }
 }
 
+bool
+cross_may_be(const struct exchange *exchange)
+{
+    const struct config *config = exchange->view->config;
+    enum api asked = exchange->identity.api;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        enum api api = backend_api(&config->backends[i], asked);
+
+        if (api != asked && api != API_COUNT)
+            return true;
+    }
+    return false;
+}
+
 void
 cross_ahead(struct exchange *exchange)
 {

@@ -9,6 +9,9 @@
 /* Says of every plan in which API its backend is asked, and how. */
 void cross_survey(struct exchange *exchange);
 
+/* Whether a backend of the configuration would have to be asked in another API. */
+bool cross_may_be(const struct exchange *exchange);
+
 /* Translates what any backend of the configuration may want, off the loop: for bodies that are long. Reads no header. */
 void cross_ahead(struct exchange *exchange);
 

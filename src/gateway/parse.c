@@ -8,7 +8,8 @@
 #include "gateway/idempotency.h"
 #include "gateway/prefixes.h"
 
-/* Larger bodies are parsed off the loop: about a millisecond's work; as are those a quarter as long that are hashed too. */
+/* Larger bodies are parsed off the loop: about a millisecond's work; as are those a quarter as long that are hashed or may
+ * be translated too. */
 enum { PARSE_INLINE_BYTES = 1024 * 1024, HASH_INLINE_BYTES = 256 * 1024 };
 
 /* Kept in the ledger: keyed, so that nobody who reads it can try out what may have been asked. */
@@ -38,10 +39,11 @@ run_parse(struct job *job)
     ENSURE((read == OK) == (exchange->invalid == NULL));
     idempotency_mark(exchange);
     take_fingerprint(exchange);
+    if (exchange->invalid == NULL && exchange->body->len > HASH_INLINE_BYTES)
+        cross_ahead(exchange); /* not on the loop, if there is anything to do */
     if (exchange->invalid == NULL && exchange->body->len > PARSE_INLINE_BYTES) { /* not on the loop */
         prompt_read(exchange->identity.api, chunk_bytes(exchange->body), &exchange->prompt);
         prefixes_read(exchange);
-        cross_ahead(exchange);
     }
 }
 
@@ -68,7 +70,8 @@ parse_body(struct exchange *exchange)
     exchange_hold(exchange);
     exchange->job.run = run_parse;
     exchange->job.done = parse_done;
-    if (exchange->body->len > (exchange->view->config->fingerprints ? HASH_INLINE_BYTES : PARSE_INLINE_BYTES)) {
+    if (exchange->body->len > PARSE_INLINE_BYTES ||
+        (exchange->body->len > HASH_INLINE_BYTES && (exchange->view->config->fingerprints || cross_may_be(exchange)))) {
         world->ops->work(world, &exchange->job);
         return;
     }
