@@ -57,7 +57,9 @@ check_crossing(enum api from, enum api to, struct slice body)
             talk_text_body(&second, &back);
             check_same(to, from, buffer_content(&there), buffer_content(&back));
         }
+        chunk_release(second.rest);
     }
+    chunk_release(first.rest);
     buffer_free(&there);
     buffer_free(&back);
     arena_reset(&arena);

@@ -61,7 +61,7 @@ translate_request(enum api from, enum api to, struct slice body, struct arena *a
     if (talk.why == NULL)
         write_talk(&talk, to, &out);
     if (talk.why == NULL)
-        translated.rest = arena_copy(arena, buffer_content(&out));
+        translated.rest = chunk_from(buffer_content(&out));
     translated.why = talk.why;
     translated.cap = talk.cap < 0 && to == API_MESSAGES ? TRANSLATE_CAP_IF_NONE : talk.cap;
     buffer_free(&out);

@@ -103,6 +103,17 @@ lesser_cap(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+void
+cross_release(struct exchange *exchange)
+{
+    for (unsigned api = 0; api < API_COUNT; api++) {
+        if (exchange->translated[api] == NULL)
+            continue;
+        chunk_release(exchange->translated[api]->rest);
+        exchange->translated[api]->rest = NULL;
+    }
+}
+
 size_t
 cross_parts(struct exchange *exchange, struct body_part *out)
 {
@@ -117,7 +128,7 @@ cross_parts(struct exchange *exchange, struct body_part *out)
     if (cap >= 0)
         buffer_printf(&head, ",\"%s\":%lld", reserve_cap_name(exchange), (long long)cap);
     out[0] = (struct body_part){arena_copy(&exchange->arena, buffer_content(&head)), NULL};
-    out[1] = (struct body_part){translated->rest, NULL};
+    out[1] = (struct body_part){chunk_bytes(translated->rest), translated->rest};
     buffer_free(&head);
     return CROSS_PARTS;
 }

@@ -15,6 +15,9 @@ bool cross_may_be(const struct exchange *exchange);
 /* Translates what any backend of the configuration may want, off the loop: for bodies that are long. Reads no header. */
 void cross_ahead(struct exchange *exchange);
 
+/* No further attempt is possible: what was translated is let go. */
+void cross_release(struct exchange *exchange);
+
 /* The body as it is put for exchange->plan: two pieces. */
 enum { CROSS_PARTS = 2 };
 size_t cross_parts(struct exchange *exchange, struct body_part *out);

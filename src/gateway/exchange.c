@@ -13,6 +13,7 @@
 #include "gateway/cached.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
+#include "gateway/cross.h"
 #include "gateway/idempotency.h"
 #include "gateway/mission.h"
 #include "gateway/outcome.h"
@@ -280,6 +281,7 @@ open_answer(struct exchange *exchange)
 
     /* No further attempt is possible: the request's body need not be kept. */
     chunk_release(exchange->body);
+    cross_release(exchange);
     exchange->body = NULL;
     exchange->request.body = SLICE_NONE;
     if (exchange->plan != NULL)
@@ -463,6 +465,7 @@ release(struct exchange *exchange)
     cached_release(exchange);
     audit_forget(exchange);
     chunk_release(exchange->body);
+    cross_release(exchange);
     buffer_free(&exchange->pending);
     buffer_free(&exchange->upload);
     prefix_chain_release(exchange->chain);

@@ -115,7 +115,7 @@ talk_text_body(const struct translated *translated, struct buffer *out)
     buffer_add_text(out, "{\"model\":\"m\"");
     if (translated->cap >= 0)
         buffer_printf(out, ",\"%s\":%lld", caps[translated->api], (long long)translated->cap);
-    buffer_add(out, translated->rest);
+    buffer_add(out, chunk_bytes(translated->rest));
 }
 
 #endif

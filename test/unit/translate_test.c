@@ -273,6 +273,7 @@ requests_are_put_in_other_words_or_it_is_said_why_not(void **state)
             talk_text_body(&translated, &body);
             assert_same_json(buffer_content(&body), c->wanted);
         }
+        chunk_release(translated.rest);
         buffer_free(&body);
         arena_reset(&arena);
     }
@@ -301,6 +302,7 @@ nothing_is_lost_on_the_way(void **state)
             assert_string_equal(after.data, before.data);
             assert_int_equal(cap_after, cap < 0 && c->to == API_MESSAGES ? TRANSLATE_CAP_IF_NONE : cap);
         }
+        chunk_release(translated.rest);
         buffer_free(&body);
         buffer_free(&before);
         buffer_free(&after);
