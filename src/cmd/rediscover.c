@@ -4,16 +4,20 @@
 
 #include "config/found.h"
 
+/* A look may take seconds while a server is silent, and others need the threads that look: half of them (libuv has four). */
+enum { LOOKS_AT_ONCE = 2 };
+
 struct place {
     struct job job;
     struct timer timer;
+    struct list link; /* in `waiting` */
     struct rediscover *rediscover;
     const struct backend_config *backend;
     struct arena arena; /* of what was found last */
     struct found found;
     const char *why;
     enum status status;
-    bool looking, failing;
+    bool failing;
 };
 
 struct rediscover {
@@ -21,6 +25,7 @@ struct rediscover {
     struct view *view; /* held */
     bool stopped;
     unsigned looking;
+    struct list waiting; /* for their turn to look */
     size_t count;
     struct place places[];
 };
@@ -67,8 +72,24 @@ take(struct place *place)
         return;
     }
     place->failing = false;
-    if (found_fingerprint(&place->found) != place->backend->found && options->changed(options->context))
+    if (!found_equal(&place->found, place->backend->found) && options->changed(options->context))
         count(&options->worker->counters, COUNT_DISCOVERIES, 1);
+}
+
+static void look_done(struct job *job);
+
+static void
+look_at_next(struct rediscover *rediscover)
+{
+    while (rediscover->looking < LOOKS_AT_ONCE && !list_empty(&rediscover->waiting)) {
+        struct place *place = CONTAINER_OF(list_first(&rediscover->waiting), struct place, link);
+
+        list_remove(&place->link);
+        arena_reset(&place->arena);
+        rediscover->looking++;
+        place->job = (struct job){.run = run_look, .done = look_done};
+        world_of(rediscover)->ops->work(world_of(rediscover), &place->job);
+    }
 }
 
 static void
@@ -77,11 +98,11 @@ look_done(struct job *job)
     struct place *place = CONTAINER_OF(job, struct place, job);
     struct rediscover *rediscover = place->rediscover;
 
-    place->looking = false;
     rediscover->looking--;
     if (rediscover->stopped && rediscover->looking == 0) {
         free_all(rediscover);
     } else if (!rediscover->stopped) {
+        look_at_next(rediscover);
         world_timer_start(world_of(rediscover), &place->timer, place->backend->discover->every_us);
         take(place); /* at last: it may stop all of this */
     }
@@ -91,13 +112,9 @@ static void
 look(struct timer *timer)
 {
     struct place *place = CONTAINER_OF(timer, struct place, timer);
-    struct rediscover *rediscover = place->rediscover;
 
-    arena_reset(&place->arena);
-    place->looking = true;
-    rediscover->looking++;
-    place->job = (struct job){.run = run_look, .done = look_done};
-    world_of(rediscover)->ops->work(world_of(rediscover), &place->job);
+    list_append(&place->rediscover->waiting, &place->link);
+    look_at_next(place->rediscover);
 }
 
 struct rediscover *
@@ -108,6 +125,7 @@ rediscover_start(const struct rediscover_options *options)
         must_calloc(1, sizeof(*rediscover) + config->backend_count * sizeof(rediscover->places[0]));
 
     rediscover->options = *options;
+    list_init(&rediscover->waiting);
     for (size_t i = 0; i < config->backend_count; i++) {
         struct place *place = &rediscover->places[rediscover->count];
 

@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/recall.h"
 #include "config/compare.h"
+#include "config/found.h"
 #include "live/renewal.h"
 
 enum { NAMED_MOST = 24 }; /* differences in one line of the log */
@@ -104,7 +105,8 @@ put_replicas(const struct config *present, const struct config *config, struct b
         const struct backend_config *backend = &config->backends[i];
         const struct backend_config *was = config_backend(present, slice_of(backend->name));
 
-        if (backend->discover != NULL && was != NULL && was->found != backend->found)
+        if (backend->discover != NULL && was != NULL && was->discover != NULL &&
+            !found_equal(was->found, backend->found))
             buffer_printf(words, "replicas of %s: %zu, before %zu; ", backend->name, backend->endpoint_count,
                           was->endpoint_count);
     }

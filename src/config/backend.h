@@ -64,6 +64,7 @@ struct replicas_config {
 };
 
 struct discover_config;
+struct found;
 
 struct backend_config {
     unsigned index; /* in config.backends */
@@ -77,7 +78,7 @@ struct backend_config {
     struct endpoint *endpoints; /* one per URL */
     size_t endpoint_count;
     const struct discover_config *discover; /* where further URLs were found (found.h); NULL: nowhere */
-    uint64_t found;                         /* the fingerprint of what was */
+    const struct found *found;              /* what was; NULL only with discover */
     const char *base_path;                  /* "" or "/openai": stands before the API's path */
     const char *query;                      /* "api-version=..." appended to every target; NULL: none */
     struct credential credential;           /* of the first account */

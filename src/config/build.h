@@ -25,11 +25,9 @@ void build_budgets(struct build *build);
 
 void build_alerts(struct build *build);
 
-struct discover_config;
-
-/* NULL, with an error reported: it says nothing to go by. */
-const struct discover_config *build_discover(struct build *build, const struct backend_draft *draft,
-                                             const struct yaml_node *at);
+/* Where a backend's replicas are found, and which are: `discover` and `found`, of which one is NULL only with the other. On
+ * reload, what cannot be found where it was found before stays as it was, with a warning. */
+void build_discover(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
 
 /* A backend's accounts: at least one, its own. */
 void build_accounts(struct build *build, const struct backend_draft *draft, struct backend_config *backend);

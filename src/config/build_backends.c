@@ -151,40 +151,21 @@ add_endpoint(struct build *build, const struct backend_draft *draft, struct back
     backend->endpoints[backend->endpoint_count++] = endpoint;
 }
 
-static void
-find_replicas(struct build *build, const struct backend_draft *draft, struct backend_config *backend, struct found *out)
-{
-    const struct yaml_node *at = yaml_get(draft->entry.value, "discover");
-    const char *why = NULL;
-
-    if (at == NULL || at->kind != YAML_MAP)
-        return;
-    backend->discover = build_discover(build, draft, at);
-    if (backend->discover == NULL)
-        return;
-    if (found_read(backend->discover, build->reader.outside, build->reader.arena, out, &why) != OK) {
-        reader_error(&build->reader, at, NULL, "discover: %s", why);
-        *out = (struct found){0};
-    }
-    backend->found = found_fingerprint(out);
-}
-
 /* A URL in a file is the user's own word. What a name in the DNS leads to is somebody else's, unless the name itself is
  * private or the user says so. */
 static void
-add_found(struct build *build, const struct backend_draft *draft, struct backend_config *backend,
-          const struct found *found)
+add_found(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
     const struct yaml_node *at = yaml_get(draft->entry.value, "discover");
     const struct discover_config *discover = backend->discover;
     bool own_word = discover != NULL && (discover->file != NULL || is_private_name(slice_of(discover->dns_host)));
 
-    for (size_t i = 0; i < found->count; i++) {
+    for (size_t i = 0; discover != NULL && i < backend->found->count; i++) {
         struct yaml_node node = *at;
 
         node.kind = YAML_SCALAR;
-        node.text = slice_of(found->urls[i]);
-        add_endpoint(build, draft, backend, &node, own_word, discover != NULL ? discover->server_name : NULL);
+        node.text = slice_of(backend->found->urls[i]);
+        add_endpoint(build, draft, backend, &node, own_word, discover->server_name);
     }
 }
 
@@ -192,13 +173,13 @@ static void
 add_endpoints(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
     const struct yaml_node *url = draft->url;
-    size_t count = url != NULL && url->kind == YAML_LIST ? url->count : 1;
-    struct found found = {0};
+    size_t count = url != NULL && url->kind == YAML_LIST ? url->count : 1, found;
 
-    find_replicas(build, draft, backend, &found);
-    backend->endpoints = arena_alloc(build->reader.arena, (count + found.count) * sizeof(struct endpoint));
+    build_discover(build, draft, backend);
+    found = backend->discover != NULL ? backend->found->count : 0;
+    backend->endpoints = arena_alloc(build->reader.arena, (count + found) * sizeof(struct endpoint));
     backend->base_path = "";
-    add_found(build, draft, backend, &found);
+    add_found(build, draft, backend);
     if (url == NULL && yaml_get(draft->entry.value, "discover") == NULL)
         reader_error(&build->reader, draft->entry.value, "For example url: http://10.0.0.11:8000.",
                      "backends.%s needs \"url\", or \"discover\"", backend->name);

@@ -46,8 +46,9 @@ is_server(struct build *build, const char *text)
            ip_parse(url.host, &ip) == OK && url.path.len == 0 && url.query.data == NULL;
 }
 
-const struct discover_config *
-build_discover(struct build *build, const struct backend_draft *draft, const struct yaml_node *at)
+/* NULL, with an error reported: it says nothing to go by. */
+static const struct discover_config *
+read_discover(struct build *build, const struct backend_draft *draft, const struct yaml_node *at)
 {
     struct discover_config *discover = arena_alloc(build->reader.arena, sizeof(*discover));
 
@@ -79,4 +80,59 @@ build_discover(struct build *build, const struct backend_draft *draft, const str
         return NULL;
     }
     return discover;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* In the same place, by the configuration before; NULL: there was none. */
+static const struct found *
+found_before(const struct build *build, const struct backend_config *backend)
+{
+    const struct backend_config *before =
+        build->before != NULL ? config_backend(build->before, slice_of(backend->name)) : NULL;
+    const struct discover_config *now = backend->discover, *was = before != NULL ? before->discover : NULL;
+
+    if (was == NULL || !same_text(was->file, now->file) || !same_text(was->dns_host, now->dns_host) ||
+        was->dns_port != now->dns_port || !same_text(was->resolver, now->resolver) ||
+        !same_text(was->server_name, now->server_name))
+        return NULL;
+    return before->found;
+}
+
+static void
+copy_found(struct arena *arena, const struct found *from, struct found *out)
+{
+    out->urls = arena_alloc(arena, from->count * sizeof(out->urls[0]));
+    for (out->count = 0; out->count < from->count; out->count++)
+        out->urls[out->count] = arena_strdup(arena, from->urls[out->count]);
+}
+
+void
+build_discover(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
+{
+    const struct yaml_node *at = yaml_get(draft->entry.value, "discover");
+    struct found *found = arena_alloc(build->reader.arena, sizeof(*found));
+    const struct found *before;
+    const char *why = NULL;
+
+    if (at == NULL || at->kind != YAML_MAP)
+        return;
+    backend->discover = read_discover(build, draft, at);
+    if (backend->discover == NULL)
+        return;
+    backend->found = found;
+    if (found_read(backend->discover, build->reader.outside, build->reader.arena, found, &why) == OK)
+        return;
+    *found = (struct found){0};
+    before = found_before(build, backend);
+    if (before == NULL) {
+        reader_error(&build->reader, at, NULL, "discover: %s", why);
+        return;
+    }
+    reader_warn(&build->reader, at, NULL, "discover: %s, so its replicas stay as they are", why);
+    copy_found(build->reader.arena, before, found);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#include "base/hash.h"
 #include "config/value.h"
 
 static enum status
@@ -159,12 +158,13 @@ found_read(const struct discover_config *discover, const struct config_outside *
     return resolve(discover, outside, arena, out, why);
 }
 
-uint64_t
-found_fingerprint(const struct found *found)
+bool
+found_equal(const struct found *a, const struct found *b)
 {
-    uint64_t print = 1;
-
-    for (size_t i = 0; i < found->count; i++)
-        print = hash_fast(slice_of(found->urls[i]), print);
-    return print;
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->urls[i], b->urls[i]) != 0)
+            return false;
+    return true;
 }

@@ -34,7 +34,6 @@ enum status found_parse(struct slice text, struct arena *arena, struct found *ou
 enum status found_read(const struct discover_config *discover, const struct config_outside *outside,
                        struct arena *arena, struct found *out, const char **why) MUST_CHECK;
 
-/* Equal for equal lists. */
-uint64_t found_fingerprint(const struct found *found);
+bool found_equal(const struct found *a, const struct found *b);
 
 #endif

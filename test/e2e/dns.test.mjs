@@ -75,6 +75,27 @@ test("an address that a name leads to joins, and one that it does not leaves", a
   }
 });
 
+test("a name that is lost keeps its replicas, and nobody else from finding theirs", async () => {
+  const [port, another] = [await freePort(), await freePort()];
+  const twins = [await twinAt("127.0.0.1", port), await twinAt("127.0.0.2", port), await twinAt("127.0.0.1", another)];
+  dns.names = { "engines.internal": ["127.0.0.1"], "lost.internal": ["127.0.0.1"] };
+  const config = configOf({ dns: `engines.internal:${port}` });
+  config.backends.others = { ...config.backends.gpus, discover: { resolver: dns.url, every: "1h", dns: `lost.internal:${another}` } };
+  config.routes.other = { reference: "others/twin-medium" };
+  config.prices.override["others/twin-medium"] = config.prices.override["gpus/twin-medium"];
+  const gateway = await Gateway.start(config);
+  try {
+    await logs(gateway, /replicas of gpus: 2, before 1/, () => (dns.names = { "engines.internal": ["127.0.0.1", "127.0.0.2"] }));
+    await gateway.clients().openai.chat.completions.create({ model: "other", messages: [{ role: "user", content: "Hello" }] });
+    assert.equal(await twins[2].served(), 1);
+    // Also when the user asks for the configuration to be read again.
+    await logs(gateway, /the configuration was read again; .*\n.*there is no name 'lost\.internal', so its replicas stay/, () => gateway.program.child.kill("SIGHUP"));
+  } finally {
+    await gateway.stop();
+    for (const twin of twins) await twin.stop();
+  }
+});
+
 test("the places of a service, with ports of their own; the best priority alone", async () => {
   const ports = [await freePort(), await freePort(), await freePort()];
   const twins = await Promise.all(ports.map((port) => twinAt("127.0.0.1", port)));
@@ -138,6 +159,32 @@ test("a server that says nothing is not waited for longer than some seconds, als
     delete dns.silent;
   }
   assert.ok(Date.now() - from < 40_000, "a look takes ten seconds at most, and there were two");
+});
+
+test("while servers are silent, others are not kept from looking up where to send a request", async () => {
+  const twin = await twinAt("127.0.0.1", await freePort());
+  const config = configOf({ dns: "engines.internal:9" }, { health: "off", metrics: "off" });
+  for (let i = 0; i < 8; i++) {
+    config.backends[`gpus${i}`] = { ...config.backends.gpus, discover: { ...config.backends.gpus.discover, dns: `engines${i}.internal:9` } };
+    config.prices.override[`gpus${i}/twin-medium`] = config.prices.override["gpus/twin-medium"];
+  }
+  config.backends.named = { url: `http://localhost:${twin.port}`, engine: "twin", models: ["twin-medium"], health: "off", metrics: "off" };
+  config.prices.override["named/twin-medium"] = config.prices.override["gpus/twin-medium"];
+  config.routes.assistant.reference = "named/twin-medium";
+  dns.names = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`engines${i === 8 ? "" : i}.internal`, ["127.0.0.1"]]));
+  const gateway = await Gateway.start(config);
+  try {
+    const before = dns.unheard, from = gateway.program.output.length;
+    dns.silent = true;
+    await until("looks to be under way", () => dns.unheard >= before + 2);
+    await until("all of them to want to look", () => new Promise((done) => setTimeout(() => done(true), 300)));
+    await ask(gateway);
+    assert.doesNotMatch(gateway.program.output.slice(from), /its replicas stay as they are/, "it waited until a look was given up");
+  } finally {
+    dns.silent = false;
+    await gateway.stop("SIGKILL");
+    await twin.stop();
+  }
 });
 
 test("what cannot be found is told at the start, with where it was asked", async () => {

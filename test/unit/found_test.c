@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "cmocka_ready.h"
+#include "config/config.h"
 
 static struct arena arena;
 
@@ -37,12 +38,17 @@ lines_and_json_say_the_same(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        struct found found = parse(texts[i]);
+        struct found found = parse(texts[i]), first;
 
         assert_int_equal(found.count, 2);
         assert_string_equal(found.urls[0], "http://a:1");
         assert_string_equal(found.urls[1], "http://b:2");
-        assert_true(found_fingerprint(&found) == (found = parse(texts[0]), found_fingerprint(&found)));
+        first = parse(texts[0]);
+        assert_true(found_equal(&found, &first));
+        first = parse("http://b:2\nhttp://a:2");
+        assert_false(found_equal(&found, &first));
+        first = parse("http://a:1");
+        assert_false(found_equal(&found, &first));
     }
 }
 
@@ -140,6 +146,54 @@ a_service_tells_its_ports(void **state)
     assert_string_equal(found.urls[1], "https://10.0.0.7:8001");
 }
 
+/* The configuration anew; NULL: it is wrong. */
+static struct config *
+load(const char *name, const struct config *before, struct config_outside outside, size_t *warnings)
+{
+    char *text = arena_printf(&arena,
+                              "backends: { gpus: { discover: { dns: \"%s:8000\" }, models: [ big ], private: yes } }\n"
+                              "prices: { override: { gpus/big: { input: $1/M, output: $1/M } } }\n"
+                              "routes: { assistant: { reference: gpus/big } }\n",
+                              name);
+    struct config *config = NULL;
+    struct problems problems;
+
+    problems_init(&problems);
+    if (config_load_input(&(struct config_input){.text = slice_of(text), .before = before, .outside = &outside},
+                          &problems, &config) != OK)
+        ENSURE(problems.errors > 0);
+    *warnings = problems.count - problems.errors;
+    problems_free(&problems);
+    return config;
+}
+
+static void
+what_is_lost_stays_as_it_was_found_before(void **state)
+{
+    const struct config_outside there = {.environment = config_outside_environment, .resolve = two_addresses};
+    const struct config_outside lost = {.environment = config_outside_environment, .resolve = no_address};
+    struct config *first, *second, *third;
+    size_t warnings, usual;
+
+    (void)state;
+    assert_null(load("engines.svc", NULL, lost, &warnings));
+    first = load("engines.svc", NULL, there, &usual);
+    assert_non_null(first);
+    assert_int_equal(first->backends[0].endpoint_count, 2);
+    second = load("engines.svc", first, lost, &warnings);
+    assert_non_null(second);
+    assert_int_equal(warnings, usual + 1);
+    config_release(first);
+    third = load("engines.svc", second, lost, &warnings);
+    assert_non_null(third);
+    assert_int_equal(third->backends[0].endpoint_count, 2);
+    assert_true(found_equal(second->backends[0].found, third->backends[0].found));
+    assert_int_equal(second->backends[0].endpoints[1].id, third->backends[0].endpoints[1].id);
+    assert_null(load("others.svc", third, lost, &warnings));
+    config_release(second);
+    config_release(third);
+}
+
 int
 main(void)
 {
@@ -148,6 +202,7 @@ main(void)
         cmocka_unit_test(nonsense_is_refused_with_words),
         cmocka_unit_test(every_address_is_a_replica),
         cmocka_unit_test(a_service_tells_its_ports),
+        cmocka_unit_test(what_is_lost_stays_as_it_was_found_before),
     };
     int failed;
 
