@@ -215,6 +215,8 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->ttl_us = draft->ttl_us != USEC_NEVER ? draft->ttl_us : build->draft.cache.ttl_us;
     route->quality_ppm = draft->quality_ppm;
     route->confidence_ppm = draft->confidence_ppm;
+    route->floor_of = draft->floor_of;
+    route->served_floor_ppm = draft->floor_of != 0 && draft->served_floor_ppm < 1000000 ? draft->served_floor_ppm : 0;
     route->first_token_us = draft->first_token_us;
     route->total_us = draft->total_us;
     memcpy(route->levers, draft->levers, sizeof route->levers);

@@ -90,10 +90,12 @@ struct route_config {
     bool repeatable;   /* equal requests may get an equal answer, deterministic or not */
     usec ttl_us;       /* how long its answers may serve from the cache */
     /* acceptable: */
-    unsigned quality_ppm;    /* 1,000,000: only answers of the same model */
-    unsigned confidence_ppm; /* 950,000 */
-    usec first_token_us;     /* USEC_NEVER: no limit */
-    usec total_us;           /* USEC_NEVER: no limit */
+    unsigned quality_ppm;      /* 1,000,000: only answers of the same model */
+    unsigned confidence_ppm;   /* 950,000 */
+    unsigned floor_of;         /* enum floor_scope of quality/evidence.h, for the router */
+    unsigned served_floor_ppm; /* FLOOR_ROUTE: of what other models serve; 0: none */
+    usec first_token_us;       /* USEC_NEVER: no limit */
+    usec total_us;             /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
     struct judge_config judge;

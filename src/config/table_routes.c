@@ -3,6 +3,7 @@
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
+static const char *const floors[] = {"served", "route", NULL}; /* enum floor_scope */
 static const char *const retries[] = {"sent", "safe", NULL};
 
 static const struct field acceptable_fields[] = {
@@ -10,6 +11,14 @@ static const struct field acceptable_fields[] = {
           "Share of answers that must be acceptable. 100%: only answers of the reference's model.", .standard = "100%"),
     FIELD("confidence", FIELD_SHARE, AT(route_draft, confidence_ppm), "How sure the evidence must be of that.",
           .standard = "95%"),
+    FIELD("of", FIELD_CHOICE, AT(route_draft, floor_of),
+          "Of which answers `quality` speaks where the router chooses: `served`, of those that another model gives; "
+          "`route`, of all answers of the route, the reference's counting as acceptable. The latter saves more, and "
+          "other models' own answers may be well below it. Caches go by `served`.",
+          .standard = "served", .choices = floors),
+    FIELD("served_quality", FIELD_SHARE, AT(route_draft, served_floor_ppm),
+          "With `of: route`: of the answers that other models give so many must be acceptable. 0%: no such floor.",
+          .standard = "0%"),
     FIELD("first_token", FIELD_DURATION, AT(route_draft, first_token_us), "Slowest acceptable first token.",
           .standard = "none", .word = "none", .least = USEC_PER_MS),
     FIELD("total", FIELD_DURATION, AT(route_draft, total_us), "Slowest acceptable whole answer.", .standard = "none",

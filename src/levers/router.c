@@ -62,6 +62,15 @@ mark_of(const struct route_config *route, uint64_t scorer)
     return terms_with_text(mark, route->reference.upstream);
 }
 
+/* Where the floor speaks of the route, each candidate may use up its part of what may be lost. */
+static uint32_t
+floor_of_each(const struct route_config *route, size_t candidates)
+{
+    uint32_t lost_ppm = PPM - route->quality_ppm;
+
+    return route->floor_of == FLOOR_ROUTE ? PPM - lost_ppm / (uint32_t)candidates : route->quality_ppm;
+}
+
 void
 router_order(struct choosing *choosing, const struct request *request, uint64_t scorer)
 {
@@ -73,8 +82,9 @@ router_order(struct choosing *choosing, const struct request *request, uint64_t 
         struct routed *one = &choosing->all[i];
 
         one->terms = (struct evidence_terms){
-            .scope = FLOOR_SERVED,
-            .floor_ppm = route->quality_ppm,
+            .scope = (enum floor_scope)route->floor_of,
+            .floor_ppm = floor_of_each(route, choosing->count),
+            .served_floor_ppm = route->served_floor_ppm,
             .alpha_ppm = terms_alpha_ppm(route) / (uint32_t)choosing->count,
             .epoch = terms_with_text(terms_with_text(mark, one->target->name), one->target->upstream),
         };

@@ -8,17 +8,17 @@
 #include "gateway/scorers.h"
 #include "levers/router.h"
 
-static const char config[] =
-    "backends:\n"
-    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
-    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"
-    "routes:\n"
-    "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 85% }, learning: 100%,\n"
-    "               judge: { by: exact }, levers: { router: on } }\n"
-    "prices:\n"
-    "  override:\n"
-    "    alpha/big:  { input: $20/M, output: $80/M }\n"
-    "    beta/small: { input: $0.02/M, output: $0.08/M }\n";
+#define CONFIG(acceptable)                                                                                             \
+    "backends:\n"                                                                                                      \
+    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
+    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
+    "routes:\n"                                                                                                        \
+    "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: " acceptable ", learning: 100%,\n"       \
+    "               judge: { by: exact }, levers: { router: on } }\n"                                                  \
+    "prices:\n"                                                                                                        \
+    "  override:\n"                                                                                                    \
+    "    alpha/big:  { input: $20/M, output: $80/M }\n"                                                                \
+    "    beta/small: { input: $0.02/M, output: $0.08/M }\n"
 
 /* Half of what is asked is hard for the small model, and can be told by its words. */
 static const char *const easy[] = {"What is the colour of", "Please translate the word", "Which animal is called"};
@@ -56,7 +56,7 @@ answer(void *context, const struct vcall_seen *seen, struct vscript *script)
 static struct model large = {false}, small = {true};
 
 static struct scene *
-opens(void **state)
+opens(void **state, const char *config)
 {
     struct scene *s = scene_new(state, (struct scene_options){.seed = 3, .config = config});
 
@@ -102,7 +102,7 @@ earns(struct scene *s)
 static void
 what_it_is_right_about_is_served(void **state)
 {
-    struct scene *s = opens(state);
+    struct scene *s = opens(state, CONFIG("{ quality: 85% }"));
     size_t asked = earns(s), served_easy = 0, served_hard = 0, was_easy = 0;
 
     assert_true(asked > SCORER_LABELS_FIRST + SAMPLE_SCORES); /* the whole of it is below the floor */
@@ -122,11 +122,31 @@ what_it_is_right_about_is_served(void **state)
     scene_passed(s);
 }
 
+/* A floor for all answers of the route: what the reference answers is acceptable, so some of the hard ones may be wrong. */
+static void
+a_floor_of_the_route_serves_more(void **state)
+{
+    struct scene *s = opens(state, CONFIG("{ quality: 70%, of: route }"));
+    size_t asked = earns(s), wrong = 0, served = 0;
+
+    for (size_t i = 0; i < 1500; i++) {
+        bool is_hard, was_served = asks(s, asked + i, &is_hard);
+
+        served += i >= 900 && was_served; /* it goes on to wider arms for a while */
+        wrong += i >= 900 && was_served && is_hard;
+    }
+    print_message("served after %zu requests: %zu of 600, %zu wrong\n", asked, served, wrong);
+    assert_true(served > 330 && wrong > 0); /* more than all the easy ones that are not audited */
+    assert_true(wrong < 180);               /* 30 % of the route */
+    scene_rest(s);
+    scene_passed(s);
+}
+
 /* The view is kept with the evidence that is about it: a new process serves on. */
 static void
 scores_survive_a_restart(void **state)
 {
-    struct scene *s = opens(state);
+    struct scene *s = opens(state, CONFIG("{ quality: 85% }"));
     struct buffer file = {0}, again = {0};
     size_t asked = earns(s), served = 0;
     bool is_hard;
@@ -135,7 +155,7 @@ scores_survive_a_restart(void **state)
     scene_rest(s);
     scene_passed(s);
     scene_free(s, state);
-    s = opens(state);
+    s = opens(state, CONFIG("{ quality: 85% }"));
     assert_int_equal(evidence_file_read(&s->gateway.evidences, &s->gateway.scorers, buffer_content(&file)), OK);
     evidence_file_write(&s->gateway.evidences, &s->gateway.scorers, &again); /* nobody has asked for it yet */
     assert_true(slice_equal(buffer_content(&file), buffer_content(&again)));
@@ -153,6 +173,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_it_is_right_about_is_served, scene_teardown),
+        cmocka_unit_test_teardown(a_floor_of_the_route_serves_more, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
     };
 
