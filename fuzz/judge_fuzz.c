@@ -3,6 +3,7 @@
 #include "quality/degenerate.h"
 #include "quality/judge.h"
 #include "quality/judge_model.h"
+#include "quality/judge_told.h"
 #include <yyjson.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +27,8 @@ ask_model(struct slice reference, struct slice candidate)
     struct judge_question question = {.request = candidate, .reference = reference, .candidate = candidate};
     struct buffer body = {0};
     bool first = false, second = false;
+    char words[JUDGE_WORDS_SIZE];
+    double outcome = -1.0;
     yyjson_doc *doc;
 
     judge_question(&question, "m", &body);
@@ -34,6 +37,8 @@ ask_model(struct slice reference, struct slice candidate)
     yyjson_doc_free(doc);
     buffer_free(&body);
     ENSURE(judge_reply(reference, true, &first) == judge_reply(reference, false, &second));
+    if (judge_told_answer(reference, &outcome, words) == OK)
+        ENSURE(outcome >= 0.0 && outcome <= 1.0 && strlen(words) < sizeof(words));
     ENSURE(degenerate_text(reference, reference) == DEGENERATE_NOT);
     ENSURE(degenerate_text(reference, candidate) != DEGENERATE_SAME);
 }

@@ -36,6 +36,10 @@ void build_accounts(struct build *build, const struct backend_draft *draft, stru
 void build_asking(struct build *build, const struct backend_draft *draft, struct backend_config *backend);
 
 /* What a route's validators need beside their texts. */
+/* A URL that answers are sent to. */
+void build_http(struct build *build, const struct yaml_node *at, const char *text, const struct endpoint **out,
+                const char **target);
+
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 
 struct value_url;

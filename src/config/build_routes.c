@@ -178,21 +178,28 @@ warn_router(struct build *build, const struct route_draft *draft, const struct r
                     "the router will learn and serve nothing: nobody judges the candidates' answers");
 }
 
-/* One says what is acceptable: a rule for texts, or a model. */
+/* One says what is acceptable: a rule for texts, a model, a command or a service. */
 static void
 build_judge(struct build *build, const struct route_draft *draft, struct judge_config *judge)
 {
+    const struct yaml_node *at = build_place(&draft->entry, "judge");
+    int judges = (draft->judge.by != 0) + (draft->judge.model != NULL) + (draft->judge.command != NULL) +
+                 (draft->judge.http != NULL);
     struct target *model;
 
-    *judge = (struct judge_config){.is_set = draft->judge.by != 0 || draft->judge.model != NULL,
+    *judge = (struct judge_config){.is_set = judges > 0,
                                    .judge = draft->judge.by != 0 ? draft->judge.by - 1 : 0,
                                    .similar_ppm = draft->judge.similar_ppm,
-                                   .tolerance_ppm = draft->judge.tolerance_ppm};
+                                   .tolerance_ppm = draft->judge.tolerance_ppm,
+                                   .command = draft->judge.command,
+                                   .http = draft->judge.http};
+    if (judges > 1)
+        reader_error(&build->reader, at, "Keep one of them.",
+                     "a judge is one of `by`, `model`, `command` and `http`, not several");
+    if (judge->http != NULL)
+        build_http(build, yaml_get(at, "http"), judge->http, &judge->endpoint, &judge->path);
     if (draft->judge.model == NULL)
         return;
-    if (draft->judge.by != 0)
-        reader_error(&build->reader, draft->judge.model, "Keep one of them.",
-                     "a judge is either `by` a rule for texts or a `model`");
     model = arena_alloc(build->reader.arena, sizeof(*model));
     if (read_target(build, draft->judge.model, model))
         judge->model = model;

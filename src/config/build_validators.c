@@ -5,7 +5,7 @@
 #include "config/value.h"
 #include "dialect/json_schema.h"
 
-/* Of the HTTP validator's calls. */
+/* Of calls to validators and judges. */
 static const usec CONNECT_US = 5 * USEC_PER_S, ANSWER_US = 30 * USEC_PER_S;
 enum { CONNECTIONS_MOST = 16 };
 
@@ -50,15 +50,16 @@ compile_schema(struct build *build, const struct yaml_node *at, const char *text
     return schema;
 }
 
-static void
-make_endpoint(struct build *build, const struct yaml_node *at, struct validator_config *validate)
+void
+build_http(struct build *build, const struct yaml_node *at, const char *text, const struct endpoint **out,
+           const char **target)
 {
     struct arena *arena = build->reader.arena;
     struct endpoint *endpoint = arena_alloc(arena, sizeof(*endpoint));
     struct value_url url;
     const char *why;
 
-    if (value_url(slice_of(validate->http), &url, &why) != OK) {
+    if (value_url(slice_of(text), &url, &why) != OK) {
         reader_error(&build->reader, at, "For example http://127.0.0.1:9000/judge.", "http: not a URL: %s", why);
         return;
     }
@@ -75,10 +76,10 @@ make_endpoint(struct build *build, const struct yaml_node *at, struct validator_
         .idle_timeout_us = ANSWER_US,
         .connections_most = CONNECTIONS_MOST,
     };
-    validate->endpoint = endpoint;
-    validate->target = arena_printf(arena, "%.*s%s%.*s", SLICE_ARGS(url.path.len > 0 ? url.path : SLICE_LITERAL("/")),
-                                    url.query.data != NULL ? "?" : "",
-                                    SLICE_ARGS(url.query.data != NULL ? url.query : SLICE_LITERAL("")));
+    *out = endpoint;
+    *target = arena_printf(arena, "%.*s%s%.*s", SLICE_ARGS(url.path.len > 0 ? url.path : SLICE_LITERAL("/")),
+                           url.query.data != NULL ? "?" : "",
+                           SLICE_ARGS(url.query.data != NULL ? url.query : SLICE_LITERAL("")));
 }
 
 void
@@ -91,5 +92,5 @@ build_validators(struct build *build, const struct route_draft *draft, struct va
     if (validate->json_schema != NULL)
         validate->schema = compile_schema(build, yaml_get(at, "json_schema"), validate->json_schema);
     if (validate->http != NULL)
-        make_endpoint(build, yaml_get(at, "http"), validate);
+        build_http(build, yaml_get(at, "http"), validate->http, &validate->endpoint, &validate->target);
 }

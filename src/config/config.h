@@ -73,10 +73,15 @@ struct semantic_config {
 /* How a route judges what another model says. */
 struct judge_config {
     bool is_set;                /* else nobody judges, and nothing can be earned */
-    const struct target *model; /* it is asked; NULL: by the texts alone: */
-    unsigned judge;             /* enum judge of quality/judge.h */
-    unsigned similar_ppm;       /* JUDGE_EMBEDDING: the least cosine of two answers */
-    unsigned tolerance_ppm;     /* JUDGE_NUMERIC: how far two numbers may be apart */
+    const struct target *model; /* it is asked; NULL: none */
+    const char *command;        /* likewise, a command of the user's */
+    const char *http;           /* likewise, a service: its URL */
+    const struct endpoint *endpoint;
+    const char *path; /* its path and query */
+    /* Else by the texts alone: */
+    unsigned judge;         /* enum judge of quality/judge.h */
+    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
+    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
 };
 
 struct route_config {

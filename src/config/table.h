@@ -141,6 +141,7 @@ struct route_draft {
     struct {
         unsigned by; /* 0: none of these, else enum judge + 1 */
         const struct yaml_node *model;
+        const char *command, *http;
         unsigned similar_ppm, tolerance_ppm;
     } judge;
     unsigned learning_ppm;

@@ -84,6 +84,11 @@ static const struct field judge_fields[] = {
           "Instead of `by`: a model that is asked which of the two answers is more acceptable, in both orders "
           "(doc/judges.md).",
           .type = "backend/model"),
+    FIELD("command", FIELD_TEXT, AT(route_draft, judge.command),
+          "Instead of `by`: a shell command that gets {route, id, request, reference, candidate} on standard input and "
+          "prints {\"acceptable\": true} or false, or a number from 0 to 1."),
+    FIELD("http", FIELD_TEXT, AT(route_draft, judge.http),
+          "Instead of `by`: a URL to which the same is posted, and that answers the same."),
     FIELD("similar", FIELD_SHARE, AT(route_draft, judge.similar_ppm),
           "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),

@@ -7,6 +7,7 @@
 #include "gateway/balance.h"
 #include "gateway/evidence_news.h"
 #include "gateway/jury.h"
+#include "gateway/outside_judge.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "levers/router.h"
@@ -23,6 +24,8 @@ struct audit_run {
     struct mission mission;
     struct comparison comparison;
     struct jury jury;
+    struct outside_judge outside;
+    const struct tenant_config *tenant;
     struct gateway_worker *worker;
     struct view *view; /* whose route it is; held */
     const struct route_config *route;
@@ -149,6 +152,8 @@ reason_of(const struct audit_run *run)
         return SLICE_LITERAL("the judge could not tell");
     if (run->comparison.found != NULL)
         return slice_of(run->comparison.found);
+    if (run->outside.words[0] != '\0')
+        return slice_of(run->outside.words);
     if (run->audit.outcome >= 1.0)
         return SLICE_NONE;
     return run->audit.outcome > 0.0 ? SLICE_LITERAL("the judge says so in one order of the answers, not in the other")
@@ -230,12 +235,22 @@ jury_is_back(struct jury *jury)
 }
 
 static void
+outside_said(struct outside_judge *judge)
+{
+    learn(CONTAINER_OF(judge, struct audit_run, outside), judge->outcome, judge->failed);
+}
+
+static void
 compared(struct comparison *comparison)
 {
     struct audit_run *run = CONTAINER_OF(comparison, struct audit_run, comparison);
 
     if (comparison->questions[0] == NULL) {
         learn(run, comparison->outcome, comparison->failed);
+    } else if (comparison->screening.outside) {
+        if (!outside_judge_ask(&run->outside, run->worker, run->route, run->tenant, comparison->questions[0],
+                               outside_said))
+            leave(run, COUNT_ROUTER_DROPPED);
     } else if (jury_may_start(run->worker)) {
         jury_ask(&run->jury, run->answered, run->mission.about, run->route->judge.model, comparison->questions,
                  jury_is_back);
@@ -276,7 +291,10 @@ compare(struct audit_run *run, struct exchange *exchange)
         .screening = {.sameness = run->sameness,
                       .request = chunk_hold(run->body),
                       .judge = config->model != NULL ? config->model->name : NULL,
-                      .mark = world_random(worker_world(run->worker))},
+                      .mark = world_random(worker_world(run->worker)),
+                      .outside = config->command != NULL || config->endpoint != NULL,
+                      .route = run->route->name,
+                      .id = exchange->id_text},
         .done = compared,
     };
     if (!comparison_start(&run->comparison))
@@ -385,6 +403,7 @@ audit_prepare(struct exchange *exchange)
         .worker = exchange->worker,
         .view = view_hold(exchange->view),
         .route = exchange->request.route,
+        .tenant = exchange->identity.tenant,
         .body = chunk_hold(exchange->audited->body),
         .reference = kept_hold(flight->keep),
         .reference_streams = flight->is_stream,

@@ -1,6 +1,7 @@
 #include "gateway/choosing.h"
 
 #include "gateway/destination.h"
+#include "gateway/outside_judge.h"
 #include "levers/router.h"
 #include "quality/router.h"
 
@@ -51,7 +52,8 @@ may_audit(const struct exchange *exchange)
     const struct judge_config *judge = &exchange->request.route->judge;
 
     return judge->is_set && !exchange->bypass && !exchange->request.config->observe &&
-           (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend));
+           (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend)) &&
+           outside_judge_allowed(exchange->request.route, exchange->identity.tenant);
 }
 
 static uint32_t

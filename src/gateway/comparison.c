@@ -9,6 +9,7 @@
 #include "gateway/made_over.h"
 #include "quality/degenerate.h"
 #include "quality/judge_model.h"
+#include "quality/judge_told.h"
 
 /* Per worker; beyond it an audit is dropped: it waits for nobody, so that says nothing of its answer. */
 enum { AT_ONCE_MOST = 256 };
@@ -95,6 +96,18 @@ ask_model(struct comparison *comparison, struct slice reference, struct slice ca
     }
 }
 
+static void
+ask_outside(struct comparison *comparison, struct slice reference, struct slice candidate)
+{
+    const struct screening *screening = &comparison->screening;
+    struct buffer question = {0};
+
+    judge_told_question(screening->route, screening->id, chunk_bytes(screening->request), reference, candidate,
+                        &question);
+    comparison->questions[0] = chunk_from(buffer_content(&question));
+    buffer_free(&question);
+}
+
 /* True: there is nothing more to ask of it. */
 static bool
 screen(struct comparison *comparison, struct slice reference, struct slice candidate)
@@ -117,14 +130,17 @@ screen(struct comparison *comparison, struct slice reference, struct slice candi
 static void
 judge_texts(struct comparison *comparison, struct slice reference, struct slice candidate)
 {
+    const struct screening *screening = &comparison->screening;
+    bool asks = screening->judge != NULL || screening->outside;
+
     if (screen(comparison, reference, candidate))
         return;
-    if (comparison->screening.judge == NULL)
+    if (!asks)
         comparison->failed = judge_compare(&comparison->rule, reference, candidate, &comparison->outcome) != OK;
     else if (slice_equal(slice_trim(reference), slice_trim(candidate)))
         comparison->outcome = 1.0;
     else
-        ask_model(comparison, reference, candidate);
+        (screening->outside ? ask_outside : ask_model)(comparison, reference, candidate);
 }
 
 /* Who calls a tool where the other does not does something else, whatever it says beside it. */

@@ -23,8 +23,10 @@ struct compared_answer {
 struct screening {
     struct sameness *sameness; /* of the candidate on its route; NULL: nobody is screened */
     struct chunk *request;     /* its body; held */
-    const char *judge;         /* the model that judges; NULL: by texts alone */
+    const char *judge;         /* the model that judges; NULL: none does */
     uint64_t mark;             /* see quality/judge_model.h */
+    bool outside;              /* a command or a service judges: it gets one question (quality/judge_told.h) of: */
+    const char *route, *id;
 };
 
 /* In the order in which they show the candidate: as B, as A. */
@@ -39,9 +41,10 @@ struct comparison {
     struct screening screening;
     void (*done)(struct comparison *); /* on the worker; answers and request are released */
     double outcome;
-    bool failed;                        /* it could not be judged */
-    const char *found;                  /* in what the candidate is degenerate; NULL: it is not */
-    struct chunk *questions[QUESTIONS]; /* then nothing is decided: the judge is to be asked these, which `done` owns */
+    bool failed;       /* it could not be judged */
+    const char *found; /* in what the candidate is degenerate; NULL: it is not */
+    struct chunk *questions
+        [QUESTIONS]; /* then nothing is decided: the judge is to be asked these (or the first, by itself), which `done` owns */
 };
 
 /* The similarity by which texts are judged, of the program's own embedder. */

@@ -274,7 +274,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
 void
 gateway_worker_free(struct gateway_worker *worker)
 {
-    ENSURE(worker->comparing == 0 && worker->missions == 0);
+    ENSURE(worker->comparing == 0 && worker->missions == 0 && worker->outside_judges == 0);
     ENSURE(list_empty(&worker->exchanges) && list_empty(&worker->judgements) && list_empty(&worker->mirrors));
     batch_queues_free(worker);
     ENSURE(worker->views == 1 && worker->view->holders == 1);

@@ -87,8 +87,9 @@ struct gateway_worker {
     struct list batch_queues; /* where requests wait to go together (batch.h) */
     struct list judgements;   /* see outcome.c */
     unsigned judgement_count, judging;
-    unsigned comparing; /* answers being held against each other (comparison.h) */
-    unsigned missions;  /* exchanges of our own (mission.h) */
+    unsigned comparing;      /* answers being held against each other (comparison.h) */
+    unsigned missions;       /* exchanges of our own (mission.h) */
+    unsigned outside_judges; /* being asked (outside_judge.h) */
     uint64_t last_id;
     struct hasher hasher;
     struct buffer record; /* scratch for journal records */

@@ -58,6 +58,10 @@ mark_of(const struct route_config *route, uint64_t scorer)
     mark = terms_with_number(mark, judge->tolerance_ppm);
     if (judge->model != NULL)
         mark = terms_with_text(terms_with_text(mark, judge->model->name), judge->model->upstream);
+    if (judge->command != NULL)
+        mark = terms_with_text(mark, judge->command);
+    if (judge->http != NULL)
+        mark = terms_with_text(mark, judge->http);
     mark = terms_with_text(mark, route->reference.name);
     return terms_with_text(mark, route->reference.upstream);
 }

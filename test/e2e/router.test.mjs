@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "./harness.mjs";
-import { after, equipoise, Gateway, KEY, sha256, test } from "./stage.mjs";
+import { after, equipoise, Gateway, KEY, scratch, sha256, test } from "./stage.mjs";
 
 // Small models agree with the large one, or do what a model should not. What they were asked is counted.
 const asked = {};
+const questions = [];
 const answers = {
   large: (n) => `The answer is ${n}.`,
   small: (n) => `the answer is ${n}`,
@@ -23,9 +26,17 @@ function referee(content, response) {
   response.end(JSON.stringify({ id: "c", object: "chat.completion", created: 1, model: "referee", usage: { prompt_tokens: 300, completion_tokens: 1, total_tokens: 301 },
     choices: [{ index: 0, message: { role: "assistant", content: a === b ? "EQUAL" : "A" }, finish_reason: "stop" }] }));
 }
+// The same as a service, and as a command: what they are asked, and what they say.
+const numberIn = (text) => text.match(/\d+/)?.[0];
+const opinion = ({ reference, candidate }) => ({ acceptable: numberIn(reference) === numberIn(candidate), reason: "by the number" });
 async function serveModel(request, response) {
   let body = "";
   for await (const piece of request) body += piece;
+  if (request.url === "/judge?of=answers") {
+    asked.service = (asked.service ?? 0) + 1;
+    questions.push(JSON.parse(body));
+    return response.end(JSON.stringify(opinion(JSON.parse(body))));
+  }
   if (request.method === "GET") return response.end('{"object":"list","data":[]}');
   const { model, messages, stream } = JSON.parse(body);
   if (model === "referee") return referee(messages.at(-1).content, response);
@@ -54,11 +65,17 @@ const url = `http://127.0.0.1:${server.address().port}`;
 
 const route = (candidate, more = {}) => ({ reference: "alpha/large", candidates: [`beta/${candidate}`], acceptable: { quality: "80%" },
   judge: { by: "exact" }, learning: "100%", levers: { router: "on" }, ...more });
+const commandFile = join(scratch(), "judge.mjs");
+writeFileSync(commandFile, `let text = ""; for await (const piece of process.stdin) text += piece;
+const numberIn = ${numberIn}; const opinion = ${opinion}; console.log(JSON.stringify(opinion(JSON.parse(text))));`);
 const gateway = await Gateway.start({
   workers: 2,
   backends: { alpha: { url, models: ["large"] }, beta: { url, models: ["small", "same", "empty", "flattering", "terse", "referee"] } },
   routes: { assistant: route("small"), same: route("same"), empty: route("empty"), flattering: route("flattering"),
     judged: route("terse", { judge: { model: "beta/referee" } }), fooled: route("flattering", { judge: { model: "beta/referee" } }),
+    serviced: route("terse", { judge: { http: `${url}/judge?of=answers` } }),
+    commanded: route("terse", { judge: { command: `${process.execPath} ${commandFile}` } }),
+    broken: route("terse", { judge: { command: "echo yes" } }),
     shadow: route("small", { levers: { router: "shadow" } }) },
   keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
   prices: { override: { "alpha/large": { input: "$2/M", output: "$8/M" }, ...Object.fromEntries(["small", "same", "empty", "flattering", "terse", "referee"].map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },
@@ -145,6 +162,22 @@ test("a model that judges is asked in both orders, and booked", async () => {
     return rows === asked.referee && rows;
   });
   assert.ok(judged > 30 && judged % 2 === 0, `${judged} questions`);
+});
+
+for (const model of ["serviced", "commanded"])
+  test(`a judge of one's own is asked what it needs: ${model}`, async () => {
+    let served = 0;
+    for (let rounds = 0; served === 0; rounds++) {
+      served = (await askMany(model, 20, { tools: false })).filter(({ by }) => by === "model").length;
+      assert.ok(rounds < 100);
+    }
+    if (model === "serviced") assert.deepEqual(Object.keys(questions[0]).sort(), ["candidate", "id", "reference", "request", "route"]);
+    if (model === "serviced") assert.equal(questions[0].request.messages.length, 1);
+  });
+
+test("a judge whose words cannot be read earns nothing", async () => {
+  assert.ok((await askMany("broken", 240, { tools: false })).every(({ by }) => by === "reference"));
+  assert.ok(await metric('equipoise_audits_total{lever="router",outcome="unknown"}') > 0);
 });
 
 for (const model of ["fooled", "same", "empty", "flattering"])

@@ -136,6 +136,7 @@ export function* namesNoMachine(path, text) {
 export const CALL_OPENERS = {
   "gateway/flight.c": "requests, on the plan that the balance chose",
   "gateway/outcome.c": "answers, to the validator of the route, if the tenant's rules let them",
+  "gateway/outside_judge.c": "two answers, to the judge of the route, if the tenant's rules let them",
   "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
   "gateway/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
   "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
@@ -165,6 +166,8 @@ const GATES = {
     /^send_together\([\s\S]*?for \(size_t i = 0; i < count; i\+\+\) \{\s+ENSURE\(destination_allowed\(exchanges\[i\]->identity\.tenant, first->plan->target->backend\)\);/m,
     /ENSURE\(destination_allowed\(exchange->identity\.tenant, exchange->plan->target->backend\)\);/,
     /flight_open\(worker_world\(exchange->worker\), &exchange->worker->flights, exchange->plan->target,/],
+  "gateway/outside_judge.c": [/^outside_judge_allowed\([\s\S]*?destination_allowed\(tenant, &states_nothing\);/m,
+    /^outside_judge_ask\([\s\S]*?!outside_judge_allowed\(route, tenant\)\) \{[\s\S]*?return false;\s+\}/m],
   "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,
     /^ask_http\([\s\S]*?if \(!may_leave\(judgement\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
 };

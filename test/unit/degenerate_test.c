@@ -6,6 +6,7 @@
 
 #include "quality/degenerate.h"
 #include "quality/judge_model.h"
+#include "quality/judge_told.h"
 
 static void
 texts_are_screened(void **state)
@@ -158,13 +159,54 @@ replies_are_one_word(void **state)
     }
 }
 
+static void
+judges_of_ones_own_say_json(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum status status;
+        double outcome;
+        const char *words;
+    } cases[] = {
+        {"{\"acceptable\":true}", OK, 1.0, ""},
+        {"{\"acceptable\":false,\"reason\":\"another number\"}", OK, 0.0, "another number"},
+        {" {\"acceptable\": 0.25 , \"more\": []}\n", OK, 0.25, ""},
+        {"{\"acceptable\":1.5}", ERR_INVALID, 0, ""},
+        {"{\"acceptable\":-1}", ERR_INVALID, 0, ""},
+        {"{\"acceptable\":\"yes\"}", ERR_INVALID, 0, ""},
+        {"{\"useful\":true}", ERR_INVALID, 0, ""},
+        {"true", ERR_INVALID, 0, ""},
+        {"", ERR_INVALID, 0, ""},
+        {"yes", ERR_INVALID, 0, ""},
+    };
+    struct buffer question = {0};
+    yyjson_doc *doc;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char words[JUDGE_WORDS_SIZE];
+        double outcome = -1;
+
+        assert_int_equal(judge_told_answer(slice_of(cases[i].answer), &outcome, words), cases[i].status);
+        if (cases[i].status == OK)
+            assert_true(outcome == cases[i].outcome);
+        assert_string_equal(words, cases[i].words);
+    }
+    judge_told_question("r", "id", SLICE_LITERAL("{\"a\":1}"), SLICE_LITERAL("it's \"5\""), SLICE_LITERAL("\n"),
+                        &question);
+    doc = yyjson_read(question.data + question.start, buffer_len(&question), 0);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "reference")), "it's \"5\"");
+    yyjson_doc_free(doc);
+    buffer_free(&question);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_screened),    cmocka_unit_test(what_is_always_the_same_is_noticed),
         cmocka_unit_test(both_orders_are_asked), cmocka_unit_test(long_texts_are_cut),
-        cmocka_unit_test(replies_are_one_word),
+        cmocka_unit_test(replies_are_one_word),  cmocka_unit_test(judges_of_ones_own_say_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
