@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const enum api apis[] = {API_CHAT, API_MESSAGES, API_RESPONSES};
 
-enum { FRAME_MOST = 4096 };
+enum { FRAME_MOST = 4096, MOST = 20000 };
 
 struct told {
     struct buffer all;
@@ -69,7 +69,7 @@ take(void *context, const struct translated_event *event)
 static void
 tell(enum api from, enum api to, struct slice stream, size_t most, uint8_t seed, struct told *told)
 {
-    struct translation *translation = translation_new(from, to, 1790000000);
+    struct translation *translation = translation_new(from, to, 1790000000, MOST);
     struct sse_framer framer;
     struct slice frame;
     struct rng rng;
@@ -124,10 +124,10 @@ static void
 check_answer(enum api from, enum api to, struct slice answer)
 {
     struct buffer there = {0}, back = {0}, again = {0};
-    struct translation *translation = translation_new(from, to, 1790000000);
+    struct translation *translation = translation_new(from, to, 1790000000, MOST);
 
     if (translation_whole(translation, answer, &there) == OK) {
-        struct translation *backwards = translation_new(to, from, 1790000000);
+        struct translation *backwards = translation_new(to, from, 1790000000, MOST);
 
         ENSURE(is_json(buffer_content(&there)));
         if (translation_whole(backwards, buffer_content(&there), &back) == OK)

@@ -18,7 +18,7 @@ ops_of(enum api to)
 }
 
 struct translation *
-translation_new(enum api from, enum api to, int64_t now_s)
+translation_new(enum api from, enum api to, int64_t now_s, size_t most)
 {
     struct translation *translation = must_calloc(1, sizeof(*translation));
 
@@ -26,6 +26,7 @@ translation_new(enum api from, enum api to, int64_t now_s)
     translation->from = from;
     translation->to = to;
     translation->now_s = now_s;
+    translation->most = most;
     translation->live = CALLS_MOST;
     translation->gathers = to == API_RESPONSES; /* whose last event repeats all */
     usage_init(&translation->usage);
@@ -85,7 +86,10 @@ gather(struct translation *translation, const struct said *said)
 {
     struct said_part *newest = translation->part_count > 0 ? &translation->parts[translation->part_count - 1] : NULL;
 
-    if (said->kind == SAID_CALL) {
+    translation->gathered += said->text.len + said->id.len + said->name.len;
+    if (translation->gathered > translation->most) {
+        translation->broken = true;
+    } else if (said->kind == SAID_CALL) {
         add_part(translation, said);
     } else if (said->kind == SAID_TEXT || said->kind == SAID_REFUSAL) {
         if (newest == NULL || newest->kind != said->kind)
@@ -114,7 +118,7 @@ say(struct translation *translation, const struct said *said)
         ops->close(translation);
     if (translation->gathers)
         gather(translation, said);
-    if (translation->streams)
+    if (translation->streams && !translation->broken)
         ops->say(translation, said);
 }
 

@@ -68,6 +68,7 @@ struct translation {
     struct slice sequence;
     /* What was said so far; only if it is gathered. */
     bool gathers;
+    size_t gathered, most; /* bytes */
     struct said_part *parts;
     size_t part_count, part_room;
     bool any_call;

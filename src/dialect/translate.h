@@ -42,9 +42,11 @@ struct translated_event {
 typedef void translate_put(void *context, const struct translated_event *event);
 
 /* An answer that is being translated, from a backend's API to a client's. `now_s`: since the Unix epoch, where the client's
- * API tells when an answer was made and the backend's does not. The caller frees it. */
+ * API tells when an answer was made and the backend's does not. `most`: bytes of what must be gathered, as it is told once
+ * more at the end of a stream or only then; an answer that says more cannot be told. The caller frees it. */
 struct translation;
-struct translation *translation_new(enum api from, enum api to, int64_t now_s) __attribute__((returns_nonnull));
+struct translation *translation_new(enum api from, enum api to, int64_t now_s, size_t most)
+    __attribute__((returns_nonnull));
 void translation_free(struct translation *translation); /* NULL is fine */
 
 /* The next frame of a stream, as sse_next cuts them: `put` is called with what the client is told of it, which may be

@@ -11,7 +11,7 @@ flight_translate(struct flight *flight, enum api told, size_t whole_most)
 
     flight->told = told;
     flight->whole_most = whole_most;
-    flight->translation = translation_new(flight->meter.api, told, now_s);
+    flight->translation = translation_new(flight->meter.api, told, now_s, whole_most);
     flight->meter.so_far_is_told = true;
 }
 
@@ -113,7 +113,9 @@ void
 flight_translate_frame(struct flight *flight, struct slice frame)
 {
     if (translation_frame(flight->translation, frame, take_event, flight) != OK)
-        give_up(flight, "the backend sent an event that cannot be put in the client's API");
+        give_up(flight,
+                "the backend sent an event that cannot be put in the client's API, or more than is gathered for "
+                "one (limits: answer)");
 }
 
 void

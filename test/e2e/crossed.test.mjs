@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { run } from "./harness.mjs";
 import { DIRECT, test } from "./stage.mjs";
 
-for (const suite of ["chat", "messages", "responses", "aborts"])
+const suites = { chat: 8, messages: 8, responses: 4, aborts: 4, money: 10, errors: 1, keys: 4 }; // with so many calls at least
+for (const [suite, least] of Object.entries(suites))
   test(`${suite}: its suite passes on routes that cross dialects`, { skip: DIRECT }, async () => {
     const env = { ...process.env, E2E_CROSSED: "1" };
     delete env.NODE_TEST_CONTEXT; // a run of its own
@@ -12,5 +13,5 @@ for (const suite of ["chat", "messages", "responses", "aborts"])
       { env, cleanEnvironment: true });
     assert.equal(code, 0, stdout + stderr);
     const translated = Number(stdout.match(/calls in another API: (\d+)/)?.[1]);
-    assert.ok(translated > 4, `only ${translated} calls were translated`);
+    assert.ok(translated >= least, `only ${translated} calls were translated`);
   });

@@ -347,13 +347,13 @@ static const struct {
     const char *answer;
 } answers[] = {{API_CHAT, chat_answer}, {API_MESSAGES, messages_answer}, {API_RESPONSES, responses_answer}};
 
-enum { MADE_S = 1790000000 };
+enum { MADE_S = 1790000000, MOST = 1024 * 1024 };
 
 /* With its NUL; empty: it cannot be told. The caller frees. */
 static struct buffer
 whole(enum api from, enum api to, struct slice answer)
 {
-    struct translation *translation = translation_new(from, to, MADE_S);
+    struct translation *translation = translation_new(from, to, MADE_S, MOST);
     struct buffer out = {0};
 
     if (translation_whole(translation, answer, &out) != OK)
@@ -379,13 +379,14 @@ static void
 whole_answers(void **state)
 {
     (void)state;
-    assert_whole(API_CHAT, API_MESSAGES, chat_answer,
-                 "{\"id\":\"msg_chatcmpl-1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m1\",\"content\":["
-                 "{\"type\":\"text\",\"text\":\"Look \\u00e9 at this and at that, please.\"},"
-                 "{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\",\"input\":{\"x\":1.0}},"
-                 "{\"type\":\"tool_use\",\"id\":\"c2\",\"name\":\"g\",\"input\":{}}],\"stop_reason\":\"tool_use\","
-                 "\"stop_sequence\":null,\"usage\":{\"input_tokens\":20,\"cache_creation_input_tokens\":0,"
-                 "\"cache_read_input_tokens\":10,\"output_tokens\":12,\"output_tokens_details\":{\"thinking_tokens\":3}}}");
+    assert_whole(
+        API_CHAT, API_MESSAGES, chat_answer,
+        "{\"id\":\"msg_chatcmpl-1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m1\",\"content\":["
+        "{\"type\":\"text\",\"text\":\"Look \\u00e9 at this and at that, please.\"},"
+        "{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\",\"input\":{\"x\":1.0}},"
+        "{\"type\":\"tool_use\",\"id\":\"c2\",\"name\":\"g\",\"input\":{}}],\"stop_reason\":\"tool_use\","
+        "\"stop_sequence\":null,\"usage\":{\"input_tokens\":20,\"cache_creation_input_tokens\":0,"
+        "\"cache_read_input_tokens\":10,\"output_tokens\":12,\"output_tokens_details\":{\"thinking_tokens\":3}}}");
     assert_whole(
         API_MESSAGES, API_CHAT, messages_answer,
         "{\"id\":\"chatcmpl-msg_1\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"m1\",\"choices\":"
@@ -514,7 +515,7 @@ add_frame(void *context, struct slice frame)
 static enum status
 tell(enum api from, enum api to, struct slice stream, struct told *told)
 {
-    struct translation *translation = translation_new(from, to, MADE_S);
+    struct translation *translation = translation_new(from, to, MADE_S, MOST);
     enum status status = OK;
     struct sse_framer framer;
     struct slice frame;
@@ -737,6 +738,26 @@ streams_that_end_otherwise(void **state)
         OK, "\"arguments\":\"{}\"", 1);
 }
 
+/* What a responses client is told once more at the end is gathered, within a bound. */
+static void
+what_is_gathered_is_bounded(void **state)
+{
+    struct translation *translation = translation_new(API_CHAT, API_RESPONSES, MADE_S, 40);
+    struct told told = {0};
+
+    (void)state;
+    assert_int_equal(translation_frame(translation, slice_of(CHUNK("{\"content\":\"0123456789012345\"}")), take, &told),
+                     OK);
+    assert_int_equal(translation_frame(translation, slice_of(CHUNK("{\"content\":\"0123456789012345\"}")), take, &told),
+                     OK);
+    assert_int_equal(translation_frame(translation, slice_of(CHUNK("{\"content\":\"0123456789012345\"}")), take, &told),
+                     ERR_INVALID);
+    translation_end(translation, take, &told);
+    assert_int_equal(told.last, 0);
+    translation_free(translation);
+    buffer_free(&told.all);
+}
+
 static void
 errors_in_the_clients_words(void **state)
 {
@@ -789,6 +810,7 @@ main(void)
         cmocka_unit_test(events_come_in_their_apis_order),
         cmocka_unit_test(calls_that_are_made_at_once),
         cmocka_unit_test(streams_that_end_otherwise),
+        cmocka_unit_test(what_is_gathered_is_bounded),
         cmocka_unit_test(errors_in_the_clients_words),
     };
 
