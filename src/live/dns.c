@@ -148,6 +148,7 @@ fail(struct look_up *look_up, const char *host, int status)
     *look_up->why = words_of(look_up->arena, host, status);
 }
 
+/* Some of too many would be others each time. */
 static void
 add_place(struct look_up *look_up, const struct sockaddr *address, unsigned port)
 {
@@ -155,8 +156,12 @@ add_place(struct look_up *look_up, const struct sockaddr *address, unsigned port
                                                       : &((const struct sockaddr_in6 *)address)->sin6_addr;
     char text[INET6_ADDRSTRLEN];
 
-    if (look_up->count < look_up->most && inet_ntop(address->sa_family, bytes, text, sizeof(text)) != NULL)
+    if (look_up->count == look_up->most) {
+        look_up->failed = true;
+        *look_up->why = arena_printf(look_up->arena, "it leads to more than %zu places", look_up->most);
+    } else if (inet_ntop(address->sa_family, bytes, text, sizeof(text)) != NULL) {
         look_up->out[look_up->count++] = (struct config_place){arena_strdup(look_up->arena, text), port};
+    }
 }
 
 /* Both kinds are asked for, and c-ares is content with one. When something was lost, the other may be missing for that: half of

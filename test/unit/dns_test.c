@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { A = 1, AAAA = 28, SRV = 33, PLACES = 40, MESSAGE = 4096, MOST = 64 };
+enum { A = 1, AAAA = 28, SRV = 33, PLACES = 40, MESSAGE = 4096, MOST = PLACES };
 
 /* Knows every name: two addresses of IPv4, one of IPv6; tNN.svc has one of IPv4. And the services, PLACES each at tNN.svc, and
  * one more of a worse priority. */
@@ -104,7 +104,7 @@ answer(const struct message *question, struct message *out)
     for (unsigned i = 0; type == SRV && i < PLACES; i++)
         put_service(out, i, 5);
     if (type == SRV)
-        put_service(out, PLACES, 9);
+        put_service(out, PLACES, question->bytes[14] == 'm' ? 5 : 9); /* _m: one too many */
 }
 
 static bool
@@ -315,6 +315,10 @@ what_cannot_be_asked_is_told(void **state)
 
     (void)state;
     start(&server);
+    look_so(&look, patient, &server, "_m._tcp.svc", true);
+    assert_int_equal(look.count, 0);
+    assert_non_null(strstr(look.why, "more than 40 places"));
+    arena_reset(&look.arena);
     memset(label, 'a', sizeof(label));
     label[70] = '\0'; /* 63 are the most (RFC 1035, 2.3.4) */
     look_so(&look, patient, &server, label, false);
