@@ -142,7 +142,8 @@ warn_unearnable(struct build *build, const struct route_draft *draft)
     static const struct {
         enum lever_id lever;
         const char *words;
-    } levers[] = {{LEVER_SEMANTIC_CACHE, "the semantic cache"}, {LEVER_ROUTER, "the router"}};
+    } levers[] = {
+        {LEVER_SEMANTIC_CACHE, "the semantic cache"}, {LEVER_ROUTER, "the router"}, {LEVER_CASCADE, "the cascade"}};
 
     for (size_t i = 0; i < sizeof(levers) / sizeof(levers[0]); i++)
         if (draft->levers[levers[i].lever].mode != LEVER_OFF &&
@@ -156,26 +157,48 @@ warn_unearnable(struct build *build, const struct route_draft *draft)
 
 /* Other models serve by evidence alone: of a candidate, and by a judge. */
 static void
+warn_choice(struct build *build, const struct route_draft *draft, const struct route_config *route, const char *lever)
+{
+    const struct yaml_node *at = build_place(&draft->entry, "levers");
+
+    if (!route_has_other_models(route))
+        reader_warn(&build->reader, at, "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
+                    "the %s has nothing to choose from: no candidate is another model than the reference's", lever);
+    else if (!route->judge.is_set)
+        reader_warn(&build->reader, at, "Say who judges: judge: { by: exact }.",
+                    "the %s will learn and serve nothing: nobody judges the candidates' answers", lever);
+}
+
+static void
 warn_router(struct build *build, const struct route_draft *draft, const struct route_config *route)
 {
-    bool others = route_has_other_models(route);
+    if (draft->levers[LEVER_ROUTER].mode != LEVER_OFF)
+        warn_choice(build, draft, route, "router");
+    else if (draft->levers[LEVER_CASCADE].mode == LEVER_OFF && route_has_other_models(route))
+        reader_warn(&build->reader, build_place(&draft->entry, "candidates"),
+                    "Say levers: { router: shadow }, which learns whether it will do. Where both backends have the "
+                    "same model, give it one name with `models:`.",
+                    "a candidate is another model than the reference's: without the lever router it will not serve");
+}
 
-    if (draft->levers[LEVER_ROUTER].mode == LEVER_OFF) {
-        if (others)
-            reader_warn(
-                &build->reader, build_place(&draft->entry, "candidates"),
-                "Say levers: { router: shadow }, which learns whether it will do. Where both backends have the "
-                "same model, give it one name with `models:`.",
-                "a candidate is another model than the reference's: without the lever router it will not serve");
+/* An answer is kept because something says that it passes. */
+static void
+warn_cascade(struct build *build, const struct route_draft *draft, const struct route_config *route)
+{
+    bool validates = route->validate.json_schema != NULL || route->validate.regex != NULL ||
+                     route->validate.command != NULL || route->validate.http != NULL;
+
+    if (route->cascade.accept == ACCEPT_VALIDATORS && !validates)
+        reader_error(&build->reader, build_place(&draft->entry, "cascade"),
+                     "Add one, such as validate: { json_schema: answer.schema.json }.",
+                     "accept: validators, but the route has none (validate)");
+    if (draft->levers[LEVER_CASCADE].mode == LEVER_OFF)
         return;
-    }
-    if (!others)
+    warn_choice(build, draft, route, "cascade");
+    if (route->cascade.accept == ACCEPT_NONE)
         reader_warn(&build->reader, build_place(&draft->entry, "levers"),
-                    "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
-                    "the router has nothing to choose from: no candidate is another model than the reference's");
-    else if (!route->judge.is_set)
-        reader_warn(&build->reader, build_place(&draft->entry, "levers"), "Say who judges: judge: { by: exact }.",
-                    "the router will learn and serve nothing: nobody judges the candidates' answers");
+                    "Say what tells: cascade: { accept: validators }.",
+                    "the cascade will ask nobody: nothing tells which answers of a cheaper model to keep");
 }
 
 /* One says what is acceptable: a rule for texts, a model, a command or a service. */
@@ -230,6 +253,8 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->semantic = draft->semantic;
     build_judge(build, draft, &route->judge);
     route->learning_ppm = draft->learning_ppm;
+    route->cascade.accept = (enum accept_by)draft->cascade.accept;
+    route->cascade.holds_streams = draft->cascade.streams != 0;
     route->validate = draft->validate;
     route->attempts = draft->attempts;
     route->retry = (enum retry_rule)draft->retry;
@@ -238,8 +263,10 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
     warn_unearnable(build, draft);
-    if (route->reference.backend != NULL)
-        warn_router(build, draft, route);
+    if (route->reference.backend == NULL)
+        return;
+    warn_router(build, draft, route);
+    warn_cascade(build, draft, route);
 }
 
 void

@@ -256,3 +256,9 @@ route_has_other_models(const struct route_config *route)
             return true;
     return false;
 }
+
+bool
+route_may_cascade(const struct route_config *route)
+{
+    return route->cascade.accept != ACCEPT_NONE && route_has_other_models(route);
+}

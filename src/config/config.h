@@ -84,6 +84,18 @@ struct judge_config {
     unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
 };
 
+/* What tells whether the answer of a cheaper model is to be kept, before the next is asked. A route's validators, where it
+ * has some, must find it useful in any case. */
+enum accept_by {
+    ACCEPT_NONE,      /* nothing: then nothing is asked first */
+    ACCEPT_VALIDATORS /* they alone */
+};
+
+struct cascade_config {
+    enum accept_by accept;
+    bool holds_streams; /* a streamed answer is held back until it is accepted; else who streams is not served by it */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -105,6 +117,7 @@ struct route_config {
     struct semantic_config semantic;
     struct judge_config judge;
     unsigned learning_ppm; /* of its spend, for audits */
+    struct cascade_config cascade;
     struct validator_config validate;
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     enum retry_rule retry;
@@ -277,5 +290,8 @@ const struct backend_config *config_backend(const struct config *config, struct 
 /* Whether the candidate is another model than the reference's, which only evidence may let serve. */
 bool route_candidate_differs(const struct route_config *route, const struct target *candidate);
 bool route_has_other_models(const struct route_config *route);
+
+/* Whether such a model may be asked first, and its answer kept if it passes. */
+bool route_may_cascade(const struct route_config *route);
 
 #endif

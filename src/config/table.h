@@ -145,6 +145,10 @@ struct route_draft {
         unsigned similar_ppm, tolerance_ppm;
     } judge;
     unsigned learning_ppm;
+    struct {
+        unsigned accept;  /* enum accept_by */
+        unsigned streams; /* 0: skip, 1: hold */
+    } cascade;
     struct validator_config validate;
     unsigned attempts;
     unsigned retry; /* enum retry_rule */

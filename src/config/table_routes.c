@@ -3,7 +3,9 @@
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
-static const char *const floors[] = {"served", "route", NULL}; /* enum floor_scope */
+static const char *const floors[] = {"served", "route", NULL};     /* enum floor_scope */
+static const char *const accepts[] = {"none", "validators", NULL}; /* enum accept_by */
+static const char *const held[] = {"skip", "hold", NULL};
 static const char *const retries[] = {"sent", "safe", NULL};
 
 static const struct field acceptable_fields[] = {
@@ -49,8 +51,10 @@ static const struct field lever_fields[] = {
 };
 
 static const struct later lever_later[] = {
-    {"cascade", "cascades"}, {"hedge", "hedged requests"},    {"batch", "micro-batching"},
-    {"defer", "deferral"},   {"affinity", "prefix affinity"},
+    {"hedge", "hedged requests"},
+    {"batch", "micro-batching"},
+    {"defer", "deferral"},
+    {"affinity", "prefix affinity"},
 };
 
 static const struct section lever_section = {SECTION("Levers", "routes.NAME.levers", lever_fields, route_draft),
@@ -98,6 +102,20 @@ static const struct field judge_fields[] = {
 static const struct section judge_section = {
     SECTION("What a route accepts of another model", "routes.NAME.judge", judge_fields, route_draft)};
 
+static const struct field cascade_fields[] = {
+    FIELD(
+        "accept", FIELD_CHOICE, AT(route_draft, cascade.accept),
+        "What tells that a cheaper model's answer may be kept: `none`; `validators`, those of the route (`validate`).",
+        .standard = "none", .choices = accepts),
+    FIELD("streams", FIELD_CHOICE, AT(route_draft, cascade.streams),
+          "Who streams: `skip`, is not served by a cascade; `hold`, gets nothing before the whole answer is accepted, "
+          "and then all at once.",
+          .standard = "skip", .choices = held),
+};
+
+static const struct section cascade_section = {
+    SECTION("When a cheaper model's answer is kept", "routes.NAME.cascade", cascade_fields, route_draft)};
+
 static const struct field route_fields[] = {
     FIELD("reference", FIELD_NODE, AT(route_draft, reference),
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
@@ -106,7 +124,7 @@ static const struct field route_fields[] = {
     FIELD("candidates", FIELD_NODE, AT(route_draft, candidates),
           "What else may serve: the reference's model on other backends, whichever API they speak "
           "(doc/translation.md), and "
-          "with the lever `router` other models, where audits have shown that they will do.",
+          "with the levers `router` and `cascade` other models, where audits have shown that they will do.",
           .type = "backend/model or list"),
     FIELD("owner", FIELD_TEXT, AT(route_draft, owner), "Who pays, for the report."),
     FIELD(
@@ -121,11 +139,14 @@ static const struct field route_fields[] = {
     FIELD("levers", FIELD_SECTION, 0, "What may make answers cheaper.", .inside = &lever_section),
     FIELD("semantic_cache", FIELD_SECTION, 0, "How the semantic cache learns what it may serve.",
           .inside = &semantic_section),
-    FIELD("judge", FIELD_SECTION, 0, "What it accepts of another model, where the lever `router` is on or in shadow.",
+    FIELD("judge", FIELD_SECTION, 0,
+          "What it accepts of another model, where the lever `router` or `cascade` is on or in shadow.",
           .inside = &judge_section),
+    FIELD("cascade", FIELD_SECTION, 0, "How the lever `cascade` tells which answers of a cheaper model to keep.",
+          .inside = &cascade_section),
     FIELD("learning", FIELD_SHARE, AT(route_draft, learning_ppm),
-          "Of what the route spends, so much may go into audits while the lever `router` serves nothing; once it "
-          "serves, a tenth of what it saves.",
+          "Of what the route spends, so much may go into audits while the levers `router` and `cascade` serve nothing; "
+          "once one serves, a tenth of what they save.",
           .standard = "5%"),
     FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
           "Share of conversations that no lever touches, to measure against.", .standard = "0%"),

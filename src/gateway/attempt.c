@@ -9,6 +9,7 @@
 #include "gateway/admit.h"
 #include "gateway/balance.h"
 #include "gateway/batch.h"
+#include "gateway/cascading.h"
 #include "gateway/elements.h"
 #include "gateway/reach.h"
 #include "gateway/share.h"
@@ -203,7 +204,7 @@ may_try_again(struct exchange *exchange, bool *same_seat)
         *same_seat = true;
         return true;
     }
-    if (exchange->is_own || exchange->attempts - exchange->stale >= exchange->request.route->attempts)
+    if (exchange->is_own || exchange->attempts - exchange->uncounted >= exchange->request.route->attempts)
         return false;
     if (exchange->request.route->retry == RETRY_SAFE && !was_refused(flight))
         return false;
@@ -217,13 +218,16 @@ may_try_again(struct exchange *exchange, bool *same_seat)
 static void
 attempt_failed(struct exchange *exchange, enum error_kind kind, const char *why)
 {
-    bool same_seat, again = may_try_again(exchange, &same_seat), called = exchange->cursor.flight != NULL;
+    bool same_seat, again, called = exchange->cursor.flight != NULL;
 
+    if (!was_stale(exchange->cursor.flight) && cascading_failed(exchange, why))
+        return;
+    again = may_try_again(exchange, &same_seat);
     if (called)
         count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
     exchange->why = arena_strdup(&exchange->arena, why);
     exchange->fresh = was_stale(exchange->cursor.flight);
-    exchange->stale += exchange->fresh;
+    exchange->uncounted += exchange->fresh;
     world_timer_stop(worker_world(exchange->worker), &exchange->ping); /* it was for this flight's stream */
     settle_attempt(exchange);
     if (again)
@@ -376,6 +380,8 @@ attempt_progress(struct exchange *exchange)
         ask_with_fewer(exchange);
         return;
     }
+    if (cascading_progress(exchange))
+        return;
     if (exchange->plan->source == SOURCE_PARTLY && elements_progress(exchange))
         return;
     if (flight->state == FLIGHT_FAILED && (exchange->cursor.at == NULL || whole_only))

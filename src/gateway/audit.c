@@ -1,8 +1,10 @@
 #include "gateway/audit.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "gateway/acceptance.h"
 #include "gateway/admit.h"
 #include "gateway/balance.h"
 #include "gateway/evidence_news.h"
@@ -10,11 +12,12 @@
 #include "gateway/outside_judge.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
-#include "levers/router.h"
+#include "levers/cascade.h"
 #include "money/row.h"
 
 /* Of an exchange that was drawn; in its arena. */
 struct audited {
+    enum lever_id lever; /* whose plan it is: the router's or the cascade's */
     const struct routed *candidate;
     struct chunk *body; /* held: the exchange lets go of it with the first byte of its answer */
 };
@@ -22,16 +25,20 @@ struct audited {
 /* A candidate being asked, and judged. */
 struct audit_run {
     struct mission mission;
+    struct acceptance acceptance; /* a cascade's: whether it would have kept the answer */
     struct comparison comparison;
     struct jury jury;
     struct outside_judge outside;
     const struct tenant_config *tenant;
+    enum lever_id lever;
+    struct acceptance_book *acceptances; /* a cascade's: where that is noted */
     struct gateway_worker *worker;
     struct view *view; /* whose route it is; held */
     const struct route_config *route;
     struct chunk *body;            /* of the request; held */
     struct kept_answer *reference; /* held */
-    bool reference_streams;
+    struct kept_answer *candidate; /* held; NULL: none that can be read */
+    bool reference_streams, candidate_streams;
     struct exchange *answered; /* the mission's, which has ended; held; NULL: not yet */
     struct shared_evidence *evidence;
     struct evidence_terms terms;
@@ -46,6 +53,12 @@ struct audit_run {
 
 /* Drawing */
 
+static bool
+chooses_models(const struct plan *plan)
+{
+    return plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE;
+}
+
 /* If it were as good as the reference, would the balance take it? All that was earned serves, as it would in the end. */
 static bool
 would_serve(const struct exchange *exchange, size_t at)
@@ -53,14 +66,35 @@ would_serve(const struct exchange *exchange, size_t at)
     struct plans plans = exchange->plans;
 
     for (size_t i = 0; i < plans.count; i++)
-        if (plans.all[i].lever == LEVER_ROUTER) {
+        if (chooses_models(&plans.all[i])) {
             plans.all[i].mode = LEVER_ON;
-            plans.all[i].withheld = VERDICT_NONE;
+            if (plans.all[i].withheld == VERDICT_AUDIT)
+                plans.all[i].withheld = VERDICT_NONE;
         }
     plans.all[at].quality_ppm = PPM;
     reach_survey(exchange, &plans);
     admit_survey(exchange, &plans);
     return balance_choose(&plans, &exchange->request, exchange->bypass) == &plans.all[at];
+}
+
+/* NULL: that lever has nothing to choose from here. */
+static const struct choosing *
+models_of(const struct exchange *exchange, enum lever_id lever)
+{
+    const struct cascading *cascading = exchange->request.cascading;
+
+    if (lever == LEVER_ROUTER)
+        return exchange->request.choosing;
+    return cascading != NULL ? &cascading->models : NULL;
+}
+
+/* What both levers say alike: the draw, and the route's learning budget. NULL: neither has anything to choose from. */
+static const struct choosing *
+models_of_any(const struct exchange *exchange)
+{
+    const struct choosing *choosing = models_of(exchange, LEVER_ROUTER);
+
+    return choosing != NULL ? choosing : models_of(exchange, LEVER_CASCADE);
 }
 
 static const struct routed *
@@ -72,38 +106,39 @@ routed_of(const struct choosing *choosing, const struct plan *plan)
     return NULL;
 }
 
-/* Evenly among those that have something to learn: drawn by the conversation as well, and by nothing else. */
-static const struct routed *
+/* Evenly among those that have something to learn: drawn by the conversation as well, and by nothing else. NULL: none. */
+static struct plan *
 choose(struct exchange *exchange)
 {
     static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
-    const struct choosing *choosing = exchange->request.choosing;
+    const struct choosing *choosing = models_of_any(exchange);
     struct plan *eligible[PLANS_MOST], *drawn;
     size_t count = 0;
 
-    for (size_t i = 0; i < exchange->plans.count; i++) {
+    for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
         struct plan *plan = &exchange->plans.all[i];
 
-        if (plan->lever == LEVER_ROUTER && plan->evidence.learns && would_serve(exchange, i))
+        if (chooses_models(plan) && plan->evidence.learns && would_serve(exchange, i))
             eligible[count++] = plan;
     }
     if (count == 0)
         return NULL;
     drawn = eligible[rng_mix(choosing->draw ^ apart) % count];
     drawn->evidence.detail = "asked too, and judged by this answer, if that comes whole";
-    return routed_of(choosing, drawn);
+    return drawn;
 }
 
 void
 audit_draw(struct exchange *exchange)
 {
-    const struct choosing *choosing = exchange->request.choosing;
-    const struct routed *candidate = choosing != NULL && choosing->drawn ? choose(exchange) : NULL;
+    const struct plan *drawn = choose(exchange);
 
-    if (candidate == NULL)
+    if (drawn == NULL)
         return;
     exchange->audited = arena_alloc(&exchange->arena, sizeof(*exchange->audited));
-    *exchange->audited = (struct audited){.candidate = candidate, .body = chunk_hold(exchange->body)};
+    *exchange->audited = (struct audited){.lever = drawn->lever,
+                                          .candidate = routed_of(models_of(exchange, drawn->lever), drawn),
+                                          .body = chunk_hold(exchange->body)};
 }
 
 static bool
@@ -141,6 +176,7 @@ finish(struct audit_run *run)
         exchange_drop(run->answered);
     chunk_release(run->body);
     kept_release(run->reference);
+    kept_release(run->candidate);
     view_release(run->view);
     free(run);
 }
@@ -194,6 +230,15 @@ teach(struct audit_run *run)
                                   .serves = run->earned});
 }
 
+/* The router's counter, or the cascade's of the same outcome: both stand in the same order. */
+static void
+count_audit(struct audit_run *run, enum counter routers)
+{
+    unsigned offset = run->lever == LEVER_CASCADE ? COUNT_CASCADE_ACCEPTABLE - COUNT_ROUTER_ACCEPTABLE : 0;
+
+    count(&run->worker->counters, (enum counter)((unsigned)routers + offset), 1);
+}
+
 static void
 learn(struct audit_run *run, double outcome, bool judge_failed)
 {
@@ -202,14 +247,10 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
 
     audit->outcome = outcome;
     audit->judge_failed = judge_failed;
-    if (!judge_failed)
+    if (!judge_failed && run->lever == LEVER_ROUTER)
         teach(run);
     events = shared_evidence_observe(run->evidence, &run->terms, audit);
-    count(&run->worker->counters,
-          judge_failed    ? COUNT_ROUTER_UNKNOWN
-          : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE
-                          : COUNT_ROUTER_NOT,
-          1);
+    count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
     keep_outcome(run);
     evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
     finish(run);
@@ -217,9 +258,9 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
 
 /* Nothing is learned: it says nothing of the answers that the candidate gives. */
 static void
-leave(struct audit_run *run, enum counter why)
+leave(struct audit_run *run, enum counter routers)
 {
-    count(&run->worker->counters, why, 1);
+    count_audit(run, routers);
     finish(run);
 }
 
@@ -277,24 +318,23 @@ rule_of(const struct audit_run *run)
 }
 
 static void
-compare(struct audit_run *run, struct exchange *exchange)
+compare(struct audit_run *run)
 {
-    const struct flight *flight = exchange->cursor.flight;
     const struct judge_config *config = &run->route->judge;
-    enum api api = exchange->identity.api;
+    enum api api = run->answered->identity.api;
 
     run->comparison = (struct comparison){
         .worker = run->worker,
         .rule = rule_of(run),
         .reference = {.kept = kept_hold(run->reference), .is_stream = run->reference_streams, .api = api},
-        .candidate = {.kept = kept_hold(flight->keep), .is_stream = flight->is_stream, .api = api},
+        .candidate = {.kept = kept_hold(run->candidate), .is_stream = run->candidate_streams, .api = api},
         .screening = {.sameness = run->sameness,
                       .request = chunk_hold(run->body),
                       .judge = config->model != NULL ? config->model->name : NULL,
                       .mark = world_random(worker_world(run->worker)),
                       .outside = config->command != NULL || config->endpoint != NULL,
                       .route = run->route->name,
-                      .id = exchange->id_text},
+                      .id = run->answered->id_text},
         .done = compared,
     };
     if (!comparison_start(&run->comparison))
@@ -307,11 +347,59 @@ can_be_read(const struct flight *flight)
     return flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread;
 }
 
+/* A cascade would not have kept it, and asked on: that is no evidence of what it keeps, but for that of its route. */
+static void
+would_go_on(struct audit_run *run)
+{
+    acceptance_note(run->acceptances, -INFINITY);
+    (void)shared_evidence_sample(run->evidence, &run->terms, NAN);
+    run->audit.score = NAN;
+    run->audit.outcome = 1.0;
+    evidence_news(run->worker, run->evidence, shared_evidence_observe(run->evidence, &run->terms, &run->audit),
+                  "a score of", "routes: judge");
+    count(&run->worker->counters, COUNT_CASCADE_UNKEPT, 1);
+    finish(run);
+}
+
+/* The score is known only now. Of the first ones only that is looked at: they are the sample of the epoch. */
+static void
+scored(struct acceptance *acceptance)
+{
+    struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
+    enum evidence_reason reason;
+
+    run->audit.score = acceptance->score;
+    acceptance_free(acceptance);
+    if (!isfinite(run->audit.score)) {
+        would_go_on(run);
+        return;
+    }
+    acceptance_note(run->acceptances, run->audit.score);
+    (void)shared_evidence_sample(run->evidence, &run->terms, run->audit.score);
+    (void)shared_evidence_may_serve(run->evidence, &run->terms, run->audit.score, &reason);
+    if (reason != EVIDENCE_NO_EPOCH)
+        compare(run);
+    else
+        finish(run);
+}
+
+/* True: there is a whole answer. */
+static bool
+take_answer(struct audit_run *run, const struct flight *flight)
+{
+    if (!can_be_read(flight))
+        return false;
+    run->candidate = kept_hold(flight->keep);
+    run->candidate_streams = flight->is_stream;
+    return true;
+}
+
 static void
 answered(struct mission *mission, struct exchange *exchange)
 {
     struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
     enum mission_result result = mission_result(exchange);
+    bool whole = result == MISSION_ANSWERED && take_answer(run, exchange->cursor.flight);
 
     run->row = exchange->id;
     run->cost = usd_known(exchange->cost) ? exchange->cost : 0;
@@ -319,14 +407,18 @@ answered(struct mission *mission, struct exchange *exchange)
     exchange_hold(exchange);
     if (result == MISSION_DROPPED)
         leave(run, COUNT_ROUTER_DROPPED);
+    else if (run->lever == LEVER_CASCADE && !whole)
+        would_go_on(run);
+    else if (run->lever == LEVER_CASCADE)
+        acceptance_start(&run->acceptance, exchange);
     else if (result == MISSION_FAILED)
         leave(run, COUNT_ROUTER_UNANSWERED);
     else if (result == MISSION_BAD)
         learn(run, 0.0, false);
-    else if (!can_be_read(exchange->cursor.flight))
+    else if (!whole)
         learn(run, 0.0, true);
     else
-        compare(run, exchange);
+        compare(run);
 }
 
 /* Money */
@@ -343,21 +435,35 @@ share_of(usd money, uint32_t ppm)
 static usd
 saved_by_choice(const struct row *row)
 {
-    for (size_t i = 0; i < row->saving_count; i++)
-        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever_name(LEVER_ROUTER)))
-            return row->savings[i].saved;
-    return 0;
+    usd sum = 0;
+
+    for (size_t i = 0; i < row->saving_count; i++) {
+        const struct saving_line *line = &row->savings[i];
+
+        if (!line->shadow &&
+            (slice_is(line->lever, lever_name(LEVER_ROUTER)) || slice_is(line->lever, lever_name(LEVER_CASCADE))) &&
+            usd_add(sum, line->saved, &sum) != OK)
+            return 0;
+    }
+    return sum;
+}
+
+static bool
+serves(const struct exchange *exchange)
+{
+    const struct choosing *router = models_of(exchange, LEVER_ROUTER), *cascade = models_of(exchange, LEVER_CASCADE);
+
+    return (router != NULL && router->serves) || (cascade != NULL && cascade->serves);
 }
 
 /* What the request allows: its row is the worker's last. */
 static void
 allow(const struct exchange *exchange)
 {
-    const struct choosing *choosing = exchange->request.choosing;
     const struct row *row = &exchange->worker->row;
 
-    learning_allow(choosing->book, row->cost,
-                   choosing->serves ? share_of(saved_by_choice(row), SAVINGS_PPM)
+    learning_allow(models_of_any(exchange)->book, row->cost,
+                   serves(exchange) ? share_of(saved_by_choice(row), SAVINGS_PPM)
                                     : share_of(row->cost, exchange->request.route->learning_ppm));
 }
 
@@ -381,6 +487,16 @@ sameness_of(struct exchange *exchange, const struct routed *candidate)
                        arena_printf(&exchange->arena, "%s %s", exchange->request.route->name, candidate->target->name));
 }
 
+static struct acceptance_book *
+acceptances_of(const struct exchange *exchange)
+{
+    const struct cascading *cascading = exchange->request.cascading;
+
+    if (exchange->audited->lever != LEVER_CASCADE)
+        return NULL;
+    return cascading->books[exchange->audited->candidate - cascading->models.all];
+}
+
 struct audit_run *
 audit_prepare(struct exchange *exchange)
 {
@@ -388,18 +504,22 @@ audit_prepare(struct exchange *exchange)
     const struct routed *candidate;
     struct audit_run *run;
 
-    if (exchange->request.choosing != NULL && !exchange->is_own)
+    if (models_of_any(exchange) != NULL && !exchange->is_own)
         allow(exchange);
     if (exchange->audited == NULL || !is_fresh(exchange))
         return NULL;
     if (!can_be_read(flight) || !mission_may_start(exchange->worker)) {
-        count(&exchange->worker->counters, COUNT_ROUTER_DROPPED, 1);
+        count(&exchange->worker->counters,
+              exchange->audited->lever == LEVER_CASCADE ? COUNT_CASCADE_DROPPED : COUNT_ROUTER_DROPPED, 1);
         return NULL;
     }
     candidate = exchange->audited->candidate;
     run = must_alloc(sizeof(*run));
     *run = (struct audit_run){
         .mission = {.source = SOURCE_AUDIT, .target = candidate->target, .done = answered},
+        .acceptance = {.done = scored},
+        .lever = exchange->audited->lever,
+        .acceptances = acceptances_of(exchange),
         .worker = exchange->worker,
         .view = view_hold(exchange->view),
         .route = exchange->request.route,
@@ -411,9 +531,9 @@ audit_prepare(struct exchange *exchange)
         .terms = candidate->terms,
         .sameness = sameness_of(exchange, candidate),
         .audit = {.score = candidate->score},
-        .book = exchange->request.choosing->book,
-        .earned = exchange->request.choosing->earned,
-        .instead = exchange->request.choosing->serves ? exchange->cost : USD_UNKNOWN,
+        .book = models_of_any(exchange)->book,
+        .earned = models_of(exchange, exchange->audited->lever)->earned,
+        .instead = serves(exchange) ? exchange->cost : USD_UNKNOWN,
     };
     mission_prepare(&run->mission, exchange, exchange->identity.api, run->body);
     return run;

@@ -5,8 +5,8 @@
 #include "levers/router.h"
 #include "quality/router.h"
 
-static bool
-says_something(enum api api)
+bool
+choosing_fits(enum api api)
 {
     return api != API_EMBEDDINGS && api != API_PASSTHROUGH;
 }
@@ -21,26 +21,23 @@ score(struct exchange *exchange, float *scores)
                         gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), scores);
 }
 
-static struct choosing *
-list_candidates(struct exchange *exchange, const float *scores)
+struct choosing
+choosing_list(struct exchange *exchange, enum lever_id lever)
 {
     const struct route_config *route = exchange->request.route;
-    struct choosing *choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
+    struct choosing choosing = {.all = arena_alloc(&exchange->arena, route->candidate_count * sizeof(choosing.all[0]))};
 
-    *choosing =
-        (struct choosing){.all = arena_alloc(&exchange->arena, route->candidate_count * sizeof(choosing->all[0]))};
     for (size_t i = 0; i < route->candidate_count; i++) {
         const struct target *target = &route->candidates[i];
 
-        if (!route_candidate_differs(route, target) || choosing->count == ROUTER_MODELS_MOST)
+        if (!route_candidate_differs(route, target) || choosing.count == ROUTER_MODELS_MOST)
             continue;
-        choosing->all[choosing->count] = (struct routed){
+        choosing.all[choosing.count++] = (struct routed){
             .target = target,
             .evidence = evidences_at(&exchange->worker->gateway->evidences, route->name,
-                                     arena_printf(&exchange->arena, ROUTER_EVIDENCE, target->name)),
-            .score = (double)scores[choosing->count],
+                                     arena_printf(&exchange->arena, "%s %s", lever_name(lever), target->name)),
+            .score = 1.0,
         };
-        choosing->count++;
     }
     return choosing;
 }
@@ -66,25 +63,37 @@ audited_ppm(const struct choosing *choosing, enum lever_mode mode)
 }
 
 void
-choosing_begin(struct exchange *exchange)
+choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *choosing)
 {
-    struct request *request = &exchange->request;
-    enum lever_mode mode = lever_mode_of(request, LEVER_ROUTER);
+    const struct request *request = &exchange->request;
+    enum lever_mode mode = lever_mode_of(request, lever);
     uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
-    float scores[ROUTER_MODELS_MOST];
-    struct choosing *choosing;
-    uint64_t scorer;
 
-    if (mode == LEVER_OFF || !says_something(exchange->identity.api) || !route_has_other_models(request->route))
-        return;
-    scorer = score(exchange, scores);
-    choosing = list_candidates(exchange, scores);
-    router_order(choosing, request, scorer);
     choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
-    choosing->told_apart = scorer != 0;
     choosing->earned = router_serves(choosing);
     choosing->serves = mode == LEVER_ON && choosing->earned;
     choosing->draw = coin_draw(&exchange->worker->gateway->coin, sticks_to);
     choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, audited_ppm(choosing, mode));
+}
+
+void
+choosing_begin(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    float scores[ROUTER_MODELS_MOST];
+    struct choosing *choosing;
+    uint64_t scorer;
+
+    if (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF || !choosing_fits(exchange->identity.api) ||
+        !route_has_other_models(request->route))
+        return;
+    scorer = score(exchange, scores);
+    choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
+    *choosing = choosing_list(exchange, LEVER_ROUTER);
+    for (size_t i = 0; i < choosing->count; i++)
+        choosing->all[i].score = (double)scores[i];
+    choosing->told_apart = scorer != 0;
+    router_order(choosing, request, scorer);
+    choosing_draw(exchange, LEVER_ROUTER, choosing);
     request->choosing = choosing;
 }

@@ -8,6 +8,12 @@
 /* Before levers make their plans. */
 void choosing_begin(struct exchange *exchange);
 
+/* What the cascade shares with it: whether such a request may be answered by another model at all; those models, with the
+ * evidence of a lever, without terms, and with the best score that there is; and the coin, for when they are in order. */
+bool choosing_fits(enum api api);
+struct choosing choosing_list(struct exchange *exchange, enum lever_id lever);
+void choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *choosing);
+
 /* On the metrics page: how the evidence of each candidate stands. */
 void choosing_print(struct gateway *gateway, struct buffer *out);
 

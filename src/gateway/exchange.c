@@ -11,6 +11,7 @@
 #include "gateway/audit.h"
 #include "gateway/batch.h"
 #include "gateway/cached.h"
+#include "gateway/cascading.h"
 #include "gateway/ceiling.h"
 #include "gateway/credentials.h"
 #include "gateway/cross.h"
@@ -242,7 +243,10 @@ on_rest_over(struct timer *timer)
     struct exchange *exchange = CONTAINER_OF(timer, struct exchange, rest);
 
     exchange_hold(exchange);
-    exchange_move(exchange, REST_OVER);
+    if (exchange->state == EXCHANGE_SERVING)
+        cascading_late(exchange);
+    else
+        exchange_move(exchange, REST_OVER);
     exchange_drop(exchange);
 }
 

@@ -74,6 +74,7 @@ struct look_up;
 struct mission;
 struct place;
 struct reservation;
+struct scoring;
 struct share;
 struct translated;
 
@@ -121,10 +122,15 @@ struct exchange {
     struct refusal said;             /* and what its answer says, if it is an error */
     struct reservation *reservation; /* NULL: no budget applies (reserve.h) */
     unsigned attempts;
-    unsigned stale; /* of them, that met a kept connection which its peer had closed: they do not count */
-    bool fresh;     /* the last one did: the next gets a new connection */
+    unsigned
+        uncounted; /* of them, that met a kept connection which its peer had closed, or were a cascade's (cascading.h):
+                           they do not count among those that the route allows */
+    bool fresh;    /* the last one did: the next gets a new connection */
     size_t try_count;
     struct place *place;         /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
+    struct scoring *scoring;     /* of the answer that it holds back (cascading.h); NULL: none is under way */
+    bool validated;              /* the route's validators found that useful */
+    usd rejected_cost;           /* of a cascade's attempts that another followed; USD_UNKNOWN once one of them is */
     struct look_up *look_up;     /* that the plans wait for (semantic.h); NULL: none */
     bool stores;                 /* its answer may be stored for equal requests (cached.h) */
     unsigned resting;            /* levers that do not look, as that does not pay (paying.h): bits 1 << enum lever_id */
@@ -164,7 +170,7 @@ struct exchange {
     struct buffer pending; /* goes to the client before the cursor's bytes */
     bool ending_stream;    /* nothing comes after `pending` */
     struct timer ping;
-    struct timer rest;   /* until a backend that asked for it has had its rest */
+    struct timer rest;   /* until a backend that asked for it has had its rest; or until a cascade must go on */
     usec wait_us;        /* how long that is */
     usec waited_us;      /* all such waits together */
     usec retry_after_us; /* what the client is told, when it is refused; 0: nothing */

@@ -52,6 +52,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     learning_books_init(&gateway->learning);
     samenesses_init(&gateway->samenesses);
     scorers_init(&gateway->scorers);
+    acceptance_books_init(&gateway->acceptances);
     pay_books_init(&gateway->paying);
 }
 
@@ -69,6 +70,7 @@ gateway_free(struct gateway *gateway)
     learning_books_free(&gateway->learning);
     samenesses_free(&gateway->samenesses);
     scorers_free(&gateway->scorers);
+    acceptance_books_free(&gateway->acceptances);
     pay_books_free(&gateway->paying);
     semantic_index_free(gateway->turns);
     promotions_free(gateway->promotions);

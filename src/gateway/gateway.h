@@ -23,6 +23,7 @@
 #include "money/budget.h"
 #include "money/journal.h"
 #include "money/runaway.h"
+#include "quality/acceptances.h"
 #include "quality/coin.h"
 #include "quality/degenerate.h"
 #include "quality/evidences.h"
@@ -65,6 +66,7 @@ struct gateway {
     struct coin coin;               /* of audits; made of the salt */
     struct alerts alerts;
     struct runaways runaways;
+    struct acceptance_books acceptances; /* how often answers of cheaper models were kept lately */
     struct budgets budgets;
     atomic_bool bypass;
     uint64_t salt;        /* of conversation marks; kept with the ledger, so that a restart tears no conversation */

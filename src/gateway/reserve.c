@@ -155,6 +155,9 @@ mark_refused(struct exchange *exchange, struct plan *plan)
     const struct plan *reference = plans_reference(&exchange->plans);
 
     plan->over_budget = true;
+    /* A cascade was refused what is reserved for two. */
+    if (plan->source == SOURCE_CASCADE)
+        return;
     for (size_t i = 0; exchange->reservation->degrade && i < exchange->plans.count; i++) {
         struct plan *other = &exchange->plans.all[i];
 
@@ -174,6 +177,28 @@ want_nothing(struct reservation *r)
     r->wanted = (struct budget_amounts){{0, 0, 1}};
 }
 
+static int64_t
+add_up(int64_t a, int64_t b)
+{
+    return a < INT64_MAX - b ? a + b : INT64_MAX;
+}
+
+/* Who asks another model first must be able to ask the reference afterwards. */
+static void
+want_reference_too(struct exchange *exchange)
+{
+    struct reservation *r = exchange->reservation, of_reference = *r;
+    const struct plan *reference = &exchange->plans.all[0];
+    struct budget_amounts more;
+
+    if (r->why == NULL)
+        r->why = sizing_objection(exchange, reference);
+    sizing_plan(exchange, reference, &of_reference);
+    more = sizing_amounts(exchange, reference, of_reference.input_tokens, of_reference.output_tokens);
+    r->wanted.of[BUDGET_USD] = add_up(r->wanted.of[BUDGET_USD], more.of[BUDGET_USD]);
+    r->wanted.of[BUDGET_TOKENS] = add_up(r->wanted.of[BUDGET_TOKENS], more.of[BUDGET_TOKENS]);
+}
+
 static void
 want(struct exchange *exchange, const struct plan *plan)
 {
@@ -182,13 +207,15 @@ want(struct exchange *exchange, const struct plan *plan)
     r->why = sizing_objection(exchange, plan);
     sizing_plan(exchange, plan, r);
     r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
+    if (plan->source == SOURCE_CASCADE)
+        want_reference_too(exchange);
 }
 
 /* Only then can its answer be made shorter. */
 static bool
 makes_call(const struct plan *plan)
 {
-    return plan->target != NULL && plan->source != SOURCE_SHARED;
+    return plan->target != NULL && plan->source != SOURCE_SHARED && plan->source != SOURCE_CASCADE;
 }
 
 bool
@@ -385,12 +412,6 @@ counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
         tokens = most_of(tokens, r->claim.reserved.of[BUDGET_TOKENS]);
     }
     return (struct budget_amounts){{most_of(money, 0), most_of(tokens, 0), !exchange->is_own}};
-}
-
-static int64_t
-add_up(int64_t a, int64_t b)
-{
-    return a < INT64_MAX - b ? a + b : INT64_MAX;
 }
 
 void

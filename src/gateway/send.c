@@ -5,6 +5,7 @@
 #include "gateway/admit.h"
 #include "gateway/audit.h"
 #include "gateway/cached.h"
+#include "gateway/cascading.h"
 #include "gateway/ceiling.h"
 #include "gateway/cross.h"
 #include "gateway/destination.h"
@@ -236,6 +237,7 @@ send_join(struct exchange *exchange, struct flight *flight, void (*wake)(struct 
     audit_watch(exchange, flight);
     mission_gather(exchange, flight);
     ceiling_watch(exchange, flight);
+    cascading_watch(exchange);
     exchange->booked = false;
     exchange->keeps_attempt = false;
     cursor_join(&exchange->cursor, flight, wake);

@@ -114,6 +114,17 @@ settle_baseline(const struct exchange *exchange)
     return counterfactual(exchange, &exchange->request.route->baseline);
 }
 
+/* What such a request costs in the mean, as not every answer is kept. */
+static usd
+with_way_on(const struct exchange *exchange, const struct plan *cascade, usd first)
+{
+    usd next = price_on(exchange, &exchange->request.route->reference), sum;
+
+    if (!usd_known(next) || usd_add(first, (usd)((wide_int)next * cascade->goes_on_ppm / 1000000), &sum) != OK)
+        return USD_UNKNOWN;
+    return sum;
+}
+
 /* What a plan in the shadow would have come to. Who would have shared a call would have made none. */
 static usd
 would_cost(const struct exchange *exchange, const struct plan *shadow)
@@ -124,20 +135,28 @@ would_cost(const struct exchange *exchange, const struct plan *shadow)
     if (shadow->target == NULL || shadow->source == SOURCE_SHARED)
         return 0;
     whole = price_on(exchange, shadow->target);
+    if (shadow->source == SOURCE_CASCADE)
+        return with_way_on(exchange, shadow, whole);
     if (shadow->source != SOURCE_PARTLY || !usd_known(whole))
         return whole;
     return (usd)((wide_int)whole * (wide_int)elements->wanted_bytes / (wide_int)elements->bytes);
 }
 
+/* A lever has one line of a kind: a cascade may have lost at one model what it won at the next. */
 static void
 put_line(struct row *row, const char *lever, bool shadow, usd before, usd after)
 {
+    struct saving_line *line = row->savings, *end = line + row->saving_count;
     usd saved;
 
-    if (row->saving_count == ROW_SAVINGS_MOST || usd_sub(before, after, &saved) != OK || !usd_known(saved) ||
-        saved == 0)
+    if (usd_sub(before, after, &saved) != OK || !usd_known(saved) || saved == 0)
         return;
-    row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
+    while (!shadow && line < end && (line->shadow || !slice_is(line->lever, lever)))
+        line++;
+    if (!shadow && line < end && usd_add(line->saved, saved, &saved) == OK)
+        line->saved = saved;
+    else if (row->saving_count < ROW_SAVINGS_MOST)
+        row->savings[row->saving_count++] = (struct saving_line){slice_of(lever), shadow, saved};
 }
 
 /* What a lever in the shadow would have saved. */
@@ -174,6 +193,20 @@ cost_alone(const struct exchange *exchange, const struct plan *plan)
         return exchange->share->bill.cost;
     return called_itself(exchange) && shared_part(exchange) == NULL ? exchange->tries[exchange->try_count - 1].cost
                                                                     : price_on(exchange, plan->target);
+}
+
+/* What a cascade's attempts cost whose answers were not kept, but for the last attempt of all: who left after it was not
+ * served by another. */
+static usd
+rejected_before(const struct exchange *exchange, const struct plan *plan)
+{
+    usd before;
+
+    if (exchange->try_count == 0 || plan->source != SOURCE_CASCADE || plan->withheld == VERDICT_NONE ||
+        !usd_known(exchange->rejected_cost))
+        return exchange->rejected_cost;
+    return usd_sub(exchange->rejected_cost, exchange->tries[exchange->try_count - 1].cost, &before) == OK ? before
+                                                                                                          : USD_UNKNOWN;
 }
 
 bool
@@ -223,6 +256,10 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
     if (settle_is_part(exchange)) {
         put_line(row, lever_name(LEVER_COALESCE), false, served, exchange->part);
         served = exchange->part;
+    }
+    if (usd_add(served, rejected_before(exchange, plan), &unmarked) == OK && usd_known(unmarked)) {
+        put_line(row, lever_name(LEVER_CASCADE), false, served, unmarked);
+        served = unmarked;
     }
     put_line(row, "attempts", false, served, row->cost);
 }

@@ -134,7 +134,8 @@ asked_cap(const struct exchange *exchange, const struct plan *plan)
     return r->strict ? CAP_IF_NONE : -1;
 }
 
-/* Who follows a shared flight has no say in how long it gets, and may come to pay for all of it.
+/* Who follows a shared flight has no say in how long it gets, and may come to pay for all of it. What a cascade holds back is
+ * kept whole or not at all.
  *
  * In strict a stream reserves piece by piece only where its text was seen to bound what is billed, and keeps some of it
  * for what is on its way when it is ended. */
@@ -142,8 +143,8 @@ static void
 plan_metering(const struct exchange *exchange, const struct plan *plan, const struct size_bounds *sizes,
               struct reservation *r)
 {
-    r->metered = plan->source != SOURCE_SHARED && exchange->facts.stream && sizing_makes_output(exchange) &&
-                 !r->observe && (r->has_money || r->has_tokens);
+    r->metered = plan->source != SOURCE_SHARED && plan->source != SOURCE_CASCADE && exchange->facts.stream &&
+                 sizing_makes_output(exchange) && !r->observe && (r->has_money || r->has_tokens);
     r->tranches =
         !r->strict || (sizes->output_shown && !exchange->facts.bound.thinks && r->output_most > TRANCHE_TOKENS);
     r->lag_tokens = r->strict ? TRANCHE_TOKENS / 4 : EVENT_TOKENS;

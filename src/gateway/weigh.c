@@ -7,6 +7,7 @@
 #include "gateway/attempt.h"
 #include "gateway/audit.h"
 #include "gateway/cached.h"
+#include "gateway/cascading.h"
 #include "gateway/choosing.h"
 #include "gateway/cross.h"
 #include "gateway/idempotency.h"
@@ -58,6 +59,7 @@ make_plans(struct exchange *exchange)
     share_look(exchange);
     if (!exchange->holdout) {
         choosing_begin(exchange);
+        cascading_begin(exchange);
         levers_weigh(request, &exchange->plans);
     }
     cross_survey(exchange);

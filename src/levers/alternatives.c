@@ -1,12 +1,13 @@
 /* The same model on another backend, where it is cheaper or the reference's backend has failed. A candidate that is
  * another model stands on the balance too, so that `explain` shows what it would cost, with a quality bound of 0: there
- * is no evidence for it. Where the router looks for some, such candidates are the router's. */
+ * is no evidence for it. Where the router or the cascade looks for some, such candidates are theirs. */
 #include "levers/estimate.h"
 
 static bool
 is_ours(const struct request *request, const struct target *candidate)
 {
-    return !route_candidate_differs(request->route, candidate) || lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF;
+    return !route_candidate_differs(request->route, candidate) ||
+           (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF && request->cascading == NULL);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "levers/plan.h"
 
 struct cache;
+struct cascading;
 struct choosing;
 struct facts_source;
 struct meaning;
@@ -30,6 +31,7 @@ struct request {
     struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
     struct meaning *meaning;         /* what the semantic cache found (semantic_cache.h); NULL: it was not asked */
     struct choosing *choosing;       /* what is known of the route's other models (router.h); NULL: none may serve */
+    struct cascading *cascading;     /* which of them may be asked first (cascade.h); NULL: none */
     struct under_way {
         unsigned members; /* how many share the call of an equal request; 0: there is none */
         bool late;        /* it brings the answer whole, and this request streams: nothing comes before all of it */

@@ -13,6 +13,7 @@
 enum source {
     SOURCE_REFERENCE,   /* the route's reference model */
     SOURCE_MODEL,       /* another model or backend */
+    SOURCE_CASCADE,     /* another model, whose answer is kept if it passes */
     SOURCE_PASSTHROUGH, /* whatever the client asked a backend for by its own path */
     SOURCE_SHARED,      /* a call that is under way for an equal request */
     SOURCE_CACHED,      /* an answer that was made before: no call */
@@ -85,6 +86,7 @@ struct plan {
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     struct plan_evidence evidence;
+    unsigned goes_on_ppm;  /* SOURCE_CASCADE: the share of its answers that are expected not to be kept */
     enum verdict withheld; /* by its own lever; VERDICT_NONE: it is not */
     enum verdict verdict;
     bool over_budget; /* a budget that applies has no room for it */

@@ -3,8 +3,8 @@
 
 #include "base/rng.h"
 
-extern const struct lever_ops alternatives_lever, batching_lever, coalesce_lever, exact_cache_lever, prompt_cache_lever,
-    router_lever, semantic_cache_lever;
+extern const struct lever_ops alternatives_lever, batching_lever, cascade_lever, coalesce_lever, exact_cache_lever,
+    prompt_cache_lever, router_lever, semantic_cache_lever;
 
 const struct lever_ops *
 lever_ops_of(enum lever_id id)
@@ -17,6 +17,7 @@ lever_ops_of(enum lever_id id)
         [LEVER_PROMPT_CACHE] = &prompt_cache_lever,
         [LEVER_BATCHING] = &batching_lever,
         [LEVER_ROUTER] = &router_lever,
+        [LEVER_CASCADE] = &cascade_lever,
     };
 
     return all[id];

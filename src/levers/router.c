@@ -66,13 +66,14 @@ mark_of(const struct route_config *route, uint64_t scorer)
     return terms_with_text(mark, route->reference.upstream);
 }
 
-/* Where the floor speaks of the route, each candidate may use up its part of what may be lost. */
+/* Where the floor speaks of the route, each candidate may use up its part of what may be lost; so may it where it is asked
+ * first. */
 static uint32_t
 floor_of_each(const struct route_config *route, size_t candidates)
 {
-    uint32_t lost_ppm = PPM - route->quality_ppm;
+    uint32_t lost_ppm = PPM - route->quality_ppm, parts = (uint32_t)candidates * (route_may_cascade(route) ? 2 : 1);
 
-    return route->floor_of == FLOOR_ROUTE ? PPM - lost_ppm / (uint32_t)candidates : route->quality_ppm;
+    return route->floor_of == FLOOR_ROUTE ? PPM - lost_ppm / parts : route->quality_ppm;
 }
 
 void

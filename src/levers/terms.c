@@ -5,7 +5,9 @@
 uint32_t
 terms_alpha_ppm(const struct route_config *route)
 {
-    return (PPM - route->confidence_ppm) / (route_has_other_models(route) ? 2 : 1);
+    unsigned levers = 1u + (route_has_other_models(route) ? 1 : 0) + (route_may_cascade(route) ? 1 : 0);
+
+    return (PPM - route->confidence_ppm) / levers;
 }
 
 uint64_t

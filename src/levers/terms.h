@@ -5,8 +5,8 @@
 
 #include "config/config.h"
 
-/* The route's alpha, shared evenly among the levers that may change its answers: the semantic cache, and the router where
- * there is another model to choose. */
+/* The route's alpha, shared evenly among the levers that may change its answers: the semantic cache, the router where there
+ * is another model to choose, and the cascade where something tells which of its answers to keep. */
 uint32_t terms_alpha_ppm(const struct route_config *route);
 
 uint64_t terms_with_text(uint64_t mark, const char *text);

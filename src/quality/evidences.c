@@ -1,5 +1,6 @@
 #include "quality/evidences.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Invariant: what is above the lock never changes; all below is read and written under it. */
@@ -144,6 +145,21 @@ shared_evidence_serving(struct shared_evidence *shared, const struct evidence_te
         serving = shared->evidence.serving;
     lock_drop(&shared->lock);
     return serving;
+}
+
+double
+shared_evidence_threshold(struct shared_evidence *shared, const struct evidence_terms *terms)
+{
+    double threshold = -INFINITY;
+
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms)) {
+        unsigned serving = shared->evidence.serving;
+
+        threshold = shared->evidence.arms.threshold[serving != ARM_NONE ? serving : ARMS - 1];
+    }
+    lock_drop(&shared->lock);
+    return threshold;
 }
 
 bool

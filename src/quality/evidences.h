@@ -38,6 +38,8 @@ uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct 
                                    enum evidence_reason *reason);
 /* The widest earned arm, or ARM_NONE. */
 unsigned shared_evidence_serving(struct shared_evidence *shared, const struct evidence_terms *terms);
+/* The score from which on it serves; where nothing does, from which on its widest arm would; -INFINITY: no epoch yet. */
+double shared_evidence_threshold(struct shared_evidence *shared, const struct evidence_terms *terms);
 bool shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
 uint64_t shared_evidence_round_id(struct shared_evidence *shared);
 uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow);

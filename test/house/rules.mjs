@@ -135,8 +135,8 @@ export function* namesNoMachine(path, text) {
 // the first two, each behind destination_allowed: FORBIDDEN_WAYS and GATES see to it.
 export const CALL_OPENERS = {
   "gateway/flight.c": "requests, on the plan that the balance chose",
-  "gateway/outcome.c": "answers, to the validator of the route, if the tenant's rules let them",
   "gateway/outside_judge.c": "two answers, to the judge of the route, if the tenant's rules let them",
+  "gateway/validation.c": "answers, to the validator of the route, if the tenant's rules let them",
   "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
   "gateway/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
   "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
@@ -168,8 +168,8 @@ const GATES = {
     /flight_open\(worker_world\(exchange->worker\), &exchange->worker->flights, exchange->plan->target,/],
   "gateway/outside_judge.c": [/^outside_judge_allowed\([\s\S]*?destination_allowed\(tenant, &states_nothing\);/m,
     /^outside_judge_ask\([\s\S]*?!outside_judge_allowed\(route, tenant\)\) \{[\s\S]*?return false;\s+\}/m],
-  "gateway/outcome.c": [/^may_leave\([\s\S]*?return destination_allowed\(judgement->tenant,/m,
-    /^ask_http\([\s\S]*?if \(!may_leave\(judgement\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
+  "gateway/validation.c": [/^may_leave\([\s\S]*?return destination_allowed\(validation->tenant,/m,
+    /^ask_http\([\s\S]*?if \(!may_leave\(validation\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
 };
 
 export function* nothingGoesRoundTheBalance(path, text) {

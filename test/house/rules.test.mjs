@@ -96,8 +96,8 @@ test("nothing is sent round the balance", (t) => {
     ["gateway/reach.c", "return &backend->endpoints[exchange->seat];"],
     ["gateway/send.c", ".endpoint = reach_pick(exchange)"],
     ["gateway/send.c", "ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));"],
-    ["gateway/outcome.c", "if (!may_leave(judgement)) {"],
-    ["gateway/outcome.c", "return destination_allowed(judgement->tenant,"],
+    ["gateway/validation.c", "if (!may_leave(validation)) {"],
+    ["gateway/validation.c", "return destination_allowed(validation->tenant,"],
   ]) {
     assert.ok(read(path).includes(gate), `${path} no longer says ${gate}`);
     accepts(t, `src/${path}`, read(path));

@@ -1,0 +1,32 @@
+/* Whether the answer of a cheaper model is to be kept: its acceptance score, from 0 to 1, by what the route says
+ * (`cascade: accept`). The score alone lets nothing serve; from which on answers do well enough is what evidence says. The
+ * cascade asks while the client waits (cascading.h), audits when it is gone (audit.h): both get the same score for the same
+ * answer. */
+#ifndef GATEWAY_ACCEPTANCE_H
+#define GATEWAY_ACCEPTANCE_H
+
+#include "gateway/exchange.h"
+#include "gateway/validation.h"
+
+/* Embedded in whoever asks. */
+struct acceptance {
+    struct validation validation;
+    void (*done)(struct acceptance *);
+    double score;    /* not finite: it is not to be kept, whatever evidence says */
+    bool validated;  /* the route's validators found it useful */
+    const char *why; /* it has no score; NULL: it has one. As long as the struct */
+};
+
+/* Stands for how answers of this route are scored: another where that changes. */
+uint64_t acceptance_rule(const struct route_config *route);
+
+/* Whether all that have a score have the same one. */
+bool acceptance_is_plain(const struct route_config *route);
+
+/* Scores the answer of the exchange's flight, whose text it takes. `done` is called once, maybe before this returns. */
+void acceptance_start(struct acceptance *acceptance, struct exchange *exchange);
+
+/* When it is done. */
+void acceptance_free(struct acceptance *acceptance);
+
+#endif

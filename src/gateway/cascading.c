@@ -1,0 +1,323 @@
+#include "gateway/cascading.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "gateway/acceptance.h"
+#include "gateway/attempt.h"
+#include "gateway/choosing.h"
+#include "gateway/mission.h"
+#include "gateway/reach.h"
+#include "gateway/share.h"
+#include "levers/cascade.h"
+#include "money/row.h"
+
+/* Plans */
+
+/* Beside what the route allows: a connection that its peer had closed, and what a backend did not like of ours. */
+enum { OTHER_ATTEMPTS = 2 };
+
+/* So many of a row's attempts are left for those of a cascade. */
+static size_t
+models_most(const struct route_config *route)
+{
+    return route->attempts + OTHER_ATTEMPTS < ROW_ATTEMPTS_MOST ? ROW_ATTEMPTS_MOST - route->attempts - OTHER_ATTEMPTS
+                                                                : 0;
+}
+
+static bool
+may_begin(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+
+    return lever_mode_of(request, LEVER_CASCADE) != LEVER_OFF && route_may_cascade(request->route) &&
+           choosing_fits(exchange->identity.api) && exchange->facts.choices == 1 && models_most(request->route) > 0;
+}
+
+/* Where one score is as good as any other, its arms are known beforehand. */
+static void
+begin_epoch(const struct routed *model)
+{
+    enum evidence_reason reason;
+
+    (void)shared_evidence_may_serve(model->evidence, &model->terms, model->score, &reason);
+    if (reason != EVIDENCE_NO_EPOCH)
+        return;
+    for (unsigned i = 0; i < SAMPLE_SCORES; i++)
+        if (shared_evidence_sample(model->evidence, &model->terms, model->score))
+            return;
+}
+
+static void
+open_books(struct exchange *exchange, struct cascading *cascading)
+{
+    const struct route_config *route = exchange->request.route;
+
+    cascading->books = arena_alloc(&exchange->arena, cascading->models.count * sizeof(cascading->books[0]));
+    for (size_t i = 0; i < cascading->models.count; i++) {
+        const struct routed *model = &cascading->models.all[i];
+
+        if (acceptance_is_plain(route))
+            begin_epoch(model);
+        cascading->books[i] =
+            acceptance_book_at(&exchange->worker->gateway->acceptances, route->name, model->target->name);
+        acceptance_pass_over(cascading->books[i]);
+    }
+}
+
+void
+cascading_begin(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    struct cascading *cascading;
+
+    if (!may_begin(exchange))
+        return;
+    cascading = arena_alloc(&exchange->arena, sizeof(*cascading));
+    cascading->models = choosing_list(exchange, LEVER_CASCADE);
+    cascade_order(cascading, request, acceptance_rule(request->route));
+    if (cascading->models.count > models_most(request->route))
+        cascading->models.count = models_most(request->route);
+    open_books(exchange, cascading);
+    choosing_draw(exchange, LEVER_CASCADE, &cascading->models);
+    request->cascading = cascading;
+}
+
+/* Its attempt */
+
+/* An answer being scored. It holds its exchange, which may have ended, or gone on, when it is done. */
+struct scoring {
+    struct acceptance acceptance;
+    struct exchange *exchange;
+};
+
+static bool
+is_cascade(const struct exchange *exchange)
+{
+    return exchange->plan != NULL && exchange->plan->source == SOURCE_CASCADE;
+}
+
+bool
+cascading_scores(const struct exchange *exchange)
+{
+    return is_cascade(exchange) || (exchange->mission != NULL && exchange->mission->source == SOURCE_AUDIT &&
+                                    route_may_cascade(exchange->request.route));
+}
+
+bool
+cascading_validated(const struct exchange *exchange)
+{
+    return exchange->validated && is_cascade(exchange);
+}
+
+static size_t
+model_of(const struct exchange *exchange)
+{
+    const struct choosing *models = &exchange->request.cascading->models;
+    size_t i = 0;
+
+    while (models->all[i].target != exchange->plan->target)
+        i++;
+    return i;
+}
+
+static usec
+sooner(usec a, usec b)
+{
+    return a < b ? a : b;
+}
+
+/* When it must be there so that the reference's would still come in time; USEC_NEVER: nobody is in a hurry. */
+static usec
+due_us(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    const struct plan *reference = &exchange->plans.all[0];
+    usec due_us = request->deadline_us;
+
+    if (request->route->total_us != USEC_NEVER)
+        due_us = sooner(due_us, exchange->arrived_us + request->route->total_us);
+    if (due_us != USEC_NEVER)
+        due_us -= reference->total_us;
+    if (exchange->facts.stream && request->route->first_token_us != USEC_NEVER)
+        due_us = sooner(due_us, exchange->arrived_us + request->route->first_token_us - reference->first_token_us);
+    return due_us;
+}
+
+void
+cascading_watch(struct exchange *exchange)
+{
+    struct world *world = worker_world(exchange->worker);
+    usec due, now_us = world_now_us(world);
+
+    if (!is_cascade(exchange))
+        return;
+    due = due_us(exchange);
+    if (due != USEC_NEVER)
+        world_timer_start(world, &exchange->rest, due > now_us ? due - now_us : 0);
+}
+
+/* The attempt is over, and another plan takes its place. */
+static void
+go_on(struct exchange *exchange, enum verdict verdict, const char *state, const char *why)
+{
+    bool called = exchange->cursor.flight != NULL;
+    struct attempt_line *line;
+
+    exchange->scoring = NULL;
+    exchange->plan->withheld = verdict;
+    exchange->uncounted += called;
+    exchange->fresh = false;
+    world_timer_stop(worker_world(exchange->worker), &exchange->rest);
+    settle_attempt(exchange);
+    share_keep_attempt(exchange);
+    if (verdict == VERDICT_FAILED)
+        reach_strike(exchange, &exchange->plans);
+    if (called) {
+        line = &exchange->tries[exchange->try_count - 1];
+        line->state = slice_of(state);
+        line->why = slice_of(why);
+        exchange->rejected_cost = usd_known(exchange->rejected_cost) && usd_known(line->cost)
+                                      ? exchange->rejected_cost + line->cost
+                                      : USD_UNKNOWN;
+    }
+    cursor_leave(&exchange->cursor);
+    if (called)
+        settle_journal_attempt(exchange);
+    exchange_move(exchange, ATTEMPT_FAILED);
+}
+
+bool
+cascading_failed(struct exchange *exchange, const char *why)
+{
+    if (!is_cascade(exchange))
+        return false;
+    count(&exchange->worker->counters, COUNT_CASCADE_FAILED, 1);
+    if (exchange->cursor.flight != NULL)
+        count(&exchange->worker->counters, COUNT_ATTEMPTS_FAILED, 1);
+    acceptance_note(exchange->request.cascading->books[model_of(exchange)], -INFINITY);
+    go_on(exchange, VERDICT_FAILED, "failed", arena_strdup(&exchange->arena, why));
+    return true;
+}
+
+void
+cascading_late(struct exchange *exchange)
+{
+    count(&exchange->worker->counters, COUNT_CASCADE_LATE, 1);
+    acceptance_note(exchange->request.cascading->books[model_of(exchange)], -INFINITY);
+    go_on(exchange, VERDICT_NOT_KEPT, "rejected",
+          "not accepted in time: what is left of the route's limit is what the reference takes");
+}
+
+static void
+reject(struct exchange *exchange, const char *why)
+{
+    count(&exchange->worker->counters, COUNT_CASCADE_REJECTED, 1);
+    go_on(exchange, VERDICT_NOT_KEPT, "rejected", why);
+}
+
+static const char *
+threshold_words(struct exchange *exchange, const struct routed *model, double score, bool keeps)
+{
+    return arena_printf(&exchange->arena, "acceptance score %.3f, %s %.3f", score, keeps ? "at least" : "below",
+                        shared_evidence_threshold(model->evidence, &model->terms));
+}
+
+/* What was earned when the plan was made may have been lost since. */
+static void
+decide(struct exchange *exchange, const struct acceptance *acceptance)
+{
+    const struct cascading *cascading = exchange->request.cascading;
+    size_t at = model_of(exchange);
+    const struct routed *model = &cascading->models.all[at];
+    double score = acceptance->score;
+    enum evidence_reason reason;
+    unsigned quality_ppm;
+
+    acceptance_note(cascading->books[at], score);
+    if (!isfinite(score)) {
+        reject(exchange, arena_printf(&exchange->arena, "not accepted: %s", acceptance->why));
+        return;
+    }
+    exchange->plan->evidence.score = score;
+    quality_ppm = shared_evidence_may_serve(model->evidence, &model->terms, score, &reason);
+    if (quality_ppm < exchange->request.route->quality_ppm || quality_ppm == 0) {
+        reject(exchange, threshold_words(exchange, model, score, false));
+        return;
+    }
+    count(&exchange->worker->counters, COUNT_CASCADE_ACCEPTED, 1);
+    exchange->plan->evidence.detail = threshold_words(exchange, model, score, true);
+    exchange->validated = acceptance->validated;
+    world_timer_stop(worker_world(exchange->worker), &exchange->rest);
+    exchange_move(exchange, FIRST_BYTE);
+}
+
+static void
+scored(struct acceptance *acceptance)
+{
+    struct scoring *scoring = CONTAINER_OF(acceptance, struct scoring, acceptance);
+    struct exchange *exchange = scoring->exchange;
+
+    if (exchange->scoring == scoring && exchange->state == EXCHANGE_SERVING) { /* else nobody waits for it any more */
+        exchange->scoring = NULL;
+        decide(exchange, acceptance);
+    }
+    acceptance_free(acceptance);
+    free(scoring);
+    exchange_drop(exchange);
+}
+
+static void
+start_scoring(struct exchange *exchange)
+{
+    struct scoring *scoring = must_calloc(1, sizeof(*scoring));
+
+    scoring->exchange = exchange;
+    scoring->acceptance.done = scored;
+    exchange->scoring = scoring;
+    exchange_hold(exchange);
+    acceptance_start(&scoring->acceptance, exchange);
+}
+
+/* Longer than may be held back. */
+static bool
+is_too_long(const struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    return flight->kept > exchange->request.config->limits.answer_max ||
+           (flight->kept > FLIGHT_CROWDED_BYTES && flights_crowded(flight->all));
+}
+
+static void
+failed_with_status(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    reach_report(exchange);
+    (void)cascading_failed(exchange, arena_printf(&exchange->arena, "%s answered with status %u",
+                                                  exchange->plan->target->name, flight->status));
+}
+
+bool
+cascading_progress(struct exchange *exchange)
+{
+    const struct flight *flight = exchange->cursor.flight;
+
+    if (!is_cascade(exchange))
+        return false;
+    if (exchange->scoring != NULL)
+        return true;
+    if (flight->state == FLIGHT_FAILED && flight_did_nothing(flight))
+        return false; /* as any other: it may be sent once more over another connection */
+    if (flight->state == FLIGHT_FAILED)
+        (void)cascading_failed(exchange,
+                               arena_printf(&exchange->arena, "%s: %s", exchange->plan->target->name, flight->why));
+    else if (flight->status >= 300 && (flight_over(flight) || flight->opaque || flight->kept >= REFUSAL_BODY_MOST))
+        failed_with_status(exchange);
+    else if (flight_over(flight))
+        start_scoring(exchange);
+    else if (is_too_long(exchange))
+        reject(exchange, "not accepted: it is longer than can be held back");
+    return true;
+}
