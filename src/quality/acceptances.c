@@ -107,14 +107,3 @@ acceptance_share(struct acceptance_book *book, double threshold)
     lock_drop(&book->lock);
     return (double)accepted / (double)(count + 1);
 }
-
-unsigned
-acceptance_known(struct acceptance_book *book)
-{
-    unsigned count;
-
-    lock_take(&book->lock);
-    count = book->count;
-    lock_drop(&book->lock);
-    return count;
-}

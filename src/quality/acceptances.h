@@ -34,7 +34,4 @@ void acceptance_pass_over(struct acceptance_book *book);
 /* The share of calls whose answer has at least this score; -INFINITY: any score at all. */
 double acceptance_share(struct acceptance_book *book, double threshold);
 
-/* Of how many calls it knows. */
-unsigned acceptance_known(struct acceptance_book *book);
-
 #endif

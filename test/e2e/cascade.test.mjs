@@ -1,0 +1,158 @@
+// A cheaper model is asked first, and its answer kept once evidence stands for what passes; else the reference is asked.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { until } from "./harness.mjs";
+import { after, equipoise, Gateway, KEY, sha256, test } from "./stage.mjs";
+
+// What small models say passes, does not, or passes and is wrong. What they were asked is counted.
+const asked = {};
+const answers = {
+  large: (n) => `The answer is ${n}.`,
+  small: (n) => (n % 4 === 3 ? "That is beyond me." : `the answer is ${n}`),
+  sure: (n) => `The answer is ${Number(n) + 1}.`,
+};
+let fault; // of the small model: a status, "cut", "gone"
+async function serveModel(request, response) {
+  let body = "";
+  for await (const piece of request) body += piece;
+  if (request.method === "GET") return response.end('{"object":"list","data":[]}');
+  const { model, messages, stream } = JSON.parse(body);
+  const n = messages.at(-1).content.match(/\d+/)[0];
+  asked[model] = (asked[model] ?? 0) + 1;
+  if (model === "small" && fault === "gone") return request.socket.destroy();
+  if (model === "small" && typeof fault === "number") {
+    response.writeHead(fault, { "content-type": "application/json" });
+    return response.end('{"error":{"message":"not today","type":"server_error"}}');
+  }
+  const message = { role: "assistant", content: answers[model](n) };
+  const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
+  const whole = { id: "c", object: stream ? "chat.completion.chunk" : "chat.completion", created: 1, model };
+  if (!stream) {
+    const text = JSON.stringify({ ...whole, usage, choices: [{ index: 0, message, finish_reason: "stop" }] });
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+    if (model !== "small" || fault !== "cut") return response.end(text);
+    response.write(text.slice(0, text.length / 2));
+    return setTimeout(() => request.socket.destroy(), 20);
+  }
+  response.setHeader("content-type", "text/event-stream");
+  for (const choice of [{ delta: message, finish_reason: null }, { delta: {}, finish_reason: "stop" }]) {
+    response.write(`data: ${JSON.stringify({ ...whole, choices: [{ index: 0, ...choice }] })}\n\n`);
+    if (model === "small" && fault === "cut") return setTimeout(() => request.socket.destroy(), 20);
+  }
+  response.end(`data: ${JSON.stringify({ ...whole, choices: [], usage })}\n\ndata: [DONE]\n\n`);
+}
+const server = createServer((request, response) => void serveModel(request, response).catch(() => response.destroy()));
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const url = `http://127.0.0.1:${server.address().port}`;
+
+const route = (candidate, more = {}) => ({ reference: "alpha/large", candidates: [`beta/${candidate}`], acceptable: { quality: "80%" },
+  validate: { regex: "[Tt]he answer is [0-9]+" }, judge: { by: "exact" }, learning: "100%", attempts: 1,
+  cascade: { accept: "validators" }, levers: { cascade: "on" }, ...more });
+const gateway = await Gateway.start({
+  workers: 2,
+  backends: { alpha: { url, models: ["large"] }, beta: { url, models: ["small", "sure"] } },
+  routes: { assistant: route("small"), held: route("small", { cascade: { accept: "validators", streams: "hold" } }), sure: route("sure"),
+    shadow: route("small", { levers: { cascade: "shadow" } }) },
+  keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
+  prices: { override: { "alpha/large": { input: "$2/M", output: "$8/M" }, ...Object.fromEntries(["small", "sure"].map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },
+});
+after(async () => {
+  await gateway.stop();
+  server.closeAllConnections();
+  server.close();
+});
+const { openai } = gateway.clients(KEY, { maxRetries: 0 });
+
+let number = 0;
+async function ask(model, { stream = false } = {}) {
+  const n = ++number;
+  const request = openai.chat.completions.create({ model, stream, messages: [{ role: "user", content: `What is the answer to question ${n}?` }] });
+  const { data, response } = await request.withResponse();
+  let text = "";
+  if (stream) for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? "";
+  else text = data.choices[0].message.content;
+  return { n, text, by: response.headers.get("x-equipoise-source"), id: response.headers.get("x-equipoise-id"), cost: Number(response.headers.get("x-equipoise-cost-usd")) };
+}
+async function askMany(model, count, options) {
+  const all = [];
+  for (let i = 0; i < count; i += 10) all.push(...await Promise.all(Array.from({ length: 10 }, () => ask(model, options))));
+  return all;
+}
+const earned = (model, options) => until("something kept", async () => (await askMany(model, 10, options)).some(({ by }) => by === "cascade"));
+const metric = async (name) => {
+  const page = await (await fetch(`${gateway.admin}/metrics`)).text();
+  return Number(page.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ").at(-1));
+};
+
+test("a smaller model's answer serves once what passes has earned it; what does not pass is the reference's", async () => {
+  await earned("assistant");
+  const all = await askMany("assistant", 120);
+  for (const { n, text, by } of all) {
+    assert.match(text, new RegExp(`^the answer is ${n}\\.?$`, "i"));
+    if (n % 4 === 3) assert.equal(by, "reference");
+  }
+  const kept = all.filter(({ by }) => by === "cascade").length;
+  assert.ok(kept > 60 && kept < 90, `${kept} kept`);
+  const streamed = await askMany("assistant", 20, { stream: true });
+  assert.ok(streamed.every(({ by }) => by === "reference"));
+});
+
+test("streams are held where the route says so, and come as streams", async () => {
+  await earned("held");
+  const all = await askMany("held", 40, { stream: true });
+  assert.ok(all.some(({ by }) => by === "cascade") && all.some(({ by, n }) => by === "reference" && n % 4 === 3));
+  for (const { n, text } of all) assert.match(text, new RegExp(`^the answer is ${n}\\.?$`, "i"));
+});
+
+test("whatever becomes of the first call, the client has the reference's answer", async () => {
+  for (fault of [500, 429, 400, "gone", "cut"])
+    for (const stream of [false, true]) {
+      const all = await askMany("held", 10, { stream });
+      assert.ok(all.every(({ by, n, text }) => by === "reference" && text === `The answer is ${n}.`), `fault ${fault}`);
+    }
+  fault = undefined;
+  assert.ok(await metric('equipoise_cascade_answers_total{result="failed"}') > 10);
+});
+
+test("what passes and is wrong never serves a single answer", async () => {
+  const all = await askMany("sure", 100);
+  assert.ok(all.every(({ by }) => by === "reference"));
+  assert.ok(asked.sure > 5);
+});
+
+test("in the shadow it learns, and nobody is served by it", async () => {
+  const all = await askMany("shadow", 60);
+  assert.ok(all.every(({ by }) => by === "reference"));
+});
+
+test("the books tell both calls, and come out even", async () => {
+  await earned("assistant");
+  let found;
+  for (let i = 0; found === undefined && i < 200; i++) {
+    const answer = await ask("assistant");
+    const row = await gateway.row(answer.id);
+    if (row.attempt_lines.length === 2) found = { ...answer, row };
+  }
+  const [first, second] = found.row.attempt_lines;
+  assert.deepEqual([first.target, first.state, second.target, second.state], ["beta/small", "rejected", "alpha/large", "ok"]);
+  assert.match(first.why, /not accepted/);
+  assert.ok(Math.abs(found.cost - Number(first.cost_usd) - Number(second.cost_usd)) < 1e-12 && Number(first.cost_usd) > 0);
+  const line = found.row.savings.find(({ lever }) => lever === "cascade");
+  assert.equal(Number(line.saved_usd), -Number(first.cost_usd));
+  const { stdout } = await gateway.command("explain", found.id);
+  assert.match(stdout, /beta\/small +rejected, status 200, .*not accepted: regex/);
+  assert.match(stdout, /its answer was not kept/);
+  await until("all rows in the report", async () => (await gateway.told("report")).all.rows === number);
+  const report = await gateway.command("report");
+  assert.match(report.stdout, /= baseline - cost/);
+  assert.match(report.stdout, /cascade/);
+});
+
+test("the switch takes it out at once", async () => {
+  assert.equal((await equipoise(["lever", "assistant", "cascade", "off", "--admin", gateway.admin])).code, 0);
+  const before = asked.small;
+  assert.ok((await askMany("assistant", 20)).every(({ by }) => by === "reference"));
+  assert.equal(asked.small, before);
+});
