@@ -367,10 +367,10 @@ text_plan(yyjson_val *plan, struct buffer *out)
                   plan_text(plan, "v"));
     if (yyjson_obj_get(plan, "p") != NULL)
         buffer_printf(out, "; %s at the margin", plan_money(plan, "p", cost));
-    if (yyjson_obj_get(plan, "a") != NULL)
-        buffer_printf(out, "; in the words of %s", plan_text(plan, "a"));
     if (yyjson_obj_get(plan, "d") != NULL)
         buffer_printf(out, " (%s)", plan_text(plan, "d"));
+    else if (yyjson_obj_get(plan, "a") != NULL)
+        buffer_printf(out, "; in the words of %s", plan_text(plan, "a"));
     if (yyjson_obj_get(plan, "x") != NULL)
         buffer_printf(out, "; score %.3f", yyjson_get_real(yyjson_obj_get(plan, "x")));
     buffer_add_byte(out, '\n');
