@@ -395,6 +395,64 @@ a_model_is_found_at_a_backend_of_another_api(void **state)
     scene_passed(s);
 }
 
+/* A conversation of its own. */
+static struct vclient *
+asks_anew(struct scene *s, size_t number, const char *more)
+{
+    char text[64];
+    struct vclient *client;
+
+    snprintf(text, sizeof(text), "What is question number %zu?", number);
+    client = scene_asks(s, (struct ask){.text = text, .stream = number % 2 == 0, .more = more});
+    history_run_to_rest(s->history);
+    assert_int_equal(vclient_status(client), 200);
+    return client;
+}
+
+static bool
+is_by_model(const struct vclient *client)
+{
+    return slice_is(vclient_header(client, "x-equipoise-source"), "model");
+}
+
+/* The router's audits ask the other provider in its own words, and judge what is put back; once it has earned it, another
+ * provider's model serves. What cannot be put in its words is neither audited nor served by it. */
+static void
+a_model_of_another_provider_earns_what_it_serves(void **state)
+{
+    static const char routed[] =
+        "backends:\n"
+        "  alpha:  { url: \"http://alpha.example\", models: [ big ] }\n"
+        "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ small ] }\n"
+        "prices:\n"
+        "  override:\n"
+        "    alpha/big:    { input: $2/M, output: $8/M }\n"
+        "    claude/small: { input: $0.02/M, output: $0.08/M }\n"
+        "routes:\n"
+        "  assistant: { reference: alpha/big, candidates: claude/small, acceptable: { quality: 80% },\n"
+        "               judge: { by: exact }, learning: 100%, levers: { router: on } }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 11, .config = routed});
+    struct vclient *client = asks_anew(s, 0, NULL);
+    size_t number = 1, served = 0;
+
+    while (!is_by_model(client) && number < 1000)
+        client = asks_anew(s, number++, NULL);
+    assert_true(gateway_count(&s->gateway, COUNT_ROUTER_ACCEPTABLE) >= 17 && number < 1000);
+    assert_contains(vclient_body(client),
+                    number % 2 == 0 ? "\"object\":\"chat.completion\"" : "\"chat.completion.chunk\"");
+    for (size_t i = 0; i < 50; i++) {
+        served += is_by_model(asks_anew(s, number++, NULL));
+        assert_false(is_by_model(asks_anew(s, number++, "\"seed\":4")));
+    }
+    assert_true(served > 35);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_ROUTER_NOT), 0);
+    scene_rest(s);
+    for (size_t i = 0; i < s->row_count; i++)
+        if (slice_is(s->rows[i].backend, "claude"))
+            assert_slice_is(s->rows[i].exactness, "exact");
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -409,6 +467,7 @@ main(void)
         cmocka_unit_test_teardown(an_error_within_a_stream, scene_teardown),
         cmocka_unit_test_teardown(a_whole_answer_is_bounded, scene_teardown),
         cmocka_unit_test_teardown(a_model_is_found_at_a_backend_of_another_api, scene_teardown),
+        cmocka_unit_test_teardown(a_model_of_another_provider_earns_what_it_serves, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
