@@ -3,9 +3,6 @@
 
 enum { STOPS_MOST = 4, NAME_MOST = 64 };
 
-static const char *const roles[] = {
-    [TALK_SYSTEM] = "system", [TALK_DEVELOPER] = "developer", [TALK_USER] = "user", [TALK_ASSISTANT] = "assistant"};
-
 static void
 put_image(struct talk *talk, const struct talk_part *part, struct buffer *out)
 {
@@ -137,8 +134,8 @@ put_instruction(struct talk *talk, const struct talk_turn *turn, struct buffer *
     for (const struct talk_part *part = turn->parts; part != NULL; part = part->next)
         if (part->kind != TALK_TEXT)
             talk_refuse(talk, "an image in a system's message has no place in chat");
-    buffer_add_text(out, "{\"role\":");
-    talk_put_string(out, slice_of(roles[turn->role]));
+    buffer_add_text(out,
+                    "{\"role\":\"system\""); /* as all servers know it; a developer's is the same, by a newer name */
     talk_put_name(out, "content");
     put_content(talk, turn->parts, NULL, out);
     buffer_add_byte(out, '}');

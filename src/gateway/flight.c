@@ -68,8 +68,8 @@ may_tell_secret(const struct flight *flight)
     return flight->status >= 400 && secret_is_long(flight->secret);
 }
 
-static void
-hide_secret(const struct flight *flight, char *bytes, size_t len)
+void
+flight_hide_secret(const struct flight *flight, char *bytes, size_t len)
 {
     if (may_tell_secret(flight))
         secret_hide(flight->secret, bytes, len);
@@ -81,7 +81,7 @@ flight_append(struct flight *flight, struct slice bytes, enum meter_event event,
     struct flight_chunk *chunk = must_calloc(1, sizeof(*chunk));
 
     chunk->bytes = chunk_from(bytes);
-    hide_secret(flight, chunk->bytes->data, bytes.len);
+    flight_hide_secret(flight, chunk->bytes->data, bytes.len);
     chunk->usage_only = event == METER_USAGE_ONLY;
     chunk->last_event = event == METER_LAST;
     chunk->open_event = open_event;
@@ -150,7 +150,7 @@ on_head(struct call *call, const struct http_head *head)
     flight->status = head->status;
     flight->headers = flight_copy_headers(&flight->arena, head->headers, head->header_count);
     for (size_t i = 0; i < head->header_count; i++) /* our own copies */
-        hide_secret(flight, (char *)(uintptr_t)flight->headers[i].value.data, flight->headers[i].value.len);
+        flight_hide_secret(flight, (char *)(uintptr_t)flight->headers[i].value.data, flight->headers[i].value.len);
     flight->header_count = head->header_count;
     flight->body_len = head->body_len;
     flight->opaque = is_coded(head);
@@ -235,7 +235,7 @@ take_error(struct flight *flight, struct slice piece)
     struct slice whole;
 
     buffer_add(withheld, piece);
-    hide_secret(flight, withheld->data + withheld->start, buffer_len(withheld));
+    flight_hide_secret(flight, withheld->data + withheld->start, buffer_len(withheld));
     whole = buffer_content(withheld);
     whole = slice_first(whole, whole.len - secret_begun(flight->secret, whole));
     if (whole.len > 0)

@@ -14,6 +14,9 @@ void flight_move(struct flight *flight, enum flight_state to);
 /* What comes of the answer, for all who read. */
 void flight_append(struct flight *flight, struct slice bytes, enum meter_event event, bool open_event);
 
+/* Stars out our own key where an error's answer repeats it. */
+void flight_hide_secret(const struct flight *flight, char *bytes, size_t len);
+
 /* flight_translate.c: the head as it is told, of any flight; then what comes of an answer that is translated. Any of them
  * may end the flight, as failed. */
 void flight_tell_head(struct flight *flight);

@@ -145,6 +145,9 @@ tell_whole(struct flight *flight)
     bool good = true;
 
     meter_whole(&flight->meter, whole);
+    /* Before a message is shortened: what is left of a key would not be known for one. */
+    if (whole.len > 0)
+        flight_hide_secret(flight, flight->untold.data + flight->untold.start, whole.len);
     if (flight->status >= 300)
         translate_error(flight->told, flight->status, whole, &told);
     else

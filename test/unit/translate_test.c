@@ -183,6 +183,10 @@ static const struct request_case request_cases[] = {
      "\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"answer\",\"schema\":{\"type\":\"object\"},\"strict\":"
      "true}},\"store\":false}",
      NULL},
+    {API_RESPONSES, API_CHAT,
+     "{\"model\":\"a\",\"input\":[{\"role\":\"developer\",\"content\":\"D\"},{\"role\":\"user\",\"content\":\"U\"}]}",
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"D\"},{\"role\":\"user\",\"content\":\"U\"}]}",
+     NULL},
     /* What has no place */
     {API_CHAT, API_MESSAGES, "{\"n\":2," ASK "}", NULL, "'n'"},
     {API_CHAT, API_MESSAGES, "{\"seed\":2," ASK "}", NULL, "'seed' has no place in messages"},

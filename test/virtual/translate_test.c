@@ -323,6 +323,33 @@ errors_are_told_in_the_clients_words(void **state)
     scene_passed(s);
 }
 
+/* A backend that repeats our key in an error, where the message is cut. */
+static void
+our_key_is_no_part_of_an_error(void **state)
+{
+    static const char keyed[] = "backends:\n"
+                                "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ big ], key: "
+                                "sk-of-the-gateway-0123456789 }\n"
+                                "routes: { assistant: { reference: claude/big } }\n";
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 12, .config = keyed});
+    char body[4096];
+    struct vclient *c;
+
+    snprintf(body, sizeof(body),
+             "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"%*ssk-of-the-gateway-"
+             "0123456789\"}}",
+             2034, "");
+    vbackend_decides(scene_backend(s, "claude"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "claude"), play_wait(1000), play_head(400, "content-type: application/json"),
+                   play_text(body), play_end());
+    c = scene_asks(s, (struct ask){.model = "assistant"});
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 400);
+    assert_lacks(vclient_body(c), "sk-of-the-g");
+    assert_contains(vclient_body(c), "****");
+    scene_passed(s);
+}
+
 /* An error in the middle of a stream. */
 static void
 an_error_within_a_stream(void **state)
@@ -464,6 +491,7 @@ main(void)
         cmocka_unit_test_teardown(another_plan_serves_where_translation_cannot, scene_teardown),
         cmocka_unit_test_teardown(what_cannot_be_told_is_a_failure, scene_teardown),
         cmocka_unit_test_teardown(errors_are_told_in_the_clients_words, scene_teardown),
+        cmocka_unit_test_teardown(our_key_is_no_part_of_an_error, scene_teardown),
         cmocka_unit_test_teardown(an_error_within_a_stream, scene_teardown),
         cmocka_unit_test_teardown(a_whole_answer_is_bounded, scene_teardown),
         cmocka_unit_test_teardown(a_model_is_found_at_a_backend_of_another_api, scene_teardown),
