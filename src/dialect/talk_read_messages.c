@@ -343,4 +343,6 @@ talk_read_messages(struct talk *talk, yyjson_val *root)
 
     read_system(talk, yyjson_obj_get(root, "system"));
     talk_walk_body(talk, root, members);
+    if (talk->last_turn != NULL && talk->last_turn->role == TALK_ASSISTANT)
+        talk_refuse(talk, "the last turn is the assistant's, to be gone on with, which no other API does");
 }

@@ -217,6 +217,7 @@ read_instructions(struct talk *talk, yyjson_val *value)
 
 /* Tools */
 
+/* A function is strict unless it says otherwise. */
 static void
 take_tools(struct talk *talk, void *into, yyjson_val *value)
 {
@@ -226,10 +227,14 @@ take_tools(struct talk *talk, void *into, yyjson_val *value)
     (void)into;
     yyjson_arr_foreach(value, i, most, tool)
     {
-        if (yyjson_equals_str(yyjson_obj_get(tool, "type"), "function"))
-            talk_take_function(talk, tool);
-        else
+        yyjson_val *strict = yyjson_obj_get(tool, "strict");
+
+        if (!yyjson_equals_str(yyjson_obj_get(tool, "type"), "function")) {
             talk_refuse(talk, "a tool is no function");
+            return;
+        }
+        talk_take_function(talk, tool);
+        talk->last_tool->strict |= strict == NULL || yyjson_is_null(strict);
     }
 }
 

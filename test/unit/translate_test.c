@@ -187,6 +187,13 @@ static const struct request_case request_cases[] = {
      "{\"model\":\"a\",\"input\":[{\"role\":\"developer\",\"content\":\"D\"},{\"role\":\"user\",\"content\":\"U\"}]}",
      "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"D\"},{\"role\":\"user\",\"content\":\"U\"}]}",
      NULL},
+    {API_RESPONSES, API_CHAT,
+     "{\"model\":\"a\",\"input\":\"U\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"},{\"type\":\"function\","
+     "\"name\":\"g\",\"strict\":false}]}",
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"U\"}],\"tools\":[{\"type\":\"function\","
+     "\"function\":{\"name\":\"f\",\"strict\":true}},"
+     "{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]}",
+     NULL},
     /* What has no place */
     {API_CHAT, API_MESSAGES, "{\"n\":2," ASK "}", NULL, "'n'"},
     {API_CHAT, API_MESSAGES, "{\"seed\":2," ASK "}", NULL, "'seed' has no place in messages"},
@@ -220,6 +227,9 @@ static const struct request_case request_cases[] = {
      NULL, "'detail'"},
     {API_CHAT, API_MESSAGES, "{\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"f\"}}]," ASK "}", NULL, "tool"},
     {API_CHAT, API_MESSAGES, "{\"messages\":[]}", NULL, "no turns"},
+    {API_MESSAGES, API_CHAT,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"The answer is (\"}]}",
+     NULL, "to be gone on with"},
     {API_MESSAGES, API_CHAT, "{\"top_k\":5," ASK "}", NULL, "'top_k' has no place in chat"},
     {API_MESSAGES, API_CHAT, "{\"stop_sequences\":[\"a\"]," ASK "}", NULL, "'stop_sequences'"},
     {API_MESSAGES, API_CHAT, "{\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}," ASK "}", NULL, "thinking"},
@@ -238,7 +248,7 @@ static const struct request_case request_cases[] = {
      NULL, "'is_error'"},
     {API_MESSAGES, API_CHAT,
      "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":"
-     "{}},{\"type\":\"text\",\"text\":\"x\"}]}]}",
+     "{}},{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"Hi\"}]}",
      NULL, "behind a tool's call"},
     {API_RESPONSES, API_CHAT, "{\"input\":\"Hi\",\"previous_response_id\":\"r\"}", NULL, "'previous_response_id'"},
     {API_RESPONSES, API_CHAT, "{\"input\":\"Hi\",\"background\":true}", NULL, "background"},
