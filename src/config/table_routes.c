@@ -144,10 +144,11 @@ static const struct field route_fields[] = {
           .inside = &judge_section),
     FIELD("cascade", FIELD_SECTION, 0, "How the lever `cascade` tells which answers of a cheaper model to keep.",
           .inside = &cascade_section),
-    FIELD("learning", FIELD_SHARE, AT(route_draft, learning_ppm),
-          "Of what the route spends, so much may go into audits while the levers `router` and `cascade` serve nothing; "
-          "once one serves, a tenth of what they save.",
-          .standard = "5%"),
+    FIELD(
+        "learning", FIELD_SHARE, AT(route_draft, learning_ppm),
+        "Of what the reference's answers cost, so much may go into audits for the levers `router` and `cascade`, and a "
+        "tenth of what they save.",
+        .standard = "5%"),
     FIELD("holdout", FIELD_SHARE, AT(route_draft, holdout_ppm),
           "Share of conversations that no lever touches, to measure against.", .standard = "0%"),
     FIELD("attempts", FIELD_COUNT, AT(route_draft, attempts),

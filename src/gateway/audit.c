@@ -456,15 +456,16 @@ serves(const struct exchange *exchange)
     return (router != NULL && router->serves) || (cascade != NULL && cascade->serves);
 }
 
-/* What the request allows: its row is the worker's last. */
+/* What the request allows: of what it saved a tenth, of what nobody saved the route's share. Its row is the worker's last. */
 static void
 allow(const struct exchange *exchange)
 {
     const struct row *row = &exchange->worker->row;
+    usd saved = saved_by_choice(row);
 
     learning_allow(models_of_any(exchange)->book, row->cost,
-                   serves(exchange) ? share_of(saved_by_choice(row), SAVINGS_PPM)
-                                    : share_of(row->cost, exchange->request.route->learning_ppm));
+                   saved != 0 ? share_of(saved, SAVINGS_PPM)
+                              : share_of(row->cost, exchange->request.route->learning_ppm));
 }
 
 /* Starting */

@@ -48,7 +48,8 @@ may_audit(const struct exchange *exchange)
 {
     const struct judge_config *judge = &exchange->request.route->judge;
 
-    return judge->is_set && !exchange->bypass && !exchange->request.config->observe &&
+    return judge->is_set && !exchange->worker->gateway->no_audits && !exchange->bypass &&
+           !exchange->request.config->observe &&
            (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend)) &&
            outside_judge_allowed(exchange->request.route, exchange->identity.tenant);
 }

@@ -64,6 +64,7 @@ struct gateway {
     struct learning_books learning; /* what audits of model choice may cost */
     struct pay_books paying;        /* whether levers that look for something pay where they look */
     struct coin coin;               /* of audits; made of the salt */
+    bool no_audits;                 /* of model choice: answers are modelled, and say nothing of any model */
     struct alerts alerts;
     struct runaways runaways;
     struct acceptance_books acceptances; /* how often answers of cheaper models were kept lately */

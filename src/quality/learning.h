@@ -1,7 +1,7 @@
 /* The learning budget of a route: how much may go into audits of its levers. Each request allows some more (a share of its
- * cost while nothing is served, of what it saved while something is), each audit takes what it cost. From both follows the
- * share of conversations to audit from now on. It depends on the past alone and is the same for all requests of a moment,
- * so that plain averages of audits stay valid; what was drawn already is never skipped, and may overrun it by a little.
+ * cost, or of what it saved), each audit takes what it cost. From both follows the share of conversations to audit from now
+ * on. It depends on the past alone and is the same for all requests of a moment, so that plain averages of audits stay
+ * valid; what was drawn already is never skipped, and may overrun it by a little.
  *
  * Shared by all workers, each book behind its own lock. In pico-dollars; floating point, as no sum of the ledger comes
  * from here. */
