@@ -50,7 +50,7 @@ run_look(struct job *job)
 {
     struct place *place = CONTAINER_OF(job, struct place, job);
 
-    place->status = found_read(place->backend->discover, place->rediscover->options.outside, &place->arena,
+    place->status = found_read(place->backend->discover, place->rediscover->options.outside, false, &place->arena,
                                &place->found, &place->why);
 }
 

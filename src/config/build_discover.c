@@ -111,6 +111,17 @@ copy_found(struct arena *arena, const struct found *from, struct found *out)
         out->urls[out->count] = arena_strdup(arena, from->urls[out->count]);
 }
 
+/* With many backends, what each waits for a silent server would add up to minutes. One that is silent about another's name
+ * may still know this one's, so it is asked. */
+static bool
+is_hurried(const struct build *build, const struct backend_config *backend)
+{
+    for (size_t i = 0; i < backend->index; i++)
+        if (build->config->backends[i].discover != NULL && build->config->backends[i].found->silent)
+            return true;
+    return false;
+}
+
 void
 build_discover(struct build *build, const struct backend_draft *draft, struct backend_config *backend)
 {
@@ -125,9 +136,10 @@ build_discover(struct build *build, const struct backend_draft *draft, struct ba
     if (backend->discover == NULL)
         return;
     backend->found = found;
-    if (found_read(backend->discover, build->reader.outside, build->reader.arena, found, &why) == OK)
+    if (found_read(backend->discover, build->reader.outside, is_hurried(build, backend), build->reader.arena, found,
+                   &why) == OK)
         return;
-    *found = (struct found){0};
+    found->count = 0;
     before = found_before(build, backend);
     if (before == NULL) {
         reader_error(&build->reader, at, NULL, "discover: %s", why);

@@ -94,8 +94,7 @@ found_parse(struct slice text, struct arena *arena, struct found *out, const cha
     bool json = start.len > 0 && (start.data[0] == '[' || start.data[0] == '{');
     enum status status;
 
-    out->urls = arena_alloc(arena, FOUND_MOST * sizeof(out->urls[0]));
-    out->count = 0;
+    *out = (struct found){.urls = arena_alloc(arena, FOUND_MOST * sizeof(out->urls[0]))};
     status = json ? parse_json(start, arena, out, why) : parse_lines(start, arena, out, why);
     if (status == OK && out->count == 0)
         status = refuse(arena, why, "it has no replica", SLICE_NONE);
@@ -125,14 +124,15 @@ read_file(const struct discover_config *discover, const struct config_outside *o
 enum { PORT_OF_NOBODY = 80 };
 
 static enum status
-resolve(const struct discover_config *discover, const struct config_outside *outside, struct arena *arena,
+resolve(const struct discover_config *discover, const struct config_outside *outside, bool hurried, struct arena *arena,
         struct found *out, const char **why)
 {
-    struct config_name name = {discover->dns_host, discover->resolver, discover->dns_port == 0};
+    struct config_name name = {discover->dns_host, discover->resolver, discover->dns_port == 0, hurried, &out->silent};
     struct config_place *places = arena_alloc(arena, FOUND_MOST * sizeof(places[0]));
     const char *scheme = discover->server_name != NULL ? "https" : "http";
     unsigned usual = discover->dns_port != 0 ? discover->dns_port : PORT_OF_NOBODY;
 
+    out->silent = false;
     out->urls = arena_alloc(arena, FOUND_MOST * sizeof(out->urls[0]));
     if (outside->resolve == NULL) {
         out->urls[0] = arena_printf(arena, "%s://%s:%u", scheme, name.host, usual);
@@ -150,12 +150,12 @@ resolve(const struct discover_config *discover, const struct config_outside *out
 }
 
 enum status
-found_read(const struct discover_config *discover, const struct config_outside *outside, struct arena *arena,
-           struct found *out, const char **why)
+found_read(const struct discover_config *discover, const struct config_outside *outside, bool hurried,
+           struct arena *arena, struct found *out, const char **why)
 {
     if (discover->file != NULL)
         return read_file(discover, outside, arena, out, why);
-    return resolve(discover, outside, arena, out, why);
+    return resolve(discover, outside, hurried, arena, out, why);
 }
 
 bool

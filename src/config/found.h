@@ -23,6 +23,7 @@ struct discover_config {
 struct found {
     const char **urls;
     size_t count;
+    bool silent; /* whoever was asked did not answer in time: then there are none */
 };
 
 /* One URL a line, empty lines and what follows a # left out; or JSON: a list of URLs, of objects with a `url`, or an object
@@ -30,8 +31,9 @@ struct found {
 enum status found_parse(struct slice text, struct arena *arena, struct found *out, const char **why) MUST_CHECK;
 
 /* All that the file and the name lead to now. Any other status: *why says what is wrong, in the arena, and nothing is to be
- * changed for it. A name in the DNS without anybody to ask is itself the one replica, a service's at port 80. */
-enum status found_read(const struct discover_config *discover, const struct config_outside *outside,
+ * changed for it. A name in the DNS without anybody to ask is itself the one replica, a service's at port 80.
+ * `hurried`: as in config_name. */
+enum status found_read(const struct discover_config *discover, const struct config_outside *outside, bool hurried,
                        struct arena *arena, struct found *out, const char **why) MUST_CHECK;
 
 bool found_equal(const struct found *a, const struct found *b);

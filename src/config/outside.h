@@ -12,6 +12,8 @@ struct config_name {
     const char *host;
     const char *resolver; /* who is asked, "10.0.0.2:53"; NULL: whom the system asks */
     bool services;        /* it is a service's (SRV, RFC 2782): its records tell ports too */
+    bool hurried;         /* others were waited for in vain just before: a second for an answer, not ten */
+    bool *silent;         /* set where nobody answered in time; NULL: nobody minds */
 };
 
 struct config_place {

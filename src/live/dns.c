@@ -20,7 +20,7 @@ enum {
     CLASS_IN = 1,
     TYPE_SRV = 33
 };
-static const usec EACH_US = 2 * USEC_PER_S, ALL_US = 10 * USEC_PER_S;
+static const usec EACH_US = 2 * USEC_PER_S, ALL_US = 10 * USEC_PER_S, HURRIED_US = USEC_PER_S;
 
 /* Where a look-up stands. */
 struct look_up {
@@ -29,7 +29,7 @@ struct look_up {
     size_t socket_count;
     struct dns_manner manner;
     unsigned asked; /* what is not answered yet */
-    bool failed;
+    bool failed, *silent;
     struct service *services;
     struct arena *arena;
     struct config_place *out;
@@ -145,6 +145,8 @@ static void
 fail(struct look_up *look_up, const char *host, int status)
 {
     look_up->failed = true;
+    if (look_up->silent != NULL && (status == ARES_ETIMEOUT || status == ARES_ECANCELLED))
+        *look_up->silent = true;
     *look_up->why = words_of(look_up->arena, host, status);
 }
 
@@ -349,7 +351,8 @@ size_t
 dns_resolve_so(struct dns_manner manner, const struct config_name *name, struct arena *arena, struct config_place *out,
                size_t most, const char **why)
 {
-    struct look_up look_up = {.manner = manner, .arena = arena, .out = out, .most = most, .why = why};
+    struct look_up look_up = {
+        .manner = manner, .silent = name->silent, .arena = arena, .out = out, .most = most, .why = why};
     usec until_us = clock_now_us() + manner.all_us;
     struct ip ip;
 
@@ -392,6 +395,9 @@ dns_resolve(const struct config_name *name, struct arena *arena, struct config_p
             const char **why)
 {
     struct dns_manner manner = {.each_us = EACH_US, .all_us = ALL_US, .ipv6 = has_ipv6()};
+
+    if (name->hurried)
+        manner.each_us = manner.all_us = HURRIED_US;
 
     return dns_resolve_so(manner, name, arena, out, most, why);
 }

@@ -176,7 +176,7 @@ struct look {
 static void
 look_so(struct look *look, struct dns_manner manner, const struct server *server, const char *host, bool services)
 {
-    struct config_name name = {host, server != NULL ? server->url : NULL, services};
+    struct config_name name = {host, server != NULL ? server->url : NULL, services, false, NULL};
 
     arena_init(&look->arena);
     look->why = NULL;
@@ -258,6 +258,32 @@ a_half_that_was_lost_is_asked_for_again(void **state)
     assert_int_equal(look.count, 2);
     arena_reset(&look.arena);
     stop(&deaf);
+}
+
+static void
+silence_is_told_and_a_hurry_is_short(void **state)
+{
+    struct server silent_one = {.silent = true}, fine = {.fd = -1};
+    bool silent = false;
+    struct config_name name;
+    struct look look;
+    usec before_us = clock_now_us();
+
+    (void)state;
+    start(&silent_one);
+    start(&fine);
+    arena_init(&look.arena);
+    name = (struct config_name){"e.svc", silent_one.url, false, true, &silent};
+    assert_int_equal(dns_resolve(&name, &look.arena, look.places, MOST, &look.why), 0);
+    assert_true(silent);
+    assert_true(clock_now_us() - before_us < 5 * USEC_PER_S); /* six without */
+    silent = false;
+    name.resolver = fine.url;
+    assert_true(dns_resolve(&name, &look.arena, look.places, MOST, &look.why) >= 2);
+    assert_false(silent);
+    arena_reset(&look.arena);
+    stop(&silent_one);
+    stop(&fine);
 }
 
 static void
@@ -366,6 +392,7 @@ main(void)
         cmocka_unit_test(both_kinds_of_addresses_are_found),
         cmocka_unit_test(every_place_of_a_service_is_found),
         cmocka_unit_test(a_half_that_was_lost_is_asked_for_again),
+        cmocka_unit_test(silence_is_told_and_a_hurry_is_short),
         cmocka_unit_test(silence_and_nonsense_end),
         cmocka_unit_test(numbers_and_this_machine_are_known),
         cmocka_unit_test(what_cannot_be_asked_is_told),

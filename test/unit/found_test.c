@@ -105,15 +105,15 @@ every_address_is_a_replica(void **state)
     const char *why;
 
     (void)state;
-    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_int_equal(found_read(&discover, &outside, false, &arena, &found, &why), OK);
     assert_int_equal(found.count, 2);
     assert_string_equal(found.urls[0], "http://10.0.0.7:8000");
     assert_string_equal(found.urls[1], "http://[fd00::2]:8000");
     outside.resolve = no_address;
-    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), ERR_NOT_FOUND);
+    assert_int_equal(found_read(&discover, &outside, false, &arena, &found, &why), ERR_NOT_FOUND);
     assert_string_equal(why, "nobody knows it");
     outside.resolve = NULL;
-    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_int_equal(found_read(&discover, &outside, false, &arena, &found, &why), OK);
     assert_string_equal(found.urls[0], "http://engines.svc:8000");
 }
 
@@ -140,7 +140,7 @@ a_service_tells_its_ports(void **state)
     const char *why;
 
     (void)state;
-    assert_int_equal(found_read(&discover, &outside, &arena, &found, &why), OK);
+    assert_int_equal(found_read(&discover, &outside, false, &arena, &found, &why), OK);
     assert_int_equal(found.count, 2);
     assert_string_equal(found.urls[0], "https://10.0.0.7:8000");
     assert_string_equal(found.urls[1], "https://10.0.0.7:8001");
@@ -194,6 +194,45 @@ what_is_lost_stays_as_it_was_found_before(void **state)
     config_release(third);
 }
 
+/* One server says nothing; the other, that there is nothing. */
+static unsigned hurried;
+
+static size_t
+silence(const struct config_name *name, struct arena *to, struct config_place *out, size_t most, const char **why)
+{
+    (void)to;
+    (void)out;
+    (void)most;
+    if (name->hurried)
+        hurried++;
+    *name->silent = name->resolver != NULL;
+    *why = "nothing";
+    return 0;
+}
+
+static void
+nobody_waits_long_behind_a_silent_server(void **state)
+{
+    static const char text[] = "backends:\n"
+                               "  a: { discover: { dns: \"a.svc:1\" }, models: [ big ] }\n"
+                               "  b: { discover: { dns: \"b.svc:1\" }, models: [ big ] }\n"
+                               "  c: { discover: { dns: \"c.svc:1\", resolver: 10.0.0.2 }, models: [ big ] }\n"
+                               "  d: { discover: { dns: \"d.svc:1\", resolver: 10.0.0.2 }, models: [ big ] }\n"
+                               "  e: { discover: { dns: \"_e._tcp.svc\", resolver: 10.0.0.2 }, models: [ big ] }\n"
+                               "  f: { discover: { dns: \"f.svc:1\" }, models: [ big ] }\n";
+    struct config_outside outside = {.environment = config_outside_environment, .resolve = silence};
+    struct config *config = NULL;
+    struct problems problems;
+
+    (void)state;
+    problems_init(&problems);
+    assert_int_not_equal(
+        config_load_input(&(struct config_input){.text = slice_of(text), .outside = &outside}, &problems, &config), OK);
+    assert_int_equal(hurried, 3); /* d, e and f */
+    assert_true(problems.errors >= 6);
+    problems_free(&problems);
+}
+
 int
 main(void)
 {
@@ -203,6 +242,7 @@ main(void)
         cmocka_unit_test(every_address_is_a_replica),
         cmocka_unit_test(a_service_tells_its_ports),
         cmocka_unit_test(what_is_lost_stays_as_it_was_found_before),
+        cmocka_unit_test(nobody_waits_long_behind_a_silent_server),
     };
     int failed;
 
