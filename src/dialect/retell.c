@@ -35,6 +35,12 @@ translation_new(enum api from, enum api to, int64_t now_s, size_t most)
 }
 
 void
+translation_echoes(struct translation *translation, struct slice echo)
+{
+    translation->echo = arena_copy(&translation->arena, echo);
+}
+
+void
 translation_free(struct translation *translation)
 {
     if (translation == NULL)

@@ -53,6 +53,7 @@ struct translation {
     int64_t now_s;
     struct arena arena;
     struct slice id, model;
+    struct slice echo; /* what is repeated of the request */
     struct usage usage;
     bool told_usage; /* by the backend */
     bool broken;     /* cannot be told */

@@ -95,7 +95,9 @@ put_response(const struct translation *translation, bool done, struct buffer *ou
         buffer_add_text(out, i > 0 ? "," : "");
         put_item(translation, i, true, out);
     }
-    buffer_add_text(out, "],\"previous_response_id\":null,\"store\":false,\"usage\":");
+    buffer_add_byte(out, ']');
+    buffer_add(out, translation->echo);
+    buffer_add_text(out, ",\"previous_response_id\":null,\"store\":false,\"usage\":");
     if (done && translation->told_usage)
         put_usage(translation, out);
     else

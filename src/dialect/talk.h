@@ -137,6 +137,9 @@ void talk_write_chat(struct talk *talk, struct buffer *out);
 void talk_write_messages(struct talk *talk, struct buffer *out);
 void talk_write_responses(struct talk *talk, struct buffer *out);
 
+/* What answers of responses repeat of a request, each member with a comma before it. */
+void talk_echo_responses(yyjson_val *root, struct buffer *out);
+
 /* Writing. */
 void talk_put_name(struct buffer *out, const char *name); /* ,"name": */
 void talk_put_string(struct buffer *out, struct slice text);

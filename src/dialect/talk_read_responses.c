@@ -407,3 +407,33 @@ talk_read_responses(struct talk *talk, yyjson_val *root)
     read_instructions(talk, yyjson_obj_get(root, "instructions"));
     talk_walk_body(talk, root, members);
 }
+
+/* Its answers repeat what was asked for, and say what holds where nothing was. */
+void
+talk_echo_responses(yyjson_val *root, struct buffer *out)
+{
+    static const struct {
+        const char *name, *otherwise;
+    } members[] = {{"instructions", "null"},
+                   {"max_output_tokens", "null"},
+                   {"metadata", "{}"},
+                   {"parallel_tool_calls", "true"},
+                   {"reasoning", "{\"effort\":null,\"summary\":null}"},
+                   {"temperature", "null"},
+                   {"text", "{\"format\":{\"type\":\"text\"}}"},
+                   {"tool_choice", "\"auto\""},
+                   {"tools", "[]"},
+                   {"top_p", "null"},
+                   {"truncation", "\"disabled\""},
+                   {"user", "null"}};
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        yyjson_val *value = yyjson_obj_get(root, members[i].name);
+
+        talk_put_name(out, members[i].name);
+        if (value != NULL && !yyjson_is_null(value))
+            talk_put_json(out, value);
+        else
+            buffer_add_text(out, members[i].otherwise);
+    }
+}

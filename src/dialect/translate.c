@@ -8,6 +8,9 @@
 #include "dialect/retell.h"
 #include "dialect/talk.h"
 
+/* Each of a stream's three events that show the response would repeat it. */
+enum { ECHO_MOST = 256 * 1024 };
+
 static bool
 is_chat(enum api api)
 {
@@ -62,6 +65,12 @@ translate_request(enum api from, enum api to, struct slice body, struct arena *a
         write_talk(&talk, to, &out);
     if (talk.why == NULL)
         translated.rest = chunk_from(buffer_content(&out));
+    if (talk.why == NULL && from == API_RESPONSES) {
+        buffer_clear(&out);
+        talk_echo_responses(yyjson_doc_get_root(doc), &out);
+        if (buffer_len(&out) <= ECHO_MOST)
+            translated.echo = arena_copy(arena, buffer_content(&out));
+    }
     translated.why = talk.why;
     translated.cap = talk.cap < 0 && to == API_MESSAGES ? TRANSLATE_CAP_IF_NONE : talk.cap;
     buffer_free(&out);

@@ -25,6 +25,8 @@ struct translated {
     struct chunk
         *rest; /* the body behind model and cap: further members, each with a comma before it, and the brace; the
                            caller is its holder; NULL: there is none */
+    struct slice echo; /* responses: what its answers repeat of a request, as members with a comma before each; in the
+                           arena; empty: nothing */
 };
 
 /* Reads a body that request_parse has taken. `why` is in the arena. Costs about one and a half milliseconds per MiB. */
@@ -47,6 +49,9 @@ typedef void translate_put(void *context, const struct translated_event *event);
 struct translation;
 struct translation *translation_new(enum api from, enum api to, int64_t now_s, size_t most)
     __attribute__((returns_nonnull));
+
+/* What its answers repeat of the request (struct translated); copied. Before anything is told. */
+void translation_echoes(struct translation *translation, struct slice echo);
 void translation_free(struct translation *translation); /* NULL is fine */
 
 /* The next frame of a stream, as sse_next cuts them: `put` is called with what the client is told of it, which may be

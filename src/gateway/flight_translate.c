@@ -5,13 +5,14 @@
 #include "gateway/flight_inside.h"
 
 void
-flight_translate(struct flight *flight, enum api told, size_t whole_most)
+flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo)
 {
     int64_t now_s = world_wall_us(flight->world) / USEC_PER_S;
 
     flight->told = told;
     flight->whole_most = whole_most;
     flight->translation = translation_new(flight->meter.api, told, now_s, whole_most);
+    translation_echoes(flight->translation, echo);
     flight->meter.so_far_is_told = true;
 }
 

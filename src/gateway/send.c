@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* mempcpy */
 #include "gateway/send.h"
 #include "base/text.h"
+#include "dialect/translate.h"
 #include "gateway/admit.h"
 #include "gateway/audit.h"
 #include "gateway/cached.h"
@@ -333,7 +334,8 @@ open_flight(struct exchange *exchange, const char *secret, const struct call_req
                          exchange->plan->api, request);
     count(&exchange->worker->counters, COUNT_TRANSLATED, exchange->plan->translated != NULL);
     if (exchange->plan->translated != NULL)
-        flight_translate(flight, exchange->identity.api, exchange->request.config->limits.answer_max);
+        flight_translate(flight, exchange->identity.api, exchange->request.config->limits.answer_max,
+                         exchange->plan->translated->echo);
     take_ticket(exchange, flight, wish);
     flight->secret = arena_copy(&flight->arena, slice_of(secret));
     return flight;

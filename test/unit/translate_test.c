@@ -428,6 +428,43 @@ whole_answers(void **state)
         "tokens\":42}}");
 }
 
+/* A response repeats what was asked for, and what holds where nothing was. */
+static void
+a_response_repeats_its_request(void **state)
+{
+    static const char body[] =
+        "{\"model\":\"a\",\"input\":\"Hi\",\"temperature\":0.50,\"metadata\":{\"k\":\"v\"},\"instructions\":\"I\","
+        "\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"strict\":false}]}";
+    struct translation *translation = translation_new(API_CHAT, API_RESPONSES, MADE_S, MOST);
+    struct translated translated;
+    struct buffer out = {0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    translated = translate_request(API_RESPONSES, API_CHAT, slice_of(body), &arena);
+    translation_echoes(translation, translated.echo);
+    assert_int_equal(translation_whole(translation,
+                                       slice_of("{\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":"
+                                                "\"\"},\"finish_reason\":\"stop\"}]}"),
+                                       &out),
+                     OK);
+    assert_same_json(
+        buffer_content(&out),
+        "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1790000000,\"status\":\"completed\",\"error\":null,"
+        "\"incomplete_details\":null,\"model\":\"m\",\"output\":[],\"instructions\":\"I\",\"max_output_tokens\":null,"
+        "\"metadata\":{\"k\":\"v\"},\"parallel_tool_calls\":true,\"reasoning\":{\"effort\":null,\"summary\":null},"
+        "\"temperature\":0.50,"
+        "\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[{\"type\":\"function\",\"name\":"
+        "\"f\",\"strict\":false}],"
+        "\"top_p\":null,\"truncation\":\"disabled\",\"user\":null,\"previous_response_id\":null,\"store\":false,"
+        "\"usage\":null}");
+    chunk_release(translated.rest);
+    translation_free(translation);
+    buffer_free(&out);
+    arena_reset(&arena);
+}
+
 static void
 what_is_no_answer_is_not_told(void **state)
 {
@@ -818,6 +855,7 @@ main(void)
         cmocka_unit_test(requests_are_put_in_other_words_or_it_is_said_why_not),
         cmocka_unit_test(nothing_is_lost_on_the_way),
         cmocka_unit_test(whole_answers),
+        cmocka_unit_test(a_response_repeats_its_request),
         cmocka_unit_test(what_is_no_answer_is_not_told),
         cmocka_unit_test(reasons_to_stop),
         cmocka_unit_test(streams_say_what_whole_answers_say),
