@@ -388,8 +388,9 @@ the_directory(void **state)
                         SLICE_LITERAL("{\"data\":[{\"type\":\"model\",\"id\":\"opus\",\"display_name\":\"Opus\","
                                       "\"created_at\":\"2026-01-01T00:00:00Z\"}],\"has_more\":false}")),
         OK);
-    assert_string_equal(ids_of(&desk, DIALECT_OPENAI), "assistant big small gpt-5 odd \" name equipoise/embed ");
-    assert_string_equal(ids_of(&desk, DIALECT_ANTHROPIC), "assistant opus ");
+    /* Of backends that speak the client's API first, then those into whose API requests are translated. */
+    assert_string_equal(ids_of(&desk, DIALECT_OPENAI), "assistant big small gpt-5 odd \" name opus equipoise/embed ");
+    assert_string_equal(ids_of(&desk, DIALECT_ANTHROPIC), "assistant opus big small gpt-5 odd \" name ");
     assert_int_equal(directory_learn(directory, 0, SLICE_LITERAL("{\"data\":[{\"id\":\"new\"}]}")), OK);
     assert_int_equal(directory_learn(directory, 0, SLICE_LITERAL("{\"data\":[{\"id\":\"newer\"}]}")), OK);
     assert_true(directory_has(directory, 0, SLICE_LITERAL("big"))); /* declared: stays */
