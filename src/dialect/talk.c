@@ -282,11 +282,13 @@ talk_add_part(struct talk *talk, enum talk_kind kind)
 struct talk_part *
 talk_add_inside(struct talk *talk, struct talk_part *result, enum talk_kind kind)
 {
-    struct talk_part *part = part_new(talk, kind), **end = &result->inside;
+    struct talk_part *part = part_new(talk, kind);
 
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = part;
+    if (result->last_inside != NULL)
+        result->last_inside->next = part;
+    else
+        result->inside = part;
+    result->last_inside = part;
     return part;
 }
 

@@ -24,7 +24,7 @@ struct talk_part {
     struct slice media_type;  /* IMAGE: of the base64; empty: `text` is a URL */
     struct slice detail;      /* IMAGE: "low", "high"; empty: as the model likes */
     struct slice id, name;    /* CALL; RESULT: the id of the call */
-    struct talk_part *inside; /* RESULT: texts and images */
+    struct talk_part *inside, *last_inside; /* RESULT: texts and images */
     bool failed;              /* RESULT: it tells of an error */
 };
 

@@ -848,12 +848,48 @@ errors_in_the_clients_words(void **state)
     assert_int_equal(translate_status(API_MESSAGES, 529), 529);
 }
 
+/* A tool may bring a great many pieces: each costs as much as the first. (If each cost as much as all before it, this would
+ * take minutes.) */
+static void
+many_pieces_of_a_result(void **state)
+{
+    enum { PIECES = 300000 };
+    struct buffer body = {0}, wanted = {0};
+    struct translated translated;
+    struct arena arena;
+    size_t at, count = 0;
+
+    (void)state;
+    arena_init(&arena);
+    buffer_add_text(&body, "{\"model\":\"a\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+                           "\"tool_result\",\"tool_use_id\":\"t\",\"content\":[");
+    for (int i = 0; i < PIECES; i++)
+        buffer_printf(&body, "%s{\"type\":\"text\",\"text\":\"%d\"}", i > 0 ? "," : "", i);
+    buffer_add_text(&body, "]}]}]}");
+    translated = translate_request(API_MESSAGES, API_CHAT, buffer_content(&body), &arena);
+    assert_null(translated.why);
+    for (struct slice rest = chunk_bytes(translated.rest); rest.len > 0; rest = slice_from(rest, at + 8)) {
+        at = slice_find(rest, SLICE_LITERAL("\"text\":\""));
+        if (at == rest.len)
+            break;
+        buffer_clear(&wanted);
+        buffer_printf(&wanted, "%zu\"", count++);
+        assert_true(slice_equal(slice_first(slice_from(rest, at + 8), buffer_len(&wanted)), buffer_content(&wanted)));
+    }
+    assert_int_equal(count, PIECES);
+    chunk_release(translated.rest);
+    buffer_free(&body);
+    buffer_free(&wanted);
+    arena_reset(&arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_put_in_other_words_or_it_is_said_why_not),
         cmocka_unit_test(nothing_is_lost_on_the_way),
+        cmocka_unit_test(many_pieces_of_a_result),
         cmocka_unit_test(whole_answers),
         cmocka_unit_test(a_response_repeats_its_request),
         cmocka_unit_test(what_is_no_answer_is_not_told),
