@@ -186,6 +186,14 @@ test("what has no place goes to the backend that has one, and explain says why",
   assert.match((await gateway.command("explain", response.headers.get("x-equipoise-id"))).stdout, /cheap\/twin-medium .*chosen; in the words of messages/);
 });
 
+test("a response repeats what was asked for, whole and streamed", async () => {
+  const body = { model: "claude", input: "Hi", metadata: { ticket: "7" }, temperature: 0.5, instructions: "Be brief." };
+  for (const answer of [await openai.responses.create(body), await openai.responses.stream(body).finalResponse()]) {
+    assert.deepEqual([answer.metadata, answer.temperature, answer.instructions], [body.metadata, 0.5, "Be brief."]);
+    assert.deepEqual([answer.tools, answer.tool_choice, answer.parallel_tool_calls, answer.store], [[], "auto", true, false]);
+  }
+});
+
 test("check says which candidates are asked in another API", async () => {
   const { code, stdout } = await equipoise(["check", gateway.file], { env: gateway.env });
   assert.equal(code, 0);
