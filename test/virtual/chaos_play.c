@@ -3,8 +3,9 @@
 
 #include "base/hash.h"
 #include "embed/embedder.h"
+#include "gateway/acceptance.h"
 #include "gateway/switches.h"
-#include "levers/router.h"
+#include "levers/cascade.h"
 #include "levers/semantic_cache.h"
 #include "virtual/vcommand.h"
 
@@ -226,12 +227,16 @@ earn_choice(struct chaos *chaos, const struct route_config *route)
         .targets = &gateway->workers[0]->view->targets,
         .wall_us = history_world(chaos->scene->history, 0)->ops->wall_us(history_world(chaos->scene->history, 0))};
     struct routed one = {.target = &route->candidates[0], .score = 1.0};
-    struct choosing choosing = {.all = &one, .count = 1};
+    struct cascading cascading = {.models = {.all = &one, .count = 1}};
     char name[64];
 
-    snprintf(name, sizeof(name), ROUTER_EVIDENCE, one.target->name);
+    snprintf(name, sizeof(name), "%s %s", lever_name(route_may_cascade(route) ? LEVER_CASCADE : LEVER_ROUTER),
+             one.target->name);
     one.evidence = evidences_at(&gateway->evidences, route->name, name);
-    router_order(&choosing, &request, 0);
+    if (route_may_cascade(route))
+        cascade_order(&cascading, &request, acceptance_rule(route));
+    else
+        router_order(&cascading.models, &request, 0);
     while (!shared_evidence_sample(one.evidence, &one.terms, one.score))
         continue;
     for (unsigned i = 0; i < 40 && chaos->script->seed % 2 == 0; i++)

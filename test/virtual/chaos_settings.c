@@ -185,7 +185,36 @@ static const char choosing_across[] =
     "numeric },\n"
     "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
+/* Another model is asked first, and what it says kept where it passes. */
+static const char cascading[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], attempts: 2, retry: safe,\n"
+    "               acceptable: { quality: 70%, total: 6s }, validate: { regex: \"w9 \" }, judge: { by: exact },\n"
+    "               cascade: { accept: validators, streams: hold }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               levers: { cascade: on, alternatives: on, coalesce: { on: 50% }, exact_cache: { on: 30% } } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: claude/nano, acceptable: { quality: 70% }, attempts: 1,\n"
+    "               validate: { command: \"judge\" }, judge: { by: numeric }, cascade: { accept: validators },\n"
+    "               learning: 100%, levers: { cascade: { on: 70% }, prompt_cache: on } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
+    {.name = "cascading", .config = cascading, .earned = true},
+    {.name = "cascading, unbooked",
+     .config = cascading,
+     .more = "journal: { when_full: serve }\n",
+     .serves_unbooked = true,
+     .earned = true},
+    {.name = "cascading on budgets", .config = cascading, .key = expected_budgets, .earned = true},
+    {.name = "cascading, on strict budgets",
+     .config = cascading,
+     .more = "budget: $0.10/day\n",
+     .key = strict_budgets,
+     .earned = true},
     {.name = "choosing across providers", .config = choosing_across, .crossed = true, .earned = true},
     {.name = "choosing", .config = choosing, .earned = true},
     {.name = "choosing, unbooked",

@@ -20,6 +20,7 @@ play(void **state, uint64_t seed)
 struct came_to {
     int64_t unearned, hits, promoted, audited, near, suspended;
     int64_t asked, chosen, acceptable, not, dropped; /* other models */
+    int64_t kept, unkept, failed, late;              /* asked first */
     int64_t translated, untranslatable;
 };
 
@@ -40,6 +41,10 @@ add_up(const struct chaos *chaos, struct came_to *sum)
     for (size_t i = 0; i < chaos->scene->row_count; i++)
         for (size_t j = 0; j < chaos->scene->rows[i].saving_count; j++)
             sum->chosen += slice_is(chaos->scene->rows[i].savings[j].lever, "router");
+    sum->kept += gateway_count(gateway, COUNT_CASCADE_ACCEPTED);
+    sum->unkept += gateway_count(gateway, COUNT_CASCADE_REJECTED);
+    sum->failed += gateway_count(gateway, COUNT_CASCADE_FAILED);
+    sum->late += gateway_count(gateway, COUNT_CASCADE_LATE);
     sum->translated += gateway_count(gateway, COUNT_TRANSLATED);
     sum->untranslatable += gateway_count(gateway, COUNT_UNTRANSLATABLE);
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
@@ -69,6 +74,9 @@ random_histories_lose_nothing(void **state)
     print_message("other models: %d asked, %d acceptable, %d not, %d dropped or failed, %d served\n", (int)sum.asked,
                   (int)sum.acceptable, (int)sum.not, (int)sum.dropped, (int)sum.chosen);
     assert_true(sum.asked > 50 && sum.acceptable > 10 && sum.not > 10 && sum.dropped > 10 && sum.chosen > 50);
+    print_message("asked first: %d kept, %d rejected, %d failed, %d late\n", (int)sum.kept, (int)sum.unkept,
+                  (int)sum.failed, (int)sum.late);
+    assert_true(sum.kept > 30 && sum.unkept > 20 && sum.failed > 20 && sum.late > 2);
     print_message("in another API: %d calls, %d that could not be put so\n", (int)sum.translated,
                   (int)sum.untranslatable);
     assert_true(sum.translated > 300 && sum.untranslatable > 100);
