@@ -231,6 +231,26 @@ build_judge(struct build *build, const struct route_draft *draft, struct judge_c
 }
 
 static void
+build_cascade(struct build *build, const struct route_draft *draft, struct cascade_config *cascade)
+{
+    struct target *verifier;
+
+    *cascade = (struct cascade_config){.accept = (enum accept_by)draft->cascade.accept,
+                                       .holds_streams = draft->cascade.streams != 0};
+    if (draft->cascade.verifier == NULL && cascade->accept == ACCEPT_MODEL)
+        reader_error(&build->reader, build_place(&draft->entry, "cascade"), "Add verifier: BACKEND/MODEL.",
+                     "accept: model, but no model is named");
+    if (draft->cascade.verifier == NULL)
+        return;
+    if (cascade->accept != ACCEPT_MODEL)
+        reader_error(&build->reader, draft->cascade.verifier, "Say accept: model, or take it out.",
+                     "a verifier is named, but `accept` does not ask it");
+    verifier = arena_alloc(build->reader.arena, sizeof(*verifier));
+    if (read_target(build, draft->cascade.verifier, verifier))
+        cascade->verifier = verifier;
+}
+
+static void
 build_route(struct build *build, const struct route_draft *draft, struct route_config *route)
 {
     route->name = draft->entry.name;
@@ -253,8 +273,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->semantic = draft->semantic;
     build_judge(build, draft, &route->judge);
     route->learning_ppm = draft->learning_ppm;
-    route->cascade.accept = (enum accept_by)draft->cascade.accept;
-    route->cascade.holds_streams = draft->cascade.streams != 0;
+    build_cascade(build, draft, &route->cascade);
     route->validate = draft->validate;
     route->attempts = draft->attempts;
     route->retry = (enum retry_rule)draft->retry;

@@ -87,12 +87,14 @@ struct judge_config {
 /* What tells whether the answer of a cheaper model is to be kept, before the next is asked. A route's validators, where it
  * has some, must find it useful in any case. */
 enum accept_by {
-    ACCEPT_NONE,      /* nothing: then nothing is asked first */
-    ACCEPT_VALIDATORS /* they alone */
+    ACCEPT_NONE,       /* nothing: then nothing is asked first */
+    ACCEPT_VALIDATORS, /* they alone */
+    ACCEPT_MODEL       /* a model that says how sure it is that the answer will do */
 };
 
 struct cascade_config {
     enum accept_by accept;
+    const struct target *verifier; /* ACCEPT_MODEL: that one */
     bool holds_streams; /* a streamed answer is held back until it is accepted; else who streams is not served by it */
 };
 

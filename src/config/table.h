@@ -146,7 +146,8 @@ struct route_draft {
     } judge;
     unsigned learning_ppm;
     struct {
-        unsigned accept;  /* enum accept_by */
+        unsigned accept; /* enum accept_by */
+        const struct yaml_node *verifier;
         unsigned streams; /* 0: skip, 1: hold */
     } cascade;
     struct validator_config validate;

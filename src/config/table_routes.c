@@ -3,8 +3,8 @@
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
-static const char *const floors[] = {"served", "route", NULL};     /* enum floor_scope */
-static const char *const accepts[] = {"none", "validators", NULL}; /* enum accept_by */
+static const char *const floors[] = {"served", "route", NULL};              /* enum floor_scope */
+static const char *const accepts[] = {"none", "validators", "model", NULL}; /* enum accept_by */
 static const char *const held[] = {"skip", "hold", NULL};
 static const char *const retries[] = {"sent", "safe", NULL};
 
@@ -105,8 +105,12 @@ static const struct section judge_section = {
 static const struct field cascade_fields[] = {
     FIELD(
         "accept", FIELD_CHOICE, AT(route_draft, cascade.accept),
-        "What tells that a cheaper model's answer may be kept: `none`; `validators`, those of the route (`validate`).",
+        "What tells that a cheaper model's answer may be kept: `none`; `validators`, those of the route (`validate`); "
+        "`model`, one that is asked how sure it is that the answer will do. The route's validators, where it has "
+        "some, must find it useful in any case.",
         .standard = "none", .choices = accepts),
+    FIELD("verifier", FIELD_NODE, AT(route_draft, cascade.verifier),
+          "With `accept: model`: the model that is asked (doc/levers.md).", .type = "backend/model"),
     FIELD("streams", FIELD_CHOICE, AT(route_draft, cascade.streams),
           "Who streams: `skip`, is not served by a cascade; `hold`, gets nothing before the whole answer is accepted, "
           "and then all at once.",

@@ -2,8 +2,10 @@
 
 #include <math.h>
 
+#include "gateway/destination.h"
 #include "levers/cascade.h"
 #include "levers/terms.h"
+#include "quality/verify_model.h"
 
 /* Changes when the same answer would get another score than before. */
 enum { RULE = 1 };
@@ -20,6 +22,8 @@ acceptance_rule(const struct route_config *route)
     const struct validator_config *validate = &route->validate;
     uint64_t mark = terms_with_number(RULE, route->cascade.accept);
 
+    if (route->cascade.verifier != NULL)
+        mark = with_text(with_text(mark, route->cascade.verifier->name), route->cascade.verifier->upstream);
     mark = with_text(with_text(mark, validate->json_schema), validate->regex);
     return with_text(with_text(mark, validate->command), validate->http);
 }
@@ -38,16 +42,71 @@ finish(struct acceptance *acceptance, double score, const char *why)
     acceptance->done(acceptance);
 }
 
+bool
+acceptance_allowed(const struct route_config *route, const struct tenant_config *tenant)
+{
+    return route->cascade.verifier == NULL || destination_allowed(tenant, route->cascade.verifier->backend);
+}
+
+static void
+replied(struct mission *mission, struct exchange *exchange)
+{
+    struct acceptance *acceptance = CONTAINER_OF(mission, struct acceptance, mission);
+    const struct flight *flight = exchange->cursor.flight;
+    double score;
+
+    acceptance->cost = usd_known(exchange->cost) ? exchange->cost : 0;
+    if (mission_result(exchange) != MISSION_ANSWERED)
+        finish(acceptance, NAN, "the verifier could not be asked");
+    else if (flight->meter.text.cut || verify_reply(buffer_content(&flight->meter.text.text), &score) != OK)
+        finish(acceptance, NAN, "what the verifier replied is no number from 0 to 100");
+    else
+        finish(acceptance, score, NULL);
+}
+
+/* A client's head, of which a call on its behalf takes what it asks for, is gone with it. */
+static bool
+is_wanted(const struct acceptance *acceptance)
+{
+    return !acceptance->unwanted && (acceptance->exchange->is_own || acceptance->exchange->state == EXCHANGE_SERVING);
+}
+
+static void
+ask_verifier(struct acceptance *acceptance)
+{
+    struct gateway_worker *worker = acceptance->exchange->worker;
+    const struct target *verifier = acceptance->validation.route->cascade.verifier;
+    struct buffer question = {0};
+    struct chunk *body;
+
+    if (!is_wanted(acceptance) || !mission_may_start(worker)) {
+        finish(acceptance, NAN, "too many calls of our own are under way for the verifier to be asked");
+        return;
+    }
+    verify_question(chunk_bytes(acceptance->request), buffer_content(&acceptance->validation.text),
+                    world_random(worker_world(worker)), verifier->name, &question);
+    body = chunk_from(buffer_content(&question));
+    buffer_free(&question);
+    acceptance->mission = (struct mission){
+        .source = acceptance->serves ? SOURCE_VERIFIER : SOURCE_JUDGE, .target = verifier, .done = replied};
+    mission_prepare(&acceptance->mission, acceptance->exchange, API_CHAT, body);
+    memcpy(acceptance->mission.about, acceptance->about, sizeof(acceptance->mission.about));
+    chunk_release(body);
+    mission_go(&acceptance->mission);
+}
+
 static void
 validated(struct validation *validation)
 {
     struct acceptance *acceptance = CONTAINER_OF(validation, struct acceptance, validation);
 
-    acceptance->validated = validation->opinion == OPINION_USEFUL;
-    if (acceptance->validated)
-        finish(acceptance, CASCADE_SCORE_MOST, NULL);
-    else
+    acceptance->validated = validation->opinion == OPINION_USEFUL && validators_any(&validation->route->validate);
+    if (validation->opinion != OPINION_USEFUL)
         finish(acceptance, NAN, validation->reason);
+    else if (validation->route->cascade.accept == ACCEPT_MODEL)
+        ask_verifier(acceptance);
+    else
+        finish(acceptance, CASCADE_SCORE_MOST, NULL);
 }
 
 /* Why nobody can tell of it; NULL: one may. */
@@ -60,12 +119,13 @@ objection(const struct flight *flight)
         return "no whole answer";
     if (!text->wanted || text->cut || flight->opaque || flight->unread)
         return "it cannot be read";
-    return text->called ? "it calls a tool, of which validators cannot tell" : NULL;
+    return text->called ? "it calls a tool, which nobody here can judge" : NULL;
 }
 
 void
-acceptance_start(struct acceptance *acceptance, struct exchange *exchange)
+acceptance_start(struct acceptance *acceptance)
 {
+    struct exchange *exchange = acceptance->exchange;
     struct flight *flight = exchange->cursor.flight;
     struct validation *validation = &acceptance->validation;
     const char *why = objection(flight);
@@ -77,6 +137,8 @@ acceptance_start(struct acceptance *acceptance, struct exchange *exchange)
                                       .done = validated};
     memcpy(validation->id_text, exchange->id_text, sizeof(validation->id_text));
     acceptance->validated = false;
+    acceptance->cost = 0;
+    chunk_hold(acceptance->request);
     if (why != NULL) {
         finish(acceptance, NAN, why);
         return;
@@ -89,5 +151,6 @@ acceptance_start(struct acceptance *acceptance, struct exchange *exchange)
 void
 acceptance_free(struct acceptance *acceptance)
 {
+    chunk_release(acceptance->request);
     validation_free(&acceptance->validation);
 }

@@ -6,11 +6,19 @@
 #define GATEWAY_ACCEPTANCE_H
 
 #include "gateway/exchange.h"
+#include "gateway/mission.h"
 #include "gateway/validation.h"
 
 /* Embedded in whoever asks. */
 struct acceptance {
     struct validation validation;
+    struct exchange *exchange; /* on whose behalf a verifier is asked; the caller holds it */
+    struct chunk *request;     /* the body that was answered; held while it is scored */
+    const char *about;         /* the id of the client's request */
+    bool serves;               /* its client waits: what a verifier costs is the lever's, and no audit's */
+    bool unwanted;             /* meanwhile nobody waits for it any more: no verifier is asked */
+    struct mission mission;
+    usd cost; /* of the verifier */
     void (*done)(struct acceptance *);
     double score;    /* not finite: it is not to be kept, whatever evidence says */
     bool validated;  /* the route's validators found it useful */
@@ -23,8 +31,12 @@ uint64_t acceptance_rule(const struct route_config *route);
 /* Whether all that have a score have the same one. */
 bool acceptance_is_plain(const struct route_config *route);
 
-/* Scores the answer of the exchange's flight, whose text it takes. `done` is called once, maybe before this returns. */
-void acceptance_start(struct acceptance *acceptance, struct exchange *exchange);
+/* Whether this tenant's texts may go to whoever scores them. */
+bool acceptance_allowed(const struct route_config *route, const struct tenant_config *tenant);
+
+/* Scores the answer of the exchange's flight, whose text it takes; `done`, `exchange`, `request`, `about` and `serves` are
+ * filled in. `done` is called once, maybe before this returns. */
+void acceptance_start(struct acceptance *acceptance);
 
 /* When it is done. */
 void acceptance_free(struct acceptance *acceptance);

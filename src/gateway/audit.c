@@ -369,6 +369,7 @@ scored(struct acceptance *acceptance)
     enum evidence_reason reason;
 
     run->audit.score = acceptance->score;
+    run->cost += acceptance->cost;
     acceptance_free(acceptance);
     if (!isfinite(run->audit.score)) {
         would_go_on(run);
@@ -381,6 +382,14 @@ scored(struct acceptance *acceptance)
         compare(run);
     else
         finish(run);
+}
+
+static void
+score(struct audit_run *run)
+{
+    run->acceptance = (struct acceptance){
+        .done = scored, .exchange = run->answered, .request = run->body, .about = run->mission.about};
+    acceptance_start(&run->acceptance);
 }
 
 /* True: there is a whole answer. */
@@ -410,7 +419,7 @@ answered(struct mission *mission, struct exchange *exchange)
     else if (run->lever == LEVER_CASCADE && !whole)
         would_go_on(run);
     else if (run->lever == LEVER_CASCADE)
-        acceptance_start(&run->acceptance, exchange);
+        score(run);
     else if (result == MISSION_FAILED)
         leave(run, COUNT_ROUTER_UNANSWERED);
     else if (result == MISSION_BAD)
@@ -518,7 +527,6 @@ audit_prepare(struct exchange *exchange)
     run = must_alloc(sizeof(*run));
     *run = (struct audit_run){
         .mission = {.source = SOURCE_AUDIT, .target = candidate->target, .done = answered},
-        .acceptance = {.done = scored},
         .lever = exchange->audited->lever,
         .acceptances = acceptances_of(exchange),
         .worker = exchange->worker,

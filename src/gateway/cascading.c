@@ -31,7 +31,8 @@ may_begin(const struct exchange *exchange)
     const struct request *request = &exchange->request;
 
     return lever_mode_of(request, LEVER_CASCADE) != LEVER_OFF && route_may_cascade(request->route) &&
-           choosing_fits(exchange->identity.api) && exchange->facts.choices == 1 && models_most(request->route) > 0;
+           acceptance_allowed(request->route, request->tenant) && choosing_fits(exchange->identity.api) &&
+           exchange->facts.choices == 1 && models_most(request->route) > 0;
 }
 
 /* Where one score is as good as any other, its arms are known beforehand. */
@@ -164,6 +165,8 @@ go_on(struct exchange *exchange, enum verdict verdict, const char *state, const 
     bool called = exchange->cursor.flight != NULL;
     struct attempt_line *line;
 
+    if (exchange->scoring != NULL)
+        exchange->scoring->acceptance.unwanted = true;
     exchange->scoring = NULL;
     exchange->plan->withheld = verdict;
     exchange->uncounted += called;
@@ -273,10 +276,11 @@ start_scoring(struct exchange *exchange)
     struct scoring *scoring = must_calloc(1, sizeof(*scoring));
 
     scoring->exchange = exchange;
-    scoring->acceptance.done = scored;
+    scoring->acceptance = (struct acceptance){
+        .done = scored, .exchange = exchange, .request = exchange->body, .about = exchange->id_text, .serves = true};
     exchange->scoring = scoring;
     exchange_hold(exchange);
-    acceptance_start(&scoring->acceptance, exchange);
+    acceptance_start(&scoring->acceptance);
 }
 
 /* Longer than may be held back. */

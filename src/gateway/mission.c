@@ -18,7 +18,7 @@ mission_may_start(const struct gateway_worker *worker)
 static bool
 is_wanted(const struct mission *mission, struct slice name)
 {
-    if (mission->source == SOURCE_JUDGE)
+    if (mission->source != SOURCE_AUDIT)
         return slice_is_nocase(name, "content-type");
     return !slice_is_nocase(name, "idempotency-key");
 }
@@ -157,7 +157,7 @@ mission_gather(struct exchange *exchange, struct flight *flight)
 {
     if (exchange->mission == NULL)
         return;
-    if (exchange->mission->source == SOURCE_JUDGE) {
+    if (exchange->mission->source != SOURCE_AUDIT) {
         flight->meter.text.wanted = true;
         flight->meter.text.most = REPLY_BYTES_MOST;
     } else if (flight->keep == NULL && !flights_crowded(flight->all)) {

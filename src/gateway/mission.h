@@ -15,7 +15,7 @@ enum { MISSIONS_AT_ONCE_MOST = 64 };
 #define MISSION_NO_PLACE "dropped: its backend has no place for it now"
 
 struct mission {
-    enum source source; /* SOURCE_AUDIT, SOURCE_JUDGE */
+    enum source source; /* SOURCE_AUDIT, SOURCE_JUDGE, SOURCE_VERIFIER */
     const struct target *target;
     /* Its exchange has ended and its row is written; what its flight gathered can be held. Once; the mission is the
      * caller's again. */

@@ -30,6 +30,8 @@ row_counter(const struct exchange *exchange)
 {
     if (exchange->mission == NULL)
         return (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending);
+    if (exchange->mission->source == SOURCE_VERIFIER)
+        return COUNT_OWN_VERIFIERS;
     return exchange->mission->source == SOURCE_AUDIT ? COUNT_OWN_AUDITS : COUNT_OWN_JUDGES;
 }
 

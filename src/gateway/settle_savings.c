@@ -3,6 +3,7 @@
 
 #include "gateway/batch.h"
 #include "gateway/elements.h"
+#include "gateway/mission.h"
 #include "gateway/share.h"
 
 /* Whose answer it has, else who was called last: a plan chosen after it may have had no credential to be called with. */
@@ -195,6 +196,12 @@ cost_alone(const struct exchange *exchange, const struct plan *plan)
                                                                     : price_on(exchange, plan->target);
 }
 
+static bool
+is_for_client(const struct exchange *own)
+{
+    return own->mission != NULL && own->mission->source == SOURCE_VERIFIER;
+}
+
 /* What a cascade's attempts cost whose answers were not kept, but for the last attempt of all: who left after it was not
  * served by another. */
 static usd
@@ -230,7 +237,7 @@ settle_put_savings(const struct exchange *exchange, struct row *row)
     if (plan == NULL || !usd_known(row->baseline) || !usd_known(row->cost) || exchange->identity.api == API_PASSTHROUGH)
         return;
     if (exchange->is_own) {
-        put_line(row, ROW_AUDITS, false, 0, row->cost);
+        put_line(row, is_for_client(exchange) ? lever_name(LEVER_CASCADE) : ROW_AUDITS, false, 0, row->cost);
         return;
     }
     if (exchange->left || !bought) { /* others paid for the answer, or there was none */

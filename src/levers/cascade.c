@@ -5,6 +5,7 @@
 
 #include "levers/estimate.h"
 #include "levers/terms.h"
+#include "quality/verify_model.h"
 
 /* Expected times cover this share of answers (estimate.c). */
 enum { IN_TIME_PPM = 950000 };
@@ -35,6 +36,32 @@ goes_on_ppm(const struct routed *model, struct acceptance_book *book)
     return PPM - (unsigned)lround(share * PPM);
 }
 
+/* A verifier reads the request and the answer, and replies with a number. */
+static void
+add_verifier(const struct request *request, struct plan *plan)
+{
+    const struct target *verifier = request->route->cascade.verifier;
+    const struct target_facts *facts = facts_of(request->targets, verifier);
+    struct expectation own = experience_expect(facts->experience, IN_TIME_PPM);
+    struct expectation answers = experience_expect(plan->facts->experience, IN_TIME_PPM);
+    struct price_terms terms = {.wall_us = request->wall_us};
+    struct usage usage;
+    usd cost;
+
+    usage_init(&usage);
+    usage.exactness = USAGE_ESTIMATED;
+    usage_set(&usage, USAGE_input_tokens,
+              estimate_input_tokens(&own, (int64_t)request->body.len) + (int64_t)answers.output_tokens + VERIFY_TOKENS);
+    usage_set(&usage, USAGE_output_tokens, VERIFY_REPLY_TOKENS);
+    cost = estimate_cost(facts, &terms, &usage).total;
+    if (!usd_known(plan->cost) || !usd_known(cost) || usd_add(plan->cost, cost, &plan->cost) != OK)
+        plan->cost = USD_UNKNOWN;
+    if (plan->by_the_hour && usd_known(plan->marginal) && usd_known(cost) &&
+        usd_add(plan->marginal, cost, &plan->marginal) != OK)
+        plan->marginal = USD_UNKNOWN;
+    plan->total_us += own.total_us;
+}
+
 static struct plan *
 make_one(const struct request *request, const struct routed *model, struct acceptance_book *book, enum lever_mode mode,
          struct plans *plans)
@@ -51,6 +78,8 @@ make_one(const struct request *request, const struct routed *model, struct accep
     plan->target = model->target;
     plan->facts = facts_of(request->targets, model->target);
     estimate_plan_like(request, facts_of(request->targets, &request->route->reference), plan);
+    if (request->route->cascade.verifier != NULL)
+        add_verifier(request, plan);
     plan->goes_on_ppm = goes_on_ppm(model, book);
     plan->quality_ppm = shared_evidence_may_serve(model->evidence, &model->terms, model->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || model->terms.floor_ppm >= PPM;

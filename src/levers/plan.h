@@ -20,7 +20,8 @@ enum source {
     SOURCE_PARTLY,      /* some of a batch was answered before: a call for the rest */
     SOURCE_BUILT_IN,    /* the model that this program has itself */
     SOURCE_AUDIT,       /* a candidate's, which nobody is served: it is judged by the reference's */
-    SOURCE_JUDGE        /* likewise, of the model that judges */
+    SOURCE_JUDGE,       /* likewise, of the model that judges */
+    SOURCE_VERIFIER     /* likewise, of the one that scores what a cascade holds back for a client */
 };
 
 const char *source_name(enum source source);

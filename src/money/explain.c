@@ -212,7 +212,10 @@ text_head(const struct row *row, bool colour, struct buffer *out)
     buffer_printf(out, "%sRequest %s%s  %s\n", colour ? "\033[1m" : "", id, colour ? "\033[0m" : "", when);
     if (row_is_own(row))
         buffer_printf(out, "  %-16s %s, about request %.*s; no client asked for it\n", "a call of our own",
-                      slice_is(row->source, "judge") ? "a model that judges" : "an audit", SLICE_ARGS(row->about));
+                      slice_is(row->source, "judge")      ? "a model that judges"
+                      : slice_is(row->source, "verifier") ? "a model that scores an answer for a cascade"
+                                                          : "an audit",
+                      SLICE_ARGS(row->about));
     buffer_printf(out, "  %-16s %.*s, status %lld%s\n", "ended", SLICE_ARGS(or_dash(row->state)),
                   (long long)row->status, row->modelled ? ", modelled: a modelled backend answered" : "");
     if (row->why.len != 0)

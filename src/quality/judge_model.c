@@ -16,27 +16,27 @@ static const char instructions[] =
     "if "
     "they are equal.";
 
-static void
-put_between(struct buffer *out, const char *what, uint64_t mark, struct slice text)
+void
+judge_show(struct buffer *out, const char *what, uint64_t mark, struct slice text)
 {
     buffer_printf(out, "<%s %016" PRIx64 ">\n", what, mark);
     buffer_add(out, text);
     buffer_printf(out, "\n</%s %016" PRIx64 ">\n", what, mark);
 }
 
-static void
-put_request(struct buffer *out, uint64_t mark, struct slice request)
+void
+judge_show_request(struct buffer *out, uint64_t mark, struct slice request)
 {
     struct buffer cut = {0};
 
     if (request.len <= REQUEST_FIRST_BYTES + REQUEST_LAST_BYTES) {
-        put_between(out, "request", mark, request);
+        judge_show(out, "request", mark, request);
         return;
     }
     buffer_add(&cut, slice_first(request, REQUEST_FIRST_BYTES));
     buffer_add_text(&cut, "\n[...]\n");
     buffer_add(&cut, slice_from(request, request.len - REQUEST_LAST_BYTES));
-    put_between(out, "request", mark, buffer_content(&cut));
+    judge_show(out, "request", mark, buffer_content(&cut));
     buffer_free(&cut);
 }
 
@@ -47,9 +47,9 @@ judge_question(const struct judge_question *question, const char *model, struct 
     struct slice second = question->candidate_first ? question->reference : question->candidate;
     struct buffer text = {0};
 
-    put_request(&text, question->mark, question->request);
-    put_between(&text, "answer A", question->mark, slice_first(first, ANSWER_BYTES));
-    put_between(&text, "answer B", question->mark, slice_first(second, ANSWER_BYTES));
+    judge_show_request(&text, question->mark, question->request);
+    judge_show(&text, "answer A", question->mark, slice_first(first, ANSWER_BYTES));
+    judge_show(&text, "answer B", question->mark, slice_first(second, ANSWER_BYTES));
     buffer_add_text(&text, "Which is more acceptable: A, B or EQUAL?");
     buffer_add_text(out, "{\"model\":\"");
     buffer_add_json(out, slice_of(model));

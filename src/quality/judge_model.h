@@ -20,4 +20,9 @@ void judge_question(const struct judge_question *question, const char *model, st
 /* Whether the candidate is at least as acceptable, as the reply says: "A", "B" or "EQUAL" and nothing else. ERR_INVALID. */
 enum status judge_reply(struct slice reply, bool candidate_first, bool *acceptable) MUST_CHECK;
 
+/* What any model is shown that judges: a text between two marks, so that it cannot end itself; a long request cut to its
+ * beginning and its end. */
+void judge_show(struct buffer *out, const char *what, uint64_t mark, struct slice text);
+void judge_show_request(struct buffer *out, uint64_t mark, struct slice request);
+
 #endif

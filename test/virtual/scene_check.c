@@ -127,7 +127,8 @@ check_row(const struct row *row)
 static int64_t
 own_calls(const struct scene *scene)
 {
-    return gateway_count(&scene->gateway, COUNT_OWN_AUDITS) + gateway_count(&scene->gateway, COUNT_OWN_JUDGES);
+    return gateway_count(&scene->gateway, COUNT_OWN_AUDITS) + gateway_count(&scene->gateway, COUNT_OWN_JUDGES) +
+           gateway_count(&scene->gateway, COUNT_OWN_VERIFIERS);
 }
 
 /* A call of our own is about a request that has a row, has no baseline, and is one saving line, of what it cost. */
@@ -145,8 +146,8 @@ check_own(const struct scene *scene, const struct row *row)
     assert_true(row->baseline == 0 && row->counted_requests == 0);
     assert_true(row->saving_count == (usd_known(row->cost) && row->cost != 0 ? 1 : 0));
     if (row->saving_count > 0)
-        assert_slice_is(row->savings[0].lever, ROW_AUDITS);
-    assert_true(slice_is(row->source, "audit") || slice_is(row->source, "judge"));
+        assert_slice_is(row->savings[0].lever, slice_is(row->source, "verifier") ? "cascade" : ROW_AUDITS);
+    assert_true(slice_is(row->source, "audit") || slice_is(row->source, "judge") || slice_is(row->source, "verifier"));
 }
 
 /* Rows against counters. */
