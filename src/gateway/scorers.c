@@ -11,8 +11,9 @@
 #include "quality/features.h"
 #include "quality/router.h"
 
-/* Of a longer body only its end is looked at, as it stands. */
-enum { BODY_READ_BYTES = 32 * 1024 };
+/* Of a longer body only its end is looked at, as it stands; of a longer turn its beginning and its end: embedding takes some
+ * 90 us for each KiB, and requests are scored on a worker's loop. */
+enum { BODY_READ_BYTES = 32 * 1024, TURN_FIRST_BYTES = 3 * 1024, TURN_LAST_BYTES = 1024 };
 
 /* Counted by its holders, any thread. */
 struct frozen {
@@ -136,6 +137,19 @@ count_of(struct slice text, const char *what)
     }
 }
 
+static struct slice
+shortened(struct slice turn, struct arena *arena)
+{
+    char *text;
+
+    if (turn.len <= TURN_FIRST_BYTES + TURN_LAST_BYTES)
+        return turn;
+    text = arena_alloc(arena, TURN_FIRST_BYTES + TURN_LAST_BYTES);
+    memcpy(text, turn.data, TURN_FIRST_BYTES);
+    memcpy(text + TURN_FIRST_BYTES, turn.data + turn.len - TURN_LAST_BYTES, TURN_LAST_BYTES);
+    return slice_make(text, TURN_FIRST_BYTES + TURN_LAST_BYTES);
+}
+
 /* The same for the same body, whoever reads it. */
 static void
 read_features(const struct embedder *embedder, enum api api, struct slice body, struct features *features)
@@ -151,7 +165,7 @@ read_features(const struct embedder *embedder, enum api api, struct slice body, 
         conversation.turn = end;
     features_read(features, embedder,
                   &(struct routed_request){
-                      .text = conversation.turn,
+                      .text = shortened(conversation.turn, &arena),
                       .context_bytes = body.len - (conversation.turn.len < body.len ? conversation.turn.len : body.len),
                       .turns = count_of(end, "\"role\""),
                       .tools = count_of(end, "\"parameters\"") + count_of(end, "\"input_schema\""),
