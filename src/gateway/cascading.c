@@ -169,6 +169,7 @@ go_on(struct exchange *exchange, enum verdict verdict, const char *state, const 
         exchange->scoring->acceptance.unwanted = true;
     exchange->scoring = NULL;
     exchange->plan->withheld = verdict;
+    exchange->cascade_went_on = true;
     exchange->uncounted += called;
     exchange->fresh = false;
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
@@ -250,6 +251,7 @@ decide(struct exchange *exchange, const struct acceptance *acceptance)
     }
     count(&exchange->worker->counters, COUNT_CASCADE_ACCEPTED, 1);
     exchange->plan->evidence.detail = threshold_words(exchange, model, score, true);
+    exchange->cascade_kept = true;
     exchange->validated = acceptance->validated;
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
     exchange_move(exchange, FIRST_BYTE);

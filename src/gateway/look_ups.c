@@ -6,7 +6,7 @@ static const enum lever_id levers[] = {LEVER_EXACT_CACHE, LEVER_SEMANTIC_CACHE};
 
 enum { LEVERS_LOOKING = sizeof(levers) / sizeof(levers[0]) };
 
-_Static_assert((int)LEVERS_LOOKING <= (int)LOOK_UPS_OF_ROW_MOST, "a row has room for all");
+_Static_assert((int)LEVERS_LOOKING + 1 <= (int)LOOK_UPS_OF_ROW_MOST, "a row has room for all, and the cascade");
 
 static bool
 looked(const struct exchange *exchange, enum lever_id lever)
@@ -68,19 +68,31 @@ look_up_result(const struct exchange *exchange, enum lever_id lever)
     }
 }
 
+static enum look_up_result
+result_of_cascade(const struct exchange *exchange)
+{
+    if (exchange->cascade_kept)
+        return LOOK_UP_KEPT;
+    return exchange->cascade_went_on ? LOOK_UP_IN_VAIN : LOOK_UP_NONE;
+}
+
+static struct slice
+with_result(struct exchange *exchange, struct slice all, enum lever_id lever, enum look_up_result result)
+{
+    if (result == LOOK_UP_NONE)
+        return all;
+    return slice_of(arena_printf(&exchange->arena, "%.*s%s%s=%s", SLICE_ARGS(all), all.len > 0 ? "," : "",
+                                 lever_name(lever), look_up_name(result)));
+}
+
 struct slice
 look_ups_text(struct exchange *exchange)
 {
     struct slice all = SLICE_NONE;
 
-    for (unsigned i = 0; i < LEVERS_LOOKING; i++) {
-        enum look_up_result result = look_up_result(exchange, levers[i]);
-
-        if (result != LOOK_UP_NONE)
-            all = slice_of(arena_printf(&exchange->arena, "%.*s%s%s=%s", SLICE_ARGS(all), all.len > 0 ? "," : "",
-                                        lever_name(levers[i]), look_up_name(result)));
-    }
-    return all;
+    for (unsigned i = 0; i < LEVERS_LOOKING; i++)
+        all = with_result(exchange, all, levers[i], look_up_result(exchange, levers[i]));
+    return with_result(exchange, all, LEVER_CASCADE, result_of_cascade(exchange));
 }
 
 static const enum counter counted[LEVERS_LOOKING][LOOK_UP_RESULTS] = {

@@ -151,7 +151,8 @@ report_evidence_text(const struct report *report, const struct report_look_ups *
     }
     buffer_printf(out, "  %-16s evidence: floor %.4g%%, %s", "", evidence->floor_ppm / 1e4, evidence->words);
     if (evidence->serves)
-        buffer_printf(out, " from similarity %.3f on", evidence->threshold);
+        buffer_printf(out, " from %s %.3f on", slice_starts(line->lever, "cascade") ? "a score of" : "similarity",
+                      evidence->threshold);
     buffer_printf(out, "\n  %-16s of %llu audits there %.4g%% were acceptable, which bounds it at %.4g%% or more; ", "",
                   (unsigned long long)evidence->labels, evidence->mean_ppm / 1e4, evidence->lower_ppm / 1e4);
     buffer_printf(out, "%.3g%% are audited, %u suspensions", evidence->audit_ppm / 1e4, evidence->suspensions);
@@ -196,7 +197,8 @@ report_evidence_json(const struct report_evidence *evidence, struct buffer *out)
 static wide_int
 saved_by(const struct report_look_ups *line)
 {
-    return line->saved[LOOK_UP_HIT] + line->saved[LOOK_UP_PARTLY] + line->saved[LOOK_UP_PROMOTED];
+    return line->saved[LOOK_UP_HIT] + line->saved[LOOK_UP_PARTLY] + line->saved[LOOK_UP_PROMOTED] +
+           line->saved[LOOK_UP_KEPT];
 }
 
 void
@@ -220,6 +222,8 @@ report_look_ups_json(const struct report *report, struct buffer *out)
         amount_add_json(out, "would_have_saved_usd", line->saved[LOOK_UP_SHADOW]);
         buffer_add_byte(out, ',');
         amount_add_json(out, "audits_paid_usd", line->cost[LOOK_UP_AUDITED]);
+        buffer_add_byte(out, ',');
+        amount_add_json(out, "in_vain_usd", line->saved[LOOK_UP_IN_VAIN]);
         report_evidence_json(line->evidence, out);
         buffer_add_byte(out, '}');
     }

@@ -307,14 +307,21 @@ write_levers(const struct page *page, const struct report *report)
         "  routes' requests that the reference served; not a trial, unlike a holdout.\n");
 }
 
+/* No look-up, but a model that is asked first: "cascade", and its evidence, "cascade backend/model". */
+static bool
+is_asked_first(const struct report_look_ups *one)
+{
+    return slice_starts(one->lever, "cascade");
+}
+
 static void
 write_look_up(const struct page *page, const struct report_look_ups *one)
 {
     int64_t total = report_look_ups_total(one);
     char a[TEXT_MOST];
 
-    buffer_printf(page->out, "  %-16.*s %-24.*s %10lld look-ups\n", SLICE_ARGS(one->lever),
-                  SLICE_ARGS(or_dash(one->route)), (long long)total);
+    buffer_printf(page->out, "  %-16.*s %-24.*s %10lld %s\n", SLICE_ARGS(one->lever), SLICE_ARGS(or_dash(one->route)),
+                  (long long)total, is_asked_first(one) ? "requests" : "look-ups");
     for (unsigned i = 0; i < LOOK_UP_RESULTS; i++) {
         enum look_up_result result = (enum look_up_result)i;
 
@@ -331,12 +338,16 @@ write_look_up(const struct page *page, const struct report_look_ups *one)
 }
 
 static void
-write_look_ups(const struct page *page, const struct report *report)
+write_look_ups(const struct page *page, const struct report *report, const char *words, bool asked_first)
 {
-    if (report->look_ups_count == 0)
-        return;
-    title(page, "Stored answers: what became of looking for them");
+    bool titled = false;
+
     for (size_t i = 0; i < report->look_ups_count; i++) {
+        if (is_asked_first(&report->look_ups[i]) != asked_first)
+            continue;
+        if (!titled)
+            title(page, words);
+        titled = true;
         write_look_up(page, &report->look_ups[i]);
         report_evidence_text(report, &report->look_ups[i], page->out);
     }
@@ -517,7 +528,8 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
         title(&page, "Engines paid by the hour");
         report_pools_text(report, out);
     }
-    write_look_ups(&page, report);
+    write_look_ups(&page, report, "Stored answers: what became of looking for them", false);
+    write_look_ups(&page, report, "Cheaper models asked first: what became of it", true);
     write_choices(&page, report);
     write_movers(&page, report);
     write_lines(&page, report);

@@ -135,19 +135,23 @@ test("the books tell both calls, and come out even", async () => {
     const row = await gateway.row(answer.id);
     if (row.attempt_lines.length === 2) found = { ...answer, row };
   }
-  const [first, second] = found.row.attempt_lines;
-  assert.deepEqual([first.target, first.state, second.target, second.state], ["beta/small", "rejected", "alpha/large", "ok"]);
-  assert.match(first.why, /not accepted/);
-  assert.ok(Math.abs(found.cost - Number(first.cost_usd) - Number(second.cost_usd)) < 1e-12 && Number(first.cost_usd) > 0);
+  const [one, two] = found.row.attempt_lines;
+  assert.deepEqual([one.target, one.state, two.target, two.state], ["beta/small", "rejected", "alpha/large", "ok"]);
+  assert.match(one.why, /not accepted/);
+  assert.ok(Math.abs(found.cost - Number(one.cost_usd) - Number(two.cost_usd)) < 1e-12 && Number(one.cost_usd) > 0);
   const line = found.row.savings.find(({ lever }) => lever === "cascade");
-  assert.equal(Number(line.saved_usd), -Number(first.cost_usd));
+  assert.equal(Number(line.saved_usd), -Number(one.cost_usd));
   const { stdout } = await gateway.command("explain", found.id);
   assert.match(stdout, /beta\/small +rejected, status 200, .*not accepted: regex/);
   assert.match(stdout, /its answer was not kept/);
   await until("all rows in the report", async () => (await gateway.told("report")).all.rows === number);
+  const { look_ups } = await gateway.told("report");
+  const first = look_ups.find(({ lever, route }) => lever === "cascade" && route === "assistant");
+  assert.ok(first.kept > 60 && first.in_vain > 15 && first.all === first.kept + first.in_vain, JSON.stringify(first));
+  assert.ok(Number(first.saved_usd) > 0 && Number(first.in_vain_usd) < 0);
   const report = await gateway.command("report");
   assert.match(report.stdout, /= baseline - cost/);
-  assert.match(report.stdout, /cascade/);
+  assert.match(report.stdout, /Cheaper models asked first: what became of it[^]*kept: \$[^]*in vain: -\$/);
 });
 
 test("the switch takes it out at once", async () => {

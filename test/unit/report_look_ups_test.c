@@ -217,7 +217,7 @@ a_spreadsheet_reads_the_same(void **state)
         assert_int_equal(here, commas);
     }
     assert_int_equal(lines, 5);
-    assert_says(&text, "\nsemantic_cache,helpdesk,6,2,0,0,0,1,1,1,0,0,1,7,0,2,1,0.900000,0.812500,");
+    assert_says(&text, "\nsemantic_cache,helpdesk,6,2,0,0,0,1,1,1,0,0,1,0,0,7,0,2,1,0.900000,0.812500,");
     buffer_free(&text);
     report_free(&report);
 }

@@ -144,6 +144,7 @@ nothing_is_kept_before_it_is_earned(void **state)
     assert_int_equal(row->try_count, 1);
     assert_true(line_of(row, "cascade") == row->baseline - row->cost && row->cost < row->baseline / 50);
     assert_contains(row->plans, "acceptance score 1.000, at least 1.000");
+    assert_slice_is(row->look_ups, "cascade=kept");
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_ACCEPTED), served + 2);
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_REJECTED), 0);
     scene_passed(s);
@@ -171,6 +172,7 @@ what_does_not_pass_goes_on(void **state)
     assert_true(row->tries[0].cost > 0 && line_of(row, "cascade") == -row->tries[0].cost);
     assert_true(line_of(row, "attempts") == 0);
     assert_contains(row->plans, "its answer was not kept");
+    assert_slice_is(row->look_ups, "cascade=in_vain");
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_REJECTED), 1);
     assert_int_equal(s->attempts, 1); /* in the journal before the other began */
     scene_passed(s);
