@@ -9,7 +9,7 @@
 #define TRAIT_VARIANCE .1f
 #define VECTOR_VARIANCE .2f
 #define WORD_VARIANCE 3.f
-#define TAG_VARIANCE .2f
+#define TAG_VARIANCE .5f
 
 /* What was learned long ago fades: variances grow by a share of the prior with each label, up to it. So a weight never
  * knows more than some tens of thousands of labels tell, and single precision suffices. */
@@ -18,6 +18,9 @@ enum { FADE_EVERY = 64 };
 
 /* A place's variance stays above this share of the prior, to the same end. */
 #define PLACE_VARIANCE_LEAST (WORD_VARIANCE / 1000)
+
+/* Averages begin with this label, before which weights move for good reasons; a snapshot is taken with every so many. */
+enum { AVERAGE_FROM = 1024, SNAPSHOT_EVERY = 32 };
 
 #define P_LEAST 1e-4
 
@@ -59,6 +62,8 @@ learner_init(struct learner *learner, unsigned vector_dims)
     learner->covariance = must_calloc((size_t)dense * dense, sizeof(float));
     learner->place_weights = must_calloc(FEATURE_PLACES, sizeof(float));
     learner->place_variances = must_alloc(FEATURE_PLACES * sizeof(float));
+    learner->average_weights = must_calloc(dense, sizeof(float));
+    learner->average_place_weights = must_calloc(FEATURE_PLACES, sizeof(float));
     for (unsigned i = 0; i < dense; i++)
         learner->covariance[(size_t)i * dense + i] = learner_prior_variance(i);
     for (unsigned i = 0; i < FEATURE_PLACES; i++)
@@ -72,6 +77,8 @@ learner_free(struct learner *learner)
     free(learner->covariance);
     free(learner->place_weights);
     free(learner->place_variances);
+    free(learner->average_weights);
+    free(learner->average_place_weights);
     *learner = (struct learner){.dense = 0};
 }
 
@@ -91,18 +98,36 @@ learner_tag_value(void)
     return sqrtf(TAG_VARIANCE / WORD_VARIANCE);
 }
 
-double
-learner_logit(const struct learner *learner, const struct features *features)
+const float *
+learner_weights(const struct learner *learner)
+{
+    return learner->snapshots > 0 ? learner->average_weights : learner->weights;
+}
+
+const float *
+learner_place_weights(const struct learner *learner)
+{
+    return learner->snapshots > 0 ? learner->average_place_weights : learner->place_weights;
+}
+
+static double
+logit_by(const struct learner *learner, const float *weights, const float *places, const struct features *features)
 {
     double sum = 0;
 
     for (unsigned i = 0; i < learner->dense; i++)
-        sum += (double)learner->weights[i] * (double)learner_dense_value(features, i);
+        sum += (double)weights[i] * (double)learner_dense_value(features, i);
     for (unsigned i = 0; i < features->count; i++)
-        sum += (double)learner->place_weights[features->words[i].place] * (double)features->words[i].value;
+        sum += (double)places[features->words[i].place] * (double)features->words[i].value;
     if (features->tagged)
-        sum += (double)learner->place_weights[features->tag_place] * (double)learner_tag_value();
+        sum += (double)places[features->tag_place] * (double)learner_tag_value();
     return sum;
+}
+
+double
+learner_logit(const struct learner *learner, const struct features *features)
+{
+    return logit_by(learner, learner_weights(learner), learner_place_weights(learner), features);
 }
 
 /* A label's step: of what the features are, how sure the logit is, and by how much the label surprises. */
@@ -183,10 +208,28 @@ fade(struct learner *learner)
     }
 }
 
+static void
+average(float *averages, const float *weights, size_t count, float rate)
+{
+    for (size_t i = 0; i < count; i++)
+        averages[i] += rate * (weights[i] - averages[i]);
+}
+
+/* The k-th snapshot weighs 2 / (k + 1): the average is over the later part of what was learned, wherever it ends. */
+static void
+take_snapshot(struct learner *learner)
+{
+    float rate = 2.f / ((float)learner->snapshots + 2);
+
+    average(learner->average_weights, learner->weights, learner->dense, rate);
+    average(learner->average_place_weights, learner->place_weights, FEATURE_PLACES, rate);
+    learner->snapshots++;
+}
+
 double
 learner_add(struct learner *learner, const struct features *features, double outcome)
 {
-    double logit = learner_logit(learner, features), p, information;
+    double logit = logit_by(learner, learner->weights, learner->place_weights, features), p, information;
     struct step step;
 
     ENSURE(outcome >= 0 && outcome <= 1);
@@ -206,5 +249,7 @@ learner_add(struct learner *learner, const struct features *features, double out
         move_place(learner, features->tag_place, learner_tag_value(), &step);
     if (++learner->labels % FADE_EVERY == 0)
         fade(learner);
+    if (learner->labels >= AVERAGE_FROM && learner->labels % SNAPSHOT_EVERY == 0)
+        take_snapshot(learner);
     return logit;
 }

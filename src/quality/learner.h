@@ -3,7 +3,10 @@
  * are left out, as in Graepel and others, ICML 2010). So one pass does what many passes of gradients would, no learning
  * rate is to be chosen, and early labels do not shout. The prior variances say how much each kind of feature can matter.
  *
- * Memory is fixed: a covariance matrix of the dense features, and two numbers for each place of the words. */
+ * As words' covariances are left out, the last labels speak louder than they should. So from some number of labels on what
+ * is expected of a request comes from the weights' average over time (Polyak and Juditsky, 1992), later ones counting more.
+ *
+ * Memory is fixed: a covariance matrix of the dense features, and three numbers for each place of the words. */
 #ifndef QUALITY_LEARNER_H
 #define QUALITY_LEARNER_H
 
@@ -18,6 +21,8 @@ struct learner {
     float *weights;                         /* dense */
     float *covariance;                      /* dense x dense; exactly symmetric */
     float *place_weights, *place_variances; /* FEATURE_PLACES */
+    uint32_t snapshots;                     /* that the averages are of; 0: there are none yet */
+    float *average_weights, *average_place_weights;
 };
 
 void learner_init(struct learner *learner, unsigned vector_dims);
@@ -26,6 +31,10 @@ void learner_free(struct learner *learner);
 /* Before any label the variances are these. */
 float learner_prior_variance(unsigned dense_feature);
 float learner_prior_place_variance(void);
+
+/* The weights to expect by: their averages, once there are such. */
+const float *learner_weights(const struct learner *learner);
+const float *learner_place_weights(const struct learner *learner);
 
 /* ln(p / (1 - p)). */
 double learner_logit(const struct learner *learner, const struct features *features);

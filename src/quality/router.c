@@ -106,9 +106,9 @@ router_freeze(const struct router *router)
         const struct learner *learner = &router->learners[model];
 
         for (size_t i = 0; i < dense; i++)
-            view->weights[i * models + model] = learner->weights[i];
+            view->weights[i * models + model] = learner_weights(learner)[i];
         for (size_t i = 0; i < FEATURE_PLACES; i++)
-            view->place_weights[i * models + model] = learner->place_weights[i];
+            view->place_weights[i * models + model] = learner_place_weights(learner)[i];
     }
     neighbours_copy(&view->neighbours, &router->neighbours);
     return view;

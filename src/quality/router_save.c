@@ -1,5 +1,5 @@
-/* A router in bytes (saved.h): a head; for each model its blend, its dense weights, the upper half of their covariance, and
- * those places of words that are not as they began; then the neighbours, the oldest first. */
+/* A router in bytes (saved.h): a head; for each model its blend, its dense weights, their averages if there are any, the upper
+ * half of their covariance, and those places of words that are not as they began; then the neighbours, the oldest first. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "quality/saved.h"
 
 #define MAGIC 0x54554f52u /* "ROUT" */
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* No weight or label count beyond these was written by us. */
 #define WEIGHT_MOST 1e6f
@@ -43,6 +43,8 @@ put_places(struct buffer *out, const struct learner *learner)
         saved_put(out, place, 4);
         saved_put_float(out, learner->place_weights[place]);
         saved_put_float(out, learner->place_variances[place]);
+        if (learner->snapshots > 0)
+            saved_put_float(out, learner->average_place_weights[place]);
     }
 }
 
@@ -50,8 +52,11 @@ static void
 put_learner(struct buffer *out, const struct learner *learner)
 {
     saved_put(out, learner->labels, 8);
+    saved_put(out, learner->snapshots, 4);
     for (unsigned i = 0; i < learner->dense; i++)
         saved_put_float(out, learner->weights[i]);
+    for (unsigned i = 0; i < learner->dense && learner->snapshots > 0; i++)
+        saved_put_float(out, learner->average_weights[i]);
     for (size_t i = 0; i < learner->dense; i++)
         for (size_t j = i; j < learner->dense; j++)
             saved_put_float(out, learner->covariance[i * learner->dense + j]);
@@ -161,6 +166,8 @@ take_places(struct slice *rest, struct learner *learner)
         }
         learner->place_weights[place] = take_weight(rest);
         learner->place_variances[place] = take_variance(rest);
+        if (learner->snapshots > 0)
+            learner->average_place_weights[place] = take_weight(rest);
         if (place_is_fresh(learner, place))
             *rest = SLICE_NONE;
         least = place + 1;
@@ -173,8 +180,11 @@ take_learner(struct slice *rest, struct learner *learner)
     size_t dense = learner->dense;
 
     learner->labels = take_labels(rest);
+    learner->snapshots = (uint32_t)saved_take(rest, 4);
     for (size_t i = 0; i < dense; i++)
         learner->weights[i] = take_weight(rest);
+    for (size_t i = 0; i < dense && learner->snapshots > 0; i++)
+        learner->average_weights[i] = take_weight(rest);
     for (size_t i = 0; i < dense && rest->data != NULL; i++) {
         learner->covariance[i * dense + i] = take_variance(rest);
         for (size_t j = i + 1; j < dense; j++)

@@ -418,7 +418,7 @@ damaged_bytes_are_refused(void **state)
     assert_int_equal(router_restore(bytes, 2, table, dims + 32, &router), ERR_INVALID);
     assert_null(router);
     assert_int_equal(restore_with(&saved, 0, saved.data[0]), OK);
-    assert_int_equal(restore_with(&saved, 4, 2), ERR_CORRUPT);               /* a version to come */
+    assert_int_equal(restore_with(&saved, 4, 3), ERR_CORRUPT);               /* a version to come */
     assert_int_equal(restore_with(&saved, 5, 3), ERR_INVALID);               /* three models */
     assert_int_equal(restore_with(&saved, 23, 127), ERR_CORRUPT);            /* more labels than there will ever be */
     assert_int_equal(restore_with(&saved, 24 + 7, 127), ERR_CORRUPT);        /* a weight beyond all reason */
