@@ -3,6 +3,7 @@
 
 #include "levers/router.h"
 
+/* Each is equipoise_router_NAME and equipoise_cascade_NAME. */
 struct figure {
     const char *name, *help;
     double (*of)(const struct evidence_verdict *);
@@ -51,43 +52,50 @@ suspensions(const struct evidence_verdict *verdict)
 }
 
 static const struct figure figures[] = {
-    {"equipoise_router_serves", "1: evidence lets this model serve on this route, where the router is on", may_serve},
-    {"equipoise_router_floor", "Of its served answers so many must be acceptable; 0: nothing is known yet", floor_of},
-    {"equipoise_router_lower_bound",
+    {"serves", "1: evidence lets this model serve on this route, where the lever is on", may_serve},
+    {"floor", "Of its served answers so many must be acceptable; 0: nothing is known yet", floor_of},
+    {"lower_bound",
      "At least so many of its answers are acceptable to the route's judge, at the route's confidence, among those that "
      "it "
      "serves, or would serve first",
      lower},
-    {"equipoise_router_mean", "So many of its audits there were acceptable", mean},
-    {"equipoise_router_labels", "Audits there", labels},
-    {"equipoise_router_suspensions", "How often audits took back what it had earned, in this epoch", suspensions},
+    {"mean", "So many of its audits there were acceptable", mean},
+    {"labels", "Audits there", labels},
+    {"suspensions", "How often audits took back what it had earned, in this epoch", suspensions},
 };
 
 static void
-put_figure(struct gateway *gateway, const struct figure *figure, struct buffer *out)
+put_line(const struct figure *figure, const char *lever, struct shared_evidence *evidence, struct buffer *out)
 {
-    const size_t before = strlen(ROUTER_EVIDENCE) - strlen("%s");
+    const char *name = shared_evidence_lever(evidence), *model = strchr(name, ' ');
+    struct evidence_verdict verdict;
 
-    buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", figure->name, figure->help, figure->name);
+    if (model == NULL || !slice_is(slice_make(name, (size_t)(model - name)), lever))
+        return;
+    verdict = shared_evidence_verdict(evidence);
+    buffer_printf(out, "equipoise_%s_%s{route=\"", lever, figure->name);
+    buffer_add_json(out, slice_of(shared_evidence_route(evidence)));
+    buffer_add_text(out, "\",model=\"");
+    buffer_add_json(out, slice_of(model + 1));
+    buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));
+}
+
+static void
+put_figure(struct gateway *gateway, const struct figure *figure, const char *lever, struct buffer *out)
+{
+    buffer_printf(out, "# HELP equipoise_%s_%s %s\n# TYPE equipoise_%s_%s gauge\n", lever, figure->name, figure->help,
+                  lever, figure->name);
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
-         at = evidences_next(&gateway->evidences, at)) {
-        const char *lever = shared_evidence_lever(at);
-        struct evidence_verdict verdict;
-
-        if (strncmp(lever, ROUTER_EVIDENCE, before) != 0)
-            continue;
-        verdict = shared_evidence_verdict(at);
-        buffer_printf(out, "%s{route=\"", figure->name);
-        buffer_add_json(out, slice_of(shared_evidence_route(at)));
-        buffer_add_text(out, "\",model=\"");
-        buffer_add_json(out, slice_of(lever + before));
-        buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));
-    }
+         at = evidences_next(&gateway->evidences, at))
+        put_line(figure, lever, at, out);
 }
 
 void
 choosing_print(struct gateway *gateway, struct buffer *out)
 {
-    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-        put_figure(gateway, &figures[i], out);
+    static const enum lever_id levers[] = {LEVER_ROUTER, LEVER_CASCADE};
+
+    for (size_t k = 0; k < sizeof(levers) / sizeof(levers[0]); k++)
+        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+            put_figure(gateway, &figures[i], lever_name(levers[k]), out);
 }

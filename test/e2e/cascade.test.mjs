@@ -122,6 +122,13 @@ test("what passes and is wrong never serves a single answer", async () => {
   assert.ok(asked.sure > 5);
 });
 
+test("metrics tell what has earned its place", async () => {
+  assert.equal(await metric('equipoise_cascade_serves{route="assistant",model="beta/small"}'), 1);
+  assert.equal(await metric('equipoise_cascade_serves{route="sure",model="beta/sure"}'), 0);
+  assert.ok(await metric('equipoise_cascade_labels{route="sure",model="beta/sure"}') >= 5);
+  assert.ok(await metric('equipoise_cascade_answers_total{result="rejected"}') > 10);
+});
+
 test("in the shadow it learns, and nobody is served by it", async () => {
   const all = await askMany("shadow", 60);
   assert.ok(all.every(({ by }) => by === "reference"));
