@@ -151,6 +151,7 @@ cascading_watch(struct exchange *exchange)
     struct world *world = worker_world(exchange->worker);
     usec due, now_us = world_now_us(world);
 
+    world_timer_stop(world, &exchange->rest); /* of an attempt that met a closed connection */
     if (!is_cascade(exchange))
         return;
     due = due_us(exchange);
@@ -207,6 +208,8 @@ cascading_failed(struct exchange *exchange, const char *why)
 void
 cascading_late(struct exchange *exchange)
 {
+    if (!is_cascade(exchange) || exchange->cursor.flight == NULL)
+        return; /* that attempt is over, and what follows it not yet sent */
     count(&exchange->worker->counters, COUNT_CASCADE_LATE, 1);
     acceptance_note(exchange->request.cascading->books[model_of(exchange)], -INFINITY);
     go_on(exchange, VERDICT_NOT_KEPT, "rejected",

@@ -84,6 +84,8 @@ make_one(const struct request *request, const struct routed *model, struct accep
     plan->quality_ppm = shared_evidence_may_serve(model->evidence, &model->terms, model->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || model->terms.floor_ppm >= PPM;
     plan->evidence.learns = drawn;
+    if (plan->quality_ppm == 0)
+        plan->evidence.detail = evidence_reason_text(reason);
     if (drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
         plan->withheld = VERDICT_AUDIT;
     if (request->facts->stream && !request->route->cascade.holds_streams)

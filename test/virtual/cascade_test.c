@@ -407,6 +407,26 @@ who_is_late_is_not_waited_for(void **state)
     scene_passed(s);
 }
 
+/* A kept connection that its peer had closed is no answer: the model is asked once more, over another, in the time that is
+ * left. */
+static void
+a_closed_connection_is_asked_again(void **state)
+{
+    struct scene *s =
+        opens(state, BACKENDS ROUTE("beta/small", "on", ", acceptable: { quality: 80%, total: 10s }" SKIPS));
+    size_t asked = not_drawn(s, earns(s));
+    struct vclient *client;
+
+    for (unsigned i = 0; i < 2; i++) {
+        vbackend_set_stale(scene_backend(s, "beta"), true);
+        scene_provider(s, "beta")->first_word_us = i == 0 ? 0 : 60 * USEC_PER_S;
+        client = says(s, asked, false);
+        assert_true(is_by(client, i == 0 ? "cascade" : "reference"));
+    }
+    assert_true(row_of(s, client)->total_us <= 10 * USEC_PER_S);
+    scene_passed(s);
+}
+
 /* Each candidate earns apart; the cheapest that has is asked. */
 static void
 the_cheapest_that_has_earned_is_asked(void **state)
@@ -449,6 +469,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(budgets_have_room_for_both_or_it_does_not_begin, scene_teardown),
     cmocka_unit_test_teardown(who_is_late_is_not_waited_for, scene_teardown),
+    cmocka_unit_test_teardown(a_closed_connection_is_asked_again, scene_teardown),
     cmocka_unit_test_teardown(the_cheapest_that_has_earned_is_asked, scene_teardown),
 };
 
