@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cmd/ledger_view.h"
+#include "gateway/mission.h"
 #include "live/outside.h"
 #include "money/explain.h"
 
@@ -126,12 +127,13 @@ worker_started(void *context, struct world *world)
         watch_start(stand->gateway.workers[0], &(struct watch_options){.context = stand, .ledger = ledger_for_watch});
 }
 
-/* Asking backends about themselves serves no client: it does not keep the gateway up. */
+/* Asking backends about themselves, or about other models, serves no client: it does not keep the gateway up. */
 static void
 worker_stopping(void *context, struct world *world)
 {
     struct stand *stand = context;
 
+    missions_stop(stand->gateway.workers[world->worker]);
     if (world->worker != 0)
         return;
     inquiries_stop(stand->inquiries);

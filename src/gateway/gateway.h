@@ -91,6 +91,7 @@ struct gateway_worker {
     struct list judgements;   /* see outcome.c */
     unsigned judgement_count, judging;
     unsigned comparing;      /* answers being held against each other (comparison.h) */
+    bool no_missions;        /* the program stops */
     unsigned missions;       /* exchanges of our own (mission.h) */
     unsigned outside_judges; /* being asked (outside_judge.h) */
     uint64_t last_id;

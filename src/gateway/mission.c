@@ -3,14 +3,17 @@
 #include "gateway/account.h"
 #include "gateway/attempt.h"
 #include "gateway/ceiling.h"
+#include "gateway/credentials.h"
 #include "gateway/cross.h"
 #include "gateway/reserve.h"
 #include "money/row.h"
 
+#define STOPS "dropped: the gateway stops"
+
 bool
 mission_may_start(const struct gateway_worker *worker)
 {
-    return worker->missions < MISSIONS_AT_ONCE_MOST;
+    return !worker->no_missions && worker->missions < MISSIONS_AT_ONCE_MOST;
 }
 
 /* A key under which the client's own request may be repeated is no key of this one. And what its headers ask of a model is
@@ -107,6 +110,10 @@ mission_weigh_again(struct exchange *exchange)
 {
     struct plan *chosen;
 
+    if (exchange->worker->no_missions) {
+        drop(exchange, STOPS);
+        return;
+    }
     reserve_again(exchange);
     chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
     if (is_crowded(chosen)) {
@@ -202,7 +209,8 @@ mission_result(const struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
     unsigned cut_short = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
 
-    if (exchange->ending == ENDING_REFUSED || (reserve_transforms(exchange) & cut_short) != 0)
+    if (exchange->ending == ENDING_REFUSED || (flight != NULL && flight->state == FLIGHT_CLOSED) ||
+        (reserve_transforms(exchange) & cut_short) != 0)
         return MISSION_DROPPED;
     if (flight == NULL || flight->status == 0 || is_failing(exchange, flight->status))
         return MISSION_FAILED;
@@ -211,4 +219,38 @@ mission_result(const struct exchange *exchange)
     if (exchange->ending == ENDING_OK)
         return MISSION_ANSWERED;
     return flight->is_stream ? MISSION_BAD : MISSION_FAILED;
+}
+
+/* One that is at a backend; NULL: there is none. */
+static struct exchange *
+any_under_way(struct gateway_worker *worker)
+{
+    LIST_EACH(&worker->exchanges, node, after)
+    {
+        struct exchange *exchange = CONTAINER_OF(node, struct exchange, link);
+
+        if (exchange->is_own && (exchange->state == EXCHANGE_SERVING || exchange->state == EXCHANGE_ANSWERING))
+            return exchange;
+    }
+    return NULL;
+}
+
+/* The end of one may be the end of others that it holds: each time the list is looked at anew. */
+void
+missions_stop(struct gateway_worker *worker)
+{
+    struct exchange *exchange;
+
+    worker->no_missions = true;
+    while ((exchange = any_under_way(worker)) != NULL) {
+        exchange_hold(exchange);
+        credentials_forget(exchange);
+        if (exchange->cursor.flight != NULL && !flight_over(exchange->cursor.flight))
+            flight_stop(exchange->cursor.flight, STOPS);
+        if (exchange->state == EXCHANGE_SERVING)
+            exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE, STOPS);
+        else
+            mission_read(exchange);
+        exchange_drop(exchange);
+    }
 }

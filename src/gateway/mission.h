@@ -34,6 +34,9 @@ void mission_prepare(struct mission *mission, const struct exchange *about, enum
 /* Sends it. It may be done on return. */
 void mission_go(struct mission *mission);
 
+/* The program stops: those under way end now, and no more begin, as they serve no client. On the worker. */
+void missions_stop(struct gateway_worker *worker);
+
 /* Steps of its exchange. */
 void mission_weigh(struct exchange *exchange);       /* its body is read */
 void mission_weigh_again(struct exchange *exchange); /* an attempt failed, or its backend has no place */
