@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { until } from "./harness.mjs";
-import { after, equipoise, Gateway, KEY, sha256, test } from "./stage.mjs";
+import { after, equipoise, Gateway, KEY, sha256, test, Twin } from "./stage.mjs";
 
 // What small models say passes, does not, or passes and is wrong. What they were asked is counted.
 const asked = {};
@@ -47,19 +47,27 @@ server.listen(0, "127.0.0.1");
 await once(server, "listening");
 const url = `http://127.0.0.1:${server.address().port}`;
 
+// Modelled models that are right about sums: always, mostly, about as often as not. Their answers all pass.
+const twin = await Twin.start(["--model", "strong:12,able:5,weak:0"]);
+const sums = (candidate) => ({ reference: "twin/strong", candidates: [`twin/${candidate}`], acceptable: { quality: "80%" },
+  validate: { regex: "[0-9]" }, judge: { by: "numeric" }, learning: "100%", cascade: { accept: "validators" }, levers: { cascade: "on" } });
+
 const route = (candidate, more = {}) => ({ reference: "alpha/large", candidates: [`beta/${candidate}`], acceptable: { quality: "80%" },
   validate: { regex: "[Tt]he answer is [0-9]+" }, judge: { by: "exact" }, learning: "100%", attempts: 1,
   cascade: { accept: "validators" }, levers: { cascade: "on" }, ...more });
 const gateway = await Gateway.start({
   workers: 2,
-  backends: { alpha: { url, models: ["large"] }, beta: { url, models: ["small", "sure"] } },
+  backends: { twin: { url: twin.url, models: ["strong", "able", "weak"] }, alpha: { url, models: ["large"] }, beta: { url, models: ["small", "sure"] } },
   routes: { assistant: route("small"), held: route("small", { cascade: { accept: "validators", streams: "hold" } }), sure: route("sure"),
+    sums: sums("able"), guesses: sums("weak"),
     shadow: route("small", { levers: { cascade: "shadow" } }) },
   keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
-  prices: { override: { "alpha/large": { input: "$2/M", output: "$8/M" }, ...Object.fromEntries(["small", "sure"].map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },
+  prices: { override: { "alpha/large": { input: "$2/M", output: "$8/M" }, "twin/strong": { input: "$2/M", output: "$8/M" },
+    "twin/able": { input: "$0.1/M", output: "$0.4/M" }, "twin/weak": { input: "$0.1/M", output: "$0.4/M" }, ...Object.fromEntries(["small", "sure"].map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },
 });
 after(async () => {
   await gateway.stop();
+  await twin.stop();
   server.closeAllConnections();
   server.close();
 });
@@ -120,6 +128,21 @@ test("what passes and is wrong never serves a single answer", async () => {
   const all = await askMany("sure", 100);
   assert.ok(all.every(({ by }) => by === "reference"));
   assert.ok(asked.sure > 5);
+});
+
+async function sum(model) {
+  const [a, b] = [1000 + ++number * 7, 100 + number * 3];
+  const { data, response } = await openai.chat.completions.create({ model, messages: [{ role: "user", content: `What is ${a} + ${b}? Reply with the number only.` }] }).withResponse();
+  return { right: Number(data.choices[0].message.content.match(/-?[0-9]+/g).at(-1)) === a + b, by: response.headers.get("x-equipoise-source") };
+}
+
+test("what is kept of modelled models is right as often as the route says; a guesser serves nothing", async () => {
+  const of = { sums: [], guesses: [] };
+  for (const model of Object.keys(of))
+    for (let i = 0; i < 30; i++) of[model].push(...await Promise.all(Array.from({ length: 10 }, () => sum(model))));
+  const kept = of.sums.filter(({ by }) => by === "cascade"), right = kept.filter((one) => one.right).length;
+  assert.ok(kept.length > 100 && right >= 0.8 * kept.length, `${right} right of ${kept.length} kept`);
+  assert.ok(of.guesses.every(({ by }) => by === "reference"));
 });
 
 test("metrics tell what has earned its place", async () => {
