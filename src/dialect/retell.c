@@ -120,6 +120,7 @@ say(struct translation *translation, const struct said *said)
     const struct retell_ops *ops = ops_of(translation->to);
 
     translation->any_call |= said->kind == SAID_CALL;
+    translation->any_said |= said->kind != SAID_BEGIN;
     if (translation->streams && ops->close != NULL && said->kind != SAID_ERROR && !goes_on(translation, said))
         ops->close(translation);
     if (translation->gathers)

@@ -62,9 +62,12 @@ struct translation {
     /* Hearing */
     struct heard_call *calls; /* CALLS_MOST; NULL: there was none */
     size_t call_count, waiting_bytes;
-    size_t live;   /* the one that is being told; CALLS_MOST: none */
-    int64_t block; /* messages: of which block that is */
-    bool stopped;  /* why it stops is known: */
+    size_t live;                   /* the one that is being told; CALLS_MOST: none */
+    int64_t block;                 /* messages: of which block that is */
+    bool text_came;                /* responses: since an item was done; */
+    bool text_came_of[CALLS_MOST]; /* of which items */
+    bool any_said;                 /* a text or a call */
+    bool stopped;                  /* why it stops is known: */
     enum said_stop stop;
     struct slice sequence;
     /* What was said so far; only if it is gathered. */

@@ -252,15 +252,78 @@ hear_item(struct translation *translation, yyjson_val *root)
         translation->broken = true; /* of a tool of the provider's own, which nobody asked for */
 }
 
-/* Its arguments may come only now. */
+static void
+hear_parts(struct translation *translation, yyjson_val *parts)
+{
+    size_t i, most;
+    yyjson_val *part;
+
+    yyjson_arr_foreach(parts, i, most, part)
+    {
+        retell_text(translation, SAID_TEXT, yyjson_obj_get(part, "text"));
+        retell_text(translation, SAID_REFUSAL, yyjson_obj_get(part, "refusal"));
+    }
+}
+
+/* An item that is whole. */
+static void
+hear_whole_item(struct translation *translation, size_t at, yyjson_val *item)
+{
+    yyjson_val *type = yyjson_obj_get(item, "type");
+
+    if (is(type, "message")) {
+        hear_parts(translation, yyjson_obj_get(item, "content"));
+    } else if (is(type, "function_call")) {
+        retell_call(translation, at, yyjson_obj_get(item, "call_id"), yyjson_obj_get(item, "name"));
+        if (!retell_call_spoke(translation, at))
+            retell_arguments(translation, at, retell_slice(yyjson_obj_get(item, "arguments")));
+        retell_call_over(translation, at);
+    } else if (!is(type, "reasoning")) {
+        translation->broken = true; /* of a tool of the provider's own, which nobody asked for */
+    }
+}
+
+static void
+hear_output(struct translation *translation, yyjson_val *output)
+{
+    yyjson_val *item;
+    size_t i, most;
+
+    yyjson_arr_foreach(output, i, most, item) hear_whole_item(translation, i, item);
+}
+
+/* A piece of a message's text. */
+static void
+hear_item_text(struct translation *translation, size_t at, enum said_kind kind, yyjson_val *delta)
+{
+    translation->text_came = true;
+    if (at < CALLS_MOST)
+        translation->text_came_of[at] = true;
+    retell_text(translation, kind, delta);
+}
+
+/* Its text, its arguments may come only now. Not all servers number their items well: text that came since the last one
+ * was done is this one's, too. */
 static void
 hear_item_done(struct translation *translation, size_t at, yyjson_val *item)
 {
-    if (!is(yyjson_obj_get(item, "type"), "function_call"))
-        return;
-    if (!retell_call_spoke(translation, at))
-        retell_arguments(translation, at, retell_slice(yyjson_obj_get(item, "arguments")));
-    retell_call_over(translation, at);
+    bool is_message = is(yyjson_obj_get(item, "type"), "message");
+
+    if (!is_message || !(translation->text_came || (at < CALLS_MOST && translation->text_came_of[at])))
+        hear_whole_item(translation, at, item);
+    if (is_message)
+        translation->text_came = false;
+}
+
+/* All that the answer says may stand only there. */
+static void
+hear_response_end(struct translation *translation, yyjson_val *response)
+{
+    retell_begin(translation, yyjson_obj_get(response, "id"), yyjson_obj_get(response, "model"));
+    if (!translation->any_said && translation->call_count == 0)
+        hear_output(translation, yyjson_obj_get(response, "output"));
+    hear_status(translation, response);
+    retell_end(translation);
 }
 
 static void
@@ -276,17 +339,15 @@ hear_response_event(struct translation *translation, yyjson_val *root)
     } else if (is(type, "response.output_item.added")) {
         hear_item(translation, root);
     } else if (is(type, "response.output_text.delta")) {
-        retell_text(translation, SAID_TEXT, delta);
+        hear_item_text(translation, at, SAID_TEXT, delta);
     } else if (is(type, "response.refusal.delta")) {
-        retell_text(translation, SAID_REFUSAL, delta);
+        hear_item_text(translation, at, SAID_REFUSAL, delta);
     } else if (is(type, "response.function_call_arguments.delta")) {
         retell_arguments(translation, at, retell_slice(delta));
     } else if (is(type, "response.output_item.done")) {
         hear_item_done(translation, at, yyjson_obj_get(root, "item"));
     } else if (is(type, "response.completed") || is(type, "response.incomplete")) {
-        retell_begin(translation, yyjson_obj_get(response, "id"), yyjson_obj_get(response, "model"));
-        hear_status(translation, response);
-        retell_end(translation);
+        hear_response_end(translation, response);
     } else if (is(type, "response.failed")) {
         retell_error(translation, yyjson_obj_get(response, "error"));
     } else if (is(type, "error")) {
@@ -295,41 +356,14 @@ hear_response_event(struct translation *translation, yyjson_val *root)
 }
 
 static void
-hear_parts(struct translation *translation, yyjson_val *parts)
-{
-    size_t i, most;
-    yyjson_val *part;
-
-    yyjson_arr_foreach(parts, i, most, part)
-    {
-        retell_text(translation, SAID_TEXT, yyjson_obj_get(part, "text"));
-        retell_text(translation, SAID_REFUSAL, yyjson_obj_get(part, "refusal"));
-    }
-}
-
-static void
 hear_response(struct translation *translation, yyjson_val *root)
 {
-    yyjson_val *output = yyjson_obj_get(root, "output"), *status = yyjson_obj_get(root, "status"), *item;
-    size_t i, most;
+    yyjson_val *output = yyjson_obj_get(root, "output"), *status = yyjson_obj_get(root, "status");
 
     if (!yyjson_is_arr(output) || (!is(status, "completed") && !is(status, "incomplete")))
         return;
     retell_begin(translation, yyjson_obj_get(root, "id"), yyjson_obj_get(root, "model"));
-    yyjson_arr_foreach(output, i, most, item)
-    {
-        yyjson_val *type = yyjson_obj_get(item, "type");
-
-        if (is(type, "message")) {
-            hear_parts(translation, yyjson_obj_get(item, "content"));
-        } else if (is(type, "function_call")) {
-            retell_call(translation, i, yyjson_obj_get(item, "call_id"), yyjson_obj_get(item, "name"));
-            retell_arguments(translation, i, retell_slice(yyjson_obj_get(item, "arguments")));
-            retell_call_over(translation, i);
-        } else if (!is(type, "reasoning")) {
-            translation->broken = true;
-        }
-    }
+    hear_output(translation, output);
     hear_status(translation, root);
     retell_end(translation);
 }

@@ -1,0 +1,107 @@
+/* Answers of servers that speak an API in their own way: what they say is told, or it is said that it cannot be. Nothing is
+ * lost in silence, and what was cut off does not look whole. */
+#include "cmocka_ready.h"
+
+#include "dialect/sse.h"
+#include "dialect/translate.h"
+
+enum { MADE_S = 1790000000, MOST = 1024 * 1024 };
+
+struct told {
+    struct buffer all;
+    unsigned last;
+};
+
+static void
+take(void *context, const struct translated_event *event)
+{
+    struct told *told = context;
+
+    assert_int_equal(told->last, 0);
+    buffer_add(&told->all, event->frame);
+    told->last += event->last;
+}
+
+static enum status
+tell(enum api from, enum api to, struct slice stream, struct told *told)
+{
+    struct translation *translation = translation_new(from, to, MADE_S, MOST);
+    enum status status = OK;
+    struct sse_framer framer;
+    struct slice frame;
+
+    sse_init(&framer, MOST);
+    while (status == OK && sse_next(&framer, &stream, &frame) == SSE_FRAME)
+        status = translation_frame(translation, frame, take, told);
+    translation_end(translation, take, told);
+    buffer_add_byte(&told->all, '\0');
+    sse_free(&framer);
+    translation_free(translation);
+    return status;
+}
+
+/* The stream is told to its end: with these words, once. */
+static void
+assert_told_once(enum api from, enum api to, const char *stream, const char *words)
+{
+    struct told told = {0};
+    const char *at;
+
+    assert_int_equal(tell(from, to, slice_of(stream), &told), OK);
+    at = strstr(told.all.data, words);
+    if (at == NULL || strstr(at + 1, words) != NULL)
+        fail_msg("wanted %s once in %s", words, told.all.data);
+    assert_int_equal(told.last, 1);
+    buffer_free(&told.all);
+}
+
+#define EVENT(json) "data: " json "\n\n"
+
+/* Responses */
+
+#define CREATED EVENT("{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"model\":\"m\"}}")
+#define TEXT_ITEM(text) "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text "\"}]}"
+#define CALL_ITEM "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{7}\"}"
+#define DONE(n, item) EVENT("{\"type\":\"response.output_item.done\",\"output_index\":" n ",\"item\":" item "}")
+#define DELTA(n, text) EVENT("{\"type\":\"response.output_text.delta\",\"output_index\":" n ",\"delta\":\"" text "\"}")
+#define COMPLETED(output)                                                                                              \
+    EVENT("{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"model\":\"m\",\"status\":\"completed\"," \
+          "\"output\":[" output "]}}")
+
+/* What comes in one piece, with its item or only with the end, is told; what came in pieces is not told again. */
+static void
+items_that_come_in_one_piece(void **state)
+{
+    (void)state;
+    assert_told_once(API_RESPONSES, API_CHAT,
+                     CREATED DONE("0", TEXT_ITEM("Only here")) COMPLETED(TEXT_ITEM("Only here")),
+                     "\"content\":\"Only here\"");
+    assert_told_once(API_RESPONSES, API_CHAT, CREATED COMPLETED(TEXT_ITEM("Only here") "," CALL_ITEM),
+                     "\"content\":\"Only here\"");
+    assert_told_once(API_RESPONSES, API_MESSAGES, COMPLETED(CALL_ITEM), "\"partial_json\":\"{7}\"");
+    assert_told_once(API_RESPONSES, API_MESSAGES, CREATED DONE("0", CALL_ITEM) COMPLETED(CALL_ITEM),
+                     "\"partial_json\":\"{7}\"");
+    assert_told_once(API_RESPONSES, API_CHAT,
+                     CREATED DELTA("0", "pieces") DONE("0", TEXT_ITEM("pieces")) COMPLETED(TEXT_ITEM("pieces")),
+                     "pieces");
+    /* The second has no pieces; two that come at once; one under a wrong number. */
+    assert_told_once(API_RESPONSES, API_CHAT,
+                     CREATED DELTA("0", "one") DONE("0", TEXT_ITEM("one")) DONE("1", TEXT_ITEM("two")) COMPLETED(""),
+                     "two");
+    assert_told_once(API_RESPONSES, API_CHAT,
+                     CREATED DELTA("0", "one") DELTA("1", "two") DONE("0", TEXT_ITEM("one")) DONE("1", TEXT_ITEM("two"))
+                         COMPLETED(""),
+                     "two");
+    assert_told_once(API_RESPONSES, API_CHAT, CREATED DELTA("3", "one") DONE("0", TEXT_ITEM("one")) COMPLETED(""),
+                     "one");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_that_come_in_one_piece),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
