@@ -50,6 +50,7 @@ translation_free(struct translation *translation)
     for (size_t i = 0; i < translation->call_count; i++)
         buffer_free(&translation->calls[i].waiting);
     free(translation->parts);
+    buffer_free(&translation->input);
     buffer_free(&translation->joined);
     buffer_free(&translation->frame);
     arena_reset(&translation->arena);

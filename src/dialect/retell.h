@@ -64,6 +64,7 @@ struct translation {
     size_t call_count, waiting_bytes;
     size_t live;                   /* the one that is being told; CALLS_MOST: none */
     int64_t block;                 /* messages: of which block that is */
+    struct buffer input;           /* messages: that of a call, as it came with its begin */
     bool text_came;                /* responses: since an item was done; */
     bool text_came_of[CALLS_MOST]; /* of which items */
     bool any_said;                 /* a text or a call */

@@ -119,6 +119,28 @@ is_left_out(yyjson_val *type)
 }
 
 static void
+put_input(struct translation *translation, yyjson_val *input, struct buffer *out)
+{
+    size_t len = 0;
+    char *text = yyjson_val_write(input, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_ALLOW_INF_AND_NAN, &len);
+
+    if (text != NULL)
+        buffer_add(out, slice_make(text, len));
+    else
+        translation->broken = true;
+    free(text);
+}
+
+/* Some servers tell a call's input at once, when it begins. Others tell it in pieces, and nothing here. */
+static void
+keep_input(struct translation *translation, yyjson_val *input)
+{
+    buffer_clear(&translation->input);
+    if (yyjson_obj_size(input) > 0)
+        put_input(translation, input, &translation->input);
+}
+
+static void
 hear_block_start(struct translation *translation, yyjson_val *root)
 {
     yyjson_val *block = yyjson_obj_get(root, "content_block"), *type = yyjson_obj_get(block, "type");
@@ -127,6 +149,7 @@ hear_block_start(struct translation *translation, yyjson_val *root)
         translation->broken |= translation->live != CALLS_MOST; /* the call before it did not end */
         translation->block = number(root, "index");
         retell_call(translation, translation->call_count, yyjson_obj_get(block, "id"), yyjson_obj_get(block, "name"));
+        keep_input(translation, yyjson_obj_get(block, "input"));
     } else if (is(type, "text")) {
         retell_text(translation, SAID_TEXT, yyjson_obj_get(block, "text"));
     } else if (!is_left_out(type)) {
@@ -149,17 +172,26 @@ hear_block_delta(struct translation *translation, yyjson_val *root)
     }
 }
 
-/* A call without arguments has had none by its end. */
+/* A call without arguments has had none by its end; or they came with its begin. */
 static void
 hear_block_stop(struct translation *translation, yyjson_val *root)
 {
+    struct slice input = buffer_content(&translation->input);
     size_t live = translation->live;
 
     if (live == CALLS_MOST || number(root, "index") != translation->block)
         return;
     if (!retell_call_spoke(translation, live))
-        retell_arguments(translation, live, SLICE_LITERAL("{}"));
+        retell_arguments(translation, live, input.len > 0 ? input : SLICE_LITERAL("{}"));
+    buffer_clear(&translation->input);
     retell_call_over(translation, live);
+}
+
+static void
+hear_message_stop(struct translation *translation)
+{
+    translation->broken |= buffer_len(&translation->input) > 0; /* its call did not end: it was not told */
+    retell_end(translation);
 }
 
 static void
@@ -178,22 +210,9 @@ hear_message_event(struct translation *translation, yyjson_val *root)
     else if (is(type, "message_delta"))
         hear_stop_reason(translation, yyjson_obj_get(root, "delta"));
     else if (is(type, "message_stop"))
-        retell_end(translation);
+        hear_message_stop(translation);
     else if (is(type, "error"))
         retell_error(translation, yyjson_obj_get(root, "error"));
-}
-
-static void
-hear_input(struct translation *translation, size_t at, yyjson_val *input)
-{
-    size_t len = 0;
-    char *text = yyjson_val_write(input, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_ALLOW_INF_AND_NAN, &len);
-
-    if (text != NULL)
-        retell_arguments(translation, at, slice_make(text, len));
-    else
-        translation->broken = true;
-    free(text);
 }
 
 static void
@@ -214,7 +233,9 @@ hear_message(struct translation *translation, yyjson_val *root)
             retell_text(translation, SAID_TEXT, yyjson_obj_get(block, "text"));
         } else if (is(type, "tool_use")) {
             retell_call(translation, at, yyjson_obj_get(block, "id"), yyjson_obj_get(block, "name"));
-            hear_input(translation, at, yyjson_obj_get(block, "input"));
+            buffer_clear(&translation->input);
+            put_input(translation, yyjson_obj_get(block, "input"), &translation->input);
+            retell_arguments(translation, at, buffer_content(&translation->input));
             retell_call_over(translation, at);
         } else if (!is_left_out(type)) {
             translation->broken = true;

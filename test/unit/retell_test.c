@@ -55,6 +55,17 @@ assert_told_once(enum api from, enum api to, const char *stream, const char *wor
     buffer_free(&told.all);
 }
 
+/* The attempt fails: its end is not told. */
+static void
+assert_not_whole(enum api from, enum api to, const char *stream)
+{
+    struct told told = {0};
+
+    assert_int_equal(tell(from, to, slice_of(stream), &told), ERR_INVALID);
+    assert_int_equal(told.last, 0);
+    buffer_free(&told.all);
+}
+
 #define EVENT(json) "data: " json "\n\n"
 
 /* Responses */
@@ -96,11 +107,39 @@ items_that_come_in_one_piece(void **state)
                      "one");
 }
 
+/* Messages */
+
+#define MESSAGE EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\"}}")
+#define TOOL(input)                                                                                                    \
+    EVENT("{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\","       \
+          "\"name\":\"f\",\"input\":" input "}}")
+#define PIECE                                                                                                          \
+    EVENT("{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":"   \
+          "\"{\\\"x\\\":1}\"}}")
+#define STOP EVENT("{\"type\":\"content_block_stop\",\"index\":0}")
+#define STOPPED(reason) EVENT("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"" reason "\"}}")
+#define MESSAGE_END(reason) STOPPED(reason) EVENT("{\"type\":\"message_stop\"}")
+
+/* A call's input that comes with its begin is told, but not beside the one that comes in pieces. */
+static void
+input_that_comes_with_the_begin(void **state)
+{
+    (void)state;
+    assert_told_once(API_MESSAGES, API_CHAT, MESSAGE TOOL("{\"x\":1}") STOP MESSAGE_END("tool_use"),
+                     "\"arguments\":\"{\\\"x\\\":1}\"");
+    assert_told_once(API_MESSAGES, API_CHAT, MESSAGE TOOL("{\"x\":1}") PIECE STOP MESSAGE_END("tool_use"),
+                     "\"arguments\":\"{\\\"x\\\":1}\"");
+    assert_told_once(API_MESSAGES, API_CHAT, MESSAGE TOOL("{}") STOP MESSAGE_END("tool_use"), "\"arguments\":\"{}\"");
+    /* It was kept, but its call never came to its end. */
+    assert_not_whole(API_MESSAGES, API_CHAT, MESSAGE TOOL("{\"x\":1}") MESSAGE_END("tool_use"));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_that_come_in_one_piece),
+        cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
