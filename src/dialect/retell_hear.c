@@ -19,6 +19,12 @@ number(yyjson_val *object, const char *name)
     return yyjson_is_int(value) ? yyjson_get_sint(value) : -1;
 }
 
+static bool
+is_left_out(yyjson_val *type)
+{
+    return is(type, "thinking") || is(type, "reasoning") || is(type, "redacted_thinking");
+}
+
 /* Chat */
 
 static void
@@ -51,6 +57,40 @@ hear_chat_call(struct translation *translation, yyjson_val *call, size_t place)
     retell_arguments(translation, at, retell_slice(yyjson_obj_get(function, "arguments")));
 }
 
+/* A text; or null, which is none. */
+static void
+hear_words(struct translation *translation, enum said_kind kind, yyjson_val *words)
+{
+    if (words != NULL && !yyjson_is_null(words) && !yyjson_is_str(words))
+        translation->broken = true;
+    retell_text(translation, kind, words);
+}
+
+/* Mistral's models that reason answer in a list of thoughts and texts. */
+static void
+hear_chat_part(struct translation *translation, yyjson_val *part)
+{
+    yyjson_val *type = yyjson_obj_get(part, "type");
+
+    if (is(type, "text"))
+        hear_words(translation, SAID_TEXT, yyjson_obj_get(part, "text"));
+    else if (is(type, "refusal"))
+        hear_words(translation, SAID_REFUSAL, yyjson_obj_get(part, "refusal"));
+    else if (!is_left_out(type))
+        translation->broken = true;
+}
+
+static void
+hear_content(struct translation *translation, yyjson_val *content)
+{
+    yyjson_val *part;
+    size_t i, most;
+
+    if (!yyjson_is_arr(content))
+        hear_words(translation, SAID_TEXT, content);
+    yyjson_arr_foreach(content, i, most, part) hear_chat_part(translation, part);
+}
+
 /* A delta of a stream, or the message of a whole answer. */
 static void
 hear_chat_message(struct translation *translation, yyjson_val *message, bool whole)
@@ -58,8 +98,8 @@ hear_chat_message(struct translation *translation, yyjson_val *message, bool who
     yyjson_val *calls = yyjson_obj_get(message, "tool_calls"), *call, *old = yyjson_obj_get(message, "function_call");
     size_t i, most;
 
-    retell_text(translation, SAID_TEXT, yyjson_obj_get(message, "content"));
-    retell_text(translation, SAID_REFUSAL, yyjson_obj_get(message, "refusal"));
+    hear_content(translation, yyjson_obj_get(message, "content"));
+    hear_words(translation, SAID_REFUSAL, yyjson_obj_get(message, "refusal"));
     if (old != NULL && !yyjson_is_null(old))
         translation->broken = true; /* nobody asked for the older kind of call */
     yyjson_arr_foreach(calls, i, most, call)
@@ -110,12 +150,6 @@ hear_stop_reason(struct translation *translation, yyjson_val *holder)
         retell_stop(translation, STOP_BY_FILTER, NULL);
     else
         retell_stop(translation, STOP_BY_ITSELF, NULL);
-}
-
-static bool
-is_left_out(yyjson_val *type)
-{
-    return is(type, "thinking") || is(type, "redacted_thinking");
 }
 
 static void

@@ -66,6 +66,21 @@ assert_not_whole(enum api from, enum api to, const char *stream)
     buffer_free(&told.all);
 }
 
+/* Empty words: it cannot be told, and nothing is written. */
+static void
+assert_whole(enum api from, enum api to, const char *answer, const char *words)
+{
+    struct translation *translation = translation_new(from, to, MADE_S, MOST);
+    struct buffer out = {0};
+    enum status status = translation_whole(translation, slice_of(answer), &out);
+
+    buffer_add_byte(&out, '\0');
+    if (status != (words[0] != '\0' ? OK : ERR_INVALID) || strstr(out.data, words) == NULL)
+        fail_msg("wanted %s of %s, not %s", words, answer, out.data);
+    translation_free(translation);
+    buffer_free(&out);
+}
+
 #define EVENT(json) "data: " json "\n\n"
 
 /* Responses */
@@ -107,6 +122,43 @@ items_that_come_in_one_piece(void **state)
                      "one");
 }
 
+/* Chat */
+
+#define CHOICE(rest) EVENT("{\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"index\":0," rest "}]}")
+#define SAYS(content) CHOICE("\"delta\":{\"content\":" content "}")
+#define ENDS(reason) CHOICE("\"delta\":{},\"finish_reason\":" reason)
+#define ALL_DONE "data: [DONE]\n\n"
+#define WHOLE(content, reason)                                                                                         \
+    "{\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":" content "},\"finish_reason\":" reason "}" \
+                                                                                                                   "]" \
+                                                                                                                   "}"
+
+/* Thoughts are left out, texts are told; what is neither is not passed over. */
+static void
+content_in_a_list(void **state)
+{
+    static const char *const bad[] = {"5", "{\"text\":\"x\"}", "[\"x\"]", "[{\"type\":\"image_url\"}]",
+                                      "[{\"type\":\"text\",\"text\":{}}]"};
+    static const char list[] =
+        SAYS("[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"Hm\"}]},{\"type\":\"text\",\"text\":"
+             "\"42\"}]") SAYS("\" and more\"") SAYS("null") ENDS("\"stop\"") ALL_DONE;
+
+    (void)state;
+    assert_told_once(API_CHAT, API_MESSAGES, list, "\"text\":\"42\"");
+    assert_told_once(API_CHAT, API_MESSAGES, list, "\"text\":\" and more\"");
+    assert_whole(API_CHAT, API_MESSAGES,
+                 WHOLE("[{\"type\":\"thinking\",\"thinking\":[]},{\"type\":\"text\",\"text\":\"42\"}]", "\"stop\""),
+                 "\"content\":[{\"type\":\"text\",\"text\":\"42\"}]");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct buffer answer = {0};
+
+        buffer_printf(&answer, WHOLE("%s", "\"stop\""), bad[i]);
+        buffer_add_byte(&answer, '\0');
+        assert_whole(API_CHAT, API_MESSAGES, answer.data, "");
+        buffer_free(&answer);
+    }
+}
+
 /* Messages */
 
 #define MESSAGE EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\"}}")
@@ -139,6 +191,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_that_come_in_one_piece),
+        cmocka_unit_test(content_in_a_list),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
