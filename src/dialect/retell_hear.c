@@ -27,18 +27,30 @@ is_left_out(yyjson_val *type)
 
 /* Chat */
 
+/* An answer that its server gave up: aborted (vLLM, SGLang), out of resources (DeepSeek), failed (Mistral, OpenRouter),
+ * with a call that it could not read (Google). */
+static bool
+is_given_up(yyjson_val *reason)
+{
+    return is(reason, "error") || is(reason, "abort") || is(reason, "insufficient_system_resource") ||
+           slice_starts(retell_slice(reason), "function_call_filter");
+}
+
+/* Reasons that are not known are an end like any other: servers have names of their own for it. */
 static void
 hear_finish(struct translation *translation, yyjson_val *choice)
 {
     yyjson_val *reason = yyjson_obj_get(choice, "finish_reason"), *met = yyjson_obj_get(choice, "stop_reason");
 
-    if (!yyjson_is_str(reason))
+    if (!yyjson_is_str(reason) || yyjson_get_len(reason) == 0) /* null; some say "" until it ends */
         return;
-    if (is(reason, "length"))
+    if (is_given_up(reason))
+        translation->broken = true;
+    else if (is(reason, "length") || is(reason, "model_length")) /* Mistral: of what the model holds */
         retell_stop(translation, STOP_BY_LENGTH, NULL);
     else if (is(reason, "tool_calls"))
         retell_stop(translation, STOP_BY_CALLS, NULL);
-    else if (is(reason, "content_filter"))
+    else if (slice_starts(retell_slice(reason), "content_filter")) /* Google says of which kind */
         retell_stop(translation, STOP_BY_FILTER, NULL);
     else if (yyjson_is_str(met)) /* vLLM tells which sequence it was */
         retell_stop(translation, STOP_BY_SEQUENCE, met);
@@ -148,6 +160,8 @@ hear_stop_reason(struct translation *translation, yyjson_val *holder)
         retell_stop(translation, STOP_BY_SEQUENCE, yyjson_obj_get(holder, "stop_sequence"));
     else if (is(reason, "refusal"))
         retell_stop(translation, STOP_BY_FILTER, NULL);
+    else if (is(reason, "pause_turn"))
+        translation->broken = true; /* it is to be gone on with, after a tool of the provider's own */
     else
         retell_stop(translation, STOP_BY_ITSELF, NULL);
 }
@@ -285,8 +299,11 @@ static void
 hear_status(struct translation *translation, yyjson_val *response)
 {
     yyjson_val *reason = yyjson_obj_get(yyjson_obj_get(response, "incomplete_details"), "reason");
+    yyjson_val *status = yyjson_obj_get(response, "status");
 
-    if (is(yyjson_obj_get(response, "status"), "completed"))
+    if (is(status, "cancelled") || is(status, "failed"))
+        translation->broken = true;
+    else if (is(status, "completed"))
         retell_stop(translation, STOP_BY_ITSELF, NULL);
     else if (is(reason, "content_filter"))
         retell_stop(translation, STOP_BY_FILTER, NULL);

@@ -130,8 +130,8 @@ items_that_come_in_one_piece(void **state)
 #define ALL_DONE "data: [DONE]\n\n"
 #define WHOLE(content, reason)                                                                                         \
     "{\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":" content "},\"finish_reason\":" reason "}" \
-                                                                                                                   "]" \
-                                                                                                                   "}"
+    "]"                                                                                                                \
+    "}"
 
 /* Thoughts are left out, texts are told; what is neither is not passed over. */
 static void
@@ -157,6 +157,42 @@ content_in_a_list(void **state)
         assert_whole(API_CHAT, API_MESSAGES, answer.data, "");
         buffer_free(&answer);
     }
+}
+
+/* Half an answer does not look whole, whatever its server calls the reason. */
+static void
+reasons_that_are_a_servers_own(void **state)
+{
+    static const char *const given_up[] = {"error", "abort", "insufficient_system_resource",
+                                           "function_call_filter: MALFORMED_FUNCTION_CALL"};
+    static const char *const other[][2] = {{"model_length", "max_tokens"},
+                                           {"content_filter: RECITATION", "refusal"},
+                                           {"eos", "end_turn"},
+                                           {"function_call", "end_turn"}};
+    struct buffer answer = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(given_up) / sizeof(given_up[0]); i++) {
+        buffer_clear(&answer);
+        buffer_printf(&answer, WHOLE("\"Half\"", "\"%s\""), given_up[i]);
+        buffer_add_byte(&answer, '\0');
+        assert_whole(API_CHAT, API_MESSAGES, answer.data + answer.start, "");
+        buffer_clear(&answer);
+        buffer_printf(&answer, SAYS("\"Half\"") ENDS("\"%s\"") ALL_DONE, given_up[i]);
+        buffer_add_byte(&answer, '\0');
+        assert_not_whole(API_CHAT, API_MESSAGES, answer.data + answer.start);
+    }
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        buffer_clear(&answer);
+        buffer_printf(&answer, SAYS("\"Half\"") ENDS("\"%s\"") ALL_DONE, other[i][0]);
+        buffer_add_byte(&answer, '\0');
+        assert_told_once(API_CHAT, API_MESSAGES, answer.data + answer.start, other[i][1]);
+    }
+    buffer_free(&answer);
+    assert_whole(API_CHAT, API_MESSAGES, WHOLE("\"Whole\"", "null"), "\"end_turn\"");
+    assert_whole(API_MESSAGES, API_CHAT, "{\"content\":[],\"stop_reason\":\"pause_turn\"}", "");
+    assert_not_whole(API_RESPONSES, API_CHAT,
+                     CREATED EVENT("{\"type\":\"response.completed\",\"response\":{\"status\":\"cancelled\"}}"));
 }
 
 /* Messages */
@@ -192,6 +228,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_that_come_in_one_piece),
         cmocka_unit_test(content_in_a_list),
+        cmocka_unit_test(reasons_that_are_a_servers_own),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
