@@ -316,6 +316,7 @@ translation_frame(struct translation *translation, struct slice frame, translate
     if (!sse_parse(frame, &translation->joined, &event, &data))
         return OK;
     if (slice_is(slice_trim(data), "[DONE]")) {
+        translation->broken |= !translation->ended && !translation->stopped; /* why it stops was not said: cut off? */
         retell_end(translation);
         return translation->broken ? ERR_INVALID : OK;
     }

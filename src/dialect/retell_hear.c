@@ -128,6 +128,8 @@ hear_chat(struct translation *translation, yyjson_val *root, bool whole)
     yyjson_val *choices = yyjson_obj_get(root, "choices"), *choice = yyjson_arr_get_first(choices);
     yyjson_val *error = yyjson_obj_get(root, "error");
 
+    if (is(yyjson_obj_get(root, "object"), "error")) /* older vLLM */
+        error = root;
     if (error != NULL && !yyjson_is_null(error)) {
         retell_error(translation, error);
         return;

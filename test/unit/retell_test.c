@@ -195,6 +195,26 @@ reasons_that_are_a_servers_own(void **state)
                      CREATED EVENT("{\"type\":\"response.completed\",\"response\":{\"status\":\"cancelled\"}}"));
 }
 
+/* A mark at the end makes no whole answer of one that never said why it stops. */
+static void
+a_mark_without_an_end(void **state)
+{
+    struct told told = {0};
+
+    (void)state;
+    assert_not_whole(API_CHAT, API_MESSAGES, SAYS("\"Half\"") ALL_DONE);
+    assert_not_whole(API_CHAT, API_RESPONSES, SAYS("\"Half\"") ENDS("\"\"") ALL_DONE);
+    assert_not_whole(API_CHAT, API_MESSAGES, ALL_DONE);
+    assert_int_equal(
+        tell(API_CHAT, API_MESSAGES,
+             slice_of(SAYS("\"Half\"") EVENT("{\"object\":\"error\",\"message\":\"engine died\"}") ALL_DONE), &told),
+        OK);
+    assert_non_null(strstr(told.all.data, "event: error\n"));
+    assert_non_null(strstr(told.all.data, "engine died"));
+    assert_int_equal(told.last, 0);
+    buffer_free(&told.all);
+}
+
 /* Messages */
 
 #define MESSAGE EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\"}}")
@@ -226,9 +246,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_that_come_in_one_piece),
-        cmocka_unit_test(content_in_a_list),
-        cmocka_unit_test(reasons_that_are_a_servers_own),
+        cmocka_unit_test(items_that_come_in_one_piece),    cmocka_unit_test(content_in_a_list),
+        cmocka_unit_test(reasons_that_are_a_servers_own),  cmocka_unit_test(a_mark_without_an_end),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
