@@ -41,6 +41,12 @@ translation_echoes(struct translation *translation, struct slice echo)
 }
 
 void
+translation_called(struct translation *translation, struct slice id)
+{
+    translation->own_id = arena_copy(&translation->arena, id);
+}
+
+void
 translation_free(struct translation *translation)
 {
     if (translation == NULL)
@@ -138,7 +144,8 @@ retell_begin(struct translation *translation, yyjson_val *id, yyjson_val *model)
     if (translation->begun)
         return;
     translation->begun = true;
-    translation->id = arena_copy(&translation->arena, retell_slice(id));
+    translation->id =
+        retell_slice(id).len > 0 ? arena_copy(&translation->arena, retell_slice(id)) : translation->own_id;
     translation->model = arena_copy(&translation->arena, retell_slice(model));
     say(translation, &(struct said){.kind = SAID_BEGIN, .id = translation->id, .name = translation->model});
 }

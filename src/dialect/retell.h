@@ -53,7 +53,8 @@ struct translation {
     int64_t now_s;
     struct arena arena;
     struct slice id, model;
-    struct slice echo; /* what is repeated of the request */
+    struct slice own_id; /* where the backend tells none */
+    struct slice echo;   /* what is repeated of the request */
     struct usage usage;
     bool told_usage; /* by the backend */
     bool broken;     /* cannot be told */

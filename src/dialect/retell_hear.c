@@ -136,8 +136,8 @@ hear_chat(struct translation *translation, yyjson_val *root, bool whole)
     }
     if (yyjson_arr_size(choices) > 1 || number(choice, "index") > 0)
         translation->broken = true; /* one answer was asked for */
-    if (whole && choice == NULL)
-        return;
+    if (choice == NULL && (whole || yyjson_get_len(yyjson_obj_get(root, "id")) == 0))
+        return; /* Azure tells first what its filters said, with names that are empty */
     retell_begin(translation, yyjson_obj_get(root, "id"), yyjson_obj_get(root, "model"));
     hear_chat_message(translation, yyjson_obj_get(choice, whole ? "message" : "delta"), whole);
     hear_finish(translation, choice);

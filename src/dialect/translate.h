@@ -52,6 +52,9 @@ struct translation *translation_new(enum api from, enum api to, int64_t now_s, s
 
 /* What its answers repeat of the request (struct translated); copied. Before anything is told. */
 void translation_echoes(struct translation *translation, struct slice echo);
+
+/* The answer's id, behind its API's prefix, where the backend tells none; copied. Before anything is told. */
+void translation_called(struct translation *translation, struct slice id);
 void translation_free(struct translation *translation); /* NULL is fine */
 
 /* The next frame of a stream, as sse_next cuts them: `put` is called with what the client is told of it, which may be

@@ -144,8 +144,9 @@ struct flight *flight_open(struct world *world, struct flights *all, const struc
                            const struct call_request *request);
 
 /* Before anything comes: whoever reads it knows that API only, which translate_knows (flight_translate.c). Whole answers of
- * more than `whole_most` bytes fail. `echo`: what they repeat of the request (dialect/translate.h); copied. */
-void flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo);
+ * more than `whole_most` bytes fail. `echo`: what they repeat of the request, `id`: what they are called where the
+ * backend does not say (dialect/translate.h); copied. */
+void flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo, struct slice id);
 
 /* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */
 struct flight *flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer);

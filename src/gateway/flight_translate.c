@@ -5,7 +5,7 @@
 #include "gateway/flight_inside.h"
 
 void
-flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo)
+flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo, struct slice id)
 {
     int64_t now_s = world_wall_us(flight->world) / USEC_PER_S;
 
@@ -13,6 +13,7 @@ flight_translate(struct flight *flight, enum api told, size_t whole_most, struct
     flight->whole_most = whole_most;
     flight->translation = translation_new(flight->meter.api, told, now_s, whole_most);
     translation_echoes(flight->translation, echo);
+    translation_called(flight->translation, id);
     flight->meter.so_far_is_told = true;
 }
 

@@ -335,7 +335,7 @@ open_flight(struct exchange *exchange, const char *secret, const struct call_req
     count(&exchange->worker->counters, COUNT_TRANSLATED, exchange->plan->translated != NULL);
     if (exchange->plan->translated != NULL)
         flight_translate(flight, exchange->identity.api, exchange->request.config->limits.answer_max,
-                         exchange->plan->translated->echo);
+                         exchange->plan->translated->echo, slice_of(exchange->id_text));
     take_ticket(exchange, flight, wish);
     flight->secret = arena_copy(&flight->arena, slice_of(secret));
     return flight;

@@ -30,6 +30,7 @@ tell(enum api from, enum api to, struct slice stream, struct told *told)
     struct sse_framer framer;
     struct slice frame;
 
+    translation_called(translation, SLICE_LITERAL("our-own"));
     sse_init(&framer, MOST);
     while (status == OK && sse_next(&framer, &stream, &frame) == SSE_FRAME)
         status = translation_frame(translation, frame, take, told);
@@ -215,6 +216,26 @@ a_mark_without_an_end(void **state)
     buffer_free(&told.all);
 }
 
+/* The answer is called as its backend calls it, however late it says so; else it has a name of ours: none is called like
+ * all others. */
+static void
+answers_have_a_name(void **state)
+{
+    static const char first[] =
+        EVENT("{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[]}")
+            SAYS("\"Hi\"") ENDS("\"stop\"") ALL_DONE;
+    static const char none[] =
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}") ALL_DONE;
+
+    (void)state;
+    assert_told_once(API_CHAT, API_MESSAGES, first, "\"id\":\"msg_c1\"");
+    assert_told_once(API_CHAT, API_MESSAGES, first, "\"model\":\"m\"");
+    assert_told_once(API_CHAT, API_MESSAGES, none, "\"id\":\"msg_our-own\"");
+    assert_told_once(API_CHAT, API_RESPONSES, none,
+                     "\"output_index\":0,\"item\":{\"type\":\"message\",\"role\":\"assistant\","
+                     "\"id\":\"msg_our-own_0\",\"status\":\"in_progress\"");
+}
+
 /* Messages */
 
 #define MESSAGE EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\"}}")
@@ -246,8 +267,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_that_come_in_one_piece),    cmocka_unit_test(content_in_a_list),
-        cmocka_unit_test(reasons_that_are_a_servers_own),  cmocka_unit_test(a_mark_without_an_end),
+        cmocka_unit_test(items_that_come_in_one_piece),
+        cmocka_unit_test(content_in_a_list),
+        cmocka_unit_test(reasons_that_are_a_servers_own),
+        cmocka_unit_test(a_mark_without_an_end),
+        cmocka_unit_test(answers_have_a_name),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
