@@ -127,6 +127,7 @@ say(struct translation *translation, const struct said *said)
     const struct retell_ops *ops = ops_of(translation->to);
 
     translation->any_call |= said->kind == SAID_CALL;
+    translation->refused |= said->kind == SAID_REFUSAL;
     translation->any_said |= said->kind != SAID_BEGIN;
     if (translation->streams && ops->close != NULL && said->kind != SAID_ERROR && !goes_on(translation, said))
         ops->close(translation);
@@ -278,6 +279,8 @@ retell_end(struct translation *translation)
     translation->ended = true;
     if (translation->stop == STOP_BY_ITSELF && translation->any_call) /* a call that was demanded */
         translation->stop = STOP_BY_CALLS;
+    else if (translation->stop == STOP_BY_ITSELF && translation->refused && translation->to == API_MESSAGES)
+        translation->stop = STOP_BY_FILTER; /* there a refusal in words is a text that stops as one */
     say(translation, &(struct said){.kind = SAID_END, .text = translation->sequence, .stop = translation->stop});
 }
 

@@ -78,6 +78,7 @@ struct translation {
     struct said_part *parts;
     size_t part_count, part_room;
     bool any_call;
+    bool refused; /* in words */
     /* Telling */
     bool streams;
     translate_put *put;

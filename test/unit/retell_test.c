@@ -236,6 +236,22 @@ answers_have_a_name(void **state)
                      "\"id\":\"msg_our-own_0\",\"status\":\"in_progress\"");
 }
 
+/* Messages have no part for a refusal: it is a text, and the reason to stop says what it is. */
+static void
+refusals_in_words(void **state)
+{
+    static const char stream[] = CHOICE("\"delta\":{\"refusal\":\"No.\"}") ENDS("\"stop\"") ALL_DONE;
+    static const char answer[] =
+        "{\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"No.\"},"
+        "\"finish_reason\":\"stop\"}]}";
+
+    (void)state;
+    assert_told_once(API_CHAT, API_MESSAGES, stream, "\"stop_reason\":\"refusal\"");
+    assert_told_once(API_CHAT, API_RESPONSES, stream, "\"type\":\"response.completed\"");
+    assert_whole(API_CHAT, API_MESSAGES, answer, "\"stop_reason\":\"refusal\"");
+    assert_whole(API_CHAT, API_RESPONSES, answer, "\"status\":\"completed\",\"error\"");
+}
+
 /* Messages */
 
 #define MESSAGE EVENT("{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\"}}")
@@ -272,6 +288,7 @@ main(void)
         cmocka_unit_test(reasons_that_are_a_servers_own),
         cmocka_unit_test(a_mark_without_an_end),
         cmocka_unit_test(answers_have_a_name),
+        cmocka_unit_test(refusals_in_words),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
