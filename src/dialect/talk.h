@@ -20,12 +20,12 @@ enum talk_kind { TALK_TEXT, TALK_REFUSAL, TALK_IMAGE, TALK_CALL, TALK_RESULT };
 struct talk_part {
     struct talk_part *next;
     enum talk_kind kind;
-    struct slice text;        /* of TEXT and REFUSAL; IMAGE: base64, or a URL; CALL: the arguments, a JSON object */
-    struct slice media_type;  /* IMAGE: of the base64; empty: `text` is a URL */
-    struct slice detail;      /* IMAGE: "low", "high"; empty: as the model likes */
-    struct slice id, name;    /* CALL; RESULT: the id of the call */
+    struct slice text;       /* of TEXT and REFUSAL; IMAGE: base64, or a URL; CALL: the arguments, a JSON object */
+    struct slice media_type; /* IMAGE: of the base64; empty: `text` is a URL */
+    struct slice detail;     /* IMAGE: "low", "high"; empty: as the model likes */
+    struct slice id, name;   /* CALL; RESULT: the id of the call */
     struct talk_part *inside, *last_inside; /* RESULT: texts and images */
-    bool failed;              /* RESULT: it tells of an error */
+    bool failed;                            /* RESULT: it tells of an error */
 };
 
 struct talk_turn {
