@@ -351,6 +351,14 @@ meter_end(struct meter *meter)
 }
 
 void
+meter_cut(struct meter *meter, size_t bytes)
+{
+    meter->answer_bytes += (int64_t)bytes;
+    meter->text_bytes = meter->answer_bytes;
+    meter->text.cut = true;
+}
+
+void
 meter_whole(struct meter *meter, struct slice answer)
 {
     if (answer.len > WHOLE_BYTES_MOST) {

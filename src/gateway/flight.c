@@ -216,7 +216,9 @@ flight_meter_all(struct flight *flight)
 int64_t
 flight_answer_bytes(const struct flight *flight)
 {
-    return flight->meter.answer_bytes + (flight->unmetered != NULL ? (int64_t)flight->unmetered->len : 0);
+    int64_t unmetered = flight->unmetered != NULL ? (int64_t)flight->unmetered->len : 0;
+
+    return flight->meter.answer_bytes + unmetered + (int64_t)buffer_len(&flight->untold);
 }
 
 void

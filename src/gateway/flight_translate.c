@@ -17,11 +17,18 @@ flight_translate(struct flight *flight, enum api told, size_t whole_most, struct
     flight->meter.so_far_is_told = true;
 }
 
-void
-flight_translate_free(struct flight *flight)
+/* It is metered, or nobody waits for it any more. */
+static void
+drop_untold(struct flight *flight)
 {
     flight->all->kept -= buffer_len(&flight->untold);
     buffer_free(&flight->untold);
+}
+
+void
+flight_translate_free(struct flight *flight)
+{
+    drop_untold(flight);
     translation_free(flight->translation);
 }
 
@@ -115,9 +122,10 @@ void
 flight_translate_frame(struct flight *flight, struct slice frame)
 {
     if (translation_frame(flight->translation, frame, take_event, flight) != OK)
-        give_up(flight,
-                "the backend sent an event that cannot be put in the client's API, or more than is gathered for "
-                "one (limits: answer)");
+        give_up(
+            flight,
+            "the backend sent an event that cannot be put in the client's API, gave its answer up, or sent more than "
+            "is gathered for one (limits: answer)");
 }
 
 void
@@ -132,6 +140,8 @@ void
 flight_translate_piece(struct flight *flight, struct slice piece)
 {
     if (buffer_len(&flight->untold) + piece.len > flight->whole_most) {
+        meter_cut(&flight->meter, buffer_len(&flight->untold) + piece.len); /* its provider bills it all the same */
+        drop_untold(flight);
         give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");
         return;
     }
@@ -158,6 +168,7 @@ tell_whole(struct flight *flight)
         flight_append(flight, buffer_content(&told), METER_PLAIN, true);
     else
         give_up(flight, "the backend's answer cannot be put in the client's API");
+    drop_untold(flight);
     buffer_free(&told);
 }
 

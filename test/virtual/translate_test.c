@@ -390,6 +390,8 @@ a_whole_answer_is_bounded(void **state)
     scene_rest(s);
     assert_int_equal(vclient_status(c), 502);
     assert_contains(vclient_body(c), "limits: answer");
+    /* What came of it is billed by its provider. */
+    assert_true(s->rows[0].output_tokens > 4000);
     scene_passed(s);
 }
 
