@@ -395,6 +395,26 @@ a_whole_answer_is_bounded(void **state)
     scene_passed(s);
 }
 
+/* What came of a whole answer is counted though its client leaves before it could be told. */
+static void
+a_whole_answer_whose_client_leaves(void **state)
+{
+    static const char begun[] = "{\"id\":\"x\",\"content\":[";
+    struct scene *s = opens(state, 11, NULL);
+    struct vclient *c;
+
+    vbackend_decides(scene_backend(s, "claude"), NULL, NULL);
+    vbackend_plays(scene_backend(s, "claude"), play_wait(1000), play_head(200, "content-type: application/json"),
+                   play_text(begun), play_hang());
+    c = scene_asks(s, (struct ask){.model = "assistant"});
+    history_run_for(s->history, 500000);
+    vclient_leave(c);
+    scene_rest(s);
+    assert_row_is(s, 0, state, "client gone");
+    assert_int_equal(s->rows[0].answer_bytes, strlen(begun));
+    scene_passed(s);
+}
+
 /* A model that no route names is found at a backend that has to be asked in another API, if none speaks the request's. */
 static void
 a_model_is_found_at_a_backend_of_another_api(void **state)
@@ -495,6 +515,7 @@ main(void)
         cmocka_unit_test_teardown(errors_are_told_in_the_clients_words, scene_teardown),
         cmocka_unit_test_teardown(our_key_is_no_part_of_an_error, scene_teardown),
         cmocka_unit_test_teardown(an_error_within_a_stream, scene_teardown),
+        cmocka_unit_test_teardown(a_whole_answer_whose_client_leaves, scene_teardown),
         cmocka_unit_test_teardown(a_whole_answer_is_bounded, scene_teardown),
         cmocka_unit_test_teardown(a_model_is_found_at_a_backend_of_another_api, scene_teardown),
         cmocka_unit_test_teardown(a_model_of_another_provider_earns_what_it_serves, scene_teardown),
