@@ -126,6 +126,8 @@ say(struct translation *translation, const struct said *said)
 {
     const struct retell_ops *ops = ops_of(translation->to);
 
+    if (said->kind != SAID_ERROR)
+        retell_begin(translation, NULL, NULL); /* where the backend did not */
     translation->any_call |= said->kind == SAID_CALL;
     translation->refused |= said->kind == SAID_REFUSAL;
     translation->any_said |= said->kind != SAID_BEGIN;

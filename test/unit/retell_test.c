@@ -236,6 +236,27 @@ answers_have_a_name(void **state)
                      "\"id\":\"msg_our-own_0\",\"status\":\"in_progress\"");
 }
 
+/* A stream that does not begin with its begin has one for the client, before anything else; what comes late is none. */
+static void
+the_begin_comes_first(void **state)
+{
+    static const char *const late[] = {CREATED, ""};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct buffer stream = {0};
+        struct told told = {0};
+
+        buffer_printf(&stream, DELTA("0", "Hi") "%s" DELTA("0", "Ho") COMPLETED(""), late[i]);
+        assert_int_equal(tell(API_RESPONSES, API_MESSAGES, buffer_content(&stream), &told), OK);
+        assert_ptr_equal(strstr(told.all.data, "event: message_start\n"), told.all.data);
+        assert_null(strstr(told.all.data + 1, "event: message_start\n"));
+        assert_int_equal(told.last, 1);
+        buffer_free(&stream);
+        buffer_free(&told.all);
+    }
+}
+
 /* Messages have no part for a refusal: it is a text, and the reason to stop says what it is. */
 static void
 refusals_in_words(void **state)
@@ -289,6 +310,7 @@ main(void)
         cmocka_unit_test(a_mark_without_an_end),
         cmocka_unit_test(answers_have_a_name),
         cmocka_unit_test(refusals_in_words),
+        cmocka_unit_test(the_begin_comes_first),
         cmocka_unit_test(input_that_comes_with_the_begin),
     };
 
