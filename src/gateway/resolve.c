@@ -64,7 +64,7 @@ find_speakers(struct exchange *exchange, struct slice model, bool translated)
     const struct config *config = exchange->view->config;
     struct directory *directory = &exchange->view->snapshot->directory;
     const char *maker = prices_provider_by_model(config->prices, model);
-    struct speakers found = {NULL};
+    struct speakers found = {.having = NULL};
     size_t count = 0;
 
     for (size_t i = 0; i < config->backend_count; i++) {
