@@ -68,5 +68,8 @@ if(NOT EQUIPOISE_LIBFUZZER)
   add_tests_in(test/virtual virtual)
   add_test(NAME cli/run COMMAND test/cli/run.sh $<TARGET_FILE:equipoise> WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(cli/run PROPERTIES LABELS cli TIMEOUT 120)
+  # The longest begin first, so that the last ones do not run alone.
+  set_tests_properties(cli/run virtual/chaos_test unit/gateway_threads_test unit/vectors_test virtual/faults_test
+                       virtual/choice_day_test virtual/cache_test PROPERTIES COST 100)
 endif()
 add_fuzz_targets()
