@@ -183,13 +183,13 @@ add_up(int64_t a, int64_t b)
     return a < INT64_MAX - b ? a + b : INT64_MAX;
 }
 
-/* Who asks another model first must be able to ask the reference afterwards. */
-static void
+/* Who asks another model first must be able to ask the reference afterwards. Returns what of the whole is for that. */
+static struct budget_amounts
 want_reference_too(struct exchange *exchange)
 {
     struct reservation *r = exchange->reservation, of_reference = *r;
     const struct plan *reference = &exchange->plans.all[0];
-    struct budget_amounts more;
+    struct budget_amounts more, own = r->wanted, aside = {{0}};
 
     if (r->why == NULL)
         r->why = sizing_objection(exchange, reference);
@@ -197,18 +197,22 @@ want_reference_too(struct exchange *exchange)
     more = sizing_amounts(exchange, reference, of_reference.input_tokens, of_reference.output_tokens);
     r->wanted.of[BUDGET_USD] = add_up(r->wanted.of[BUDGET_USD], more.of[BUDGET_USD]);
     r->wanted.of[BUDGET_TOKENS] = add_up(r->wanted.of[BUDGET_TOKENS], more.of[BUDGET_TOKENS]);
+    aside.of[BUDGET_USD] = r->wanted.of[BUDGET_USD] - own.of[BUDGET_USD];
+    aside.of[BUDGET_TOKENS] = r->wanted.of[BUDGET_TOKENS] - own.of[BUDGET_TOKENS];
+    return aside;
 }
 
-static void
+/* Returns what of it is set aside. */
+static struct budget_amounts
 want(struct exchange *exchange, const struct plan *plan)
 {
+    static const struct budget_amounts nothing;
     struct reservation *r = exchange->reservation;
 
     r->why = sizing_objection(exchange, plan);
     sizing_plan(exchange, plan, r);
     r->wanted = sizing_amounts(exchange, plan, r->input_tokens, r->output_tokens);
-    if (plan->source == SOURCE_CASCADE)
-        want_reference_too(exchange);
+    return plan->source == SOURCE_CASCADE ? want_reference_too(exchange) : nothing;
 }
 
 /* Only then can its answer be made shorter. */
@@ -222,17 +226,19 @@ bool
 reserve_plan(struct exchange *exchange, struct plan *plan)
 {
     struct reservation *r = exchange->reservation;
+    struct budget_amounts aside = {{0}};
 
     if (r == NULL)
         return true;
     if (plan->target != NULL)
-        want(exchange, plan);
+        aside = want(exchange, plan);
     else
         want_nothing(r);
     r->unbounded = r->why != NULL;
     if (!r->unbounded && (budgets_reserve(budgets_of(exchange), &r->claim, &r->wanted, r->observe, &r->obstacle) ||
                           (makes_call(plan) && reserve_clipped(exchange, plan)))) {
         r->refused = false;
+        r->aside = aside;
         if (!r->strict && plan->target != NULL)
             state_exposure(exchange, plan);
         return true;
@@ -397,8 +403,8 @@ most_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* An expectation that is not known either counts nothing. In strict, what nobody told counts as all that was reserved: so
- * much may be billed. */
+/* An expectation that is not known either counts nothing. In strict, what nobody told counts as all that was reserved for
+ * this attempt: so much may be billed. What is set aside for the reference nobody was asked for. */
 static struct budget_amounts
 counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
 {
@@ -408,8 +414,8 @@ counts_of(const struct exchange *exchange, const struct usage *usage, usd cost)
     bool was_told = usage->exactness == USAGE_EXACT && usd_known(cost);
 
     if (r != NULL && r->strict && !was_told) {
-        money = most_of(money, r->claim.reserved.of[BUDGET_USD]);
-        tokens = most_of(tokens, r->claim.reserved.of[BUDGET_TOKENS]);
+        money = most_of(money, r->claim.reserved.of[BUDGET_USD] - r->aside.of[BUDGET_USD]);
+        tokens = most_of(tokens, r->claim.reserved.of[BUDGET_TOKENS] - r->aside.of[BUDGET_TOKENS]);
     }
     return (struct budget_amounts){{most_of(money, 0), most_of(tokens, 0), !exchange->is_own}};
 }

@@ -19,6 +19,8 @@ struct reservation {
     bool strict, degrade, observe;
     bool has_money, has_tokens; /* budgets of that unit apply: then output is capped */
     bool has_requests;
+    struct budget_amounts
+        aside; /* of what the claim holds: for the reference, which is asked if a cascade's is not kept */
     struct budget_info standing[BUDGET_UNITS]; /* of the tightest accounts, once the claim has ended */
     /* Of the plan that serves: */
     int64_t cap;           /* tokens, sent upstream; -1: the request's own, or none */

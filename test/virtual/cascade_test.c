@@ -387,6 +387,59 @@ budgets_have_room_for_both_or_it_does_not_begin(void **state)
     scene_passed(s);
 }
 
+static struct scene *
+opens_with_budget(void **state, const char *key)
+{
+    struct scene *s = scene_new(
+        state, (struct scene_options){.seed = 1,
+                                      .config = BACKENDS ROUTE("beta/small", "on",
+                                                               ", acceptable: { quality: 80%, total: 10s }" SKIPS
+                                                               ", output_max: 60"),
+                                      .key = key});
+
+    scene_provider(s, "alpha")->words = scene_provider(s, "beta")->words = SAME;
+    scene_provider(s, "alpha")->input = scene_provider(s, "beta")->input = 20;
+    scene_provider(s, "alpha")->output = scene_provider(s, "beta")->output = 10;
+    return s;
+}
+
+/* Where nobody told what the first used, strict budgets count the most that the first can cost: not what was set aside for
+ * the reference, which costs a hundred times that. */
+static void
+what_is_set_aside_for_the_reference_is_not_spent(void **state)
+{
+    enum { LATE, CUT, UNTOLD, LEFT, WAYS };
+
+    for (unsigned way = 0; way < WAYS; way++) {
+        struct scene *s = opens_with_budget(state, "budget: $1/day, exposure: strict");
+        size_t asked = not_drawn(s, earns(s));
+        struct provider *beta = scene_provider(s, "beta");
+        struct vclient *client;
+        const struct row *row;
+
+        beta->words = USELESS;
+        beta->first_word_us = way == LATE || way == LEFT ? 60 * USEC_PER_S : 0;
+        beta->cut_after = way == CUT ? 1 : 0;
+        beta->usage_place = way == UNTOLD ? USAGE_NOWHERE : USAGE_IN_OWN_CHUNK;
+        client = asks(s, asked, false);
+        if (way == LEFT) {
+            history_run_until(s->history, vbackend_working(scene_backend(s, "beta")));
+            vclient_leave(client);
+        }
+        scene_rest(s);
+        assert_true(way == LEFT || is_by(client, "reference"));
+        row = way == LEFT ? &s->rows[s->row_count - 1] : row_of(s, client);
+        assert_int_equal(row->try_count, way == LEFT ? 1 : 2);
+        assert_slice_is(row->tries[0].target, "beta/small");
+        /* Of beta, some 200 bytes and 60 tokens at $0.02/M and $0.08/M: ten millionths. Of alpha it would be more than 500 millionths. */
+        assert_true(row->counted_cost > row->cost - row->tries[0].cost);
+        assert_true(row->counted_cost - (row->cost - row->tries[0].cost) < 20 * USD_ONE / 1000000);
+        assert_int_equal(budgets_reserved(&s->gateway.budgets), 0);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
 /* What is left of the route's limit must do for the reference. */
 static void
 who_is_late_is_not_waited_for(void **state)
@@ -468,6 +521,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(its_calls_are_not_among_the_routes_attempts, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(budgets_have_room_for_both_or_it_does_not_begin, scene_teardown),
+    cmocka_unit_test_teardown(what_is_set_aside_for_the_reference_is_not_spent, scene_teardown),
     cmocka_unit_test_teardown(who_is_late_is_not_waited_for, scene_teardown),
     cmocka_unit_test_teardown(a_closed_connection_is_asked_again, scene_teardown),
     cmocka_unit_test_teardown(the_cheapest_that_has_earned_is_asked, scene_teardown),
