@@ -42,6 +42,14 @@ finish(struct acceptance *acceptance, double score, const char *why)
     acceptance->done(acceptance);
 }
 
+/* No opinion of the answer: whoever scores it could not be asked, or told nothing. Another time it may be kept. */
+static void
+finish_untold(struct acceptance *acceptance, const char *why)
+{
+    acceptance->untold = true;
+    finish(acceptance, NAN, why);
+}
+
 bool
 acceptance_allowed(const struct route_config *route, const struct tenant_config *tenant)
 {
@@ -57,9 +65,9 @@ replied(struct mission *mission, struct exchange *exchange)
 
     acceptance->cost = usd_known(exchange->cost) ? exchange->cost : 0;
     if (mission_result(exchange) != MISSION_ANSWERED)
-        finish(acceptance, NAN, "the verifier could not be asked");
+        finish_untold(acceptance, "the verifier could not be asked");
     else if (flight->meter.text.cut || verify_reply(buffer_content(&flight->meter.text.text), &score) != OK)
-        finish(acceptance, NAN, "what the verifier replied is no number from 0 to 100");
+        finish_untold(acceptance, "what the verifier replied is no number from 0 to 100");
     else
         finish(acceptance, score, NULL);
 }
@@ -80,7 +88,7 @@ ask_verifier(struct acceptance *acceptance)
     struct chunk *body;
 
     if (!is_wanted(acceptance) || !mission_may_start(worker)) {
-        finish(acceptance, NAN, "too many calls of our own are under way for the verifier to be asked");
+        finish_untold(acceptance, "too many calls of our own are under way for the verifier to be asked");
         return;
     }
     verify_question(chunk_bytes(acceptance->request), buffer_content(&acceptance->validation.text),
@@ -101,12 +109,20 @@ validated(struct validation *validation)
     struct acceptance *acceptance = CONTAINER_OF(validation, struct acceptance, validation);
 
     acceptance->validated = validation->opinion == OPINION_USEFUL && validators_any(&validation->route->validate);
-    if (validation->opinion != OPINION_USEFUL)
+    if (validation->opinion == OPINION_UNKNOWN)
+        finish_untold(acceptance, validation->reason);
+    else if (validation->opinion != OPINION_USEFUL)
         finish(acceptance, NAN, validation->reason);
     else if (validation->route->cascade.accept == ACCEPT_MODEL)
         ask_verifier(acceptance);
     else
         finish(acceptance, CASCADE_SCORE_MOST, NULL);
+}
+
+static bool
+is_whole(const struct flight *flight)
+{
+    return flight->state == FLIGHT_COMPLETE && flight->status < 300 && !flight->meter.failed;
 }
 
 /* Why nobody can tell of it; NULL: one may. */
@@ -115,8 +131,6 @@ objection(const struct flight *flight)
 {
     const struct text_of *text = &flight->meter.text;
 
-    if (flight->state != FLIGHT_COMPLETE || flight->status >= 300 || flight->meter.failed)
-        return "no whole answer";
     if (!text->wanted || text->cut || flight->opaque || flight->unread)
         return "it cannot be read";
     return text->called ? "it calls a tool, which nobody here can judge" : NULL;
@@ -136,9 +150,13 @@ acceptance_start(struct acceptance *acceptance)
                                       .tenant = exchange->identity.tenant,
                                       .done = validated};
     memcpy(validation->id_text, exchange->id_text, sizeof(validation->id_text));
-    acceptance->validated = false;
+    acceptance->validated = acceptance->untold = false;
     acceptance->cost = 0;
     chunk_hold(acceptance->request);
+    if (!is_whole(flight)) {
+        finish_untold(acceptance, "no whole answer");
+        return;
+    }
     if (why != NULL) {
         finish(acceptance, NAN, why);
         return;

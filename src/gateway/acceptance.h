@@ -21,6 +21,7 @@ struct acceptance {
     usd cost; /* of the verifier */
     void (*done)(struct acceptance *);
     double score;    /* not finite: it is not to be kept, whatever evidence says */
+    bool untold;     /* it has no score as nobody could be asked: that says nothing of the answer */
     bool validated;  /* the route's validators found it useful */
     const char *why; /* it has no score; NULL: it has one. As long as the struct */
 };

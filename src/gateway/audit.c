@@ -347,6 +347,15 @@ can_be_read(const struct flight *flight)
     return flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread;
 }
 
+/* A cascade would have asked on, but nobody refused an answer: that the candidate or who scores could not be asked says
+ * nothing of what is kept when they can. Were it good for its route, a floor would be earned with nothing judged. */
+static void
+leave_unscored(struct audit_run *run, enum counter routers)
+{
+    acceptance_note(run->acceptances, -INFINITY);
+    leave(run, routers);
+}
+
 /* A cascade would not have kept it, and asked on: that is no evidence of what it keeps, but for that of its route. */
 static void
 would_go_on(struct audit_run *run)
@@ -367,10 +376,15 @@ scored(struct acceptance *acceptance)
 {
     struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
     enum evidence_reason reason;
+    bool untold = acceptance->untold;
 
     run->audit.score = acceptance->score;
     run->cost += acceptance->cost;
     acceptance_free(acceptance);
+    if (untold) {
+        leave_unscored(run, COUNT_ROUTER_UNKNOWN);
+        return;
+    }
     if (!isfinite(run->audit.score)) {
         would_go_on(run);
         return;
@@ -417,7 +431,7 @@ answered(struct mission *mission, struct exchange *exchange)
     if (result == MISSION_DROPPED)
         leave(run, COUNT_ROUTER_DROPPED);
     else if (run->lever == LEVER_CASCADE && !whole)
-        would_go_on(run);
+        leave_unscored(run, result == MISSION_ANSWERED ? COUNT_ROUTER_UNKNOWN : COUNT_ROUTER_UNANSWERED);
     else if (run->lever == LEVER_CASCADE)
         score(run);
     else if (result == MISSION_FAILED)

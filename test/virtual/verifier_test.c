@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "levers/cascade.h"
+#include "virtual/vcommand.h"
 
 #define CONFIG(quality, verifier)                                                                                      \
     "backends:\n"                                                                                                      \
@@ -22,6 +23,7 @@
     "    gamma/checker: { input: " verifier ", output: $0.04/M }\n"
 
 static const char config[] = CONFIG("90%", "$0.01/M");
+static const char of_route[] = CONFIG("90%, of: route }, validate: { command: validator", "$0.01/M");
 
 /* Of ten questions the small model gets seven right; of the others the checker doubts two and is fairly sure of one. */
 struct checker {
@@ -60,6 +62,14 @@ answer(struct vscript *script, const char *text)
     buffer_free(&body);
 }
 
+static void
+answer_with_status(struct vscript *script, unsigned status)
+{
+    vscript_add(script, play_head(status, "content-type: application/json"));
+    vscript_add(script, play_text("{\"error\":{\"message\":\"no\"}}"));
+    vscript_add(script, play_end());
+}
+
 static unsigned
 number_in(struct slice body)
 {
@@ -95,9 +105,7 @@ check(void *context, const struct vcall_seen *seen, struct vscript *script)
     assert_lacks(seen->headers, "x-application");
     vscript_add(script, play_wait(50 * USEC_PER_MS + checker->takes_us));
     if (checker->status != 0) {
-        vscript_add(script, play_head(checker->status, "content-type: application/json"));
-        vscript_add(script, play_text("{\"error\":{\"message\":\"no\"}}"));
-        vscript_add(script, play_end());
+        answer_with_status(script, checker->status);
         return;
     }
     snprintf(text, sizeof(text), "%u%%", sureness(number_in(seen->body)));
@@ -212,8 +220,65 @@ a_verifier_that_fails_keeps_nothing(void **state)
             assert_false(is_served(s, n));
         scene_rest(s);
         assert_true(checker.asked > (checker.status == 0 ? 5 : 0)); /* who fails is left alone for a while */
-        assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_UNKEPT), rows_from(s, "audit"));
+        assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_UNKNOWN), rows_from(s, "audit"));
+        assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_UNKEPT), 0);
         assert_int_equal(stands(s).audits, 0);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+}
+
+static void
+refuses(void *context, const struct vcall_seen *seen, struct vscript *script)
+{
+    (void)seen;
+    answer_with_status(script, *(const unsigned *)context);
+}
+
+/* Where the floor speaks of all answers of the route, one that the cascade refuses is a good one: the reference's. But that
+ * nobody could be asked is no refusal; else all would be earned with nothing judged, and be served once it is mended. */
+static void
+what_could_not_be_asked_earns_nothing(void **state)
+{
+    static const struct {
+        const char *whose;
+        unsigned status;
+        const char *says; /* the checker */
+        int exit_status;  /* of the validator's command */
+        enum counter counted;
+    } cases[] = {
+        {.whose = "beta", .status = 404, .counted = COUNT_CASCADE_UNANSWERED},
+        {.whose = "beta", .status = 400, .counted = COUNT_CASCADE_UNANSWERED},
+        {.whose = "beta", .status = 429, .counted = COUNT_CASCADE_UNANSWERED},
+        {.whose = "gamma", .status = 404, .counted = COUNT_CASCADE_UNKNOWN},
+        {.says = "I am sure.", .counted = COUNT_CASCADE_UNKNOWN},
+        {.exit_status = 2, .counted = COUNT_CASCADE_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct checker checker;
+        struct scene *s = opens(state, of_route, NULL, &checker);
+        struct evidence_verdict before;
+        size_t asked = 0;
+        unsigned status = cases[i].status;
+
+        vcommand_does(s->history, "validator", (struct vcommand_script){.exit_status = 0});
+        while (stands(s).reason == EVIDENCE_NO_EPOCH) {
+            assert_false(is_served(s, ++asked));
+            assert_true(asked < 1000);
+        }
+        before = stands(s);
+        checker.says = cases[i].says;
+        vcommand_does(s->history, "validator", (struct vcommand_script){.exit_status = cases[i].exit_status});
+        if (status != 0)
+            vbackend_decides(scene_backend(s, cases[i].whose), refuses, &status);
+        for (size_t n = 1; n < 200; n++)
+            assert_false(is_served(s, asked + n));
+        assert_int_not_equal(stands(s).reason, EVIDENCE_SERVES);
+        assert_int_equal(stands(s).next.arm, before.next.arm);
+        assert_int_equal(stands(s).next.labels, before.next.labels);
+        scene_rest(s);
+        assert_true(gateway_count(&s->gateway, cases[i].counted) > 5);
         scene_passed(s);
         scene_free(s, state);
     }
@@ -270,6 +335,7 @@ who_may_not_or_does_not_pay_is_not_asked(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(scores_are_kept_from_where_audits_say, scene_teardown),
     cmocka_unit_test_teardown(a_verifier_that_fails_keeps_nothing, scene_teardown),
+    cmocka_unit_test_teardown(what_could_not_be_asked_earns_nothing, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_while_it_is_asked, scene_teardown),
     cmocka_unit_test_teardown(who_may_not_or_does_not_pay_is_not_asked, scene_teardown),
 };
