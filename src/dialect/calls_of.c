@@ -59,14 +59,31 @@ add_message(struct calls *calls, yyjson_val *message)
     }
 }
 
+/* Calls of one kind, each by the member that says what is called, and the one that says with what. */
 static void
-add_items(struct calls *calls, yyjson_val *items, const char *type, const char *arguments)
+add_items(struct calls *calls, yyjson_val *items, const char *type, const char *name, const char *arguments)
 {
     size_t i, most;
     yyjson_val *item;
 
     yyjson_arr_foreach(items, i, most, item) if (yyjson_equals_str(yyjson_obj_get(item, "type"), type))
-        add(calls, yyjson_obj_get(item, "name"), yyjson_obj_get(item, arguments));
+        add(calls, yyjson_obj_get(item, name), yyjson_obj_get(item, arguments));
+}
+
+static void
+add_output(struct calls *calls, yyjson_val *output)
+{
+    static const struct {
+        const char *type, *name, *arguments;
+    } kinds[] = {
+        {"function_call", "name", "arguments"},        {"custom_tool_call", "name", "input"},
+        {"local_shell_call", "type", "action"},        {"shell_call", "type", "action"},
+        {"computer_call", "type", "action"},           {"apply_patch_call", "type", "operation"},
+        {"mcp_approval_request", "name", "arguments"},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        add_items(calls, output, kinds[i].type, kinds[i].name, kinds[i].arguments);
 }
 
 static void
@@ -91,9 +108,9 @@ calls_of(enum api api, yyjson_val *root, struct buffer *out)
     if (api == API_CHAT || api == API_COMPLETIONS)
         add_first_choice(&calls, yyjson_obj_get(root, "choices"));
     else if (api == API_RESPONSES)
-        add_items(&calls, yyjson_obj_get(root, "output"), "function_call", "arguments");
+        add_output(&calls, yyjson_obj_get(root, "output"));
     else if (api == API_MESSAGES)
-        add_items(&calls, yyjson_obj_get(root, "content"), "tool_use", "input");
+        add_items(&calls, yyjson_obj_get(root, "content"), "tool_use", "name", "input");
     text = yyjson_mut_arr_size(calls.list) > 0 ? yyjson_mut_write(calls.doc, 0, &len) : NULL;
     if (text != NULL)
         buffer_add(out, slice_make(text, len));

@@ -493,15 +493,17 @@ allow(const struct exchange *exchange)
 
 /* Starting */
 
+/* Where a cascade's answer was not kept, the reference's is one of a request that is harder than others: who was drawn
+ * before that was known would be judged by such alone. */
 static bool
 is_fresh(const struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
     unsigned cut_short = (unsigned)TRANSFORM_CLIPPED | (unsigned)TRANSFORM_ENDED;
 
-    return exchange->ending == ENDING_OK && exchange->client != NULL && is_reference(exchange) && flight != NULL &&
-           flight->state == FLIGHT_COMPLETE && flight->status < 300 && !exchange->ending_stream &&
-           (reserve_transforms(exchange) & cut_short) == 0;
+    return exchange->ending == ENDING_OK && exchange->client != NULL && is_reference(exchange) &&
+           !exchange->cascade_went_on && flight != NULL && flight->state == FLIGHT_COMPLETE && flight->status < 300 &&
+           !exchange->ending_stream && (reserve_transforms(exchange) & cut_short) == 0;
 }
 
 static struct sameness *

@@ -1,5 +1,6 @@
 #include "gateway/choosing.h"
 
+#include "base/rng.h"
 #include "gateway/destination.h"
 #include "gateway/outside_judge.h"
 #include "levers/router.h"
@@ -63,17 +64,22 @@ audited_ppm(const struct choosing *choosing, enum lever_mode mode)
     return wanted_ppm < cap_ppm ? wanted_ppm : cap_ppm;
 }
 
+/* The lot is drawn anew each hour: where one mark stands for most of a route's traffic, as with a first turn that is always
+ * the same, it would else be audited for ever, or never. */
+#define HOUR_US (3600 * USEC_PER_S)
+
 void
 choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *choosing)
 {
     const struct request *request = &exchange->request;
     enum lever_mode mode = lever_mode_of(request, lever);
     uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
+    uint64_t hour = (uint64_t)(exchange->arrived_wall_us / HOUR_US);
 
     choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
     choosing->earned = router_serves(choosing);
     choosing->serves = mode == LEVER_ON && choosing->earned;
-    choosing->draw = coin_draw(&exchange->worker->gateway->coin, sticks_to);
+    choosing->draw = coin_draw(&exchange->worker->gateway->coin, rng_mix(sticks_to + hour));
     choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, audited_ppm(choosing, mode));
 }
 

@@ -135,7 +135,9 @@ judge_texts(struct comparison *comparison, struct slice reference, struct slice 
 
     if (screen(comparison, reference, candidate))
         return;
-    if (!asks)
+    if (slice_trim(reference).len == 0 && slice_trim(candidate).len == 0)
+        comparison->failed = true; /* neither says anything that could be judged */
+    else if (!asks)
         comparison->failed = judge_compare(&comparison->rule, reference, candidate, &comparison->outcome) != OK;
     else if (slice_equal(slice_trim(reference), slice_trim(candidate)))
         comparison->outcome = 1.0;

@@ -319,6 +319,13 @@ struct learning {
     struct taught taught;
 };
 
+/* An audit that began before a reload ends after it: what is learned by now is about the new models. */
+static bool
+is_about_others(const struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+{
+    return scorer->models != 0 && scorer->models != mark_models(route, embedder);
+}
+
 static void
 run_taught(struct job *job)
 {
@@ -337,12 +344,14 @@ run_taught(struct job *job)
         outcomes[i] = i == place ? (float)taught->outcome : NAN;
     read_features(embedder, taught->api, body, &features);
     lock_take(&scorer->lock);
-    ensure_models(scorer, taught->route, embedder);
-    if (scorer->router == NULL)
-        scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
-    router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
-    if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels)
-        freeze(scorer, scorer->models);
+    if (!is_about_others(scorer, taught->route, embedder)) {
+        ensure_models(scorer, taught->route, embedder);
+        if (scorer->router == NULL)
+            scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
+        router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
+        if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels)
+            freeze(scorer, scorer->models);
+    }
     lock_drop(&scorer->lock);
 }
 

@@ -30,6 +30,11 @@ says_which_tools_are_called(void **state)
          "\"arguments\":\"{\\\"x\\\":null}\"}]}",
          "[{\"name\":\"f\",\"arguments\":{\"x\":null}}]"},
         {API_RESPONSES, "{\"output\":[{\"type\":\"function_call\",\"arguments\":\"{}\"}]}", ""}, /* of no name */
+        {API_RESPONSES,
+         "{\"output\":[{\"type\":\"shell_call\",\"action\":{\"commands\":[\"ls\"]}},{\"type\":\"custom_tool_call\","
+         "\"name\":\"sql\",\"input\":\"SELECT 1\"}]}",
+         "[{\"name\":\"sql\",\"arguments\":\"SELECT "
+         "1\"},{\"name\":\"shell_call\",\"arguments\":{\"commands\":[\"ls\"]}}]"},
         {API_MESSAGES, "[]", ""},
     };
 

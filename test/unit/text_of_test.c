@@ -59,6 +59,9 @@ takes_the_text_and_nothing_else(void **state)
          "hi",
          false},
         {API_RESPONSES, {"{\"output\":[{\"type\":\"function_call\"}]}"}, "", true},
+        {API_RESPONSES, {"{\"output\":[{\"type\":\"custom_tool_call\"}]}"}, "", true},
+        {API_RESPONSES, {"{\"output\":[{\"type\":\"apply_patch_call\"}]}"}, "", true},
+        {API_RESPONSES, {"{\"output\":[{\"type\":\"web_search_call\"}]}"}, "", false}, /* the provider did it */
         {API_RESPONSES,
          {"{\"type\":\"response.output_item.added\",\"item\":{\"type\":\"function_call\"}}",
           "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"{\"}"},

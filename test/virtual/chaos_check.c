@@ -355,7 +355,8 @@ static bool
 chooses(const struct chaos *chaos)
 {
     for (size_t i = 0; i < chaos_setting_count(); i++)
-        if (chaos->settings[i] && strncmp(chaos_setting(i)->name, "choosing", strlen("choosing")) == 0)
+        if (chaos->settings[i] && (strncmp(chaos_setting(i)->name, "choosing", strlen("choosing")) == 0 ||
+                                   strncmp(chaos_setting(i)->name, "cascading", strlen("cascading")) == 0))
             return true;
     return false;
 }
