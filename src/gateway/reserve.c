@@ -431,7 +431,9 @@ reserve_post(struct exchange *exchange, const struct usage *usage, usd cost)
     counted->of[BUDGET_REQUESTS] = !exchange->is_own;
     if (r == NULL)
         return;
-    if (budgets_post(budgets_of(exchange), &r->claim, &actual) && !r->observe)
+    if (exchange->cascade_kept)
+        r->aside = (struct budget_amounts){{0}}; /* nobody is asked after it */
+    if (budgets_post_keeping(budgets_of(exchange), &r->claim, &actual, &r->aside) && !r->observe)
         count(&exchange->worker->counters, COUNT_OVERRUNS, 1);
 }
 

@@ -67,7 +67,8 @@ int64_t reserve_tokens(const struct exchange *exchange);
 
 /* The present attempt has ended and did use and cost this. Adds to exchange->counted what budgets count of it, also where
  * there are none: the ledger keeps it, so that a budget that comes later, or a new process, knows what was spent. What
- * is not known counts as it was expected. */
+ * is not known counts as it was expected. What a cascade set aside for the reference stays reserved until the next plan
+ * reserves, or all is released. */
 void reserve_post(struct exchange *exchange, const struct usage *usage, usd cost);
 
 /* Nothing more will be sent. */

@@ -146,6 +146,12 @@ void budgets_count_refusal(struct budgets *budgets, const struct budget_claim *c
  * an account is above its limit now. */
 bool budgets_post(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual);
 
+/* The same, but `kept` stays reserved: a part of what is, for an attempt that may follow, and that nobody else gets between
+ * the two. What this attempt had reserved is the rest; true if that was too little and an account
+ * is above its limit with both. */
+bool budgets_post_keeping(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual,
+                          const struct budget_amounts *kept);
+
 /* Ends the claim: what it still holds is free. Harmless if it never began or ended before. */
 void budgets_release(struct budgets *budgets, struct budget_claim *claim);
 

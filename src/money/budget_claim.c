@@ -159,12 +159,15 @@ budgets_count_refusal(struct budgets *budgets, const struct budget_claim *claim,
     lock_drop(&budgets->lock);
 }
 
+/* What is kept will be spent, too, as far as anybody knows; the rest of what was reserved was for `actual`. */
 static bool
-tell_overrun(struct budgets *budgets, const struct budget_claim *claim, const struct budget_line *line, int64_t actual)
+tell_overrun(struct budgets *budgets, const struct budget_claim *claim, const struct budget_line *line, int64_t actual,
+             int64_t kept)
 {
     struct budget_bucket *bucket = line->bucket;
 
-    if (actual <= claim->reserved.of[line->account->rule.unit] || bucket->spent <= line->account->rule.limit)
+    if (actual <= claim->reserved.of[line->account->rule.unit] - kept ||
+        (wide_int)bucket->spent + kept <= line->account->rule.limit)
         return false;
     if (!bucket->overrun_told)
         budget_put_event(budgets, BUDGET_OVERRUN, 0, line->account, bucket);
@@ -173,7 +176,8 @@ tell_overrun(struct budgets *budgets, const struct budget_claim *claim, const st
 }
 
 bool
-budgets_post(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual)
+budgets_post_keeping(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual,
+                     const struct budget_amounts *kept)
 {
     static const struct budget_amounts nothing;
     struct budget_amounts amounts = *actual;
@@ -184,18 +188,27 @@ budgets_post(struct budgets *budgets, struct budget_claim *claim, const struct b
     lock_take(&budgets->lock);
     for (size_t i = 0; i < claim->count; i++) {
         const struct budget_line *line = &claim->lines[i];
-        int64_t amount = amounts.of[line->account->rule.unit];
+        enum budget_unit unit = line->account->rule.unit;
+        int64_t amount = amounts.of[unit];
 
-        ENSURE(amount >= 0);
+        ENSURE(amount >= 0 && kept->of[unit] >= 0 && kept->of[unit] <= claim->reserved.of[unit]);
         line->bucket->spent += amount;
         budget_tell_shares(budgets, line->account, line->bucket);
-        overrun |= tell_overrun(budgets, claim, line, amount);
+        overrun |= tell_overrun(budgets, claim, line, amount, kept->of[unit]);
     }
     claim->request_spent |= amounts.of[BUDGET_REQUESTS] > 0;
-    hold_amounts(claim, &nothing);
+    hold_amounts(claim, kept);
     set_exposure(claim, &nothing, false);
     lock_drop(&budgets->lock);
     return overrun;
+}
+
+bool
+budgets_post(struct budgets *budgets, struct budget_claim *claim, const struct budget_amounts *actual)
+{
+    static const struct budget_amounts nothing;
+
+    return budgets_post_keeping(budgets, claim, actual, &nothing);
 }
 
 void

@@ -309,6 +309,30 @@ a_claim_grows_and_shrinks(void **state)
     stop(budgets);
 }
 
+/* What is kept for an attempt that may follow is nobody else's meanwhile, and no part of what the first was to cost. */
+static void
+a_part_stays_reserved_when_an_attempt_is_posted(void **state)
+{
+    struct budgets *budgets = start();
+    struct budget_amounts actual = amounts(30, 10, 1), kept = amounts(80, 10, 0), next = amounts(80, 10, 1);
+    struct budget_obstacle obstacle;
+    struct request request, other;
+
+    (void)state;
+    assert_true(asks(budgets, &request, NOON, 90, 20));
+    assert_true(
+        budgets_post_keeping(budgets, &request.claim, &actual, &kept)); /* 30 for 10: with 80 it is 110 of 100 */
+    assert_account(budgets, "key web usd/day", NOON, 30, 80);
+    assert_account(budgets, "key web requests/minute", NOON, 1, 0);
+    assert_false(asks(budgets, &other, NOON, 1, 1));
+    assert_true(budgets_reserve(budgets, &request.claim, &next, false, &obstacle));
+    next.of[BUDGET_USD]++;
+    assert_false(budgets_reserve(budgets, &request.claim, &next, false, &obstacle)); /* not a pico-dollar more */
+    assert_false(ends(budgets, &request, 80, 10)); /* as reserved: it was told before */
+    assert_account(budgets, "key web usd/day", NOON, 110, 0);
+    stop(budgets);
+}
+
 static void
 attempts_of_a_request_count_as_one(void **state)
 {
@@ -604,6 +628,7 @@ main(void)
         cmocka_unit_test(all_accounts_take_it_or_none),
         cmocka_unit_test(a_refusal_names_the_account_that_resets_last),
         cmocka_unit_test(a_claim_grows_and_shrinks),
+        cmocka_unit_test(a_part_stays_reserved_when_an_attempt_is_posted),
         cmocka_unit_test(attempts_of_a_request_count_as_one),
         cmocka_unit_test(a_request_keeps_to_the_window_of_its_arrival),
         cmocka_unit_test(clocks_may_jump),

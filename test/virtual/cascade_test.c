@@ -440,6 +440,35 @@ what_is_set_aside_for_the_reference_is_not_spent(void **state)
     }
 }
 
+/* Its answer costs more than was expected, and than the budget has: the reference has what was set aside for it, whole. */
+static void
+a_dear_answer_takes_nothing_from_the_reference(void **state)
+{
+    struct scene *s = scene_new(
+        state, (struct scene_options){.seed = 1, .config = on, .key = "budget: $0.05/day, exposure: expected"});
+    struct vclient *client;
+    const struct row *row;
+    size_t asked;
+
+    scene_provider(s, "alpha")->words = scene_provider(s, "beta")->words = SAME;
+    scene_provider(s, "alpha")->input = scene_provider(s, "beta")->input = 20;
+    scene_provider(s, "alpha")->output = scene_provider(s, "beta")->output = 10;
+    asked = not_drawn(s, earns(s));
+    scene_provider(s, "beta")->words = USELESS;
+    scene_provider(s, "beta")->output = 1000000; /* $0.08 */
+    client = says(s, asked, false);
+    assert_true(is_by(client, "reference"));
+    row = row_of(s, client);
+    assert_int_equal(row->try_count, 2);
+    assert_true(row->tries[0].cost > 50 * USD_ONE / 1000);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_CLIPPED), 0);
+    assert_int_equal(budgets_reserved(&s->gateway.budgets), 0);
+    client = says(s, asked, false);
+    assert_int_equal(vclient_status(client), 402); /* nothing was called for it */
+    assert_int_equal(row_of(s, client)->try_count, 0);
+    scene_passed(s);
+}
+
 /* What is left of the route's limit must do for the reference. */
 static void
 who_is_late_is_not_waited_for(void **state)
@@ -522,6 +551,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(budgets_have_room_for_both_or_it_does_not_begin, scene_teardown),
     cmocka_unit_test_teardown(what_is_set_aside_for_the_reference_is_not_spent, scene_teardown),
+    cmocka_unit_test_teardown(a_dear_answer_takes_nothing_from_the_reference, scene_teardown),
     cmocka_unit_test_teardown(who_is_late_is_not_waited_for, scene_teardown),
     cmocka_unit_test_teardown(a_closed_connection_is_asked_again, scene_teardown),
     cmocka_unit_test_teardown(the_cheapest_that_has_earned_is_asked, scene_teardown),
