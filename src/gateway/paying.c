@@ -126,6 +126,8 @@ found(const struct exchange *exchange, enum lever_id lever, enum look_up_result 
 
         if (plan->lever != lever || result == LOOK_UP_NEAR_MISS || plan->evidence.hopeless)
             continue;
+        if (plan->cached == NULL && exchange->request.elements == NULL)
+            continue; /* a plan without its answer: nothing was found that could have served */
         *worth = plan->cached != NULL ? plan->cached->cost : elements_cost(exchange->request.elements);
         return true;
     }
