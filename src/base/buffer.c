@@ -174,11 +174,18 @@ buffer_add_json(struct buffer *buffer, struct slice text)
 }
 
 void
-buffer_add_json_member(struct buffer *buffer, const char *name, struct slice text)
+buffer_add_json_string(struct buffer *buffer, struct slice text)
 {
-    buffer_printf(buffer, "\"%s\":\"", name);
+    buffer_add_byte(buffer, '"');
     buffer_add_json(buffer, text);
     buffer_add_byte(buffer, '"');
+}
+
+void
+buffer_add_json_member(struct buffer *buffer, const char *name, struct slice text)
+{
+    buffer_printf(buffer, "\"%s\":", name);
+    buffer_add_json_string(buffer, text);
 }
 
 void

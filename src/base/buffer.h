@@ -54,6 +54,9 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2
  * to well-formed UTF-8 becomes U+FFFD. */
 void buffer_add_json(struct buffer *buffer, struct slice text);
 
+/* The same with its quotes. */
+void buffer_add_json_string(struct buffer *buffer, struct slice text);
+
 /* A member of a JSON object whose value is a text: "name":"text". The name needs no escapes. */
 void buffer_add_json_member(struct buffer *buffer, const char *name, struct slice text);
 

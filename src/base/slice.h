@@ -76,6 +76,14 @@ slice_starts(struct slice a, const char *prefix)
 }
 
 static inline bool
+slice_starts_nocase(struct slice a, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return a.len >= len && slice_equal_nocase(slice_make(a.data, len), slice_of(prefix));
+}
+
+static inline bool
 slice_ends(struct slice a, const char *suffix)
 {
     size_t len = strlen(suffix);

@@ -1,40 +1,22 @@
 #include "cmd/eval_pairs.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
+#include "base/list.h"
+#include "cmd/json_lines.h"
 #include "quality/betting.h"
-#include "virtual/trace_lines.h"
 
 static const char hint[] =
     "A line looks like {\"text_a\": \"...\", \"text_b\": \"...\", \"label\": 1}, with 0 where the "
     "texts do not mean the same.";
 
 struct reading {
-    struct trace_lines lines;
-    const char *name;
+    struct json_lines lines;
     judge_similarity *similarity;
     void *context;
-    struct problems *problems;
+    struct scored_pairs *out;
 };
-
-static enum status
-bad(struct reading *reading, enum status status, const char *what)
-{
-    struct problem where = {.file = reading->name, .line = reading->lines.number};
-
-    where.hint = status == ERR_INVALID ? hint : NULL;
-    problems_add(reading->problems, where, "%s", what);
-    return status;
-}
-
-static struct slice
-text_of(yyjson_val *value)
-{
-    return slice_make(yyjson_get_str(value), yyjson_get_len(value));
-}
 
 /* 0, 1, false and true; -1 else. */
 static int
@@ -58,62 +40,25 @@ add(struct scored_pairs *pairs, struct scored_pair pair)
 }
 
 static enum status
-take(struct reading *reading, yyjson_val *root, struct scored_pairs *out)
+take(struct json_lines *lines, yyjson_val *root)
 {
+    struct reading *reading = CONTAINER_OF(lines, struct reading, lines);
+    struct scored_pairs *out = reading->out;
     yyjson_val *a = yyjson_obj_get(root, "text_a"), *b = yyjson_obj_get(root, "text_b");
     int label = label_of(yyjson_obj_get(root, "label"));
     struct scored_pair pair = {.same = label == 1};
 
-    if (!yyjson_is_obj(root))
-        return bad(reading, ERR_INVALID, "expected a JSON object");
     if (!yyjson_is_str(a) || !yyjson_is_str(b))
-        return bad(reading, ERR_INVALID, "expected text_a and text_b, two texts");
+        return json_lines_bad(lines, ERR_INVALID, "expected text_a and text_b, two texts");
     if (label < 0)
-        return bad(reading, ERR_INVALID, "expected label, 0 or 1");
+        return json_lines_bad(lines, ERR_INVALID, "expected label, 0 or 1");
     if (out->count == PAIRS_MOST)
-        return bad(reading, ERR_LIMIT, "there are more pairs than can be judged at once; take a sample");
-    if (!reading->similarity(reading->context, text_of(a), text_of(b), &pair.score) || !isfinite(pair.score))
+        return json_lines_bad(lines, ERR_LIMIT, "there are more pairs than can be judged at once; take a sample");
+    if (!reading->similarity(reading->context, json_lines_text(a), json_lines_text(b), &pair.score) ||
+        !isfinite(pair.score))
         pair.score = -INFINITY;
     add(out, pair);
     return OK;
-}
-
-static enum status
-take_line(struct reading *reading, struct slice line, struct scored_pairs *out)
-{
-    yyjson_read_err error = {0};
-    yyjson_doc *doc;
-    enum status status;
-
-    if (slice_trim(line).len == 0)
-        return OK;
-    doc = yyjson_read_opts((char *)line.data, line.len, YYJSON_READ_NOFLAG, NULL, &error);
-    if (doc == NULL)
-        return bad(reading, ERR_INVALID, error.msg != NULL ? error.msg : "this is not JSON");
-    status = take(reading, yyjson_doc_get_root(doc), out);
-    yyjson_doc_free(doc);
-    return status;
-}
-
-static enum status
-read_lines(struct reading *reading, struct scored_pairs *out)
-{
-    struct slice line;
-    enum status status;
-
-    while ((status = trace_lines_next(&reading->lines, &line)) == OK)
-        if ((status = take_line(reading, line, out)) != OK)
-            return status;
-    if (status == ERR_IO)
-        return bad(reading, status, strerror(errno));
-    if (status == ERR_CORRUPT)
-        return bad(reading, status, "what is compressed is damaged or cut off");
-    if (status == ERR_LIMIT)
-        return bad(reading, status, "the line is longer than 1 MiB");
-    if (out->count > 0)
-        return OK;
-    problems_add(reading->problems, (struct problem){.file = reading->name, .hint = hint}, "it holds no pairs");
-    return ERR_INVALID;
 }
 
 /* Of equal scores those that are the same come first, so that the order is one whatever sorts. */
@@ -141,13 +86,16 @@ enum status
 scored_pairs_read(FILE *file, const char *name, judge_similarity *similarity, void *context, struct problems *problems,
                   struct scored_pairs *out)
 {
-    struct reading reading = {.name = name, .similarity = similarity, .context = context, .problems = problems};
+    struct reading reading = {.lines = {.name = name, .hint = hint, .problems = problems, .take = take},
+                              .similarity = similarity,
+                              .context = context,
+                              .out = out};
     enum status status;
 
     *out = (struct scored_pairs){.count = 0};
-    trace_lines_init(&reading.lines, file, PAIRS_LINE_MOST);
-    status = read_lines(&reading, out);
-    trace_lines_free(&reading.lines);
+    status = json_lines_read(&reading.lines, file);
+    if (status == OK && out->count == 0)
+        status = json_lines_empty(&reading.lines, "it holds no pairs");
     if (status == OK)
         sort(out);
     else

@@ -7,7 +7,7 @@
 #include "base/problem.h"
 #include "quality/judge.h"
 
-enum { PAIRS_LINE_MOST = 1 << 20 /* bytes */, PAIRS_MOST = 50000000 };
+enum { PAIRS_MOST = 50000000 };
 
 struct scored_pair {
     double score; /* -INFINITY: one of its texts has no vector */

@@ -1,38 +1,19 @@
 #include "cmd/guard_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
 #include "base/hash.h"
-#include "virtual/trace_lines.h"
+#include "base/list.h"
+#include "cmd/json_lines.h"
 
 static const char hint[] = "A line looks like {\"model\": \"large-march\", \"correct\": 1, \"task\": \"sums\", \"id\": "
                            "\"17\"}; the last two may be left out.";
 
 struct reading {
-    struct trace_lines lines;
-    const char *name;
-    struct problems *problems;
+    struct json_lines lines;
     struct guard_answers *out;
 };
-
-static enum status
-bad(struct reading *reading, enum status status, const char *what)
-{
-    struct problem where = {.file = reading->name, .line = reading->lines.number};
-
-    where.hint = status == ERR_INVALID ? hint : NULL;
-    problems_add(reading->problems, where, "%s", what);
-    return status;
-}
-
-static struct slice
-text_of(yyjson_val *value)
-{
-    return yyjson_is_str(value) ? slice_make(yyjson_get_str(value), yyjson_get_len(value)) : SLICE_LITERAL("");
-}
 
 /* False: there are too many names. */
 static bool
@@ -56,29 +37,29 @@ take_id(yyjson_val *id, struct guard_answer *answer)
     uint64_t number = yyjson_is_uint(id) ? yyjson_get_uint(id) : 0;
 
     answer->has_id = yyjson_is_str(id) || yyjson_is_uint(id);
-    answer->id = yyjson_is_str(id) ? hash_fast(text_of(id), answer->task)
+    answer->id = yyjson_is_str(id) ? hash_fast(json_lines_text(id), answer->task)
                                    : hash_fast(slice_make((const char *)&number, sizeof(number)), answer->task);
 }
 
 static enum status
-take(struct reading *reading, yyjson_val *root)
+take(struct json_lines *lines, yyjson_val *root)
 {
+    struct reading *reading = CONTAINER_OF(lines, struct reading, lines);
     struct guard_answers *out = reading->out;
     yyjson_val *model = yyjson_obj_get(root, "model"), *correct = yyjson_obj_get(root, "correct");
     struct guard_answer answer = {.model = 0};
 
-    if (!yyjson_is_obj(root))
-        return bad(reading, ERR_INVALID, "expected a JSON object");
     if (!yyjson_is_str(model))
-        return bad(reading, ERR_INVALID, "expected model, a text");
+        return json_lines_bad(&reading->lines, ERR_INVALID, "expected model, a text");
     if (!yyjson_is_bool(correct) &&
         !(yyjson_is_num(correct) && yyjson_get_num(correct) >= 0 && yyjson_get_num(correct) <= 1))
-        return bad(reading, ERR_INVALID, "expected correct, a number from 0 to 1");
+        return json_lines_bad(&reading->lines, ERR_INVALID, "expected correct, a number from 0 to 1");
     if (out->count == GUARD_LINES_MOST)
-        return bad(reading, ERR_LIMIT, "there are more answers than can be judged at once; take a sample");
-    if (!number_of(out->models, &out->model_count, text_of(model), &answer.model) ||
-        !number_of(out->tasks, &out->task_count, text_of(yyjson_obj_get(root, "task")), &answer.task))
-        return bad(reading, ERR_LIMIT, "there are more than 64 models or tasks");
+        return json_lines_bad(&reading->lines, ERR_LIMIT,
+                              "there are more answers than can be judged at once; take a sample");
+    if (!number_of(out->models, &out->model_count, json_lines_text(model), &answer.model) ||
+        !number_of(out->tasks, &out->task_count, json_lines_text(yyjson_obj_get(root, "task")), &answer.task))
+        return json_lines_bad(&reading->lines, ERR_LIMIT, "there are more than 64 models or tasks");
     take_id(yyjson_obj_get(root, "id"), &answer);
     answer.correct = yyjson_is_bool(correct) ? (float)yyjson_get_bool(correct) : (float)yyjson_get_num(correct);
     if (out->count == out->size) {
@@ -89,55 +70,16 @@ take(struct reading *reading, yyjson_val *root)
     return OK;
 }
 
-static enum status
-take_line(struct reading *reading, struct slice line)
-{
-    yyjson_read_err error = {0};
-    yyjson_doc *doc;
-    enum status status;
-
-    if (slice_trim(line).len == 0)
-        return OK;
-    doc = yyjson_read_opts((char *)line.data, line.len, YYJSON_READ_NOFLAG, NULL, &error);
-    if (doc == NULL)
-        return bad(reading, ERR_INVALID, error.msg != NULL ? error.msg : "this is not JSON");
-    status = take(reading, yyjson_doc_get_root(doc));
-    yyjson_doc_free(doc);
-    return status;
-}
-
-static enum status
-read_lines(struct reading *reading)
-{
-    struct slice line;
-    enum status status;
-
-    while ((status = trace_lines_next(&reading->lines, &line)) == OK)
-        if ((status = take_line(reading, line)) != OK)
-            return status;
-    if (status == ERR_IO)
-        return bad(reading, status, strerror(errno));
-    if (status == ERR_CORRUPT)
-        return bad(reading, status, "what is compressed is damaged or cut off");
-    if (status == ERR_LIMIT)
-        return bad(reading, status, "the line is longer than 1 MiB");
-    if (reading->out->count > 0)
-        return OK;
-    problems_add(reading->problems, (struct problem){.file = reading->name, .hint = hint}, "it holds no answers");
-    return ERR_INVALID;
-}
-
 enum status
 guard_answers_read(FILE *file, const char *name, struct problems *problems, struct guard_answers *answers)
 {
-    struct reading reading = {.name = name, .problems = problems, .out = answers};
+    struct reading reading = {.lines = {.name = name, .hint = hint, .problems = problems, .take = take},
+                              .out = answers};
     enum status status;
 
     *answers = (struct guard_answers){.count = 0};
-    trace_lines_init(&reading.lines, file, GUARD_LINE_MOST);
-    status = read_lines(&reading);
-    trace_lines_free(&reading.lines);
-    return status;
+    status = json_lines_read(&reading.lines, file);
+    return status == OK && answers->count == 0 ? json_lines_empty(&reading.lines, "it holds no answers") : status;
 }
 
 void

@@ -12,7 +12,7 @@
 #include "base/buffer.h"
 #include "base/problem.h"
 
-enum { GUARD_LINE_MOST = 1 << 20 /* bytes */, GUARD_LINES_MOST = 5000000, GUARD_NAMES_MOST = 64 };
+enum { GUARD_LINES_MOST = 5000000, GUARD_NAMES_MOST = 64 };
 
 struct guard_answer {
     uint8_t model, task; /* numbers of names */

@@ -1,38 +1,19 @@
 #include "cmd/labelled.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
-#include "virtual/trace_lines.h"
+#include "base/list.h"
+#include "cmd/json_lines.h"
 
 static const char hint[] =
     "A line looks like {\"prompt\": \"...\", \"scores\": {\"small\": 0, \"large\": 1}}, with 1 where "
     "the model's answer was acceptable.";
 
 struct reading {
-    struct trace_lines lines;
-    const char *name;
-    struct problems *problems;
+    struct json_lines lines;
     struct labelled *out;
 };
-
-static enum status
-bad(struct reading *reading, enum status status, const char *what)
-{
-    struct problem where = {.file = reading->name, .line = reading->lines.number};
-
-    where.hint = status == ERR_INVALID ? hint : NULL;
-    problems_add(reading->problems, where, "%s", what);
-    return status;
-}
-
-static struct slice
-text_of(yyjson_val *value)
-{
-    return yyjson_is_str(value) ? slice_make(yyjson_get_str(value), yyjson_get_len(value)) : SLICE_NONE;
-}
 
 unsigned
 labelled_model(const struct labelled *labelled, struct slice name)
@@ -54,11 +35,11 @@ take_models(struct reading *reading, yyjson_val *scores)
     yyjson_obj_foreach(scores, i, count, key, value)
     {
         if (out->model_count == LABELLED_MODELS_MOST)
-            return bad(reading, ERR_LIMIT, "there are more than 15 models");
-        if (labelled_model(out, text_of(key)) != LABELLED_MODELS_MOST)
-            return bad(reading, ERR_INVALID, "a model has two scores");
+            return json_lines_bad(&reading->lines, ERR_LIMIT, "there are more than 15 models");
+        if (labelled_model(out, json_lines_text(key)) != LABELLED_MODELS_MOST)
+            return json_lines_bad(&reading->lines, ERR_INVALID, "a model has two scores");
         out->prices[out->model_count] = NAN;
-        out->models[out->model_count++] = slice_strdup(text_of(key));
+        out->models[out->model_count++] = slice_strdup(json_lines_text(key));
     }
     return OK;
 }
@@ -75,7 +56,7 @@ take_scores(struct reading *reading, yyjson_val *scores, struct labelled_request
     struct labelled *out = reading->out;
 
     if (!yyjson_is_obj(scores) || yyjson_obj_size(scores) == 0)
-        return bad(reading, ERR_INVALID, "expected scores, an object with a number for each model");
+        return json_lines_bad(&reading->lines, ERR_INVALID, "expected scores, an object with a number for each model");
     if (out->model_count == 0) {
         enum status status = take_models(reading, scores);
 
@@ -83,14 +64,16 @@ take_scores(struct reading *reading, yyjson_val *scores, struct labelled_request
             return status;
     }
     if (yyjson_obj_size(scores) != out->model_count)
-        return bad(reading, ERR_INVALID, "expected scores of the same models as in the lines before");
+        return json_lines_bad(&reading->lines, ERR_INVALID,
+                              "expected scores of the same models as in the lines before");
     for (unsigned i = 0; i < out->model_count; i++) {
         yyjson_val *score = yyjson_obj_get(scores, out->models[i]);
 
         if (score == NULL)
-            return bad(reading, ERR_INVALID, "expected scores of the same models as in the lines before");
+            return json_lines_bad(&reading->lines, ERR_INVALID,
+                                  "expected scores of the same models as in the lines before");
         if (!is_score(score))
-            return bad(reading, ERR_INVALID, "expected each score to be from 0 to 1");
+            return json_lines_bad(&reading->lines, ERR_INVALID, "expected each score to be from 0 to 1");
         request->scores[i] = yyjson_is_bool(score) ? (float)yyjson_get_bool(score) : (float)yyjson_get_num(score);
     }
     return OK;
@@ -104,14 +87,15 @@ take_prices(struct reading *reading, yyjson_val *prices)
     if (prices == NULL)
         return OK;
     if (!yyjson_is_obj(prices))
-        return bad(reading, ERR_INVALID, "expected prices to be an object with a number for each model");
+        return json_lines_bad(&reading->lines, ERR_INVALID,
+                              "expected prices to be an object with a number for each model");
     for (unsigned i = 0; i < out->model_count; i++) {
         yyjson_val *price = yyjson_obj_get(prices, out->models[i]);
 
         if (price == NULL)
             continue;
         if (!yyjson_is_num(price) || !(yyjson_get_num(price) >= 0) || !isfinite(yyjson_get_num(price)))
-            return bad(reading, ERR_INVALID, "expected each price to be 0 or more");
+            return json_lines_bad(&reading->lines, ERR_INVALID, "expected each price to be 0 or more");
         out->prices[i] = yyjson_get_num(price);
     }
     return OK;
@@ -136,79 +120,40 @@ add(struct labelled *out, const struct labelled_request *request)
 }
 
 static enum status
-take(struct reading *reading, yyjson_val *root)
+take(struct json_lines *lines, yyjson_val *root)
 {
+    struct reading *reading = CONTAINER_OF(lines, struct reading, lines);
     struct labelled *out = reading->out;
     struct labelled_request request = {.prompt = 0};
     yyjson_val *task = yyjson_obj_get(root, "task");
     enum status status;
 
-    if (!yyjson_is_obj(root))
-        return bad(reading, ERR_INVALID, "expected a JSON object");
     if (!yyjson_is_str(yyjson_obj_get(root, "prompt")))
-        return bad(reading, ERR_INVALID, "expected prompt, a text");
+        return json_lines_bad(&reading->lines, ERR_INVALID, "expected prompt, a text");
     if (task != NULL && !yyjson_is_str(task) && !yyjson_is_null(task))
-        return bad(reading, ERR_INVALID, "expected task to be a text");
+        return json_lines_bad(&reading->lines, ERR_INVALID, "expected task to be a text");
     if (out->count == LABELLED_MOST)
-        return bad(reading, ERR_LIMIT, "there are more requests than can be judged at once; take a sample");
+        return json_lines_bad(&reading->lines, ERR_LIMIT,
+                              "there are more requests than can be judged at once; take a sample");
     status = take_scores(reading, yyjson_obj_get(root, "scores"), &request);
     if (status != OK || (status = take_prices(reading, yyjson_obj_get(root, "prices"))) != OK)
         return status;
-    keep_text(out, text_of(yyjson_obj_get(root, "prompt")), &request.prompt, &request.prompt_len);
-    keep_text(out, text_of(task), &request.task, &request.task_len);
+    keep_text(out, json_lines_text(yyjson_obj_get(root, "prompt")), &request.prompt, &request.prompt_len);
+    keep_text(out, json_lines_text(task), &request.task, &request.task_len);
     add(out, &request);
     return OK;
-}
-
-static enum status
-take_line(struct reading *reading, struct slice line)
-{
-    yyjson_read_err error = {0};
-    yyjson_doc *doc;
-    enum status status;
-
-    if (slice_trim(line).len == 0)
-        return OK;
-    doc = yyjson_read_opts((char *)line.data, line.len, YYJSON_READ_NOFLAG, NULL, &error);
-    if (doc == NULL)
-        return bad(reading, ERR_INVALID, error.msg != NULL ? error.msg : "this is not JSON");
-    status = take(reading, yyjson_doc_get_root(doc));
-    yyjson_doc_free(doc);
-    return status;
-}
-
-static enum status
-read_lines(struct reading *reading)
-{
-    size_t before = reading->out->count;
-    struct slice line;
-    enum status status;
-
-    while ((status = trace_lines_next(&reading->lines, &line)) == OK)
-        if ((status = take_line(reading, line)) != OK)
-            return status;
-    if (status == ERR_IO)
-        return bad(reading, status, strerror(errno));
-    if (status == ERR_CORRUPT)
-        return bad(reading, status, "what is compressed is damaged or cut off");
-    if (status == ERR_LIMIT)
-        return bad(reading, status, "the line is longer than 1 MiB");
-    if (reading->out->count > before)
-        return OK;
-    problems_add(reading->problems, (struct problem){.file = reading->name, .hint = hint}, "it holds no requests");
-    return ERR_INVALID;
 }
 
 enum status
 labelled_read(FILE *file, const char *name, struct problems *problems, struct labelled *labelled)
 {
-    struct reading reading = {.name = name, .problems = problems, .out = labelled};
-    enum status status;
+    struct reading reading = {.lines = {.name = name, .hint = hint, .problems = problems, .take = take},
+                              .out = labelled};
+    size_t before = labelled->count;
+    enum status status = json_lines_read(&reading.lines, file);
 
-    trace_lines_init(&reading.lines, file, LABELLED_LINE_MOST);
-    status = read_lines(&reading);
-    trace_lines_free(&reading.lines);
-    return status;
+    return status == OK && labelled->count == before ? json_lines_empty(&reading.lines, "it holds no requests")
+                                                     : status;
 }
 
 void

@@ -14,7 +14,7 @@
 #include "base/buffer.h"
 #include "base/problem.h"
 
-enum { LABELLED_LINE_MOST = 1 << 20 /* bytes */, LABELLED_MOST = 1000000, LABELLED_MODELS_MOST = 15 };
+enum { LABELLED_MOST = 1000000, LABELLED_MODELS_MOST = 15 };
 
 struct labelled_request {
     size_t prompt, prompt_len, task, task_len; /* in `texts` */

@@ -401,11 +401,3 @@ retell_put(struct translation *translation, bool usage_only, bool last)
     translation->put(translation->context, &event);
     buffer_clear(&translation->frame);
 }
-
-void
-retell_put_string(struct buffer *out, struct slice text)
-{
-    buffer_add_byte(out, '"');
-    buffer_add_json(out, text);
-    buffer_add_byte(out, '"');
-}

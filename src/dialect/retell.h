@@ -124,8 +124,6 @@ void retell_put_error(struct translation *translation, const struct said *said);
 /* The event in `frame` is complete. */
 void retell_put(struct translation *translation, bool usage_only, bool last);
 
-void retell_put_string(struct buffer *out, struct slice text);
-
 /* The part that came last. */
 const struct said_part *retell_newest(const struct translation *translation);
 

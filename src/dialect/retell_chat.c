@@ -26,7 +26,7 @@ put_head(const struct translation *translation, const char *object, struct buffe
     buffer_add_text(out, own ? "{\"id\":\"" : "{\"id\":\"chatcmpl-");
     buffer_add_json(out, translation->id);
     buffer_printf(out, "\",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":", object, translation->now_s);
-    retell_put_string(out, translation->model);
+    buffer_add_json_string(out, translation->model);
     buffer_add_text(out, ",\"choices\":[");
 }
 
@@ -88,7 +88,7 @@ tell_piece(struct translation *translation, const struct said *said)
     tell_role(translation, false);
     out = begin_delta(translation);
     buffer_add_text(out, said->kind == SAID_TEXT ? "\"content\":" : "\"refusal\":");
-    retell_put_string(out, said->text);
+    buffer_add_json_string(out, said->text);
     end_delta(translation);
 }
 
@@ -100,9 +100,9 @@ tell_call(struct translation *translation, const struct said *said)
     tell_role(translation, true);
     out = begin_delta(translation);
     buffer_printf(out, "\"tool_calls\":[{\"index\":%zu,\"id\":", translation->index++);
-    retell_put_string(out, said->id);
+    buffer_add_json_string(out, said->id);
     buffer_add_text(out, ",\"type\":\"function\",\"function\":{\"name\":");
-    retell_put_string(out, said->name);
+    buffer_add_json_string(out, said->name);
     buffer_add_text(out, ",\"arguments\":\"\"}}]");
     end_delta(translation);
 }
@@ -113,7 +113,7 @@ tell_arguments(struct translation *translation, const struct said *said)
     struct buffer *out = begin_delta(translation);
 
     buffer_printf(out, "\"tool_calls\":[{\"index\":%zu,\"function\":{\"arguments\":", translation->index - 1);
-    retell_put_string(out, said->text);
+    buffer_add_json_string(out, said->text);
     buffer_add_text(out, "}}]");
     end_delta(translation);
 }
@@ -195,11 +195,11 @@ put_calls(const struct translation *translation, struct buffer *out)
         buffer_add_text(out, before);
         before = ",";
         buffer_add_text(out, "{\"id\":");
-        retell_put_string(out, part->id);
+        buffer_add_json_string(out, part->id);
         buffer_add_text(out, ",\"type\":\"function\",\"function\":{\"name\":");
-        retell_put_string(out, part->name);
+        buffer_add_json_string(out, part->name);
         buffer_add_text(out, ",\"arguments\":");
-        retell_put_string(out, buffer_content(&part->text));
+        buffer_add_json_string(out, buffer_content(&part->text));
         buffer_add_text(out, "}}");
     }
     if (translation->any_call)

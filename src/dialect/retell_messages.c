@@ -26,7 +26,7 @@ put_head(const struct translation *translation, struct buffer *out)
     buffer_add_text(out, slice_starts(translation->id, "msg_") ? "{\"id\":\"" : "{\"id\":\"msg_");
     buffer_add_json(out, translation->id);
     buffer_add_text(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    retell_put_string(out, translation->model);
+    buffer_add_json_string(out, translation->model);
     buffer_add_text(out, ",\"content\":[");
 }
 
@@ -53,7 +53,7 @@ put_stop(enum said_stop stop, struct slice sequence, struct buffer *out)
 {
     buffer_printf(out, "\"stop_reason\":\"%s\",\"stop_sequence\":", stop_reason(stop));
     if (stop == STOP_BY_SEQUENCE)
-        retell_put_string(out, sequence);
+        buffer_add_json_string(out, sequence);
     else
         buffer_add_text(out, "null");
 }
@@ -101,7 +101,7 @@ tell_delta(struct translation *translation, const char *type, const char *member
     struct buffer *out = begin(translation, "content_block_delta");
 
     buffer_printf(out, ",\"index\":%zu,\"delta\":{\"type\":\"%s\",\"%s\":", translation->index, type, member);
-    retell_put_string(out, text);
+    buffer_add_json_string(out, text);
     buffer_add_byte(out, '}');
     end(translation, false);
 }
@@ -127,9 +127,9 @@ tell_call(struct translation *translation, const struct said *said)
     close_block(translation);
     out = open_block(translation, SAID_CALL);
     buffer_add_text(out, "{\"type\":\"tool_use\",\"id\":");
-    retell_put_string(out, said->id);
+    buffer_add_json_string(out, said->id);
     buffer_add_text(out, ",\"name\":");
-    retell_put_string(out, said->name);
+    buffer_add_json_string(out, said->name);
     buffer_add_text(out, ",\"input\":{}}");
     end(translation, false);
 }
@@ -221,14 +221,14 @@ put_block(struct translation *translation, const struct said_part *part, struct 
 {
     if (part->kind != SAID_CALL) {
         buffer_add_text(out, "{\"type\":\"text\",\"text\":");
-        retell_put_string(out, buffer_content(&part->text));
+        buffer_add_json_string(out, buffer_content(&part->text));
         buffer_add_byte(out, '}');
         return;
     }
     buffer_add_text(out, "{\"type\":\"tool_use\",\"id\":");
-    retell_put_string(out, part->id);
+    buffer_add_json_string(out, part->id);
     buffer_add_text(out, ",\"name\":");
-    retell_put_string(out, part->name);
+    buffer_add_json_string(out, part->name);
     buffer_add_text(out, ",\"input\":");
     put_input(translation, part, out);
     buffer_add_byte(out, '}');

@@ -26,7 +26,7 @@ put_content(const struct said_part *part, bool done, struct buffer *out)
     buffer_add_text(out, part->kind == SAID_TEXT
                              ? "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":"
                              : "{\"type\":\"refusal\",\"refusal\":");
-    retell_put_string(out, text);
+    buffer_add_json_string(out, text);
     buffer_add_byte(out, '}');
 }
 
@@ -48,11 +48,11 @@ put_item(const struct translation *translation, size_t at, bool done, struct buf
         return;
     }
     buffer_add_text(out, "\"call_id\":");
-    retell_put_string(out, part->id);
+    buffer_add_json_string(out, part->id);
     buffer_add_text(out, ",\"name\":");
-    retell_put_string(out, part->name);
+    buffer_add_json_string(out, part->name);
     buffer_add_text(out, ",\"arguments\":");
-    retell_put_string(out, done ? text_of(part) : SLICE_NONE);
+    buffer_add_json_string(out, done ? text_of(part) : SLICE_NONE);
     buffer_add_byte(out, '}');
 }
 
@@ -89,7 +89,7 @@ put_response(const struct translation *translation, bool done, struct buffer *ou
     else
         buffer_add_text(out, "null");
     buffer_add_text(out, ",\"model\":");
-    retell_put_string(out, translation->model);
+    buffer_add_json_string(out, translation->model);
     buffer_add_text(out, ",\"output\":[");
     for (size_t i = 0; done && i < translation->part_count; i++) {
         buffer_add_text(out, i > 0 ? "," : "");
@@ -193,12 +193,12 @@ tell_string(struct translation *translation, const char *type, const char *membe
 
     put_place(translation, kind != SAID_CALL, out);
     buffer_printf(out, ",\"%s\":", member);
-    retell_put_string(out, text);
+    buffer_add_json_string(out, text);
     if (kind == SAID_TEXT)
         buffer_add_text(out, ",\"logprobs\":[]");
     else if (kind == SAID_CALL && member[0] == 'a') {
         buffer_add_text(out, ",\"name\":");
-        retell_put_string(out, retell_newest(translation)->name);
+        buffer_add_json_string(out, retell_newest(translation)->name);
     }
     end(translation, false);
 }

@@ -344,97 +344,6 @@ talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice url)
     image->text = slice_from(url, comma + 1);
 }
 
-/* Shared by readers */
-
-void
-talk_take_user(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->user = talk_text(talk, "user", value);
-}
-
-/* What most requests are served by, unless they say otherwise. */
-void
-talk_take_service_tier(struct talk *talk, void *into, yyjson_val *value)
-{
-    static const char *const plain[] = {"auto", "default", "standard_only", "standard"};
-
-    (void)into;
-    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-        if (yyjson_equals_str(value, plain[i]))
-            return;
-    talk_refuse(talk, "the service tier that is asked for is one of its own provider");
-}
-
-static void
-take_tool_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_tool *)into)->name = talk_text(talk, "name", value);
-}
-
-static void
-take_tool_description(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_tool *)into)->description = talk_text(talk, "description", value);
-}
-
-static void
-take_tool_schema(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_tool *)into)->schema = value;
-    if (!yyjson_is_obj(value))
-        talk_refuse(talk, "the schema of a tool's arguments is no object");
-}
-
-static void
-take_tool_strict(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_tool *)into)->strict = talk_is_true(talk, "strict", value);
-}
-
-void
-talk_take_function(struct talk *talk, yyjson_val *function)
-{
-    const struct talk_member members[] = {
-        {"type", NULL}, /* looked at by the caller */
-        {"name", take_tool_name},
-        {"description", take_tool_description},
-        {talk->from == API_MESSAGES ? "input_schema" : "parameters", take_tool_schema},
-        {"strict", take_tool_strict},
-        {"cache_control", NULL}, /* about price only */
-        {NULL, NULL}};
-    struct talk_tool *tool = talk_add_tool(talk);
-
-    talk_walk(talk, "a tool", function, members, tool);
-    if (tool->name.len == 0)
-        talk_refuse(talk, "a tool has no name");
-}
-
-void
-talk_take_store(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    if (talk_is_true(talk, "store", value))
-        talk_refuse(talk, "the answer shall be stored at the provider");
-}
-
-void
-talk_take_parallel(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->many_calls = talk_is_true(talk, "parallel_tool_calls", value);
-    talk->one_call_at_most = !talk->many_calls;
-}
-
-/* The usage is told by ourselves; what hides the length of events from onlookers is not the answer's. */
-void
-talk_take_stream_options(struct talk *talk, void *into, yyjson_val *value)
-{
-    static const struct talk_member members[] = {{"include_usage", NULL}, {"include_obfuscation", NULL}, {NULL, NULL}};
-
-    talk_walk(talk, "'stream_options'", value, members, into);
-}
-
 /* Writing */
 
 void
@@ -446,18 +355,10 @@ talk_put_name(struct buffer *out, const char *name)
 }
 
 void
-talk_put_string(struct buffer *out, struct slice text)
-{
-    buffer_add_byte(out, '"');
-    buffer_add_json(out, text);
-    buffer_add_byte(out, '"');
-}
-
-void
 talk_put_member(struct buffer *out, const char *name, struct slice text)
 {
     talk_put_name(out, name);
-    talk_put_string(out, text);
+    buffer_add_json_string(out, text);
 }
 
 void
@@ -495,4 +396,39 @@ talk_put_values(struct talk *talk, enum api to, struct buffer *out)
             talk_put_json(out, talk->values[id]);
         }
     }
+}
+
+void
+talk_put_schema(const struct talk *talk, struct buffer *out)
+{
+    if (talk->format_description.data != NULL)
+        talk_put_member(out, "description", talk->format_description);
+    if (talk->format_schema != NULL) {
+        talk_put_name(out, "schema");
+        talk_put_json(out, talk->format_schema);
+    }
+    if (talk->format_strict)
+        buffer_add_text(out, ",\"strict\":true");
+}
+
+void
+talk_put_choice(const struct talk *talk, const char *before, const char *behind, struct buffer *out)
+{
+    static const char *const words[] = {[TALK_CALLS_NONE] = "\"none\"", [TALK_CALLS_SOME] = "\"required\""};
+
+    if (talk->tools == NULL)
+        return;
+    if (talk->choice != TALK_CHOOSES)
+        talk_put_name(out, "tool_choice");
+    if (talk->choice == TALK_CALLS_NAMED) {
+        buffer_add_text(out, before);
+        buffer_add_json_string(out, talk->named);
+        buffer_add_text(out, behind);
+    } else if (talk->choice != TALK_CHOOSES) {
+        buffer_add_text(out, words[talk->choice]);
+    }
+    if (talk->one_call_at_most)
+        buffer_add_text(out, ",\"parallel_tool_calls\":false");
+    else if (talk->many_calls)
+        buffer_add_text(out, ",\"parallel_tool_calls\":true");
 }

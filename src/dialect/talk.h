@@ -120,13 +120,28 @@ struct slice talk_json(struct talk *talk, yyjson_val *value); /* as it is writte
 struct slice talk_arguments(struct talk *talk, struct slice text);
 bool talk_is_number(yyjson_val *value, double number);
 
-/* Shared by readers. */
+/* Shared by readers (talk_take.c). Of a part of a turn, which `into` is: */
+void talk_take_text(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_refusal(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_id(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_name(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_arguments(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_detail(struct talk *talk, void *into, yyjson_val *value);
+/* Of the body: */
 void talk_take_user(struct talk *talk, void *into, yyjson_val *value);
 void talk_take_service_tier(struct talk *talk, void *into, yyjson_val *value);
 void talk_take_function(struct talk *talk, yyjson_val *function); /* {name, description, parameters, strict} */
 void talk_take_store(struct talk *talk, void *into, yyjson_val *value);
 void talk_take_parallel(struct talk *talk, void *into, yyjson_val *value);
 void talk_take_stream_options(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_stream(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_top_logprobs(struct talk *talk, void *into, yyjson_val *value);
+/* Of the form that OpenAI's APIs want an answer in; `name` is what the member is called, for a refusal: */
+void talk_take_format(struct talk *talk, const char *name, yyjson_val *value, const struct talk_member *members);
+void talk_take_schema_name(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_schema_description(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_schema(struct talk *talk, void *into, yyjson_val *value);
+void talk_take_schema_strict(struct talk *talk, void *into, yyjson_val *value);
 
 /* The dialects. Readers take the whole body; writers append all members but `model` and the cap, each with a comma before
  * it, and refuse what has no place there. */
@@ -141,10 +156,12 @@ void talk_write_responses(struct talk *talk, struct buffer *out);
 void talk_echo_responses(yyjson_val *root, struct buffer *out);
 
 /* Writing. */
-void talk_put_name(struct buffer *out, const char *name); /* ,"name": */
-void talk_put_string(struct buffer *out, struct slice text);
+void talk_put_name(struct buffer *out, const char *name);                      /* ,"name": */
 void talk_put_member(struct buffer *out, const char *name, struct slice text); /* ,"name":"text" */
 void talk_put_json(struct buffer *out, yyjson_val *value);
+void talk_put_schema(const struct talk *talk, struct buffer *out); /* what describes the answer, but for its name */
+/* tool_choice as OpenAI's APIs have it, where there are tools; a named one stands between `before` and `behind`. */
+void talk_put_choice(const struct talk *talk, const char *before, const char *behind, struct buffer *out);
 struct slice talk_format_name(const struct talk *talk);                   /* of the schema: OpenAI's APIs want one */
 void talk_put_values(struct talk *talk, enum api to, struct buffer *out); /* those without a dot in their names */
 

@@ -4,36 +4,15 @@
 /* Parts of a turn */
 
 static void
-take_text(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_text(talk, "text", value);
-}
-
-static void
-take_refusal(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_text(talk, "refusal", value);
-}
-
-static void
 take_url(struct talk *talk, void *into, yyjson_val *value)
 {
     talk_add_image_url(talk, into, talk_text(talk, "url", value));
 }
 
 static void
-take_detail(struct talk *talk, void *into, yyjson_val *value)
-{
-    struct slice detail = talk_text(talk, "detail", value);
-
-    if (!slice_is(detail, "auto"))
-        ((struct talk_part *)into)->detail = detail;
-}
-
-static void
 take_image(struct talk *talk, void *into, yyjson_val *value)
 {
-    static const struct talk_member members[] = {{"url", take_url}, {"detail", take_detail}, {NULL, NULL}};
+    static const struct talk_member members[] = {{"url", take_url}, {"detail", talk_take_detail}, {NULL, NULL}};
 
     talk_walk(talk, "an image", value, members, into);
 }
@@ -42,8 +21,8 @@ static void
 take_part(struct talk *talk, struct talk_part *result, yyjson_val *value)
 {
     static const struct talk_member texts[] = {
-        {"type", NULL}, {"text", take_text}, {"cache_control", NULL}, {NULL, NULL}};
-    static const struct talk_member refusals[] = {{"type", NULL}, {"refusal", take_refusal}, {NULL, NULL}};
+        {"type", NULL}, {"text", talk_take_text}, {"cache_control", NULL}, {NULL, NULL}};
+    static const struct talk_member refusals[] = {{"type", NULL}, {"refusal", talk_take_refusal}, {NULL, NULL}};
     static const struct talk_member images[] = {
         {"type", NULL}, {"image_url", take_image}, {"cache_control", NULL}, {NULL, NULL}};
     yyjson_val *type = yyjson_obj_get(value, "type");
@@ -89,28 +68,10 @@ take_content(struct talk *talk, void *into, yyjson_val *value)
 /* Calls of tools, and what they brought */
 
 static void
-take_call_id(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->id = talk_text(talk, "id", value);
-}
-
-static void
-take_call_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->name = talk_text(talk, "name", value);
-}
-
-static void
-take_call_arguments(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_arguments(talk, talk_text(talk, "arguments", value));
-}
-
-static void
 take_call_function(struct talk *talk, void *into, yyjson_val *value)
 {
     static const struct talk_member members[] = {
-        {"name", take_call_name}, {"arguments", take_call_arguments}, {NULL, NULL}};
+        {"name", talk_take_name}, {"arguments", talk_take_arguments}, {NULL, NULL}};
 
     talk_walk(talk, "a tool's call", value, members, into);
 }
@@ -119,7 +80,7 @@ static void
 take_call(struct talk *talk, yyjson_val *value)
 {
     static const struct talk_member members[] = {
-        {"id", take_call_id}, {"type", NULL}, {"index", NULL}, {"function", take_call_function}, {NULL, NULL}};
+        {"id", talk_take_id}, {"type", NULL}, {"index", NULL}, {"function", take_call_function}, {NULL, NULL}};
     yyjson_val *type = yyjson_obj_get(value, "type");
     struct talk_part *call = talk_add_part(talk, TALK_CALL);
 
@@ -171,7 +132,7 @@ static void
 read_tool(struct talk *talk, yyjson_val *message)
 {
     static const struct talk_member members[] = {
-        {"role", NULL}, {"tool_call_id", take_call_id}, {"content", take_content}, {NULL, NULL}};
+        {"role", NULL}, {"tool_call_id", talk_take_id}, {"content", take_content}, {NULL, NULL}};
 
     talk_add_turn(talk, TALK_USER);
     talk_walk(talk, "a tool's message", message, members, talk_add_part(talk, TALK_RESULT));
@@ -273,40 +234,12 @@ take_stop(struct talk *talk, void *into, yyjson_val *value)
 }
 
 static void
-take_schema_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_name = talk_text(talk, "name", value);
-}
-
-static void
-take_schema_description(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_description = talk_text(talk, "description", value);
-}
-
-static void
-take_schema(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_schema = value;
-}
-
-static void
-take_schema_strict(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_strict = talk_is_true(talk, "strict", value);
-}
-
-static void
 take_json_schema(struct talk *talk, void *into, yyjson_val *value)
 {
-    static const struct talk_member members[] = {{"name", take_schema_name},
-                                                 {"description", take_schema_description},
-                                                 {"schema", take_schema},
-                                                 {"strict", take_schema_strict},
+    static const struct talk_member members[] = {{"name", talk_take_schema_name},
+                                                 {"description", talk_take_schema_description},
+                                                 {"schema", talk_take_schema},
+                                                 {"strict", talk_take_schema_strict},
                                                  {NULL, NULL}};
 
     talk_walk(talk, "'json_schema'", value, members, into);
@@ -316,15 +249,9 @@ static void
 take_format(struct talk *talk, void *into, yyjson_val *value)
 {
     static const struct talk_member members[] = {{"type", NULL}, {"json_schema", take_json_schema}, {NULL, NULL}};
-    yyjson_val *type = yyjson_obj_get(value, "type");
 
-    talk_walk(talk, "'response_format'", value, members, into);
-    if (yyjson_equals_str(type, "json_object"))
-        talk->format = TALK_ANY_JSON;
-    else if (yyjson_equals_str(type, "json_schema"))
-        talk->format = TALK_JSON_SCHEMA;
-    else if (!yyjson_equals_str(type, "text"))
-        talk_refuse(talk, "'response_format' is of a kind that cannot be translated");
+    (void)into;
+    talk_take_format(talk, "'response_format'", value, members);
 }
 
 static void
@@ -336,14 +263,6 @@ take_count(struct talk *talk, void *into, yyjson_val *value)
 }
 
 static void
-take_top_logprobs(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    if (!talk_is_number(value, 0.0))
-        talk_refuse(talk, "'top_logprobs' of the body cannot be translated");
-}
-
-static void
 take_modalities(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
@@ -351,19 +270,12 @@ take_modalities(struct talk *talk, void *into, yyjson_val *value)
         talk_refuse(talk, "more than text is asked for ('modalities')");
 }
 
-static void
-take_stream(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->stream = yyjson_is_true(value);
-}
-
 void
 talk_read_chat(struct talk *talk, yyjson_val *root)
 {
     static const struct talk_member members[] = {{"model", NULL},
                                                  {"messages", take_messages},
-                                                 {"stream", take_stream},
+                                                 {"stream", talk_take_stream},
                                                  {"stream_options", talk_take_stream_options},
                                                  {"max_tokens", talk_take_cap},
                                                  {"max_completion_tokens", talk_take_cap},
@@ -373,7 +285,7 @@ talk_read_chat(struct talk *talk, yyjson_val *root)
                                                  {"stop", take_stop},
                                                  {"response_format", take_format},
                                                  {"n", take_count},
-                                                 {"top_logprobs", take_top_logprobs},
+                                                 {"top_logprobs", talk_take_top_logprobs},
                                                  {"modalities", take_modalities},
                                                  {"user", talk_take_user},
                                                  {"metadata", NULL}, /* labels for stored answers */

@@ -5,12 +5,6 @@
 /* Content blocks. `into`: the part that is being made. */
 
 static void
-take_text(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_text(talk, "text", value);
-}
-
-static void
 take_citations(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
@@ -59,18 +53,6 @@ take_source(struct talk *talk, void *into, yyjson_val *value)
 }
 
 static void
-take_id(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->id = talk_text(talk, "id", value);
-}
-
-static void
-take_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->name = talk_text(talk, "name", value);
-}
-
-static void
 take_input(struct talk *talk, void *into, yyjson_val *value)
 {
     if (!yyjson_is_obj(value))
@@ -94,7 +76,7 @@ take_failed(struct talk *talk, void *into, yyjson_val *value)
 }
 
 static const struct talk_member text_members[] = {
-    {"type", NULL}, {"text", take_text}, {"cache_control", NULL}, {"citations", take_citations}, {NULL, NULL}};
+    {"type", NULL}, {"text", talk_take_text}, {"cache_control", NULL}, {"citations", take_citations}, {NULL, NULL}};
 static const struct talk_member image_members[] = {
     {"type", NULL}, {"source", take_source}, {"cache_control", NULL}, {NULL, NULL}};
 
@@ -128,10 +110,10 @@ take_result(struct talk *talk, void *into, yyjson_val *value)
 static void
 read_block(struct talk *talk, yyjson_val *block)
 {
-    static const struct talk_member calls[] = {{"type", NULL},        {"id", take_id},         {"name", take_name},
+    static const struct talk_member calls[] = {{"type", NULL},        {"id", talk_take_id},    {"name", talk_take_name},
                                                {"input", take_input}, {"caller", take_caller}, {"cache_control", NULL},
                                                {NULL, NULL}};
-    static const struct talk_member results[] = {{"type", NULL},           {"tool_use_id", take_id},
+    static const struct talk_member results[] = {{"type", NULL},           {"tool_use_id", talk_take_id},
                                                  {"content", take_result}, {"is_error", take_failed},
                                                  {"cache_control", NULL},  {NULL, NULL}};
     yyjson_val *type = yyjson_obj_get(block, "type");
@@ -315,13 +297,6 @@ take_servers(struct talk *talk, void *into, yyjson_val *value)
         talk_refuse(talk, "'mcp_servers' of the body cannot be translated");
 }
 
-static void
-take_stream(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->stream = yyjson_is_true(value);
-}
-
 void
 talk_read_messages(struct talk *talk, yyjson_val *root)
 {
@@ -329,7 +304,7 @@ talk_read_messages(struct talk *talk, yyjson_val *root)
                                                  {"system", NULL}, /* read before all others */
                                                  {"messages", take_messages},
                                                  {"max_tokens", talk_take_cap},
-                                                 {"stream", take_stream},
+                                                 {"stream", talk_take_stream},
                                                  {"tools", take_tools},
                                                  {"tool_choice", take_choice},
                                                  {"stop_sequences", take_stops},

@@ -5,30 +5,9 @@
 /* Parts of a message */
 
 static void
-take_text(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_text(talk, "text", value);
-}
-
-static void
-take_refusal(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_text(talk, "refusal", value);
-}
-
-static void
 take_image_url(struct talk *talk, void *into, yyjson_val *value)
 {
     talk_add_image_url(talk, into, talk_text(talk, "image_url", value));
-}
-
-static void
-take_detail(struct talk *talk, void *into, yyjson_val *value)
-{
-    struct slice detail = talk_text(talk, "detail", value);
-
-    if (!slice_is(detail, "auto"))
-        ((struct talk_part *)into)->detail = detail;
 }
 
 static void
@@ -43,13 +22,13 @@ static void
 read_part(struct talk *talk, struct talk_part *result, yyjson_val *value)
 {
     static const struct talk_member texts[] = {{"type", NULL},
-                                               {"text", take_text},
+                                               {"text", talk_take_text},
                                                {"annotations", take_annotations},
                                                {"logprobs", NULL}, /* of an earlier answer */
                                                {NULL, NULL}};
-    static const struct talk_member refusals[] = {{"type", NULL}, {"refusal", take_refusal}, {NULL, NULL}};
+    static const struct talk_member refusals[] = {{"type", NULL}, {"refusal", talk_take_refusal}, {NULL, NULL}};
     static const struct talk_member images[] = {
-        {"type", NULL}, {"image_url", take_image_url}, {"detail", take_detail}, {NULL, NULL}};
+        {"type", NULL}, {"image_url", take_image_url}, {"detail", talk_take_detail}, {NULL, NULL}};
     yyjson_val *type = yyjson_obj_get(value, "type");
     bool text = yyjson_equals_str(type, "input_text") || yyjson_equals_str(type, "output_text");
     bool refusal = yyjson_equals_str(type, "refusal"), image = yyjson_equals_str(type, "input_image");
@@ -127,26 +106,14 @@ take_call_id(struct talk *talk, void *into, yyjson_val *value)
 }
 
 static void
-take_call_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->name = talk_text(talk, "name", value);
-}
-
-static void
-take_call_arguments(struct talk *talk, void *into, yyjson_val *value)
-{
-    ((struct talk_part *)into)->text = talk_arguments(talk, talk_text(talk, "arguments", value));
-}
-
-static void
 read_call(struct talk *talk, yyjson_val *item)
 {
     static const struct talk_member members[] = {{"type", NULL},
                                                  {"id", NULL},
                                                  {"status", NULL},
                                                  {"call_id", take_call_id},
-                                                 {"name", take_call_name},
-                                                 {"arguments", take_call_arguments},
+                                                 {"name", talk_take_name},
+                                                 {"arguments", talk_take_arguments},
                                                  {NULL, NULL}};
     struct talk_part *call;
 
@@ -264,51 +231,17 @@ take_choice(struct talk *talk, void *into, yyjson_val *value)
 /* What an answer shall be */
 
 static void
-take_format_name(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_name = talk_text(talk, "name", value);
-}
-
-static void
-take_format_description(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_description = talk_text(talk, "description", value);
-}
-
-static void
-take_format_schema(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_schema = value;
-}
-
-static void
-take_format_strict(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->format_strict = talk_is_true(talk, "strict", value);
-}
-
-static void
 take_format(struct talk *talk, void *into, yyjson_val *value)
 {
     static const struct talk_member members[] = {{"type", NULL},
-                                                 {"name", take_format_name},
-                                                 {"description", take_format_description},
-                                                 {"schema", take_format_schema},
-                                                 {"strict", take_format_strict},
+                                                 {"name", talk_take_schema_name},
+                                                 {"description", talk_take_schema_description},
+                                                 {"schema", talk_take_schema},
+                                                 {"strict", talk_take_schema_strict},
                                                  {NULL, NULL}};
-    yyjson_val *type = yyjson_obj_get(value, "type");
 
-    talk_walk(talk, "'text.format'", value, members, into);
-    if (yyjson_equals_str(type, "json_object"))
-        talk->format = TALK_ANY_JSON;
-    else if (yyjson_equals_str(type, "json_schema"))
-        talk->format = TALK_JSON_SCHEMA;
-    else if (!yyjson_equals_str(type, "text"))
-        talk_refuse(talk, "'text.format' is of a kind that cannot be translated");
+    (void)into;
+    talk_take_format(talk, "'text.format'", value, members);
 }
 
 static void
@@ -365,21 +298,6 @@ take_background(struct talk *talk, void *into, yyjson_val *value)
         talk_refuse(talk, "the answer shall be made in the background");
 }
 
-static void
-take_top_logprobs(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    if (!talk_is_number(value, 0.0))
-        talk_refuse(talk, "'top_logprobs' of the body cannot be translated");
-}
-
-static void
-take_stream(struct talk *talk, void *into, yyjson_val *value)
-{
-    (void)into;
-    talk->stream = yyjson_is_true(value);
-}
-
 void
 talk_read_responses(struct talk *talk, yyjson_val *root)
 {
@@ -387,7 +305,7 @@ talk_read_responses(struct talk *talk, yyjson_val *root)
                                                  {"instructions", NULL}, /* read before all others */
                                                  {"input", take_input},
                                                  {"max_output_tokens", talk_take_cap},
-                                                 {"stream", take_stream},
+                                                 {"stream", talk_take_stream},
                                                  {"stream_options", talk_take_stream_options},
                                                  {"tools", take_tools},
                                                  {"tool_choice", take_choice},
@@ -397,7 +315,7 @@ talk_read_responses(struct talk *talk, yyjson_val *root)
                                                  {"include", take_include},
                                                  {"truncation", take_truncation},
                                                  {"background", take_background},
-                                                 {"top_logprobs", take_top_logprobs},
+                                                 {"top_logprobs", talk_take_top_logprobs},
                                                  {"user", talk_take_user},
                                                  {"metadata", NULL}, /* labels for stored answers */
                                                  {"store", talk_take_store},

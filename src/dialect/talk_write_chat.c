@@ -29,7 +29,7 @@ put_part(struct talk *talk, const struct talk_part *part, struct buffer *out)
     }
     buffer_add_text(out,
                     part->kind == TALK_TEXT ? "{\"type\":\"text\",\"text\":" : "{\"type\":\"refusal\",\"refusal\":");
-    talk_put_string(out, part->text);
+    buffer_add_json_string(out, part->text);
     buffer_add_byte(out, '}');
 }
 
@@ -40,7 +40,7 @@ put_content(struct talk *talk, const struct talk_part *part, const struct talk_p
     const char *comma = "";
 
     if (part != end && part->kind == TALK_TEXT && part->next == end) {
-        talk_put_string(out, part->text);
+        buffer_add_json_string(out, part->text);
         return;
     }
     buffer_add_byte(out, '[');
@@ -55,9 +55,9 @@ static void
 put_call(const struct talk_part *call, struct buffer *out)
 {
     buffer_add_text(out, "{\"id\":");
-    talk_put_string(out, call->id);
+    buffer_add_json_string(out, call->id);
     buffer_add_text(out, ",\"type\":\"function\",\"function\":{\"name\":");
-    talk_put_string(out, call->name);
+    buffer_add_json_string(out, call->name);
     talk_put_member(out, "arguments", call->text);
     buffer_add_text(out, "}}");
 }
@@ -170,7 +170,7 @@ put_tools(struct talk *talk, struct buffer *out)
         if (tool->name.len > NAME_MOST)
             talk_refuse(talk, "a tool's name is longer than chat takes");
         buffer_add_text(out, "{\"type\":\"function\",\"function\":{\"name\":");
-        talk_put_string(out, tool->name);
+        buffer_add_json_string(out, tool->name);
         if (tool->description.data != NULL)
             talk_put_member(out, "description", tool->description);
         if (tool->schema != NULL) {
@@ -180,27 +180,6 @@ put_tools(struct talk *talk, struct buffer *out)
         buffer_add_text(out, tool->strict ? ",\"strict\":true}}" : "}}");
     }
     buffer_add_byte(out, ']');
-}
-
-static void
-put_choice(struct talk *talk, struct buffer *out)
-{
-    static const char *const words[] = {[TALK_CALLS_NONE] = "\"none\"", [TALK_CALLS_SOME] = "\"required\""};
-
-    if (talk->tools == NULL)
-        return;
-    if (talk->choice == TALK_CALLS_NAMED) {
-        buffer_add_text(out, ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":");
-        talk_put_string(out, talk->named);
-        buffer_add_text(out, "}}");
-    } else if (talk->choice != TALK_CHOOSES) {
-        talk_put_name(out, "tool_choice");
-        buffer_add_text(out, words[talk->choice]);
-    }
-    if (talk->one_call_at_most)
-        buffer_add_text(out, ",\"parallel_tool_calls\":false");
-    else if (talk->many_calls)
-        buffer_add_text(out, ",\"parallel_tool_calls\":true");
 }
 
 static void
@@ -215,7 +194,7 @@ put_stops(struct talk *talk, struct buffer *out)
     talk_put_name(out, "stop");
     for (size_t i = 0; i < talk->stop_count; i++) {
         buffer_add_byte(out, i == 0 ? '[' : ',');
-        talk_put_string(out, talk->stops[i]);
+        buffer_add_json_string(out, talk->stops[i]);
     }
     buffer_add_byte(out, ']');
 }
@@ -228,14 +207,9 @@ put_format(struct talk *talk, struct buffer *out)
     if (talk->format != TALK_JSON_SCHEMA)
         return;
     buffer_add_text(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
-    talk_put_string(out, talk_format_name(talk));
-    if (talk->format_description.data != NULL)
-        talk_put_member(out, "description", talk->format_description);
-    if (talk->format_schema != NULL) {
-        talk_put_name(out, "schema");
-        talk_put_json(out, talk->format_schema);
-    }
-    buffer_add_text(out, talk->format_strict ? ",\"strict\":true}}" : "}}");
+    buffer_add_json_string(out, talk_format_name(talk));
+    talk_put_schema(talk, out);
+    buffer_add_text(out, "}}");
 }
 
 void
@@ -243,7 +217,7 @@ talk_write_chat(struct talk *talk, struct buffer *out)
 {
     put_messages(talk, out);
     put_tools(talk, out);
-    put_choice(talk, out);
+    talk_put_choice(talk, "{\"type\":\"function\",\"function\":{\"name\":", "}}", out);
     put_stops(talk, out);
     put_format(talk, out);
     talk_put_values(talk, API_CHAT, out);

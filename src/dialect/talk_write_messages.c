@@ -35,7 +35,7 @@ put_text(struct talk *talk, struct slice text, struct buffer *out)
     if (slice_trim(text).len == 0)
         talk_refuse(talk, "a text is empty, which messages do not take");
     buffer_add_text(out, "{\"type\":\"text\",\"text\":");
-    talk_put_string(out, text);
+    buffer_add_json_string(out, text);
     buffer_add_byte(out, '}');
 }
 
@@ -194,7 +194,7 @@ put_tools(struct talk *talk, struct buffer *out)
     talk_put_name(out, "tools");
     for (const struct talk_tool *tool = talk->tools; tool != NULL; tool = tool->next) {
         buffer_add_text(out, tool == talk->tools ? "[{\"name\":" : ",{\"name\":");
-        talk_put_string(out, tool->name);
+        buffer_add_json_string(out, tool->name);
         if (tool->description.len > 0)
             talk_put_member(out, "description", tool->description);
         talk_put_name(out, "input_schema");
@@ -230,7 +230,7 @@ put_stops(struct talk *talk, struct buffer *out)
         if (slice_trim(talk->stops[i]).len == 0)
             talk_refuse(talk, "a stop sequence is empty or white space, which messages do not take");
         buffer_add_text(out, i == 0 ? ",\"stop_sequences\":[" : ",");
-        talk_put_string(out, talk->stops[i]);
+        buffer_add_json_string(out, talk->stops[i]);
     }
     if (talk->stop_count > 0)
         buffer_add_byte(out, ']');
@@ -279,7 +279,7 @@ put_user(struct talk *talk, struct buffer *out)
     if (user.len == 0 || user.len > USER_MOST)
         return;
     buffer_add_text(out, ",\"metadata\":{\"user_id\":");
-    talk_put_string(out, user);
+    buffer_add_json_string(out, user);
     buffer_add_byte(out, '}');
 }
 

@@ -28,12 +28,12 @@ put_part(struct talk *talk, const struct talk_part *part, bool said, struct buff
         put_image(talk, part, out);
     } else if (part->kind == TALK_REFUSAL) {
         buffer_add_text(out, "{\"type\":\"refusal\",\"refusal\":");
-        talk_put_string(out, part->text);
+        buffer_add_json_string(out, part->text);
         buffer_add_byte(out, '}');
     } else {
         buffer_add_text(out, said ? "{\"type\":\"output_text\",\"annotations\":[],\"text\":"
                                   : "{\"type\":\"input_text\",\"text\":");
-        talk_put_string(out, part->text);
+        buffer_add_json_string(out, part->text);
         buffer_add_byte(out, '}');
     }
 }
@@ -60,7 +60,7 @@ put_result(struct talk *talk, const struct talk_part *result, struct buffer *out
     talk_put_member(out, "call_id", result->id);
     talk_put_name(out, "output");
     if (plain) {
-        talk_put_string(out, part != NULL ? part->text : SLICE_NONE);
+        buffer_add_json_string(out, part != NULL ? part->text : SLICE_NONE);
         buffer_add_byte(out, '}');
         return;
     }
@@ -141,27 +141,6 @@ put_tools(struct talk *talk, struct buffer *out)
 }
 
 static void
-put_choice(struct talk *talk, struct buffer *out)
-{
-    static const char *const words[] = {[TALK_CALLS_NONE] = "\"none\"", [TALK_CALLS_SOME] = "\"required\""};
-
-    if (talk->tools == NULL)
-        return;
-    if (talk->choice == TALK_CALLS_NAMED) {
-        buffer_add_text(out, ",\"tool_choice\":{\"type\":\"function\",\"name\":");
-        talk_put_string(out, talk->named);
-        buffer_add_byte(out, '}');
-    } else if (talk->choice != TALK_CHOOSES) {
-        talk_put_name(out, "tool_choice");
-        buffer_add_text(out, words[talk->choice]);
-    }
-    if (talk->one_call_at_most)
-        buffer_add_text(out, ",\"parallel_tool_calls\":false");
-    else if (talk->many_calls)
-        buffer_add_text(out, ",\"parallel_tool_calls\":true");
-}
-
-static void
 put_format(struct talk *talk, struct buffer *out)
 {
     if (talk->format == TALK_ANY_JSON) {
@@ -170,13 +149,8 @@ put_format(struct talk *talk, struct buffer *out)
     }
     buffer_add_text(out, "\"format\":{\"type\":\"json_schema\"");
     talk_put_member(out, "name", talk_format_name(talk));
-    if (talk->format_description.data != NULL)
-        talk_put_member(out, "description", talk->format_description);
-    if (talk->format_schema != NULL) {
-        talk_put_name(out, "schema");
-        talk_put_json(out, talk->format_schema);
-    }
-    buffer_add_text(out, talk->format_strict ? ",\"strict\":true}" : "}");
+    talk_put_schema(talk, out);
+    buffer_add_byte(out, '}');
 }
 
 static void
@@ -207,7 +181,7 @@ talk_write_responses(struct talk *talk, struct buffer *out)
 {
     put_input(talk, out);
     put_tools(talk, out);
-    put_choice(talk, out);
+    talk_put_choice(talk, "{\"type\":\"function\",\"name\":", "}", out);
     put_wishes(talk, out);
     if (talk->stop_count > 0)
         talk_refuse(talk, "stop sequences have no place in responses");

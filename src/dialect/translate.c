@@ -144,7 +144,7 @@ put_spent(enum api to, struct slice message, struct buffer *out)
         return;
     }
     buffer_add_text(out, "{\"error\":{\"message\":");
-    retell_put_string(out, message);
+    buffer_add_json_string(out, message);
     buffer_add_text(out, ",\"type\":\"insufficient_quota\",\"param\":null,\"code\":\"insufficient_quota\"}}");
 }
 

@@ -3,19 +3,11 @@
 #include "dialect/translate.h"
 #include "gateway/reserve.h"
 
-static bool
-starts_nocase(struct slice name, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return name.len >= len && strncasecmp(name.data, prefix, len) == 0;
-}
-
 /* Versions and accounts of one provider mean nothing to another. */
 bool
 cross_header_goes_up(struct slice name)
 {
-    return !starts_nocase(name, "anthropic-") && !starts_nocase(name, "openai-");
+    return !slice_starts_nocase(name, "anthropic-") && !slice_starts_nocase(name, "openai-");
 }
 
 /* Headers that change what a request means. */

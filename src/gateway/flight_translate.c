@@ -32,14 +32,6 @@ flight_translate_free(struct flight *flight)
     translation_free(flight->translation);
 }
 
-static bool
-starts_nocase(struct slice name, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return name.len >= len && strncasecmp(name.data, prefix, len) == 0;
-}
-
 /* What describes the body, or speaks of the provider's limits as its own API does. */
 static bool
 is_untold(struct slice name)
@@ -47,8 +39,9 @@ is_untold(struct slice name)
     static const struct slice names[] = {SLICE_CONSTANT("content-length"), SLICE_CONSTANT("content-encoding"),
                                          SLICE_CONSTANT("content-digest"), SLICE_CONSTANT("etag")};
 
-    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) || starts_nocase(name, "anthropic-") ||
-           starts_nocase(name, "openai-") || starts_nocase(name, "x-ratelimit-");
+    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) ||
+           slice_starts_nocase(name, "anthropic-") || slice_starts_nocase(name, "openai-") ||
+           slice_starts_nocase(name, "x-ratelimit-");
 }
 
 /* The number under which the provider knows the request, as the client's SDK looks for it. */
