@@ -24,7 +24,7 @@ struct choosing {
     bool told_apart; /* by their scores; else all requests have the same */
     bool earned;     /* something may serve, be the lever on or in shadow */
     bool serves;     /* something is earned, and the lever is on */
-    uint64_t draw;   /* of the coin of audits (quality/coin.h), the same for a whole conversation */
+    uint64_t draw;   /* of the coin of audits (quality/coin.h), the same for a conversation, for an hour */
     bool drawn;      /* by it: the reference answers, and a candidate is judged by that */
 };
 
