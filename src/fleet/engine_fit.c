@@ -118,6 +118,8 @@ engine_fit_init(struct engine_fit *fit, const struct engine_pair *pair)
         fit->doubt_most[i] = doubt * fit->parts[i] * doubt * fit->parts[i];
     fit->doubt_most[ENGINE_HOST] = pow(doubt * HOST_SHARE * (time->alpha_us + time->host_us), 2);
     fit->doubt_most[ENGINE_BEFORE] = BEFORE_DOUBT_US * BEFORE_DOUBT_US;
+    memcpy(fit->start, fit->parts, sizeof fit->start);
+    memcpy(fit->doubt_start, fit->doubt_most, sizeof fit->doubt_start);
     doubt_all(fit);
 }
 
@@ -150,21 +152,60 @@ forget_a_little(struct engine_fit *fit)
             fit->doubt[i][k] *= scale[i] * scale[k] / FORGETTING;
 }
 
-/* The nearest point, as the covariance measures it, at which nothing is below 0; the last word has the plain bound. */
+/* Of the parts below 0 the one that is so by the most of its own doubts; ENGINE_PARTS: none that is in doubt at all. */
+static unsigned
+furthest_below(const double parts[ENGINE_PARTS], double doubt[ENGINE_PARTS][ENGINE_PARTS])
+{
+    unsigned at = ENGINE_PARTS;
+    double furthest = 0;
+
+    for (unsigned i = 0; i < ENGINE_PARTS; i++) {
+        double far = parts[i] < 0 && doubt[i][i] > 0 ? parts[i] * parts[i] / doubt[i][i] : 0;
+
+        if (far > furthest) {
+            furthest = far;
+            at = i;
+        }
+    }
+    return at;
+}
+
+/* The nearest point, as the covariance measures it, at which nothing is below 0: the part that is furthest below, in its own
+ * doubts, is taken to be 0 and the others become what they are expected to be then; so on until none is. What was set to 0
+ * stays there, as the copy has no doubt of it any more. */
 static void
 keep_above_zero(struct engine_fit *fit)
 {
-    for (unsigned i = 0; i < ENGINE_PARTS; i++) {
-        double below = fit->parts[i];
+    double doubt[ENGINE_PARTS][ENGINE_PARTS];
+    unsigned at;
 
-        if (below >= 0 || fit->doubt[i][i] <= 0)
-            continue;
-        for (unsigned k = 0; k < ENGINE_PARTS; k++)
-            fit->parts[k] -= fit->doubt[k][i] * below / fit->doubt[i][i];
+    memcpy(doubt, fit->doubt, sizeof doubt);
+    while ((at = furthest_below(fit->parts, doubt)) < ENGINE_PARTS) {
+        double gain[ENGINE_PARTS], own = doubt[at][at], below = fit->parts[at];
+
+        for (unsigned i = 0; i < ENGINE_PARTS; i++)
+            gain[i] = doubt[i][at];
+        for (unsigned i = 0; i < ENGINE_PARTS; i++) {
+            fit->parts[i] -= gain[i] * below / own;
+            for (unsigned k = 0; k < ENGINE_PARTS; k++)
+                doubt[i][k] -= gain[i] * gain[k] / own;
+        }
+        fit->parts[at] = 0;
+        doubt[at][at] = 0;
     }
     for (unsigned i = 0; i < ENGINE_PARTS; i++)
-        if (!(fit->parts[i] > 0))
+        if (fit->parts[i] < 0)
             fit->parts[i] = 0;
+}
+
+/* No engine is so: what was learned came of something else (a cache that answers in its place, clocks that jump). */
+static bool
+is_absurd(const struct engine_fit *fit)
+{
+    for (unsigned i = 0; i < ENGINE_PARTS; i++)
+        if (!(fit->parts[i] <= ENGINE_PART_MOST_US) || !(fit->doubt[i][i] >= 0) || !isfinite(fit->doubt[i][i]))
+            return true;
+    return false;
 }
 
 /* One step of the filter: what was seen is 1, in units of itself. */
@@ -210,6 +251,18 @@ start_anew(struct engine_fit *fit)
     doubt_all(fit);
 }
 
+/* From nothing, as before the first sample. */
+static void
+forget_all(struct engine_fit *fit)
+{
+    fit->gated_of_late = 0;
+    fit->restarts++;
+    fit->usual_error = USUAL_AT_START;
+    memcpy(fit->parts, fit->start, sizeof fit->parts);
+    memcpy(fit->doubt_most, fit->doubt_start, sizeof fit->doubt_most);
+    doubt_all(fit);
+}
+
 /* False: it is too far off to be learned from. */
 static bool
 passes_gate(struct engine_fit *fit, double error)
@@ -249,6 +302,8 @@ engine_fit_learn(struct engine_fit *fit, const struct step_sum *sum, double toke
     }
     note_range(fit, tokens_a_step);
     update(fit, row, hypot(NOISE, jitter_us / seen_us));
+    if (is_absurd(fit))
+        forget_all(fit);
     return true;
 }
 

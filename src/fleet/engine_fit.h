@@ -58,12 +58,16 @@ struct engine_curve {
     double gap_us[ENGINE_CURVE_CLASSES]; /* mean time from token to token */
 };
 
+/* No part of any engine is larger; where a fit comes out beyond, it starts again from what it started with. */
+#define ENGINE_PART_MOST_US 1e9
+
 /* `parts` are microseconds as in struct step_time. */
 struct engine_fit {
     double parts[ENGINE_PARTS];
-    double doubt[ENGINE_PARTS][ENGINE_PARTS]; /* covariance */
-    double doubt_most[ENGINE_PARTS];          /* its diagonal at the start */
-    double usual_error;                       /* how far samples are off, about */
+    double doubt[ENGINE_PARTS][ENGINE_PARTS];              /* covariance */
+    double doubt_most[ENGINE_PARTS];                       /* its diagonal at most */
+    double start[ENGINE_PARTS], doubt_start[ENGINE_PARTS]; /* parts and doubt_most before the first sample */
+    double usual_error;                                    /* how far samples are off, about */
     unsigned gated_of_late;
     uint64_t samples, gated, restarts;
     bool from_pair;                   /* the starting values were those of a known pair */

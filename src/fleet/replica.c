@@ -53,9 +53,10 @@ replica_fill_us(const struct replica_model *model, double fresh, double before, 
 {
     const struct step_time *time = &model->time;
     double steps = fmax(1, fresh / (double)model->step_tokens_most);
+    double fill_us = steps * (hypot(time->alpha_us, time->beta_us * fresh / steps) + beside_us + time->host_us) +
+                     time->epsilon_us * (fresh * before + fresh * fresh / 2);
 
-    return (usec)(steps * (hypot(time->alpha_us, time->beta_us * fresh / steps) + beside_us + time->host_us) +
-                  time->epsilon_us * (fresh * before + fresh * fresh / 2));
+    return fill_us < (double)REPLICA_FILL_MOST_US ? (usec)fill_us : REPLICA_FILL_MOST_US;
 }
 
 double
@@ -102,17 +103,15 @@ static usec
 wait_us(struct replica *replica, usec now_us)
 {
     const struct replica_ticket *head = head_of(replica);
-    usec left_us, behind_us;
+    double fill_us, left_us, behind_us, all_us;
 
     if (head == NULL)
         return 0;
-    left_us = replica->head_us + head->filling_us - now_us;
-    behind_us = replica->now.filling_us - head->filling_us;
-    if (left_us > head->filling_us)
-        left_us = head->filling_us;
-    if (left_us >= 0 || head->filling_us == 0)
-        return behind_us + left_us;
-    return (usec)((double)behind_us * (1 - (double)left_us / (double)head->filling_us)) - left_us;
+    fill_us = head->filling_us > 0 ? (double)head->filling_us : 1;
+    left_us = fmin((double)(replica->head_us + head->filling_us - now_us), fill_us);
+    behind_us = (double)(replica->now.filling_us - head->filling_us);
+    all_us = left_us >= 0 ? behind_us + left_us : behind_us * (1 - left_us / fill_us) - left_us;
+    return all_us < (double)REPLICA_WAIT_MOST_US ? (usec)all_us : REPLICA_WAIT_MOST_US;
 }
 
 /* Before every change of how many there are. Workers' clocks may be a little apart: time never goes back here. */

@@ -154,6 +154,10 @@ struct replica_look {
     struct engine_track track; /* up to now_us */
 };
 
+/* No prompt is expected to be computed, and no line to last, longer: what comes out beyond is a model of no engine. */
+#define REPLICA_FILL_MOST_US (USEC_PER_S * 3600)
+#define REPLICA_WAIT_MOST_US (USEC_PER_S * 3600 * 24)
+
 /* Until `fresh` tokens of a prompt behind `before` are computed, in steps that take beside_us more for what decodes. */
 usec replica_fill_us(const struct replica_model *model, double fresh, double before, double beside_us);
 
