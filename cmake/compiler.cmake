@@ -28,6 +28,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O3 -g")
 set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
 
 if(EQUIPOISE_SANITIZE)
+  set(CMAKE_C_FLAGS_DEBUG "-Og -g1") # reports name files and lines; more would make linking hundreds of tests take longest
   add_compile_options(-fsanitize=${EQUIPOISE_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EQUIPOISE_SANITIZE})
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")

@@ -373,9 +373,9 @@ guards() {
     expect_eq 2 '[-]-floor wants a share' eval guard answers.jsonl --floor 1
     expect_eq 1 'none.jsonl: error: cannot be opened' eval guard none.jsonl
     expect_eq 1 'correct.jsonl:2: error: expected correct' eval guard correct.jsonl
-    expect_eq 0 'sums  *m-2  *1.000  *0.500' eval guard answers.jsonl --histories 3
-    expect_eq 0 'exactly at the floor: 0 of 3 histories' eval guard answers.jsonl --histories 3
-    expect_json eval guard answers.jsonl --histories 2 --json
+    expect_eq 0 'sums  *m-2  *1.000  *0.500' eval guard answers.jsonl --histories 1
+    expect_eq 0 'exactly at the floor: 0 of 2 histories' eval guard answers.jsonl --histories 2
+    expect_json eval guard answers.jsonl --histories 1 --json
     expect_full eval guard answers.jsonl --histories 1
 }
 

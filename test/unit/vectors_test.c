@@ -321,7 +321,7 @@ struct crowd {
     const char *kind;
 };
 
-enum { CROWD = 10000, CENTRES = 200, QUERIES = 200 };
+enum { CROWD = 4000, CENTRES = 200, QUERIES = 200 };
 
 /* Vectors anywhere; or around centres, with most of it in few dims, as texts are. */
 static void
@@ -450,7 +450,7 @@ parts_and_steps_find_the_same(void **state)
 static void
 an_entry_takes_less_than_400_bytes(void **state)
 {
-    enum { ENTRIES = 50000 };
+    enum { ENTRIES = 20000 };
     struct vectors together, alone;
     int8_t vector[256];
     struct rng rng;
