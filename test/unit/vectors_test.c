@@ -321,7 +321,7 @@ struct crowd {
     const char *kind;
 };
 
-enum { CROWD = 4000, CENTRES = 200, QUERIES = 200 };
+enum { CROWD = 10000, CENTRES = 200, QUERIES = 200 };
 
 /* Vectors anywhere; or around centres, with most of it in few dims, as texts are. */
 static void
