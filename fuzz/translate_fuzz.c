@@ -12,11 +12,11 @@ static const enum api apis[] = {API_CHAT, API_MESSAGES, API_RESPONSES};
 
 /* What a body of that API says; empty: it cannot be read. */
 static struct buffer
-text_of(enum api api, struct slice body, int64_t *cap)
+text_of(enum api api, struct slice body, bool ordered, int64_t *cap)
 {
     struct buffer text = {0};
 
-    if (!talk_say(api, body, &text, cap))
+    if (!talk_say(api, body, ordered, &text, cap))
         buffer_clear(&text);
     return text;
 }
@@ -25,8 +25,9 @@ text_of(enum api api, struct slice body, int64_t *cap)
 static void
 check_same(enum api from, enum api to, struct slice body, struct slice translated)
 {
+    bool ordered = from != API_CHAT && to != API_CHAT;
     int64_t cap, cap_after;
-    struct buffer before = text_of(from, body, &cap), after = text_of(to, translated, &cap_after);
+    struct buffer before = text_of(from, body, ordered, &cap), after = text_of(to, translated, ordered, &cap_after);
     struct request_facts facts;
     struct arena arena;
     const char *why = NULL;

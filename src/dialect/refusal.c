@@ -240,6 +240,8 @@ refusal_is_spend_limit(unsigned status, struct slice body)
         return false;
     doc = yyjson_read(body.data, body.len, YYJSON_READ_STOP_WHEN_DONE);
     root = yyjson_doc_get_root(doc);
+    if (yyjson_is_arr(root)) /* Gemini's endpoint for OpenAI's clients */
+        root = yyjson_arr_get_first(root);
     error = yyjson_obj_get(root, "error");
     message = text_of(yyjson_is_obj(error) ? yyjson_obj_get(error, "message") : error);
     if (message.data == NULL)

@@ -74,10 +74,20 @@ refuse_member(struct talk *talk, const char *where, struct slice name)
 
 /* Reading */
 
+/* Which of the table it is; the table's end: none of them. */
+static const struct talk_member *
+find_member(const struct talk_member *members, yyjson_val *key)
+{
+    while (members->name != NULL && !yyjson_equals_str(key, members->name))
+        members++;
+    return members;
+}
+
 void
 talk_walk(struct talk *talk, const char *where, yyjson_val *object, const struct talk_member *members, void *into)
 {
     size_t i, most;
+    uint64_t seen = 0;
     yyjson_val *key, *value;
 
     if (!yyjson_is_obj(object)) {
@@ -86,12 +96,14 @@ talk_walk(struct talk *talk, const char *where, yyjson_val *object, const struct
     }
     yyjson_obj_foreach(object, i, most, key, value)
     {
-        const struct talk_member *member = members;
+        const struct talk_member *member = find_member(members, key);
+        uint64_t bit = (uint64_t)1 << (member - members);
 
+        if (member->name != NULL && (seen & bit) != 0)
+            talk_refuse(talk, "'%s' of %s is there twice", member->name, where);
+        seen |= bit;
         if (yyjson_is_null(value))
             continue;
-        while (member->name != NULL && !yyjson_equals_str(key, member->name))
-            member++;
         if (member->name == NULL)
             refuse_member(talk, where, slice_of_value(key));
         else if (member->take != NULL)
@@ -123,12 +135,10 @@ talk_walk_body(struct talk *talk, yyjson_val *root, const struct talk_member *me
 
     yyjson_obj_foreach(root, i, most, key, value)
     {
-        const struct talk_member *member = members;
+        const struct talk_member *member = find_member(members, key);
 
         if (yyjson_is_null(value) || takes_value(talk, key, value))
             continue;
-        while (member->name != NULL && !yyjson_equals_str(key, member->name))
-            member++;
         if (member->name == NULL)
             refuse_member(talk, "the body", slice_of_value(key));
         else if (member->take != NULL)
@@ -192,6 +202,15 @@ talk_is_true(struct talk *talk, const char *name, yyjson_val *value)
     return yyjson_is_true(value);
 }
 
+yyjson_val *
+talk_list(struct talk *talk, const char *name, yyjson_val *value)
+{
+    if (yyjson_is_arr(value))
+        return value;
+    talk_refuse(talk, "'%s' is no list", name);
+    return NULL;
+}
+
 void
 talk_take_cap(struct talk *talk, void *into, yyjson_val *value)
 {
@@ -245,8 +264,11 @@ talk_arguments(struct talk *talk, struct slice text)
 struct talk_turn *
 talk_add_turn(struct talk *talk, enum talk_role role)
 {
-    struct talk_turn *turn = arena_alloc(talk->arena, sizeof(*turn));
+    struct talk_turn *turn = talk->last_turn;
 
+    if (role == TALK_ASSISTANT && turn != NULL && turn->role == role && turn->calls)
+        return turn;
+    turn = arena_alloc(talk->arena, sizeof(*turn));
     turn->role = role;
     if (talk->last_turn != NULL)
         talk->last_turn->next = turn;
@@ -276,6 +298,7 @@ talk_add_part(struct talk *talk, enum talk_kind kind)
     else
         talk->last_turn->parts = part;
     talk->last_part = part;
+    talk->last_turn->calls |= kind == TALK_CALL;
     return part;
 }
 

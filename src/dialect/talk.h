@@ -31,6 +31,7 @@ struct talk_part {
 struct talk_turn {
     struct talk_turn *next;
     enum talk_role role;
+    bool calls; /* tools */
     struct talk_part *parts;
 };
 
@@ -93,8 +94,8 @@ struct talk_member {
     void (*take)(struct talk *talk, void *into, yyjson_val *value);
 };
 
-/* Gives every member of the object to its taker. Nulls say nothing. What the table does not have is refused. `where` says
- * what the object is ("a message"). */
+/* Gives every member of the object to its taker. Nulls say nothing. What the table does not have is refused, and what stands
+ * there twice: who reads it takes the one or the other. `where` says what the object is ("a message"). */
 void talk_walk(struct talk *talk, const char *where, yyjson_val *object, const struct talk_member *members, void *into);
 
 /* As talk_walk for the body, whose plain values are taken by themselves. */
@@ -103,7 +104,7 @@ void talk_walk_body(struct talk *talk, yyjson_val *root, const struct talk_membe
 /* Takes a value that is kept as it stands, if it says anything. */
 void talk_take_value(struct talk *talk, enum talk_value id, yyjson_val *value);
 
-/* Building. */
+/* Building. What the assistant says behind its calls is of the same turn: what they brought has to come next. */
 struct talk_turn *talk_add_turn(struct talk *talk, enum talk_role role);
 struct talk_part *talk_add_part(struct talk *talk, enum talk_kind kind); /* of the last turn */
 struct talk_part *talk_add_inside(struct talk *talk, struct talk_part *result, enum talk_kind kind);
@@ -115,6 +116,7 @@ void talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice
 /* Reading values; what is of another type is refused. */
 struct slice talk_text(struct talk *talk, const char *name, yyjson_val *value);
 bool talk_is_true(struct talk *talk, const char *name, yyjson_val *value);
+yyjson_val *talk_list(struct talk *talk, const char *name, yyjson_val *value); /* NULL: it was none */
 void talk_take_cap(struct talk *talk, void *into, yyjson_val *value);
 struct slice talk_json(struct talk *talk, yyjson_val *value); /* as it is written, in the arena */
 struct slice talk_arguments(struct talk *talk, struct slice text);

@@ -99,6 +99,7 @@ take_calls(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *call;
 
     (void)into;
+    value = talk_list(talk, "tool_calls", value);
     yyjson_arr_foreach(value, i, most, call) take_call(talk, call);
 }
 
@@ -126,6 +127,8 @@ read_assistant(struct talk *talk, yyjson_val *message)
     talk_walk(talk, "a message", message, texts, NULL);
     if (calls != NULL && !yyjson_is_null(calls))
         take_calls(talk, NULL, calls);
+    if (talk->last_turn->parts == NULL && yyjson_is_str(yyjson_obj_get(message, "content")))
+        talk_add_text(talk, SLICE_LITERAL("")); /* beside calls it says nothing; alone it is what was said */
 }
 
 static void
@@ -168,6 +171,7 @@ take_messages(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *message;
 
     (void)into;
+    value = talk_list(talk, "messages", value);
     yyjson_arr_foreach(value, i, most, message) read_message(talk, message);
 }
 
@@ -180,6 +184,7 @@ take_tools(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *tool;
 
     (void)into;
+    value = talk_list(talk, "tools", value);
     yyjson_arr_foreach(value, i, most, tool)
     {
         static const struct talk_member members[] = {

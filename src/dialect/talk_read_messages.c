@@ -8,7 +8,7 @@ static void
 take_citations(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
-    if (yyjson_arr_size(value) > 0)
+    if (yyjson_arr_size(talk_list(talk, "citations", value)) > 0)
         talk_refuse(talk, "a text has citations, which have no place in another API");
 }
 
@@ -64,7 +64,9 @@ take_input(struct talk *talk, void *into, yyjson_val *value)
 static void
 take_caller(struct talk *talk, void *into, yyjson_val *value)
 {
-    (void)into;
+    static const struct talk_member members[] = {{"type", NULL}, {NULL, NULL}};
+
+    talk_walk(talk, "'caller'", value, members, into);
     if (!yyjson_equals_str(yyjson_obj_get(value, "type"), "direct"))
         talk_refuse(talk, "a tool was called by a tool of its provider's own");
 }
@@ -157,6 +159,7 @@ take_messages(struct talk *talk, void *into, yyjson_val *value)
     size_t i, most;
     yyjson_val *message;
 
+    value = talk_list(talk, "messages", value);
     yyjson_arr_foreach(value, i, most, message)
     {
         yyjson_val *role = yyjson_obj_get(message, "role");
@@ -176,7 +179,7 @@ read_system(struct talk *talk, yyjson_val *value)
     size_t i, most;
     yyjson_val *block;
 
-    if (value == NULL || yyjson_is_null(value))
+    if (value == NULL || yyjson_is_null(value) || (yyjson_is_arr(value) && yyjson_arr_size(value) == 0))
         return;
     talk_add_turn(talk, TALK_SYSTEM);
     if (yyjson_is_str(value))
@@ -195,6 +198,7 @@ take_tools(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *tool;
 
     (void)into;
+    value = talk_list(talk, "tools", value);
     yyjson_arr_foreach(value, i, most, tool)
     {
         yyjson_val *type = yyjson_obj_get(tool, "type");
@@ -247,6 +251,7 @@ take_stops(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *stop;
 
     (void)into;
+    value = talk_list(talk, "stop_sequences", value);
     yyjson_arr_foreach(value, i, most, stop) talk_add_stop(talk, stop);
 }
 
@@ -261,9 +266,11 @@ take_metadata(struct talk *talk, void *into, yyjson_val *value)
 static void
 take_thinking(struct talk *talk, void *into, yyjson_val *value)
 {
-    (void)into;
+    static const struct talk_member members[] = {{"type", NULL}, {NULL, NULL}};
+
     if (!yyjson_equals_str(yyjson_obj_get(value, "type"), "disabled"))
         talk_refuse(talk, "thinking is asked for, whose blocks have no place in another API");
+    talk_walk(talk, "'thinking'", value, members, into);
 }
 
 /* A schema is kept to in any case, and has no name. */
@@ -293,7 +300,7 @@ static void
 take_servers(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
-    if (yyjson_arr_size(value) > 0)
+    if (yyjson_arr_size(talk_list(talk, "mcp_servers", value)) > 0)
         talk_refuse(talk, "'mcp_servers' of the body cannot be translated");
 }
 

@@ -14,7 +14,7 @@ static void
 take_annotations(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
-    if (yyjson_arr_size(value) > 0)
+    if (yyjson_arr_size(talk_list(talk, "annotations", value)) > 0)
         talk_refuse(talk, "a text has annotations, which have no place in another API");
 }
 
@@ -192,6 +192,7 @@ take_tools(struct talk *talk, void *into, yyjson_val *value)
     yyjson_val *tool;
 
     (void)into;
+    value = talk_list(talk, "tools", value);
     yyjson_arr_foreach(value, i, most, tool)
     {
         yyjson_val *strict = yyjson_obj_get(tool, "strict");
@@ -278,7 +279,7 @@ static void
 take_include(struct talk *talk, void *into, yyjson_val *value)
 {
     (void)into;
-    if (yyjson_arr_size(value) > 0)
+    if (yyjson_arr_size(talk_list(talk, "include", value)) > 0)
         talk_refuse(talk, "'include' asks for what only its provider has");
 }
 

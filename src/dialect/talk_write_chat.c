@@ -33,22 +33,29 @@ put_part(struct talk *talk, const struct talk_part *part, struct buffer *out)
     buffer_add_byte(out, '}');
 }
 
-/* A text if it is one, else a list. `end`: where it stops. */
+/* What stands there but for calls: a text if it is one, else a list. */
 static void
-put_content(struct talk *talk, const struct talk_part *part, const struct talk_part *end, struct buffer *out)
+put_content(struct talk *talk, const struct talk_part *parts, struct buffer *out)
 {
-    const char *comma = "";
+    const struct talk_part *only = NULL;
+    const char *comma = "[";
+    size_t count = 0;
 
-    if (part != end && part->kind == TALK_TEXT && part->next == end) {
-        buffer_add_json_string(out, part->text);
+    for (const struct talk_part *part = parts; part != NULL; part = part->next)
+        if (part->kind != TALK_CALL)
+            only = part, count++;
+    if (count == 1 && only->kind == TALK_TEXT) {
+        buffer_add_json_string(out, only->text);
         return;
     }
-    buffer_add_byte(out, '[');
-    for (; part != end; part = part->next, comma = ",") {
+    for (const struct talk_part *part = parts; part != NULL; part = part->next) {
+        if (part->kind == TALK_CALL)
+            continue;
         buffer_add_text(out, comma);
         put_part(talk, part, out);
+        comma = ",";
     }
-    buffer_add_byte(out, ']');
+    buffer_add_text(out, count == 0 ? "null" : "]");
 }
 
 static void
@@ -62,29 +69,24 @@ put_call(const struct talk_part *call, struct buffer *out)
     buffer_add_text(out, "}}");
 }
 
+/* One message, which has texts and calls apart: what an assistant says behind its calls stands there before them, as it
+ * does where the same model is asked in chat. */
 static void
 put_assistant(struct talk *talk, const struct talk_turn *turn, struct buffer *out)
 {
-    const struct talk_part *calls = turn->parts;
-    const char *comma = "";
+    const char *comma = ",\"tool_calls\":[";
 
-    while (calls != NULL && calls->kind != TALK_CALL)
-        calls = calls->next;
     buffer_add_text(out, "{\"role\":\"assistant\"");
     talk_put_name(out, "content");
-    if (turn->parts != calls)
-        put_content(talk, turn->parts, calls, out);
-    else
-        buffer_add_text(out, calls != NULL ? "null" : "\"\"");
-    if (calls != NULL)
-        talk_put_name(out, "tool_calls");
-    for (const struct talk_part *call = calls; call != NULL; call = call->next, comma = ",") {
+    put_content(talk, turn->parts, out);
+    for (const struct talk_part *call = turn->parts; call != NULL; call = call->next) {
         if (call->kind != TALK_CALL)
-            talk_refuse(talk, "a turn of the assistant goes on behind a tool's call, which has no place in chat");
-        buffer_add_text(out, comma[0] == '\0' ? "[" : comma);
+            continue;
+        buffer_add_text(out, comma);
         put_call(call, out);
+        comma = ",";
     }
-    buffer_add_text(out, calls != NULL ? "]}" : "}");
+    buffer_add_text(out, comma[1] == '\0' ? "]}" : "}");
 }
 
 static void
@@ -99,7 +101,7 @@ put_result(struct talk *talk, const struct talk_part *result, struct buffer *out
     talk_put_member(out, "tool_call_id", result->id);
     talk_put_name(out, "content");
     if (result->inside != NULL)
-        put_content(talk, result->inside, NULL, out);
+        put_content(talk, result->inside, out);
     else
         buffer_add_text(out, "\"\"");
     buffer_add_byte(out, '}');
@@ -124,7 +126,7 @@ put_user(struct talk *talk, const struct talk_turn *turn, struct buffer *out)
     buffer_add_text(out, comma);
     buffer_add_text(out, "{\"role\":\"user\"");
     talk_put_name(out, "content");
-    put_content(talk, part, NULL, out);
+    put_content(talk, part, out);
     buffer_add_byte(out, '}');
 }
 
@@ -137,7 +139,7 @@ put_instruction(struct talk *talk, const struct talk_turn *turn, struct buffer *
     buffer_add_text(out,
                     "{\"role\":\"system\""); /* as all servers know it; a developer's is the same, by a newer name */
     talk_put_name(out, "content");
-    put_content(talk, turn->parts, NULL, out);
+    put_content(talk, turn->parts, out);
     buffer_add_byte(out, '}');
 }
 

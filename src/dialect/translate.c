@@ -34,6 +34,11 @@ read_talk(struct talk *talk, yyjson_val *root)
         talk_read_chat(talk, root);
     if (talk->turns == NULL)
         talk_refuse(talk, "there are no turns");
+    for (const struct talk_turn *turn = talk->turns; turn != NULL; turn = turn->next)
+        if (turn->parts == NULL)
+            talk_refuse(talk, "a turn says nothing");
+    if (talk->tools == NULL && (talk->choice == TALK_CALLS_SOME || talk->choice == TALK_CALLS_NAMED))
+        talk_refuse(talk, "'tool_choice' wants a call, and there are no tools");
 }
 
 static void
@@ -122,16 +127,18 @@ translate_status(enum api to, unsigned status)
     return status == 529 && api_dialect(to) == DIALECT_OPENAI ? 503 : status;
 }
 
+/* Some tell it in a list, whose only element it is (Gemini's endpoint for OpenAI's clients). */
 static struct slice
 message_of(yyjson_val *root)
 {
-    yyjson_val *error = yyjson_obj_get(root, "error");
+    yyjson_val *told = yyjson_is_arr(root) ? yyjson_arr_get_first(root) : root;
+    yyjson_val *error = yyjson_obj_get(told, "error");
     yyjson_val *message = yyjson_is_obj(error) ? yyjson_obj_get(error, "message") : error;
 
     if (!yyjson_is_str(message))
-        message = yyjson_obj_get(root, "message");
+        message = yyjson_obj_get(told, "message");
     if (!yyjson_is_str(message))
-        message = yyjson_obj_get(root, "detail"); /* FastAPI's */
+        message = yyjson_obj_get(told, "detail"); /* FastAPI's */
     return retell_slice(message);
 }
 

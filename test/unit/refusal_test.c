@@ -107,6 +107,7 @@ what_is_about_money(void **state)
          "limit.\"}",
          true},
         {429, "{\"message\":\"Your account has reached its spend limit\"}", true},
+        {429, "[{\"error\":{\"code\":429,\"message\":\"Your prepayment credits are depleted.\"}}]", true},
         /* transient ones */
         {429,
          "{\"error\":{\"message\":\"Rate limit reached for requests\",\"type\":\"requests\",\"code\":"

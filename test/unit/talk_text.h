@@ -20,24 +20,33 @@ talk_text_part(const struct talk_part *part, struct buffer *out)
         talk_text_part(inside, out);
 }
 
-/* Where one turn ends and the next of the same role begins says nothing. */
+/* *role: the heading under which the last part stands. */
 static inline void
-talk_text_turns(const struct talk *talk, struct buffer *out)
+talk_text_one(enum talk_role of, const struct talk_part *part, const char **role, struct buffer *out)
 {
     static const char *const roles[] = {"\nsystem:", "\nsystem:", "\nuser:", "\nassistant:"};
+    size_t before = buffer_len(out);
+
+    if (strcmp(*role, roles[of]) != 0)
+        buffer_add_text(out, roles[of]);
+    *role = roles[of];
+    talk_text_part(part, out);
+    if (part->kind == TALK_TEXT && part->text.len == 0)
+        out->end = out->start + before, *role = "";
+}
+
+/* Where one turn ends and the next of the same role begins says nothing. Not `ordered`: nor does it say anything whether a
+ * turn's texts stand before its calls or behind, as in chat. */
+static inline void
+talk_text_turns(const struct talk *talk, bool ordered, struct buffer *out)
+{
     const char *role = "";
 
     for (const struct talk_turn *turn = talk->turns; turn != NULL; turn = turn->next)
-        for (const struct talk_part *part = turn->parts; part != NULL; part = part->next) {
-            size_t before = buffer_len(out);
-
-            if (role != roles[turn->role] && strcmp(role, roles[turn->role]) != 0)
-                buffer_add_text(out, roles[turn->role]);
-            role = roles[turn->role];
-            talk_text_part(part, out);
-            if (part->kind == TALK_TEXT && part->text.len == 0)
-                out->end = out->start + before, role = "";
-        }
+        for (int pass = ordered ? 1 : 0; pass < 2; pass++)
+            for (const struct talk_part *part = turn->parts; part != NULL; part = part->next)
+                if (ordered || (part->kind == TALK_CALL) == (pass == 1))
+                    talk_text_one(turn->role, part, &role, out);
 }
 
 static inline void
@@ -76,9 +85,9 @@ talk_text_wishes(const struct talk *talk, struct buffer *out)
         }
 }
 
-/* False: it cannot be read; *cap is what it says of the answer's length. */
+/* False: it cannot be read; *cap is what it says of the answer's length. `ordered`: see talk_text_turns. */
 static inline bool
-talk_say(enum api api, struct slice body, struct buffer *out, int64_t *cap)
+talk_say(enum api api, struct slice body, bool ordered, struct buffer *out, int64_t *cap)
 {
     struct arena arena;
     struct talk talk = {.arena = &arena, .from = api, .cap = -1};
@@ -97,7 +106,7 @@ talk_say(enum api api, struct slice body, struct buffer *out, int64_t *cap)
     *cap = talk.cap;
     read = talk.why == NULL;
     if (read) {
-        talk_text_turns(&talk, out);
+        talk_text_turns(&talk, ordered, out);
         talk_text_wishes(&talk, out);
     }
     yyjson_doc_free(doc);
@@ -115,7 +124,8 @@ talk_text_body(const struct translated *translated, struct buffer *out)
     buffer_add_text(out, "{\"model\":\"m\"");
     if (translated->cap >= 0)
         buffer_printf(out, ",\"%s\":%lld", caps[translated->api], (long long)translated->cap);
-    buffer_add(out, chunk_bytes(translated->rest));
+    buffer_add_byte(out, ',');
+    buffer_add(out, slice_from(chunk_bytes(translated->rest), 1));
 }
 
 #endif
