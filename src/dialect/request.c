@@ -342,8 +342,8 @@ cap_splices(const struct request_facts *facts, struct slice body, const struct r
     return count;
 }
 
-static void
-sort_by_place(struct splice *splices, size_t count)
+void
+splices_sort(struct splice *splices, size_t count)
 {
     for (size_t i = 1; i < count; i++)
         for (size_t j = i; j > 0 && splices[j - 1].at > splices[j].at; j--) {
@@ -370,7 +370,7 @@ request_splices(const struct request_facts *facts, struct slice body, const stru
     if (change->prompt != NULL)
         count += prompt_splices(change->prompt, change->marks, change->hour_marks, change->cache_key, body, arena,
                                 &out[count]);
-    sort_by_place(out, count);
+    splices_sort(out, count);
     ENSURE(count <= REQUEST_SPLICES_MOST);
     return count;
 }

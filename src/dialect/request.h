@@ -62,4 +62,7 @@ enum status request_parse(enum api api, struct slice body, struct arena *arena, 
 size_t request_splices(const struct request_facts *facts, struct slice body, const struct request_change *change,
                        struct arena *arena, struct splice *out);
 
+/* Puts splices in order of place. */
+void splices_sort(struct splice *splices, size_t count);
+
 #endif

@@ -50,6 +50,9 @@ write_talk(struct talk *talk, enum api to, struct buffer *out)
         talk_write_responses(talk, out);
     else
         talk_write_chat(talk, out);
+    if (talk->why != NULL)
+        return;
+    out->data[out->start] = '{'; /* was the comma before the first of its members, of which the turns are one */
     buffer_add_byte(out, '}');
 }
 
@@ -68,8 +71,10 @@ translate_request(enum api from, enum api to, struct slice body, struct arena *a
         talk_refuse(&talk, "the body is no JSON object");
     if (talk.why == NULL)
         write_talk(&talk, to, &out);
-    if (talk.why == NULL)
+    if (talk.why == NULL) {
         translated.rest = chunk_from(buffer_content(&out));
+        translated.prompt = arena_alloc(arena, sizeof(*translated.prompt));
+    }
     if (talk.why == NULL && from == API_RESPONSES) {
         buffer_clear(&out);
         talk_echo_responses(yyjson_doc_get_root(doc), &out);

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/chunk.h"
 #include "dialect/api.h"
+#include "dialect/prompt.h"
 
 /* Messages want a cap on the answer's tokens. Where a request has none, this one is sent: every model takes it. */
 enum { TRANSLATE_CAP_IF_NONE = 4096 };
@@ -20,11 +21,10 @@ bool translate_knows(enum api from, enum api to);
 /* A request in the other API's words. */
 struct translated {
     enum api api;
-    const char *why; /* it has something that has no place there, for a person; NULL: it has not */
-    int64_t cap;     /* tokens of output; -1: none */
-    struct chunk
-        *rest; /* the body behind model and cap: further members, each with a comma before it, and the brace; the
-                           caller is its holder; NULL: there is none */
+    const char *why;    /* it has something that has no place there, for a person; NULL: it has not */
+    int64_t cap;        /* tokens of output; -1: none */
+    struct chunk *rest; /* the body but for model and cap, an object; the caller is its holder; NULL: there is none */
+    struct prompt *prompt; /* of `rest`, read when it is first asked for; in the arena */
     struct slice echo; /* responses: what its answers repeat of a request, as members with a comma before each; in the
                            arena; empty: nothing */
 };

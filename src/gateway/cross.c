@@ -1,6 +1,7 @@
 #include "gateway/cross.h"
 
 #include "dialect/translate.h"
+#include "gateway/mission.h"
 #include "gateway/reserve.h"
 
 /* Versions and accounts of one provider mean nothing to another. */
@@ -75,17 +76,34 @@ cross_may_be(const struct exchange *exchange)
     return false;
 }
 
+static void
+ahead_for(struct exchange *exchange, const struct backend_config *backend)
+{
+    enum api asked = exchange->identity.api, api = backend != NULL ? backend_api(backend, asked) : asked;
+    struct translated *translated;
+
+    if (api == asked || api == API_COUNT)
+        return;
+    translated = translate_body(exchange, api);
+    if (translated->why == NULL && !translated->prompt->read)
+        prompt_read(api, chunk_bytes(translated->rest), translated->prompt);
+}
+
 void
 cross_ahead(struct exchange *exchange)
 {
-    const struct config *config = exchange->view->config;
-    enum api asked = exchange->identity.api;
+    bool named = exchange->named_route.len > 0;
+    struct slice model = named ? exchange->named_route : exchange->facts.model;
+    const struct route_config *route = config_route(exchange->view->config, model);
 
-    for (size_t i = 0; i < config->backend_count; i++) {
-        enum api api = backend_api(&config->backends[i], asked);
-
-        if (api != asked && api != API_COUNT)
-            translate_body(exchange, api);
+    if (exchange->mission != NULL) {
+        ahead_for(exchange, exchange->mission->target->backend);
+    } else if (route != NULL) {
+        ahead_for(exchange, route->reference.backend);
+        for (size_t i = 0; i < route->candidate_count; i++)
+            ahead_for(exchange, route->candidates[i].backend);
+    } else if (!named) {
+        ahead_for(exchange, resolve_backend(exchange, model));
     }
 }
 
@@ -106,21 +124,20 @@ cross_release(struct exchange *exchange)
     }
 }
 
-size_t
-cross_parts(struct exchange *exchange, struct body_part *out)
+struct slice
+cross_head(struct exchange *exchange, const struct request_change *change)
 {
-    const struct translated *translated = exchange->plan->translated;
-    struct request_change change = reserve_change(exchange);
-    int64_t cap = lesser_cap(translated->cap, change.cap);
+    int64_t cap = lesser_cap(exchange->plan->translated->cap, change->cap);
     struct buffer head = {0};
+    struct slice copy;
 
     buffer_add_text(&head, "{\"model\":\"");
-    buffer_add_json(&head, slice_of(change.model));
+    buffer_add_json(&head, slice_of(change->model));
     buffer_add_byte(&head, '"');
     if (cap >= 0)
         buffer_printf(&head, ",\"%s\":%lld", reserve_cap_name(exchange), (long long)cap);
-    out[0] = (struct body_part){arena_copy(&exchange->arena, buffer_content(&head)), NULL};
-    out[1] = (struct body_part){chunk_bytes(translated->rest), translated->rest};
+    buffer_add_byte(&head, ',');
+    copy = arena_copy(&exchange->arena, buffer_content(&head));
     buffer_free(&head);
-    return CROSS_PARTS;
+    return copy;
 }

@@ -12,15 +12,16 @@ void cross_survey(struct exchange *exchange);
 /* Whether a backend of the configuration would have to be asked in another API. */
 bool cross_may_be(const struct exchange *exchange);
 
-/* Translates what any backend of the configuration may want, off the loop: for bodies that are long. Reads no header. */
+/* Translates what those may want whom its route names, or the one that is asked for its model, and reads the beginnings of
+ * the prompts that come of it; off the loop: for bodies that are long. Reads no header. */
 void cross_ahead(struct exchange *exchange);
 
 /* No further attempt is possible: what was translated is let go. */
 void cross_release(struct exchange *exchange);
 
-/* The body as it is put for exchange->plan: two pieces. */
-enum { CROSS_PARTS = 2 };
-size_t cross_parts(struct exchange *exchange, struct body_part *out);
+/* What stands before the members that were translated, for exchange->plan: the brace, the model and the cap, a comma. In the
+ * arena. */
+struct slice cross_head(struct exchange *exchange, const struct request_change *change);
 
 /* Whether a client's header goes on to a backend of another API. */
 bool cross_header_goes_up(struct slice name);

@@ -104,6 +104,7 @@ struct exchange {
     struct embedding_batch *batch; /* its inputs, where they were read off the loop; NULL: they were not */
     struct slice fingerprint;      /* hexadecimal; empty: not wanted */
     const char *invalid;           /* why the body was refused; NULL: it was not */
+    struct slice named_route;      /* by its header, kept for who reads the body off the loop; empty: none */
     struct request request;        /* what levers see */
     struct target passthrough;     /* API_PASSTHROUGH: the target */
     uint64_t conversation;
@@ -232,6 +233,9 @@ void parse_body(struct exchange *exchange);
 
 /* resolve.c: the route of the asked model. NULL: there is none; *kind and *why say so. */
 const struct route_config *resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why);
+
+/* The backend that is asked for a model which no route names; NULL: there is none. Reads no header. */
+const struct backend_config *resolve_backend(const struct exchange *exchange, struct slice model);
 
 /* send.c: opens a flight for exchange->plan and joins it. */
 void send_flight(struct exchange *exchange, void (*wake)(struct cursor *));

@@ -305,6 +305,8 @@ on_end(struct call *call)
         /* The end of the connection ends the last event too. */
         flight_append(flight, rest, meter_frame(&flight->meter, rest), true);
     }
+    if (flight->telling != NULL)
+        return; /* it goes on when that is done */
     if (flight_over(flight)) {
         ENSURE(flight->state == FLIGHT_FAILED); /* it could not be told */
     } else if (ended_early(flight)) {
@@ -396,7 +398,8 @@ flight_open(struct world *world, struct flights *all, const struct target *targe
 static void
 close_call(struct flight *flight)
 {
-    flight->world->ops->call_close(flight->world, &flight->call);
+    if (flight->call.inside != NULL)
+        flight->world->ops->call_close(flight->world, &flight->call);
     flight->call.inside = NULL;
     flight_move(flight, FLIGHT_CLOSED);
 }

@@ -4,8 +4,8 @@
  *
  * Streams are cut at the ends of their events: a chunk of a stream holds whole events, but for events too long to keep.
  *
- * Invariant (check_flight in flight_cursor.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING; `kept` is the
- * sum of the chunks' lengths, and never more than what all flights of the worker keep. */
+ * Invariant (check_flight in flight_cursor.c): the call is open exactly in FLIGHT_OPENING and FLIGHT_ANSWERING, but that a
+ * long answer may then be put in another API (`telling`); `kept` is the sum of the chunks' lengths, and never more than what all flights of the worker keep. */
 #ifndef GATEWAY_FLIGHT_H
 #define GATEWAY_FLIGHT_H
 
@@ -22,6 +22,7 @@
 #include "world.h"
 
 struct place;
+struct telling;
 
 enum flight_state {
     FLIGHT_OPENING,   /* sent; no head has come */
@@ -106,6 +107,7 @@ struct flight {
     struct translation *translation; /* puts the answer in the API that its readers know; NULL: it comes as they do */
     enum api told;                   /* that API */
     struct buffer untold;            /* what of a whole answer waits for that */
+    struct telling *telling;         /* the call is over, and its answer is put there off the loop; NULL: it is not */
     size_t whole_most;               /* bytes of such an answer */
     const struct http_header *told_headers; /* the head as readers are told it */
     size_t told_header_count;

@@ -13,7 +13,7 @@ check_flight(const struct flight *flight)
     LIST_EACH(&flight->chunks, node, after)
     kept += CONTAINER_OF(node, struct flight_chunk, link)->bytes->len;
     ENSURE(kept == flight->kept && kept <= flight->all->kept);
-    ENSURE(flight->is_mirror || (flight->call.inside != NULL) == !flight_over(flight));
+    ENSURE(flight->is_mirror || flight->telling != NULL || (flight->call.inside != NULL) == !flight_over(flight));
 }
 
 void

@@ -72,6 +72,8 @@ parse_body(struct exchange *exchange)
     exchange->job.done = parse_done;
     if (exchange->body->len > PARSE_INLINE_BYTES ||
         (exchange->body->len > HASH_INLINE_BYTES && (exchange->view->config->fingerprints || cross_may_be(exchange)))) {
+        exchange->named_route = arena_copy(
+            &exchange->arena, http_head_get(&exchange->head, "x-equipoise-route")); /* the client may leave */
         world->ops->work(world, &exchange->job);
         return;
     }

@@ -37,17 +37,16 @@ key_may(const struct key_config *key, struct slice model)
     return false;
 }
 
-/* "backend/model", with a backend of the configuration. */
-static const struct route_config *
-named_backend(struct exchange *exchange, struct slice model)
+/* "backend/model", with a backend of the configuration; *rest is the model then. */
+static const struct backend_config *
+named_backend(const struct exchange *exchange, struct slice model, struct slice *rest)
 {
     size_t at = slice_find_byte(model, '/');
-    const struct backend_config *backend;
 
     if (at == 0 || at + 1 >= model.len)
         return NULL;
-    backend = config_backend(exchange->view->config, slice_first(model, at));
-    return backend != NULL ? own_route(exchange, backend, slice_from(model, at + 1)) : NULL;
+    *rest = slice_from(model, at + 1);
+    return config_backend(exchange->view->config, slice_first(model, at));
 }
 
 /* Those that could be asked for a model: they speak the request's API, or (`translated`) another one that it may be put
@@ -59,7 +58,7 @@ struct speakers {
 };
 
 static struct speakers
-find_speakers(struct exchange *exchange, struct slice model, bool translated)
+find_speakers(const struct exchange *exchange, struct slice model, bool translated)
 {
     const struct config *config = exchange->view->config;
     struct directory *directory = &exchange->view->snapshot->directory;
@@ -86,7 +85,7 @@ find_speakers(struct exchange *exchange, struct slice model, bool translated)
 
 /* Who is asked as the request came goes before who has the same model and is asked in other words; who may have it, last. */
 static const struct backend_config *
-backend_having(struct exchange *exchange, struct slice model)
+backend_having(const struct exchange *exchange, struct slice model)
 {
     struct speakers own = find_speakers(exchange, model, false), other;
 
@@ -98,6 +97,15 @@ backend_having(struct exchange *exchange, struct slice model)
     if (other.having != NULL)
         return other.having;
     return own.only != NULL ? own.only : other.maker;
+}
+
+const struct backend_config *
+resolve_backend(const struct exchange *exchange, struct slice model)
+{
+    struct slice rest;
+    const struct backend_config *named = named_backend(exchange, model, &rest);
+
+    return named != NULL ? named : backend_having(exchange, model);
 }
 
 static const char *
@@ -130,7 +138,7 @@ const struct route_config *
 resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why)
 {
     const struct backend_config *backend = exchange->identity.passthrough;
-    struct slice asked = http_head_get(&exchange->head, "x-equipoise-route");
+    struct slice asked = http_head_get(&exchange->head, "x-equipoise-route"), rest;
     struct slice model = asked.len > 0 ? asked : exchange->facts.model;
     const struct route_config *route;
 
@@ -147,10 +155,12 @@ resolve_route(struct exchange *exchange, enum error_kind *kind, const char **why
     if (asked.len > 0)
         return named_route(exchange, asked, kind, why);
     route = config_route(exchange->view->config, model);
-    if (route == NULL)
-        route = named_backend(exchange, model);
-    if (route == NULL)
-        route = own_model_route(exchange);
+    if (route != NULL)
+        return route;
+    backend = named_backend(exchange, model, &rest);
+    if (backend != NULL)
+        return own_route(exchange, backend, rest);
+    route = own_model_route(exchange);
     if (route != NULL)
         return route;
     backend = backend_having(exchange, model);

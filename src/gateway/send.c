@@ -105,11 +105,12 @@ cache_key(struct exchange *exchange)
 static struct request_change
 make_change(struct exchange *exchange)
 {
-    const struct plan_cache *cache = &exchange->plan->cache;
+    const struct plan *plan = exchange->plan;
+    const struct plan_cache *cache = &plan->cache;
     struct request_change change = reserve_change(exchange);
 
     if (cache->on) {
-        change.prompt = &exchange->prompt;
+        change.prompt = plan->translated != NULL ? plan->translated->prompt : &exchange->prompt;
         change.marks = cache->marks;
         change.hour_marks = cache->hour_marks;
         change.cache_key = cache_key(exchange);
@@ -122,42 +123,64 @@ make_change(struct exchange *exchange)
 
 /* In order of place. */
 static size_t
-make_splices(struct exchange *exchange, struct splice *out)
+make_splices(struct exchange *exchange, const struct request_change *change, struct splice *out)
 {
-    struct request_change change = make_change(exchange);
-    size_t count = request_splices(&exchange->facts, chunk_bytes(exchange->body), &change, &exchange->arena, out);
-    struct splice more;
-    size_t at = count;
+    size_t count = request_splices(&exchange->facts, chunk_bytes(exchange->body), change, &exchange->arena, out);
 
-    if (!elements_splice(exchange, &more))
-        return count;
-    for (; at > 0 && out[at - 1].at > more.at; at--)
-        out[at] = out[at - 1];
-    out[at] = more;
-    return count + 1;
+    if (elements_splice(exchange, &out[count])) {
+        count++;
+        splices_sort(out, count);
+    }
+    return count;
 }
 
-/* The body as it came, but for the splices. */
 static size_t
-make_parts(struct exchange *exchange, struct body_part *out)
+make_translated_splices(struct exchange *exchange, const struct request_change *change, struct splice *out)
 {
-    struct splice splices[SPLICES_MOST];
-    struct slice body = chunk_bytes(exchange->body);
-    size_t splice_count, count = 0, at = 0;
+    size_t count = 0;
 
-    if (exchange->plan->translated != NULL)
-        return cross_parts(exchange, out);
-    splice_count = make_splices(exchange, splices);
+    if (change->prompt != NULL)
+        count = prompt_splices(change->prompt, change->marks, change->hour_marks, change->cache_key,
+                               chunk_bytes(exchange->plan->translated->rest), &exchange->arena, out);
+    splices_sort(out, count);
+    return count;
+}
+
+/* The body from there on, but for the splices. Returns how many pieces. */
+static size_t
+cut_parts(struct chunk *body, size_t from, const struct splice *splices, size_t splice_count, struct body_part *out)
+{
+    struct slice bytes = chunk_bytes(body);
+    size_t count = 0, at = from;
+
     for (size_t i = 0; i < splice_count; i++) {
-        ENSURE(splices[i].at >= at && splices[i].at + splices[i].len <= body.len);
+        ENSURE(splices[i].at >= at && splices[i].at + splices[i].len <= bytes.len);
         if (splices[i].at > at)
-            out[count++] = (struct body_part){slice_make(body.data + at, splices[i].at - at), exchange->body};
+            out[count++] = (struct body_part){slice_make(bytes.data + at, splices[i].at - at), body};
         out[count++] = (struct body_part){splices[i].with, NULL};
         at = splices[i].at + splices[i].len;
     }
-    if (at < body.len)
-        out[count++] = (struct body_part){slice_from(body, at), exchange->body};
+    if (at < bytes.len)
+        out[count++] = (struct body_part){slice_from(bytes, at), body};
     return count;
+}
+
+/* The body as it came, or in other words, but for the splices. */
+static size_t
+make_parts(struct exchange *exchange, struct body_part *out)
+{
+    const struct translated *translated = exchange->plan->translated;
+    struct request_change change = make_change(exchange);
+    struct splice splices[SPLICES_MOST];
+    size_t count;
+
+    if (translated == NULL) {
+        count = make_splices(exchange, &change, splices);
+        return cut_parts(exchange->body, 0, splices, count, out);
+    }
+    count = make_translated_splices(exchange, &change, splices);
+    out[0] = (struct body_part){cross_head(exchange, &change), NULL};
+    return 1 + cut_parts(translated->rest, 1, splices, count, &out[1]);
 }
 
 struct slice

@@ -60,9 +60,11 @@ make_plans(struct exchange *exchange)
     if (!exchange->holdout) {
         choosing_begin(exchange);
         cascading_begin(exchange);
-        levers_weigh(request, &exchange->plans);
+        levers_make(request, &exchange->plans);
     }
     cross_survey(exchange);
+    if (!exchange->holdout)
+        levers_refine(request, &exchange->plans);
     audit_draw(exchange);
 }
 

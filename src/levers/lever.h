@@ -63,8 +63,9 @@ const struct lever_ops *lever_ops_of(enum lever_id id);
 /* The mode of a lever for this request: its setting, with a share of conversations drawn once for each. */
 enum lever_mode lever_mode_of(const struct request *request, enum lever_id id);
 
-/* All makers that are not off, then all refiners. */
-void levers_weigh(const struct request *request, struct plans *plans);
+/* All makers that are not off; then, when it is known in which API each plan's backend is asked, all refiners. */
+void levers_make(const struct request *request, struct plans *plans);
+void levers_refine(const struct request *request, struct plans *plans);
 
 void levers_learn(const struct request *request, const struct plan *plan, const struct usage *usage);
 

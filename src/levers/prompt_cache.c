@@ -3,9 +3,10 @@
  * own accord; a key says which belong together. Anthropic's must be asked by marks, and to write costs more than not to:
  * marks are put in where what is read again of it, as often as was seen on this route, saves more. Marks keep for five minutes,
  * or, at a higher surcharge, for an hour: which pays more is told by how often a beginning came again within the one and the
- * other. */
+ * other. A request that is put in another API's words is looked at as it is put there. */
 #include "base/hash.h"
 #include "dialect/prompt.h"
+#include "dialect/translate.h"
 #include "fleet/prompt_memory.h"
 #include "levers/estimate.h"
 
@@ -35,6 +36,7 @@ static const double KEY_READS_LEAST = 0.05;
 
 /* A plan's target, as far as its cache goes: pico-dollars a token. */
 struct terms {
+    const struct prompt *prompt; /* as it is sent there */
     double bytes_per_token;
     double discount;     /* of a token that is read */
     double surcharge[2]; /* of one that is written, for five minutes and for an hour */
@@ -54,6 +56,18 @@ keeps_by_itself(const struct plan *plan)
     return plan->target->backend->dialect == DIALECT_OPENAI;
 }
 
+static struct prompt *
+prompt_of(const struct request *request, const struct plan *plan)
+{
+    return plan->translated != NULL ? plan->translated->prompt : request->prompt;
+}
+
+static struct slice
+body_of(const struct request *request, const struct plan *plan)
+{
+    return plan->translated != NULL ? chunk_bytes(plan->translated->rest) : request->body;
+}
+
 /* False: nothing is known of a discount. */
 static bool
 terms_of(const struct request *request, const struct plan *plan, struct terms *out)
@@ -66,7 +80,8 @@ terms_of(const struct request *request, const struct plan *plan, struct terms *o
     if (all < TOKENS_LEAST || !usd_known(plan->cost) || !usd_known(read) || !usd_known(written))
         return false;
     *out = (struct terms){
-        .bytes_per_token = (double)request->body.len / (double)all,
+        .prompt = prompt_of(request, plan),
+        .bytes_per_token = (double)body_of(request, plan).len / (double)all,
         .discount = (double)(plan->cost - read) / (double)all,
         .surcharge = {(double)(written - plan->cost) / (double)all, (double)(for_hour - plan->cost) / (double)all},
         .has_hour = usd_known(for_hour) && price_tells_apart(plan->facts->price, USAGE_cache_write_1h_tokens),
@@ -101,7 +116,7 @@ on_route(const struct request *request, enum prompt_part part, struct prompt_sta
 static size_t
 kept_bytes(const struct request *request, const struct plan *plan, enum lever_mode mode)
 {
-    const struct prompt *prompt = request->prompt;
+    const struct prompt *prompt = prompt_of(request, plan);
     struct prompt_start starts[PROMPT_TURNS_MOST + PROMPT_PARTS];
     uint64_t known[PROMPT_TURNS_MOST + PROMPT_PARTS];
     size_t count = 0, found, found_hour;
@@ -160,7 +175,7 @@ gain_each_time(const struct request *request, const struct terms *terms, enum pr
 static double
 gain_of_all(const struct request *request, const struct terms *terms, unsigned hours)
 {
-    const struct prompt *prompt = request->prompt;
+    const struct prompt *prompt = terms->prompt;
     double gain = 0.0;
     size_t from = 0;
 
@@ -198,7 +213,7 @@ hours_that_pay(const struct request *request, const struct terms *terms)
 static unsigned
 marks_that_pay(const struct request *request, const struct terms *terms, unsigned hours, size_t kept, size_t *bytes)
 {
-    const struct prompt *prompt = request->prompt;
+    const struct prompt *prompt = terms->prompt;
     double gain = 0.0, best = 0.0;
     unsigned marks = 0, paying = 0;
     size_t from = 0;
@@ -223,13 +238,13 @@ marks_that_pay(const struct request *request, const struct terms *terms, unsigne
 
 /* Tokens up to the last mark that keeps for an hour. */
 static int64_t
-hour_tokens(const struct request *request, const struct terms *terms, unsigned hour_marks)
+hour_tokens(const struct terms *terms, unsigned hour_marks)
 {
     size_t bytes = 0;
 
     for (unsigned part = 0; part < PROMPT_PARTS; part++)
         if ((hour_marks >> part & 1) != 0)
-            bytes = request->prompt->parts[part].len;
+            bytes = terms->prompt->parts[part].len;
     return tokens_in(terms, bytes);
 }
 
@@ -248,7 +263,7 @@ refine_marked(const struct request *request, enum lever_mode mode, const struct 
     read = read >= TOKENS_LEAST ? read : 0;
     plan->cache.marks = marks;
     plan->cache.hour_marks = marks & ((1u << hours) - 1);
-    hour = hour_tokens(request, terms, plan->cache.hour_marks);
+    hour = hour_tokens(terms, plan->cache.hour_marks);
     cost = estimate_cached(request, plan, read, all - read, hour > read ? hour - read : 0);
     plan->cache.expected_tokens = read;
     if (usd_sub(plan->cost, cost, &plan->cache.saves) == OK && mode == LEVER_ON)
@@ -274,10 +289,10 @@ refine_kept(const struct request *request, enum lever_mode mode, const struct te
 static uint64_t
 family_of(const struct request *request, const struct terms *terms)
 {
-    const struct prompt_start *head = &request->prompt->parts[PROMPT_SYSTEM];
+    const struct prompt_start *head = &terms->prompt->parts[PROMPT_SYSTEM];
 
     if (head->len == 0)
-        head = &request->prompt->parts[PROMPT_TOOLS];
+        head = &terms->prompt->parts[PROMPT_TOOLS];
     return tokens_in(terms, head->len) >= TOKENS_LEAST ? head->hash : request->conversation;
 }
 
@@ -302,12 +317,15 @@ refine_plan(const struct request *request, enum lever_mode mode, struct plan *pl
     if (!terms_of(request, plan, &terms))
         return;
     if (!keeps_by_itself(plan)) {
-        if (!request->facts->bound.writes_cache)
+        /* The client's own marks go as they came, and are left out where the request is put in other words. */
+        bool its_own = request->facts->bound.writes_cache && plan->translated == NULL;
+
+        if (!its_own)
             refine_marked(request, mode, &terms, plan);
         return;
     }
     refine_kept(request, mode, &terms, plan);
-    if (takes_key(plan) && !request->prompt->keyed && terms.reads >= KEY_READS_LEAST)
+    if (takes_key(plan) && !terms.prompt->keyed && terms.reads >= KEY_READS_LEAST)
         plan->cache.family = family_of(request, &terms);
 }
 
@@ -319,26 +337,28 @@ concerns(const struct request *request, const struct plan *plan)
 
     return (api == API_CHAT || api == API_RESPONSES || api == API_MESSAGES) &&
            (plan->source == SOURCE_REFERENCE || plan->source == SOURCE_MODEL) &&
-           backend_speaks(plan->target->backend, api);
+           (plan->translated != NULL ? plan->translated->why == NULL : backend_speaks(plan->target->backend, api));
 }
 
 static void
 refine(const struct request *request, enum lever_mode mode, struct plans *plans)
 {
     for (size_t i = 0; i < plans->count; i++) {
-        if (!concerns(request, &plans->all[i]))
+        struct plan *plan = &plans->all[i];
+
+        if (!concerns(request, plan))
             continue;
-        if (!request->prompt->read)
-            prompt_read(request->facts->api, request->body, request->prompt);
-        refine_plan(request, mode, &plans->all[i]);
+        if (!prompt_of(request, plan)->read)
+            prompt_read(plan->translated != NULL ? plan->translated->api : request->facts->api, body_of(request, plan),
+                        prompt_of(request, plan));
+        refine_plan(request, mode, plan);
     }
 }
 
 /* Was this part there before? Of turns any that were the last stable ones then. */
 static bool
-came_before(const struct request *request, enum prompt_part part, usec within_us)
+came_before(const struct request *request, const struct prompt *prompt, enum prompt_part part, usec within_us)
 {
-    const struct prompt *prompt = request->prompt;
     uint64_t known[1 + PROMPT_TURNS_MOST];
     size_t count = 0;
 
@@ -349,22 +369,23 @@ came_before(const struct request *request, enum prompt_part part, usec within_us
 }
 
 static void
-learn_habit(const struct request *request, enum prompt_part part, unsigned habit, usec within_us)
+learn_habit(const struct request *request, const struct prompt *prompt, enum prompt_part part, unsigned habit,
+            usec within_us)
 {
-    prompt_memory_learn(request->prompts, slice_of(request->route->name), habit, came_before(request, part, within_us),
-                        1.0, AGAIN_FADES_AT);
+    prompt_memory_learn(request->prompts, slice_of(request->route->name), habit,
+                        came_before(request, prompt, part, within_us), 1.0, AGAIN_FADES_AT);
 }
 
 static void
-learn_habits(const struct request *request)
+learn_habits(const struct request *request, const struct prompt *prompt)
 {
     for (unsigned part = 0; part < PROMPT_PARTS; part++) {
-        uint64_t known = on_route(request, (enum prompt_part)part, request->prompt->parts[part]);
+        uint64_t known = on_route(request, (enum prompt_part)part, prompt->parts[part]);
 
         if (known == 0)
             continue;
-        learn_habit(request, (enum prompt_part)part, part, PROMPT_LIFE_US);
-        learn_habit(request, (enum prompt_part)part, HABIT_HOUR + part, PROMPT_HOUR_US);
+        learn_habit(request, prompt, (enum prompt_part)part, part, PROMPT_LIFE_US);
+        learn_habit(request, prompt, (enum prompt_part)part, HABIT_HOUR + part, PROMPT_HOUR_US);
         prompt_memory_use(request->prompts, &known, 1, request->arrived_us);
     }
 }
@@ -373,7 +394,7 @@ learn_habits(const struct request *request)
 static void
 learn_kept(const struct request *request, enum lever_mode mode, const struct plan *plan)
 {
-    const struct prompt *prompt = request->prompt;
+    const struct prompt *prompt = prompt_of(request, plan);
     uint64_t known[2 * PROMPT_PARTS + 1] = {0};
 
     for (unsigned part = 0; part < PROMPT_PARTS; part++) {
@@ -406,10 +427,10 @@ learn_reads(const struct request *request, enum lever_mode mode, const struct pl
 static void
 learn(const struct request *request, enum lever_mode mode, const struct plan *plan, const struct usage *usage)
 {
-    if (!concerns(request, plan) || !request->prompt->read)
+    if (!concerns(request, plan) || !prompt_of(request, plan)->read)
         return;
     learn_reads(request, mode, plan, usage);
-    learn_habits(request);
+    learn_habits(request, prompt_of(request, plan));
     learn_kept(request, mode, plan);
 }
 

@@ -47,7 +47,7 @@ lever_in_use(const struct request *request, unsigned id, enum lever_mode *mode)
 }
 
 void
-levers_weigh(const struct request *request, struct plans *plans)
+levers_make(const struct request *request, struct plans *plans)
 {
     const struct lever_ops *ops;
     enum lever_mode mode;
@@ -55,6 +55,14 @@ levers_weigh(const struct request *request, struct plans *plans)
     for (unsigned id = 0; id < LEVER_COUNT; id++)
         if ((ops = lever_in_use(request, id, &mode)) != NULL && ops->make != NULL)
             ops->make(request, mode, plans);
+}
+
+void
+levers_refine(const struct request *request, struct plans *plans)
+{
+    const struct lever_ops *ops;
+    enum lever_mode mode;
+
     for (unsigned id = 0; id < LEVER_COUNT && !request->bypass; id++)
         if ((ops = lever_in_use(request, id, &mode)) != NULL && ops->refine != NULL)
             ops->refine(request, mode, plans);

@@ -1,13 +1,5 @@
 /* Providers' prompt caches: when marks are put in and when not, what they save, and who is kept together. */
-#include "scene.h"
-
-#include "twin/twin.h"
-
-#define MARK "\"cache_control\":{\"type\":\"ephemeral\"}"
-
-enum { MARKED = 8 /* TRANSFORM_CACHE */, LONG = 8000 /* bytes of a system prompt that providers keep */ };
-
-#define MINUTE (60 * USEC_PER_S)
+#include "conversation.h"
 
 static const char setting[] =
     "backends:\n"
@@ -29,124 +21,6 @@ static const char setting[] =
     "cache_write_1h: $8/M }\n"
     "    gpt/big:           { input: $2/M, output: $8/M, cache_read: $0.50/M }\n";
 
-struct double_scene {
-    struct scene *scene;
-    struct twin *twin;
-    struct application *worker;
-};
-
-/* With the modelled backend as claude, which keeps what is marked. */
-static struct double_scene
-begin(void **state, uint64_t seed)
-{
-    struct double_scene d = {.scene = scene_new(state, (struct scene_options){.seed = seed, .config = setting})};
-    struct twin_settings settings;
-
-    twin_settings_default(&settings, (struct twin_pace){300 * USEC_PER_MS, 20 * USEC_PER_MS});
-    d.twin = twin_new(&settings);
-    d.worker = twin_worker_new(d.twin, history_world_apart(d.scene->history));
-    vbackend_is_application(scene_backend(d.scene, "claude"), d.worker);
-    return d;
-}
-
-static void
-end(struct double_scene *d, void **state)
-{
-    twin_worker_free(d->worker);
-    twin_free(d->twin);
-    scene_passed(d->scene);
-    scene_free(d->scene, state);
-}
-
-/* What is asked: `turns` questions in one conversation, all but the last answered. */
-struct talk {
-    const char *model;
-    unsigned system; /* which system prompt */
-    size_t len;      /* of it in bytes */
-    unsigned who;    /* which conversation */
-    unsigned turns;
-    const char *more; /* further members */
-    bool own_mark;
-};
-
-static void
-add_turn(struct buffer *body, const char *role, const char *words, unsigned who, unsigned turn)
-{
-    buffer_printf(body, "{\"role\":\"%s\",\"content\":\"", role);
-    for (unsigned i = 0; i < 40; i++)
-        buffer_printf(body, "%s %u of conversation %u. ", words, turn, who);
-    buffer_add_text(body, "\"}");
-}
-
-static void
-add_system(struct buffer *body, struct talk talk)
-{
-    for (size_t start = buffer_len(body); buffer_len(body) < start + talk.len;)
-        buffer_printf(body, "Advice %zu of system prompt %u. ", buffer_len(body), talk.system);
-}
-
-static void
-add_head(struct buffer *body, struct talk talk)
-{
-    bool chat = strcmp(talk.model, "assistant") == 0;
-
-    buffer_printf(body, "{\"model\":\"%s\",\"max_tokens\":50,%s", talk.model, talk.more != NULL ? talk.more : "");
-    if (chat)
-        buffer_add_text(body, "\"messages\":[{\"role\":\"system\",\"content\":\"");
-    else
-        buffer_add_text(body, talk.own_mark ? "\"system\":[{\"type\":\"text\"," MARK ",\"text\":\"" : "\"system\":\"");
-    add_system(body, talk);
-    if (chat)
-        buffer_add_text(body, "\"},");
-    else
-        buffer_printf(body, "\"%s,\"messages\":[", talk.own_mark ? "}]" : "");
-}
-
-static struct buffer
-body_of(struct talk talk)
-{
-    struct buffer body = {0};
-
-    add_head(&body, talk);
-    for (unsigned i = 0; i < talk.turns; i++) {
-        if (i > 0)
-            buffer_add_byte(&body, ',');
-        add_turn(&body, "user", "Question", talk.who, i);
-        if (i + 1 == talk.turns)
-            break;
-        buffer_add_byte(&body, ',');
-        add_turn(&body, "assistant", "Answer", talk.who, i);
-    }
-    buffer_add_text(&body, "]}");
-    buffer_add_byte(&body, '\0');
-    return body;
-}
-
-/* One request, to its end. */
-static const struct row *
-asks(struct scene *s, struct talk talk)
-{
-    struct buffer body = body_of(talk);
-    size_t before = s->row_count;
-
-    scene_asks(s,
-               (struct ask){.api = strcmp(talk.model, "assistant") == 0 ? API_CHAT : API_MESSAGES, .body = body.data});
-    scene_rest(s);
-    buffer_free(&body);
-    assert_int_equal(s->row_count, before + 1);
-    assert_row_is(s, before, state, "ok");
-    return scene_row(s, before);
-}
-
-static usd
-saved_by_marks(const struct row *row, bool shadow)
-{
-    for (size_t i = 0; i < row->saving_count; i++)
-        if (slice_is(row->savings[i].lever, "prompt_cache") && row->savings[i].shadow == shadow)
-            return row->savings[i].saved;
-    return 0;
-}
-
 /* A conversation with a pause between its turns; what marks saved in all of it. */
 static usd
 talks(struct scene *s, const char *model, unsigned turns, usec pause_us)
@@ -163,7 +37,7 @@ talks(struct scene *s, const char *model, unsigned turns, usec pause_us)
 static void
 a_conversation_is_marked_when_it_is_seen_to_go_on(void **state)
 {
-    struct double_scene d = begin(state, 1);
+    struct double_scene d = begin(state, 1, setting);
     usd saved = talks(d.scene, "writer", 8, MINUTE);
 
     assert_int_equal(scene_row(d.scene, 0)->transforms, 0); /* nothing was known */
@@ -187,7 +61,7 @@ a_conversation_is_marked_when_it_is_seen_to_go_on(void **state)
 static void
 prompts_that_never_come_again_are_not_marked(void **state)
 {
-    struct double_scene d = begin(state, 2);
+    struct double_scene d = begin(state, 2, setting);
 
     for (unsigned i = 0; i < 30; i++)
         assert_int_equal(
@@ -200,7 +74,7 @@ prompts_that_never_come_again_are_not_marked(void **state)
 static void
 turns_that_come_too_late_are_not_marked(void **state)
 {
-    struct double_scene d = begin(state, 3);
+    struct double_scene d = begin(state, 3, setting);
 
     assert_int_equal(talks(d.scene, "writer", 8, 6 * MINUTE), 0);
     for (size_t i = 0; i < 8; i++)
@@ -213,7 +87,7 @@ static void
 turns_that_come_within_the_hour_are_kept_for_it(void **state)
 {
     enum { TURNS = 12 };
-    struct double_scene d = begin(state, 15);
+    struct double_scene d = begin(state, 15, setting);
     usd saved = talks(d.scene, "patient", TURNS, 20 * MINUTE);
     int64_t hours = 0;
 
@@ -243,7 +117,7 @@ turns_that_come_within_the_hour_are_kept_for_it(void **state)
 static void
 what_comes_soon_is_not_kept_for_an_hour(void **state)
 {
-    struct double_scene d = begin(state, 16);
+    struct double_scene d = begin(state, 16, setting);
 
     assert_true(talks(d.scene, "patient", 10, MINUTE) > 0);
     assert_int_equal(gateway_count(&d.scene->gateway, COUNT_CACHE_WRITE_1H_TOKENS), 0);
@@ -255,7 +129,7 @@ what_comes_soon_is_not_kept_for_an_hour(void **state)
 static void
 what_comes_after_hours_is_not_kept(void **state)
 {
-    struct double_scene d = begin(state, 17);
+    struct double_scene d = begin(state, 17, setting);
 
     assert_int_equal(talks(d.scene, "patient", 8, 61 * MINUTE), 0);
     end(&d, state);
@@ -273,7 +147,7 @@ place_of(struct slice body, const char *text)
 static void
 what_is_shared_is_kept_longer_than_turns(void **state)
 {
-    struct double_scene d = begin(state, 18);
+    struct double_scene d = begin(state, 18, setting);
     const struct row *last = NULL;
     struct slice body;
 
@@ -301,7 +175,7 @@ static void
 marks_of_an_hour_come_first(void **state)
 {
     for (unsigned quick = 0; quick < 5; quick++) {
-        struct double_scene d = begin(state, 20 + quick);
+        struct double_scene d = begin(state, 20 + quick, setting);
         struct slice body;
         size_t calls;
 
@@ -322,7 +196,7 @@ marks_of_an_hour_come_first(void **state)
 static void
 short_prompts_are_not_marked(void **state)
 {
-    struct double_scene d = begin(state, 4);
+    struct double_scene d = begin(state, 4, setting);
 
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(asks(d.scene, (struct talk){.model = "writer", .len = 1000, .who = i, .turns = 1})->transforms,
@@ -334,7 +208,7 @@ short_prompts_are_not_marked(void **state)
 static void
 what_all_conversations_share_is_kept(void **state)
 {
-    struct double_scene d = begin(state, 5);
+    struct double_scene d = begin(state, 5, setting);
     usd saved = 0;
 
     for (unsigned i = 0; i < 20; i++)
@@ -351,7 +225,7 @@ what_all_conversations_share_is_kept(void **state)
 static void
 the_clients_own_marks_are_left_alone(void **state)
 {
-    struct double_scene d = begin(state, 6);
+    struct double_scene d = begin(state, 6, setting);
 
     for (unsigned i = 0; i < 10; i++) {
         const struct row *row =
@@ -367,7 +241,7 @@ the_clients_own_marks_are_left_alone(void **state)
 static void
 holdout_and_bypass_touch_nothing(void **state)
 {
-    struct double_scene d = begin(state, 7);
+    struct double_scene d = begin(state, 7, setting);
 
     talks(d.scene, "held", 6, MINUTE);
     atomic_store(&d.scene->gateway.bypass, true);
@@ -383,7 +257,7 @@ holdout_and_bypass_touch_nothing(void **state)
 static void
 shadow_tells_what_marks_would_save(void **state)
 {
-    struct double_scene d = begin(state, 8);
+    struct double_scene d = begin(state, 8, setting);
     usd would = 0, did;
 
     assert_int_equal(talks(d.scene, "shadowy", 8, MINUTE), 0);
@@ -405,7 +279,7 @@ shadow_tells_what_marks_would_save(void **state)
 static void
 large_bodies_are_marked_too(void **state)
 {
-    struct double_scene d = begin(state, 9);
+    struct double_scene d = begin(state, 9, setting);
 
     for (unsigned i = 0; i < 4; i++)
         asks(d.scene, (struct talk){.model = "writer", .len = 3u << 19, .who = i, .turns = 1});
@@ -506,7 +380,7 @@ conversations_stay_in_one_place(void **state)
 
     for (unsigned who = 0; who < 12; who++)
         for (unsigned turn = 1; turn <= 4; turn++)
-            asks(s, (struct talk){.model = "assistant", .who = who, .turns = turn + 6});
+            asks(s, (struct talk){.model = "assistant", .chat = true, .who = who, .turns = turn + 6});
     for (size_t place = 0; place < 3; place++) {
         struct vbackend *backend = scene_replica(s, "gpt", place);
         size_t seen = vbackend_seen_count(backend);
@@ -547,7 +421,8 @@ a_client_keeps_its_own_key(void **state)
     struct scene *s = scripted(state, 13);
 
     for (unsigned turn = 9; turn <= 12; turn++) {
-        asks(s, (struct talk){.model = "assistant", .turns = turn, .more = "\"prompt_cache_key\":\"mine\","});
+        asks(s, (struct talk){
+                    .model = "assistant", .chat = true, .turns = turn, .more = "\"prompt_cache_key\":\"mine\","});
         assert_slice_is(newest_key(s), "mine");
     }
     scene_passed(s);
@@ -561,13 +436,13 @@ who_shares_a_long_beginning_shares_a_key(void **state)
     char first[33] = "";
 
     for (unsigned who = 0; who < 6; who++) {
-        asks(s, (struct talk){.model = "assistant", .len = LONG, .who = who, .turns = 1 + who % 3});
+        asks(s, (struct talk){.model = "assistant", .chat = true, .len = LONG, .who = who, .turns = 1 + who % 3});
         assert_int_equal(newest_key(s).len, 32);
         if (who == 0)
             memcpy(first, newest_key(s).data, 32);
         assert_slice_is(newest_key(s), first);
     }
-    asks(s, (struct talk){.model = "assistant", .len = LONG, .system = 1, .turns = 1});
+    asks(s, (struct talk){.model = "assistant", .chat = true, .len = LONG, .system = 1, .turns = 1});
     assert_false(slice_is(newest_key(s), first));
     scene_passed(s);
 }
@@ -576,7 +451,7 @@ static void
 tenants_have_keys_of_their_own(void **state)
 {
     struct digest digest = hash_sha256(SLICE_LITERAL("sk-of-globex"));
-    struct buffer body = body_of((struct talk){.model = "assistant", .len = LONG, .turns = 2});
+    struct buffer body = body_of((struct talk){.model = "assistant", .chat = true, .len = LONG, .turns = 2});
     char hex[65], more[128];
     struct slice keys[3];
     struct scene *s;
@@ -603,7 +478,7 @@ first_key(void **state, uint64_t salt)
     struct scene *s = scripted(state, salt);
     struct buffer key = {0};
 
-    asks(s, (struct talk){.model = "assistant", .turns = 9});
+    asks(s, (struct talk){.model = "assistant", .chat = true, .turns = 9});
     buffer_add(&key, newest_key(s));
     scene_passed(s);
     scene_free(s, state);
@@ -649,7 +524,8 @@ who_refuses_marks_or_keys_is_asked_without(void **state)
         }
         vbackend_decides(scene_backend(s, "claude"), refuse_what_is_ours, scene_provider(s, "claude"));
         for (unsigned turn = 1; turn <= 12; turn++) {
-            const struct row *row = asks(s, (struct talk){.model = models[i], .len = LONG, .turns = turn + 5});
+            const struct row *row =
+                asks(s, (struct talk){.model = models[i], .chat = i == 1, .len = LONG, .turns = turn + 5});
 
             assert_int_equal(row->status, 200);
             assert_int_equal(row->transforms, 0);
@@ -671,7 +547,7 @@ a_providers_own_doing_is_told_and_not_claimed(void **state)
 
     for (size_t place = 0; place < 3; place++)
         scene_replica_provider(s, "gpt", place)->cached = 2048;
-    row = asks(s, (struct talk){.model = "assistant", .turns = 9});
+    row = asks(s, (struct talk){.model = "assistant", .chat = true, .turns = 9});
     assert_int_equal(row->cache_read_tokens, 2048);
     assert_int_equal(row->cache_discount, (usd)2048 * 1500000);
     assert_int_equal(row->cache_surcharge, 0);
@@ -696,7 +572,7 @@ a_conversation_stays_with_the_backend_that_keeps_it(void **state)
                               "    alpha/big: { input: $2/M, output: $8/M, cache_read: $0.20/M }\n"
                               "    beta/big:  { input: $1.20/M, output: $8/M, cache_read: $1/M }\n";
     struct scene *s = scene_new(state, (struct scene_options){.seed = 22, .config = two});
-    struct talk talk = {.model = "assistant", .who = 1, .turns = 9};
+    struct talk talk = {.model = "assistant", .chat = true, .who = 1, .turns = 9};
 
     scene_provider(s, "alpha")->input = scene_provider(s, "beta")->input = 4000;
     scene_provider(s, "alpha")->cached = scene_provider(s, "beta")->cached = 3000;
@@ -710,7 +586,7 @@ a_conversation_stays_with_the_backend_that_keeps_it(void **state)
         assert_row_is(s, i, backend, "alpha");
         assert_int_equal(scene_row(s, i)->attempts, 1);
     }
-    asks(s, (struct talk){.model = "assistant", .who = 2, .turns = 9});
+    asks(s, (struct talk){.model = "assistant", .chat = true, .who = 2, .turns = 9});
     assert_row_is(s, 4, backend, "beta");
     history_run_for(s->history, 6 * MINUTE); /* nothing is kept any more */
     talk.turns++;
@@ -724,7 +600,7 @@ static void
 equal_requests_share_a_marked_call(void **state)
 {
     enum { FIRST = 4, CROWD = 5 };
-    struct double_scene d = begin(state, 14);
+    struct double_scene d = begin(state, 14, setting);
     struct buffer body = body_of((struct talk){.model = "crowded", .len = LONG, .who = 99, .turns = 1});
     int64_t attempts = 0;
     usd cost = 0;
