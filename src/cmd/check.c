@@ -4,8 +4,10 @@
 #include "cmd/options.h"
 #include "cmd/probe_backends.h"
 #include "config/yaml.h"
+#include "levers/terms.h"
 #include "live/dns.h"
 #include "live/outside.h"
+#include "quality/evidence.h"
 
 struct check_options {
     const char *file;
@@ -75,6 +77,31 @@ warn_expired(const struct config *config, struct problems *problems)
         clock_format_utc(config->keys[i].expires_wall_us, when);
         problems_add(problems, (struct problem){.severity = PROBLEM_WARNING, .file = config->file},
                      "the key %s expired on %s and is not accepted", config->keys[i].name, when);
+    }
+}
+
+/* With the mistakes that its judge is known for, answers that are all acceptable would not be found so. */
+static void
+warn_unfit_judges(const struct config *config, struct problems *problems)
+{
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct route_config *route = &config->routes[i];
+        struct judge_noise noise = terms_noise(route);
+        uint32_t floor_ppm = terms_floor_of_model_ppm(route);
+        bool of_route = route->floor_of != FLOOR_SERVED;
+
+        if (noise_reachable(&noise, of_route, floor_ppm))
+            continue;
+        problems_add(
+            problems,
+            (struct problem){.severity = PROBLEM_WARNING,
+                             .file = config->file,
+                             .hint = "Label more examples for its calibration, take a better judge, or a lower "
+                                     "floor."},
+            "the route %s will earn nothing: by its calibration the judge accepts %.1f to %.1f %% of acceptable "
+            "answers, and would have to accept %.1f %% for a floor of %g %%",
+            route->name, noise.sensitive_low_ppm / 1e4, noise.sensitive_high_ppm / 1e4,
+            noise_earn_ppm(&noise, of_route, floor_ppm) / 1e4, floor_ppm / 1e4);
     }
 }
 
@@ -152,6 +179,7 @@ check_file(const struct check_options *given, struct slice text)
         config_check_exposure(config, &problems);
         config_check_backends(config, &problems);
         warn_expired(config, &problems);
+        warn_unfit_judges(config, &problems);
     }
     fine = print_result(given, text, &problems, config);
     exit_status = problems.errors > 0 ? CMD_CONFIG : fine ? CMD_FINE : CMD_FAILED;

@@ -165,6 +165,7 @@ cmd_eval(int argc, char **argv)
         {"cache", run_cache, "the semantic cache, on labelled pairs of texts"},
         {"router", eval_router, "model choice, on requests of which each model's score is known"},
         {"guard", eval_guard, "how soon a model that has become worse is suspended"},
+        {"judge", eval_judge, "whether a judge agrees with labels and with itself, and what it lets pass"},
     };
 
     return cmd_dispatch("equipoise eval", "Judges levers on labelled data of your own.", commands,

@@ -4,5 +4,6 @@
 
 int eval_router(int argc, char **argv);
 int eval_guard(int argc, char **argv);
+int eval_judge(int argc, char **argv);
 
 #endif

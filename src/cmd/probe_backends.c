@@ -1,13 +1,13 @@
-#define _GNU_SOURCE /* popen */
 #include "cmd/probe_backends.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "cmd/backend_secret.h"
 #include "live/live.h"
 
-enum { ANSWER_BYTES_MOST = 8 * 1024 * 1024, SECRET_BYTES_MOST = 16 * 1024 };
+enum { ANSWER_BYTES_MOST = 8 * 1024 * 1024 };
 
 /* What an endpoint is asked for. */
 enum { QUESTIONS_MOST = 3 };
@@ -133,43 +133,6 @@ ask_all(void *context, struct world *world)
             ask(&probing->inquiries[i]);
 }
 
-/* What the command prints, trimmed; NULL if it fails or prints nothing. */
-static char *
-run_command(const char *command)
-{
-    char *output = must_calloc(1, SECRET_BYTES_MOST);
-    FILE *pipe = popen(command, "r"); /* the user's own command: NOLINT(cert-env33-c) */
-    size_t len = pipe != NULL ? fread(output, 1, SECRET_BYTES_MOST - 1, pipe) : 0;
-    struct slice secret = slice_trim(slice_make(output, len));
-    bool good = pipe != NULL && pclose(pipe) == 0 && secret.len > 0;
-    char *copy = good ? slice_strdup(secret) : NULL;
-
-    explicit_bzero(output, SECRET_BYTES_MOST);
-    free(output);
-    return copy;
-}
-
-/* The value of the credential's header, malloced; NULL: none, or its command fails, which *failed says. */
-static char *
-credential_value(const struct credential *credential, bool *failed)
-{
-    char *printed = credential->command != NULL ? run_command(credential->command) : NULL;
-    const char *secret = credential->command != NULL ? printed : credential->secret;
-    size_t size;
-    char *value;
-
-    *failed = credential->command != NULL && printed == NULL;
-    if (credential->header == NULL || secret == NULL)
-        return NULL;
-    size = strlen(credential->prefix) + strlen(secret) + 1;
-    value = must_alloc(size);
-    snprintf(value, size, "%s%s", credential->prefix, secret);
-    if (printed != NULL)
-        explicit_bzero(printed, strlen(printed));
-    free(printed);
-    return value;
-}
-
 /* The value of a credential's header, and what becomes of it. */
 struct secret {
     char *value; /* NULL: none */
@@ -198,14 +161,6 @@ add_inquiry(struct probing *probing, const struct probe_result *result, const st
 }
 
 static void
-forget(char *secret)
-{
-    if (secret != NULL)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
-static void
 prepare(struct probing *probing, struct probe_result *result)
 {
     const struct backend_config *backend = result->backend;
@@ -214,7 +169,7 @@ prepare(struct probing *probing, struct probe_result *result)
     struct buffer target = {0};
     struct secret secret;
 
-    secret.value = credential_value(&backend->credential, &secret.failed);
+    secret.value = backend_secret_value(&backend->credential, &secret.failed);
     buffer_printf(&target, "%s/v1/models%s%s%s", backend->base_path, backend->query != NULL || anthropic ? "?" : "",
                   anthropic ? "limit=1000&" : "", backend->query != NULL ? backend->query : "");
     add_inquiry(probing, result, endpoint, &result->models, &target, &secret);
@@ -227,7 +182,7 @@ prepare(struct probing *probing, struct probe_result *result)
         add_inquiry(probing, result, endpoint, &result->slots, &target, &secret);
     }
     buffer_free(&target);
-    forget(secret.value);
+    backend_secret_forget(secret.value);
 }
 
 static void
@@ -282,7 +237,7 @@ list_endpoints(const struct config *config, struct probe_result *results)
 static void
 drop_inquiry(struct inquiry *inquiry)
 {
-    forget(inquiry->credential);
+    backend_secret_forget(inquiry->credential);
     free(inquiry->target);
 }
 

@@ -1,7 +1,11 @@
 #include "config/build.h"
+#include "config/calibration.h"
 #include "config/value.h"
 
 enum { NAMES_MOST = 256 };
+
+/* As enum floor_scope of quality/evidence.h, which stands above. */
+enum { FLOOR_OF_RELATIVE = 2 };
 
 static size_t
 list_backends(const struct config *config, const char **names)
@@ -164,9 +168,32 @@ warn_choice(struct build *build, const struct route_draft *draft, const struct r
     if (!route_has_other_models(route))
         reader_warn(&build->reader, at, "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
                     "the %s has nothing to choose from: no candidate is another model than the reference's", lever);
-    else if (!route->judge.is_set)
+    else if (!route->judge.is_set && route->floor_of != FLOOR_OF_RELATIVE)
         reader_warn(&build->reader, at, "Say who judges: judge: { by: exact }.",
                     "the %s will learn and serve nothing: nobody judges the candidates' answers", lever);
+}
+
+static bool
+validates(const struct route_config *route)
+{
+    return route->validate.json_schema != NULL || route->validate.regex != NULL || route->validate.command != NULL ||
+           route->validate.http != NULL;
+}
+
+/* What is right is said by validators, and by nobody else. */
+static void
+check_relative(struct build *build, const struct route_draft *draft, const struct route_config *route)
+{
+    const struct yaml_node *at = build_place(&draft->entry, "acceptable");
+
+    if (route->floor_of != FLOOR_OF_RELATIVE)
+        return;
+    if (!validates(route))
+        reader_error(&build->reader, at, "Add one, such as validate: { command: ./check-answer }.",
+                     "of: relative needs to know which answers are right, but the route has no validators (validate)");
+    if (route->judge.is_set)
+        reader_warn(&build->reader, build_place(&draft->entry, "judge"), "Take it out, or say of: route.",
+                    "with of: relative nobody asks the judge: the route's validators say which answers are right");
 }
 
 static void
@@ -185,10 +212,7 @@ warn_router(struct build *build, const struct route_draft *draft, const struct r
 static void
 warn_cascade(struct build *build, const struct route_draft *draft, const struct route_config *route)
 {
-    bool validates = route->validate.json_schema != NULL || route->validate.regex != NULL ||
-                     route->validate.command != NULL || route->validate.http != NULL;
-
-    if (route->cascade.accept == ACCEPT_VALIDATORS && !validates)
+    if (route->cascade.accept == ACCEPT_VALIDATORS && !validates(route))
         reader_error(&build->reader, build_place(&draft->entry, "cascade"),
                      "Add one, such as validate: { json_schema: answer.schema.json }.",
                      "accept: validators, but the route has none (validate)");
@@ -214,6 +238,7 @@ build_judge(struct build *build, const struct route_draft *draft, struct judge_c
                                    .judge = draft->judge.by != 0 ? draft->judge.by - 1 : 0,
                                    .similar_ppm = draft->judge.similar_ppm,
                                    .tolerance_ppm = draft->judge.tolerance_ppm,
+                                   .ceiling_ppm = draft->judge.ceiling_ppm,
                                    .command = draft->judge.command,
                                    .http = draft->judge.http};
     if (judges > 1)
@@ -228,6 +253,22 @@ build_judge(struct build *build, const struct route_draft *draft, struct judge_c
         judge->model = model;
     else
         judge->is_set = false;
+}
+
+static void
+build_calibration(struct build *build, const struct route_draft *draft, struct judge_config *judge)
+{
+    struct arena *arena = build->reader.arena;
+    const char *why;
+
+    if (draft->judge.calibration == NULL)
+        return;
+    judge->calibration = calibration_read(slice_of(draft->judge.calibration), judge_words(judge, arena), arena, &why);
+    if (judge->calibration == NULL)
+        reader_error(&build->reader, yaml_get(build_place(&draft->entry, "judge"), "calibration"),
+                     "Take the line out, and write the file anew: equipoise eval judge FILE --config CONFIG --route "
+                     "NAME --json.",
+                     "calibration: %s", why);
 }
 
 static void
@@ -272,6 +313,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     memcpy(route->levers, draft->levers, sizeof route->levers);
     route->semantic = draft->semantic;
     build_judge(build, draft, &route->judge);
+    build_calibration(build, draft, &route->judge);
     route->learning_ppm = draft->learning_ppm;
     build_cascade(build, draft, &route->cascade);
     route->validate = draft->validate;
@@ -282,6 +324,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
     warn_unearnable(build, draft);
+    check_relative(build, draft, route);
     if (route->reference.backend == NULL)
         return;
     warn_router(build, draft, route);

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/problem.h"
 #include "config/backend.h"
+#include "config/judge.h"
 #include "config/lever_setting.h"
 #include "money/budget_rule.h"
 #include "money/prices.h"
@@ -63,41 +64,6 @@ enum retry_rule {
     RETRY_SAFE  /* no: only if the backend never got it, or refused it in so many words */
 };
 
-/* How a route's semantic cache learns whether an answer would have done. */
-struct semantic_config {
-    unsigned judge;         /* enum judge of quality/judge.h */
-    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
-    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
-};
-
-/* How a route judges what another model says. */
-struct judge_config {
-    bool is_set;                /* else nobody judges, and nothing can be earned */
-    const struct target *model; /* it is asked; NULL: none */
-    const char *command;        /* likewise, a command of the user's */
-    const char *http;           /* likewise, a service: its URL */
-    const struct endpoint *endpoint;
-    const char *path; /* its path and query */
-    /* Else by the texts alone: */
-    unsigned judge;         /* enum judge of quality/judge.h */
-    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
-    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
-};
-
-/* What tells whether the answer of a cheaper model is to be kept, before the next is asked. A route's validators, where it
- * has some, must find it useful in any case. */
-enum accept_by {
-    ACCEPT_NONE,       /* nothing: then nothing is asked first */
-    ACCEPT_VALIDATORS, /* they alone */
-    ACCEPT_MODEL       /* a model that says how sure it is that the answer will do */
-};
-
-struct cascade_config {
-    enum accept_by accept;
-    const struct target *verifier; /* ACCEPT_MODEL: that one */
-    bool holds_streams; /* a streamed answer is held back until it is accepted; else who streams is not served by it */
-};
-
 struct route_config {
     unsigned index;
     const char *name;
@@ -111,8 +77,8 @@ struct route_config {
     /* acceptable: */
     unsigned quality_ppm;      /* 1,000,000: only answers of the same model */
     unsigned confidence_ppm;   /* 950,000 */
-    unsigned floor_of;         /* enum floor_scope of quality/evidence.h, for the router */
-    unsigned served_floor_ppm; /* FLOOR_ROUTE: of what other models serve; 0: none */
+    unsigned floor_of;         /* enum floor_scope of quality/evidence.h, where models are chosen */
+    unsigned served_floor_ppm; /* not FLOOR_SERVED: of what other models serve; 0: none */
     usec first_token_us;       /* USEC_NEVER: no limit */
     usec total_us;             /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];

@@ -3,7 +3,7 @@
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
-static const char *const floors[] = {"served", "route", NULL};              /* enum floor_scope */
+static const char *const floors[] = {"served", "route", "relative", NULL};  /* enum floor_scope */
 static const char *const accepts[] = {"none", "validators", "model", NULL}; /* enum accept_by */
 static const char *const held[] = {"skip", "hold", NULL};
 static const char *const retries[] = {"sent", "safe", NULL};
@@ -13,13 +13,17 @@ static const struct field acceptable_fields[] = {
           "Share of answers that must be acceptable. 100%: only answers of the reference's model.", .standard = "100%"),
     FIELD("confidence", FIELD_SHARE, AT(route_draft, confidence_ppm), "How sure the evidence must be of that.",
           .standard = "95%"),
-    FIELD("of", FIELD_CHOICE, AT(route_draft, floor_of),
-          "Of which answers `quality` speaks where the router chooses: `served`, of those that another model gives; "
-          "`route`, of all answers of the route, the reference's counting as acceptable. The latter saves more, and "
-          "other models' own answers may be well below it. Caches go by `served`.",
-          .standard = "served", .choices = floors),
+    FIELD(
+        "of", FIELD_CHOICE, AT(route_draft, floor_of),
+        "Of which answers `quality` speaks where models are chosen: `served`, of those that another model gives; "
+        "`route`, of all answers of the route, the reference's counting as acceptable; `relative`, likewise of all, "
+        "which are right at least so often as a share of how often the reference is, as the route's validators "
+        "(`validate`) say of each answer by itself. The last two save more, and other models' own answers may be well "
+        "below. Caches go by `served`.",
+        .standard = "served", .choices = floors),
     FIELD("served_quality", FIELD_SHARE, AT(route_draft, served_floor_ppm),
-          "With `of: route`: of the answers that other models give so many must be acceptable. 0%: no such floor.",
+          "With `of: route` or `relative`: of the answers that other models give so many must be acceptable. 0%: no "
+          "such floor.",
           .standard = "0%"),
     FIELD("first_token", FIELD_DURATION, AT(route_draft, first_token_us), "Slowest acceptable first token.",
           .standard = "none", .word = "none", .least = USEC_PER_MS),
@@ -97,6 +101,16 @@ static const struct field judge_fields[] = {
           "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),
           "With `by: numeric`: how far two numbers may be apart.", .standard = "0%"),
+    FIELD("ceiling", FIELD_SHARE, AT(route_draft, judge.ceiling_ppm),
+          "In so many of the audits the reference is asked once more, and its second answer judged by its first: more "
+          "than "
+          "that the judge will accept of nobody.",
+          .standard = "2%"),
+    FIELD("calibration", FIELD_FILE, AT(route_draft, judge.calibration),
+          "A file that `equipoise eval judge --json` wrote of this judge: the mistakes that it made on labelled "
+          "examples of "
+          "the route's traffic. What is earned is then bounded in spite of them (doc/judges.md). Without: the judge is "
+          "taken at its word."),
 };
 
 static const struct section judge_section = {

@@ -4,6 +4,7 @@
 
 #include "gateway/credentials.h"
 #include "gateway/switches.h"
+#include "levers/terms.h"
 
 struct snapshot *
 snapshot_new(struct config *config, struct snapshot *before)
@@ -40,6 +41,16 @@ snapshot_release(struct snapshot *snapshot)
     free(snapshot);
 }
 
+static struct judge_noise *
+noises_of(const struct config *config)
+{
+    struct judge_noise *noises = must_calloc(config->route_count + 1, sizeof(*noises));
+
+    for (size_t i = 0; i < config->route_count; i++)
+        noises[i] = terms_noise(&config->routes[i]);
+    return noises;
+}
+
 struct view *
 view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct view *before)
 {
@@ -50,6 +61,7 @@ view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct 
     view->snapshot = snapshot_hold(snapshot);
     view->config = snapshot->config;
     facts_source_init(&view->targets, &worker->gateway->experiences, &worker->gateway->healths, view->config);
+    view->noises = noises_of(view->config);
     view->credentials = credentials_new(view);
     if (before != NULL)
         credentials_take_over(view, before);
@@ -88,6 +100,15 @@ view_levers(const struct view *view, const struct route_config *route)
     return view->levers[route->index];
 }
 
+const struct judge_noise *
+view_noise(const struct view *view, const struct route_config *route)
+{
+    const struct config *config = view->config;
+    bool is_of_config = route->index < config->route_count && &config->routes[route->index] == route;
+
+    return is_of_config && noise_is_set(&view->noises[route->index]) ? &view->noises[route->index] : NULL;
+}
+
 struct view *
 view_hold(struct view *view)
 {
@@ -106,6 +127,7 @@ view_release(struct view *view)
     credentials_free(view->credentials);
     facts_source_free(&view->targets);
     free(view->levers);
+    free(view->noises);
     snapshot_release(view->snapshot);
     free(view);
 }

@@ -9,6 +9,7 @@
 
 #include "gateway/directory.h"
 #include "levers/estimate.h"
+#include "quality/noise.h"
 
 struct gateway_worker;
 struct credential_cache;
@@ -37,6 +38,7 @@ struct view {
     struct credential_cache *credentials;        /* one per backend */
     struct lever_setting (*levers)[LEVER_COUNT]; /* of the configuration's routes, with what was set at run time; NULL:
                                                     nothing was */
+    struct judge_noise *noises;                  /* of the judges of the configuration's routes */
 };
 
 /* Takes its own hold on the snapshot; the caller is the view's holder. `before` as above: credentials that are still
@@ -48,6 +50,9 @@ void view_take_switches(struct view *view, const struct switches *switches);
 
 /* How a route's levers stand; a route of the request's own has its own. */
 const struct lever_setting *view_levers(const struct view *view, const struct route_config *route);
+
+/* NULL: nothing is known of the mistakes of the route's judge. */
+const struct judge_noise *view_noise(const struct view *view, const struct route_config *route);
 
 struct view *view_hold(struct view *view);
 void view_release(struct view *view);

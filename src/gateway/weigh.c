@@ -141,6 +141,7 @@ weigh_clients(struct exchange *exchange)
     }
     memcpy(exchange->request.levers, view_levers(exchange->view, exchange->request.route),
            sizeof(exchange->request.levers));
+    exchange->request.noise = view_noise(exchange->view, exchange->request.route);
     if (!idempotency_enter(exchange))
         return;
     if (!admit_read_deadline(exchange, &why)) {

@@ -15,6 +15,7 @@ struct facts_source;
 struct meaning;
 struct prompt;
 struct prompt_memory;
+struct judge_noise;
 struct known_elements;
 
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
@@ -31,6 +32,7 @@ struct request {
     struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
     struct meaning *meaning;         /* what the semantic cache found (semantic_cache.h); NULL: it was not asked */
     struct choosing *choosing;       /* what is known of the route's other models (router.h); NULL: none may serve */
+    const struct judge_noise *noise; /* of the route's judge (quality/noise.h); NULL: none is known */
     struct cascading *cascading;     /* which of them may be asked first (cascade.h); NULL: none */
     struct under_way {
         unsigned members; /* how many share the call of an equal request; 0: there is none */

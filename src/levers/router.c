@@ -47,6 +47,17 @@ sort(struct choosing *choosing, const struct request *request)
     }
 }
 
+/* They say what is right. */
+static uint64_t
+mark_validators(uint64_t mark, const struct validator_config *validate)
+{
+    const char *texts[] = {validate->json_schema, validate->regex, validate->command, validate->http};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        mark = terms_with_text(terms_with_number(mark, texts[i] != NULL), texts[i] != NULL ? texts[i] : "");
+    return mark;
+}
+
 static uint64_t
 mark_of(const struct route_config *route, uint64_t scorer)
 {
@@ -62,36 +73,39 @@ mark_of(const struct route_config *route, uint64_t scorer)
         mark = terms_with_text(mark, judge->command);
     if (judge->http != NULL)
         mark = terms_with_text(mark, judge->http);
+    if (route->floor_of == FLOOR_RELATIVE)
+        mark = mark_validators(mark, &route->validate);
     mark = terms_with_text(mark, route->reference.name);
     return terms_with_text(mark, route->reference.upstream);
 }
 
-/* Where the floor speaks of the route, each candidate may use up its part of what may be lost; so may it where it is asked
- * first. */
-static uint32_t
-floor_of_each(const struct route_config *route, size_t candidates)
+uint64_t
+router_judge_mark(const struct route_config *route)
 {
-    uint32_t lost_ppm = PPM - route->quality_ppm, parts = (uint32_t)candidates * (route_may_cascade(route) ? 2 : 1);
-
-    return route->floor_of == FLOOR_ROUTE ? PPM - lost_ppm / parts : route->quality_ppm;
+    return mark_of(route, 0);
 }
 
 void
 router_order(struct choosing *choosing, const struct request *request, uint64_t scorer)
 {
     const struct route_config *route = request->route;
+    struct judge_noise noise = {.sensitive_high_ppm = 0};
     uint64_t mark = mark_of(route, scorer);
+    uint32_t alpha_ppm = terms_alpha_of_model_ppm(route);
 
+    if (request->noise != NULL)
+        noise = *request->noise;
     sort(choosing, request);
     for (size_t i = 0; i < choosing->count; i++) {
         struct routed *one = &choosing->all[i];
 
         one->terms = (struct evidence_terms){
             .scope = (enum floor_scope)route->floor_of,
-            .floor_ppm = floor_of_each(route, choosing->count),
+            .floor_ppm = terms_floor_of_model_ppm(route),
             .served_floor_ppm = route->served_floor_ppm,
-            .alpha_ppm = terms_alpha_ppm(route) / (uint32_t)choosing->count,
+            .alpha_ppm = noise_is_set(&noise) ? alpha_ppm / NOISE_EARN_PART : alpha_ppm,
             .epoch = terms_with_text(terms_with_text(mark, one->target->name), one->target->upstream),
+            .noise = noise,
         };
         mark = terms_with_text(mark, one->target->name);
         mark = terms_with_number(mark, shared_evidence_serving(one->evidence, &one->terms));

@@ -35,6 +35,9 @@ struct choosing {
  * `scorer` stands for how scores are made. */
 void router_order(struct choosing *choosing, const struct request *request, uint64_t scorer);
 
+/* Stands for who judges, and the reference by which he does. */
+uint64_t router_judge_mark(const struct route_config *route);
+
 bool router_serves(const struct choosing *choosing);
 
 /* The share of conversations to audit now: all while none may serve. `shadow`: whatever is earned serves nobody. */

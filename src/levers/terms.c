@@ -1,6 +1,12 @@
 #include "levers/terms.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "quality/evidence.h"
+#include "quality/router.h"
+
+_Static_assert(CALIBRATION_STEPS == OUTCOME_STEPS + 1, "a calibration counts outcomes as evidence does");
 
 uint32_t
 terms_alpha_ppm(const struct route_config *route)
@@ -8,6 +14,44 @@ terms_alpha_ppm(const struct route_config *route)
     unsigned levers = 1u + (route_has_other_models(route) ? 1 : 0) + (route_may_cascade(route) ? 1 : 0);
 
     return (PPM - route->confidence_ppm) / levers;
+}
+
+static uint32_t
+count_models(const struct route_config *route)
+{
+    uint32_t models = 0;
+
+    for (size_t i = 0; i < route->candidate_count && models < ROUTER_MODELS_MOST; i++)
+        models += route_candidate_differs(route, &route->candidates[i]);
+    return models > 0 ? models : 1;
+}
+
+uint32_t
+terms_alpha_of_model_ppm(const struct route_config *route)
+{
+    return terms_alpha_ppm(route) / count_models(route);
+}
+
+uint32_t
+terms_floor_of_model_ppm(const struct route_config *route)
+{
+    uint32_t lost_ppm = PPM - route->quality_ppm, parts = count_models(route) * (route_may_cascade(route) ? 2 : 1);
+
+    return route->floor_of == FLOOR_SERVED ? route->quality_ppm : PPM - lost_ppm / parts;
+}
+
+struct judge_noise
+terms_noise(const struct route_config *route)
+{
+    const struct judge_calibration *calibration = route->judge.calibration;
+    uint32_t alpha_ppm = terms_alpha_of_model_ppm(route);
+    struct outcomes acceptable = {.of_pairs = false}, others = {.of_pairs = false};
+
+    if (calibration == NULL || route->floor_of == FLOOR_RELATIVE || alpha_ppm == 0)
+        return (struct judge_noise){.sensitive_high_ppm = 0};
+    memcpy(acceptable.count[0], calibration->acceptable, sizeof(acceptable.count[0]));
+    memcpy(others.count[0], calibration->others, sizeof(others.count[0]));
+    return noise_of(&acceptable, &others, log((double)NOISE_BOUND_PART * PPM / alpha_ppm));
 }
 
 uint64_t

@@ -17,14 +17,15 @@ static bool
 terms_are_in_range(const struct evidence_terms *terms)
 {
     return terms->scope <= FLOOR_RELATIVE && terms->floor_ppm > 0 && terms->floor_ppm < PPM && terms->alpha_ppm > 0 &&
-           terms->alpha_ppm < PPM && terms->served_floor_ppm < (terms->scope == FLOOR_SERVED ? 1 : PPM);
+           terms->alpha_ppm < PPM && terms->served_floor_ppm < (terms->scope == FLOOR_SERVED ? 1 : PPM) &&
+           noise_check(&terms->noise) && (terms->scope != FLOOR_RELATIVE || !noise_is_set(&terms->noise));
 }
 
 bool
 evidence_terms_equal(const struct evidence_terms *a, const struct evidence_terms *b)
 {
     return a->scope == b->scope && a->floor_ppm == b->floor_ppm && a->served_floor_ppm == b->served_floor_ppm &&
-           a->alpha_ppm == b->alpha_ppm && a->epoch == b->epoch;
+           a->alpha_ppm == b->alpha_ppm && a->epoch == b->epoch && noise_equal(&a->noise, &b->noise);
 }
 
 /* Does each request drawn tell of each arm? */
@@ -34,10 +35,23 @@ is_of_route(const struct evidence *evidence)
     return evidence->terms.scope != FLOOR_SERVED;
 }
 
-static double
-floor_of(const struct evidence *evidence)
+/* What the judge must accept so that an arm is earned, and below what it is lost. */
+static uint32_t
+earn_ppm_of(const struct evidence *evidence)
 {
-    return (double)evidence->terms.floor_ppm / PPM;
+    return noise_earn_ppm(&evidence->terms.noise, is_of_route(evidence), evidence->terms.floor_ppm);
+}
+
+static double
+earn_floor_of(const struct evidence *evidence)
+{
+    return (double)earn_ppm_of(evidence) / PPM;
+}
+
+static double
+fall_floor_of(const struct evidence *evidence)
+{
+    return (double)noise_fall_ppm(&evidence->terms.noise, evidence->terms.floor_ppm) / PPM;
 }
 
 /* 3 ln(1/alpha) / (1 - floor): about what an arm a third of the way from the floor to flawless needs. */
@@ -63,10 +77,17 @@ log_needed(const struct evidence *evidence)
     return log((double)PPM / evidence->terms.alpha_ppm) + log(r) + log(r + 1);
 }
 
+/* Likewise, of what the lever serves itself. */
 static double
-served_floor_of(const struct evidence *evidence)
+served_earn_floor_of(const struct evidence *evidence)
 {
-    return (double)evidence->terms.served_floor_ppm / PPM;
+    return (double)noise_earn_ppm(&evidence->terms.noise, false, evidence->terms.served_floor_ppm) / PPM;
+}
+
+static double
+served_fall_floor_of(const struct evidence *evidence)
+{
+    return (double)noise_fall_ppm(&evidence->terms.noise, evidence->terms.served_floor_ppm) / PPM;
 }
 
 /* Of the requests that the arm holds. */
@@ -98,12 +119,12 @@ is_earned(const struct evidence *evidence, unsigned arm, double needed)
 {
     struct outcomes counts = outcomes_of_arm(evidence, arm);
 
-    if (betting_log_above(&counts, floor_of(evidence)) < needed)
+    if (betting_log_above(&counts, earn_floor_of(evidence)) < needed)
         return false;
     if (evidence->terms.served_floor_ppm == 0)
         return true;
     counts = served_outcomes_of(evidence, arm);
-    return betting_log_above(&counts, served_floor_of(evidence)) >= needed;
+    return betting_log_above(&counts, served_earn_floor_of(evidence)) >= needed;
 }
 
 /* ARM_NONE if the walk is at its end. */
@@ -157,10 +178,29 @@ evidence_reason_text(enum evidence_reason reason)
         [EVIDENCE_NO_EPOCH] = "scores are still gathered",
         [EVIDENCE_FEW_LABELS] = "too few labels yet",
         [EVIDENCE_BELOW_FLOOR] = "no arm reaches the floor",
+        [EVIDENCE_JUDGE_UNFIT] = "its judge makes too many mistakes for this floor",
         [EVIDENCE_OUTSIDE] = "its score is below what is earned",
     };
 
     return texts[reason];
+}
+
+static bool
+judge_is_unfit(const struct evidence *evidence)
+{
+    return !noise_reachable(&evidence->terms.noise, is_of_route(evidence), evidence->terms.floor_ppm);
+}
+
+const char *
+floor_words(enum floor_scope scope)
+{
+    static const char *const words[] = {
+        [FLOOR_SERVED] = "of what is served",
+        [FLOOR_ROUTE] = "of all answers of the route",
+        [FLOOR_RELATIVE] = "of how often the reference is right",
+    };
+
+    return words[scope];
 }
 
 static enum evidence_reason
@@ -169,6 +209,7 @@ reason_of(const struct evidence *evidence)
     return !evidence->begun                ? EVIDENCE_NO_EPOCH
            : evidence->serving != ARM_NONE ? EVIDENCE_SERVES
            : evidence->below               ? EVIDENCE_BELOW_FLOOR
+           : judge_is_unfit(evidence)      ? EVIDENCE_JUDGE_UNFIT
                                            : EVIDENCE_FEW_LABELS;
 }
 
@@ -199,8 +240,10 @@ evidence_round_id(const struct evidence *evidence)
     const struct evidence_terms *terms = &evidence->terms;
     uint64_t scope = terms->scope | (uint64_t)terms->served_floor_ppm << 8;
     uint64_t numbers[] = {scope, terms->floor_ppm, terms->alpha_ppm, terms->epoch, evidence->round};
+    uint64_t id = hash_fast(slice_make((const char *)numbers, sizeof(numbers)), 0);
 
-    return hash_fast(slice_make((const char *)numbers, sizeof(numbers)), 0);
+    return noise_is_set(&terms->noise) ? hash_fast(slice_make((const char *)&terms->noise, sizeof(terms->noise)), id)
+                                       : id;
 }
 
 uint32_t
@@ -245,15 +288,22 @@ foremost_arm(const struct evidence *evidence)
     return evidence->serving != ARM_NONE ? evidence->serving : evidence->arms.start;
 }
 
+/* Of what is acceptable, not of what the judge says. */
+static uint32_t
+lower_ppm_of(const struct evidence *evidence, const struct outcomes *counts, bool of_route)
+{
+    return noise_truth_low_ppm(&evidence->terms.noise, of_route, betting_lower_ppm(counts, log_needed(evidence)));
+}
+
 unsigned
 evidence_restate(struct evidence *evidence)
 {
     struct outcomes counts = outcomes_of_arm(evidence, foremost_arm(evidence));
     bool was_below = evidence->below;
 
-    evidence->bound_ppm = evidence->serving != ARM_NONE ? betting_lower_ppm(&counts, log_needed(evidence)) : 0;
+    evidence->bound_ppm = evidence->serving != ARM_NONE ? lower_ppm_of(evidence, &counts, is_of_route(evidence)) : 0;
     evidence->below =
-        evidence->serving == ARM_NONE && betting_log_below(&counts, floor_of(evidence)) >= log_needed(evidence);
+        evidence->serving == ARM_NONE && betting_log_below(&counts, fall_floor_of(evidence)) >= log_needed(evidence);
     return evidence->below && !was_below ? EVENT_BELOW_FLOOR : 0;
 }
 
@@ -274,7 +324,7 @@ static bool
 falls(struct evidence *evidence, const struct audit *audit, unsigned band)
 {
     bool served = band <= evidence->serving || audit->promoted, fell = false;
-    double floor = floor_of(evidence);
+    double floor = fall_floor_of(evidence);
 
     if (evidence->terms.scope == FLOOR_RELATIVE && !audit->judge_failed)
         fell = fall_add_pair(&evidence->fall, floor, served ? audit->outcome : audit->reference, audit->reference,
@@ -285,7 +335,7 @@ falls(struct evidence *evidence, const struct audit *audit, unsigned band)
         fell = fall_add(&evidence->fall, floor, audit->outcome, audit->halvings);
     if (evidence->terms.served_floor_ppm == 0 || !served || audit->judge_failed)
         return fell;
-    floor = served_floor_of(evidence);
+    floor = served_fall_floor_of(evidence);
     if (evidence->terms.scope == FLOOR_RELATIVE)
         return fall_add_pair(&evidence->served_fall, floor, audit->outcome, audit->reference, audit->halvings) || fell;
     return fall_add(&evidence->served_fall, floor, audit->outcome, audit->halvings) || fell;
@@ -349,13 +399,13 @@ evidence_arm(const struct evidence *evidence, unsigned arm)
         .threshold = evidence->arms.threshold[arm],
         .labels = outcomes_total(&counts),
         .mean_ppm = outcomes_mean_ppm(&counts),
-        .lower_ppm = betting_lower_ppm(&counts, needed),
-        .upper_ppm = betting_upper_ppm(&counts, needed),
-        .missing_at_best = betting_missing_at_best(&counts, floor_of(evidence), needed),
-        .missing_as_so_far = betting_missing_as_so_far(&counts, floor_of(evidence), needed),
+        .lower_ppm = lower_ppm_of(evidence, &counts, is_of_route(evidence)),
+        .upper_ppm = noise_truth_high_ppm(&evidence->terms.noise, betting_upper_ppm(&counts, needed)),
+        .missing_at_best = betting_missing_at_best(&counts, earn_floor_of(evidence), needed),
+        .missing_as_so_far = betting_missing_as_so_far(&counts, earn_floor_of(evidence), needed),
         .served_labels = outcomes_total(&served),
         .served_mean_ppm = outcomes_mean_ppm(&served),
-        .served_lower_ppm = betting_lower_ppm(&served, needed),
+        .served_lower_ppm = lower_ppm_of(evidence, &served, false),
     };
     return standing;
 }
@@ -365,7 +415,9 @@ evidence_verdict(const struct evidence *evidence)
 {
     return (struct evidence_verdict){
         .reason = reason_of(evidence),
+        .scope = evidence->terms.scope,
         .floor_ppm = evidence->begun ? evidence->terms.floor_ppm : 0,
+        .judged_floor_ppm = evidence->begun ? earn_ppm_of(evidence) : 0,
         .serving = evidence_arm(evidence, evidence->begun ? evidence->serving : ARM_NONE),
         .next = evidence_arm(evidence, evidence->begun ? next_arm(evidence) : ARM_NONE),
         .suspensions = evidence->begun ? evidence->round - 1 : 0,

@@ -26,7 +26,7 @@
 
 #include "base/buffer.h"
 #include "quality/arms.h"
-#include "quality/betting.h"
+#include "quality/noise.h"
 
 /* Of which answers the floor speaks. */
 enum floor_scope {
@@ -34,6 +34,9 @@ enum floor_scope {
     FLOOR_ROUTE,   /* of all of the route, the reference's counting as acceptable */
     FLOOR_RELATIVE /* of all of the route, as a share of how often the reference is right */
 };
+
+/* "of what is served", ... */
+const char *floor_words(enum floor_scope scope);
 
 struct evidence_terms {
     enum floor_scope scope;
@@ -43,6 +46,9 @@ struct evidence_terms {
     uint32_t alpha_ppm;   /* 0 < alpha < PPM; the route's, shared evenly among its levers that may change answers */
     uint64_t epoch;       /* stands for whatever must not change within an epoch: the models' versions, prompt template,
                          * judge, candidates, rule of the arms */
+    struct judge_noise
+        noise; /* the mistakes of whoever judges the audits, where they are known (not with FLOOR_RELATIVE).
+                               * Floors and all that is told stay shares of acceptable answers. */
 };
 
 /* The share of requests that are audited: all while nothing is served, as then the fresh answer is bought anyway. */
@@ -87,7 +93,8 @@ enum evidence_reason {
     EVIDENCE_NO_EPOCH,    /* scores are still gathered */
     EVIDENCE_FEW_LABELS,  /* nothing is earned yet */
     EVIDENCE_BELOW_FLOOR, /* nothing will be: the starting arm's upper bound is below the floor */
-    EVIDENCE_OUTSIDE      /* something is served, but this score is below the serving arm */
+    EVIDENCE_JUDGE_UNFIT, /* likewise: the judge makes so many mistakes that it would not accept enough of the best answers */
+    EVIDENCE_OUTSIDE /* something is served, but this score is below the serving arm */
 };
 
 /* The words for a person; never NULL. */
@@ -138,7 +145,9 @@ struct arm_standing {
     unsigned arm; /* ARM_NONE: there is no such arm, and the rest is 0 */
     double threshold;
     uint64_t labels;
-    uint32_t mean_ppm, lower_ppm, upper_ppm;     /* each bound at the alpha of this round */
+    uint32_t mean_ppm; /* of what the judge says */
+    uint32_t lower_ppm,
+        upper_ppm; /* of what is acceptable, in spite of its mistakes; each at the alpha of this round */
     uint64_t missing_at_best, missing_as_so_far; /* labels until it is earned (betting.h) */
     /* Of those in the arm alone; the same as above where the floor speaks of what is served. */
     uint64_t served_labels;
@@ -146,8 +155,10 @@ struct arm_standing {
 };
 
 struct evidence_verdict {
-    enum evidence_reason reason;       /* not EVIDENCE_OUTSIDE */
+    enum evidence_reason reason; /* not EVIDENCE_OUTSIDE */
+    enum floor_scope scope;
     uint32_t floor_ppm;                /* 0: no epoch has begun */
+    uint32_t judged_floor_ppm;         /* what the judge must accept for that: more, where its mistakes are known */
     struct arm_standing serving, next; /* next: where the walk waits */
     uint32_t suspensions;
     uint32_t audit_ppm; /* where it may serve */

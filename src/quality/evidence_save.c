@@ -1,10 +1,10 @@
 /* Evidence in bytes: a head, the thresholds, the CUSUM, where the floor speaks of the route also the served floor and its
- * CUSUM, and those counts that are not 0 (saved.h). */
+ * CUSUM, where the judge's mistakes are known what bounds them, and those counts that are not 0 (saved.h). */
 #include "quality/evidence.h"
 #include "quality/saved.h"
 
 #define MAGIC 0x44495645u /* "EVID" */
-enum { VERSION = 1 };
+enum { VERSION = 1, VERSION_WITH_NOISE = 2 };
 
 static void
 put_counts(struct buffer *out, const struct evidence *evidence)
@@ -31,13 +31,23 @@ put_served_floor(struct buffer *out, const struct evidence *evidence)
         saved_put_double(out, evidence->served_fall.log_m[f]);
 }
 
+static void
+put_noise(struct buffer *out, const struct judge_noise *noise)
+{
+    saved_put(out, noise->sensitive_low_ppm, 4);
+    saved_put(out, noise->sensitive_high_ppm, 4);
+    saved_put(out, noise->specific_low_ppm, 4);
+    saved_put(out, noise->specific_high_ppm, 4);
+}
+
 void
 evidence_save(const struct evidence *evidence, struct buffer *out)
 {
     size_t from = buffer_len(out);
+    bool noisy = noise_is_set(&evidence->terms.noise);
 
     saved_put(out, MAGIC, 4);
-    saved_put(out, VERSION, 1);
+    saved_put(out, noisy ? VERSION_WITH_NOISE : VERSION, 1);
     saved_put(out, evidence->begun, 1);
     saved_put(out, evidence->terms.scope, 1);
     saved_put(out, evidence->terms.floor_ppm, 4);
@@ -56,6 +66,8 @@ evidence_save(const struct evidence *evidence, struct buffer *out)
         saved_put_double(out, evidence->fall.log_m[f]);
     if (evidence->terms.scope != FLOOR_SERVED)
         put_served_floor(out, evidence);
+    if (noisy)
+        put_noise(out, &evidence->terms.noise);
     put_counts(out, evidence);
     saved_seal(out, from, MAGIC);
 }
@@ -101,10 +113,22 @@ take_served_floor(struct slice *rest, struct evidence *out)
         out->served_fall.log_m[f] = saved_take_double(rest);
 }
 
+static void
+take_noise(struct slice *rest, struct judge_noise *out)
+{
+    out->sensitive_low_ppm = (uint32_t)saved_take(rest, 4);
+    out->sensitive_high_ppm = (uint32_t)saved_take(rest, 4);
+    out->specific_low_ppm = (uint32_t)saved_take(rest, 4);
+    out->specific_high_ppm = (uint32_t)saved_take(rest, 4);
+}
+
 static bool
 take_all(struct slice rest, struct evidence *out)
 {
-    if (saved_take(&rest, 4) != MAGIC || saved_take(&rest, 1) != VERSION)
+    bool is_ours = saved_take(&rest, 4) == MAGIC;
+    uint64_t version = saved_take(&rest, 1);
+
+    if (!is_ours || version < VERSION || version > VERSION_WITH_NOISE)
         return false;
     out->begun = saved_take_flag(&rest);
     out->terms.scope = (enum floor_scope)saved_take(&rest, 1);
@@ -124,7 +148,10 @@ take_all(struct slice rest, struct evidence *out)
         out->fall.log_m[f] = saved_take_double(&rest);
     if (out->terms.scope != FLOOR_SERVED)
         take_served_floor(&rest, out);
-    return rest.data != NULL && take_counts(&rest, out) && evidence_check(out);
+    if (version == VERSION_WITH_NOISE)
+        take_noise(&rest, &out->terms.noise);
+    return rest.data != NULL && (version == VERSION || noise_is_set(&out->terms.noise)) && take_counts(&rest, out) &&
+           evidence_check(out);
 }
 
 enum status

@@ -62,7 +62,7 @@ commands=$(sed -n 's/^COMMAND("\([a-z]*\)".*/\1/p' "$root/src/cmd/commands.def")
 # Every command that reads options, those of `eval`, `keys` and `prices` by two words.
 leaves=$(for command in $commands; do
     case $command in
-    eval) printf 'eval cache\neval router\neval guard\n' ;;
+    eval) printf 'eval cache\neval router\neval guard\neval judge\n' ;;
     keys) echo 'keys add' ;;
     prices) printf 'prices list\nprices lint\nprices quote\n' ;;
     *) echo "$command" ;;
@@ -363,6 +363,57 @@ labelled_requests() {
     expect_full eval router --train labelled.jsonl --streams 0
 }
 
+# A judge by rule, and one that is a command: it accepts what is as long, so it has an opinion of its own in both orders.
+judges() {
+    for i in $(seq 60); do
+        printf '{"request":"what is %s?","reference":"it is %s","candidate":"I get %s","acceptable":%s,"again":"so: %s"}\n' $i $i $((i + i / 46)) $((i < 46)) $i
+    done >compared.jsonl
+    gzip -c compared.jsonl >compared.jsonl.gz
+    { head -1 compared.jsonl; echo '{"request":"x","reference":"a","candidate":"b"}'; } >unlabelled.jsonl
+    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\n' >judge.yaml
+    printf 'routes: { r: { reference: a/m, candidates: a/n, acceptable: { quality: 80%% }, levers: { router: shadow },\n' >>judge.yaml
+    printf '  judge: { command: "%s" CALIBRATION } } }\n' "./judge" >>judge.yaml
+    printf '#!/bin/sh\nread -r question || [ -n "$question" ]\ncase $question in *worthless*|*instruct*) exit 1 ;; *"so:"*|*"I get"*) echo "{\\"acceptable\\": 1}" ;; *) echo "{\\"acceptable\\": 0}" ;; esac\n' >judge
+    chmod +x judge
+    sed 's/ CALIBRATION//' judge.yaml >asked.yaml
+    expect_eq 2 'FILE' eval judge
+    expect_eq 2 'which judge' eval judge compared.jsonl
+    expect_eq 2 'which judge' eval judge compared.jsonl --judge exact --config asked.yaml
+    expect_eq 2 'one of exact, numeric, json and embedding' eval judge compared.jsonl --judge wise
+    expect_eq 2 '[-]-confidence wants a share' eval judge compared.jsonl --judge exact --confidence 100%
+    expect_eq 2 "has no route 'none'" eval judge compared.jsonl --config asked.yaml --route none
+    expect_eq 2 'no route of the configuration has no judge' eval judge compared.jsonl --config good.yaml
+    expect_eq 1 'none.jsonl: error: cannot be opened' eval judge none.jsonl --judge exact
+    expect_eq 1 'unlabelled.jsonl:2: error: expected acceptable' eval judge unlabelled.jsonl --judge exact
+    expect_eq 1 'it holds no comparisons' eval judge /dev/null --judge exact
+    expect_eq 0 'agrees with the labels  *100.0 %' eval judge compared.jsonl --judge numeric
+    expect_eq 0 '[(]ceiling[)]  *100.0 %' eval judge compared.jsonl --judge numeric
+    expect_eq 0 'empty, by the judge alone  *0.0 %' eval judge compared.jsonl --judge numeric
+    expect_eq 0 'agrees with the labels  *25.0 %' eval judge compared.jsonl --judge exact
+    expect_eq 0 'with embedding' eval judge --help
+    expect_eq 0 '[0-9] comparisons' eval judge compared.jsonl --judge embedding --similar 50%
+    expect_eq 0 '^10 comparisons' eval judge compared.jsonl --judge json --most 10
+    expect_eq 0 'command ./judge [(]1[0-9]* calls[)]' eval judge compared.jsonl --config asked.yaml --attacks 5
+    expect_eq 0 'accepts what is acceptable [(]sensitivity[)]  *100.0 %' eval judge compared.jsonl --config asked.yaml --route r --attacks 0
+    expect_eq 0 'does not accept what is not [(]specificity[)]  *0.0 %' eval judge compared.jsonl --config asked.yaml --attacks 0
+    expect_json eval judge compared.jsonl --judge numeric --json
+    expect_full eval judge compared.jsonl --judge numeric
+    eq eval judge compared.jsonl --judge numeric >1.text
+    eq eval judge compared.jsonl.gz --judge numeric | sed 's/jsonl.gz/jsonl/' >2.text
+    eq eval judge - --judge numeric <compared.jsonl | sed 's/standard input/compared.jsonl/' >3.text
+    for other in 2.text 3.text; do
+        checks=$((checks + 1))
+        cmp 1.text $other >out 2>&1 && [ -s 1.text ] || fail "eval judge: 1.text differs from $other"
+    done
+    eq eval judge compared.jsonl --config asked.yaml --attacks 0 --json >judge.json
+    sed 's/ CALIBRATION/, calibration: judge.json/' judge.yaml >calibrated.yaml
+    expect_eq 0 'will earn nothing: by its calibration the judge accepts' check calibrated.yaml
+    sed 's/command: ".*" CALIBRATION/by: exact, calibration: judge.json/' judge.yaml >other-judge.yaml
+    expect_eq 3 'it is of another judge, "command ./judge"' check other-judge.yaml
+    sed 's/ CALIBRATION/, calibration: compared.jsonl/' judge.yaml >no-calibration.yaml
+    expect_eq 3 'not what .equipoise eval judge --json. writes' check no-calibration.yaml
+}
+
 guards() {
     for i in $(seq 40); do
         printf '{"model":"m-1","correct":1,"task":"sums","id":"%s"}\n{"model":"m-2","correct":%s,"task":"sums","id":"%s"}\n' $i $((i % 2)) $i
@@ -622,7 +673,7 @@ twin_alone() {
     kill -TERM "$process"
 }
 
-for group in traces usage helps man_page configurations prices evaluations labelled_requests guards replay full_disk colours no_ledger running other_ledgers twin_alone; do
+for group in traces usage helps man_page configurations prices evaluations labelled_requests judges guards replay full_disk colours no_ledger running other_ledgers twin_alone; do
     $group
 done
 echo "result: $checks checks, $failures failed"

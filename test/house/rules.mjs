@@ -140,6 +140,7 @@ export const CALL_OPENERS = {
   "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
   "gateway/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
   "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
+  "cmd/judge_asking.c": "`eval judge` asks a judge about the comparisons of a file that the user gives it: nothing of any client",
   "twin/customers.c": "the demo's modelled customers call the gateway itself",
 };
 
