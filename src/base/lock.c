@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* pthread_rwlockattr_setkind_np */
 #include "base/lock.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "base/status.h"
@@ -36,6 +37,15 @@ lock_take(struct lock *lock)
     int failed = pthread_mutex_lock(mutex(lock));
 
     ENSURE(!failed);
+}
+
+bool
+lock_try(struct lock *lock)
+{
+    int failed = pthread_mutex_trylock(mutex(lock));
+
+    ENSURE(failed == 0 || failed == EBUSY);
+    return failed == 0;
 }
 
 void

@@ -3,6 +3,8 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include <stdbool.h>
+
 struct lock {
     _Alignas(8) unsigned char inside[48];
 };
@@ -10,6 +12,7 @@ struct lock {
 void lock_init(struct lock *lock);
 void lock_destroy(struct lock *lock);
 void lock_take(struct lock *lock);
+bool lock_try(struct lock *lock) __attribute__((warn_unused_result)); /* false: somebody has it */
 void lock_drop(struct lock *lock);
 
 /* A lock that any number of readers hold together, or one writer alone. A writer that waits goes before readers that come

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cmd/ledger_view.h"
 #include "gateway/mission.h"
+#include "gateway/outside_judge.h"
 #include "live/outside.h"
 #include "money/explain.h"
 
@@ -134,6 +135,7 @@ worker_stopping(void *context, struct world *world)
     struct stand *stand = context;
 
     missions_stop(stand->gateway.workers[world->worker]);
+    outside_judges_stop(stand->gateway.workers[world->worker]);
     if (world->worker != 0)
         return;
     inquiries_stop(stand->inquiries);

@@ -1,18 +1,15 @@
 #include "gateway/audit.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "gateway/acceptance.h"
 #include "gateway/admit.h"
+#include "gateway/audit_run.h"
 #include "gateway/balance.h"
-#include "gateway/evidence_news.h"
-#include "gateway/jury.h"
-#include "gateway/outside_judge.h"
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "levers/cascade.h"
+#include "levers/terms.h"
 #include "money/row.h"
 
 /* Of an exchange that was drawn; in its arena. */
@@ -20,35 +17,6 @@ struct audited {
     enum lever_id lever; /* whose plan it is: the router's or the cascade's */
     const struct routed *candidate;
     struct chunk *body; /* held: the exchange lets go of it with the first byte of its answer */
-};
-
-/* A candidate being asked, and judged. */
-struct audit_run {
-    struct mission mission;
-    struct acceptance acceptance; /* a cascade's: whether it would have kept the answer */
-    struct comparison comparison;
-    struct jury jury;
-    struct outside_judge outside;
-    const struct tenant_config *tenant;
-    enum lever_id lever;
-    struct acceptance_book *acceptances; /* a cascade's: where that is noted */
-    struct gateway_worker *worker;
-    struct view *view; /* whose route it is; held */
-    const struct route_config *route;
-    struct chunk *body;            /* of the request; held */
-    struct kept_answer *reference; /* held */
-    struct kept_answer *candidate; /* held; NULL: none that can be read */
-    bool reference_streams, candidate_streams;
-    struct exchange *answered; /* the mission's, which has ended; held; NULL: not yet */
-    struct shared_evidence *evidence;
-    struct evidence_terms terms;
-    struct sameness *sameness;
-    struct audit audit;
-    uint64_t row; /* of the mission */
-    struct learning_book *book;
-    bool earned; /* something had been, when it was drawn */
-    usd cost;    /* of the candidate's answer */
-    usd instead; /* what the reference's cost, where the candidate's would have been served; else USD_UNKNOWN */
 };
 
 /* Drawing */
@@ -163,287 +131,6 @@ audit_forget(struct exchange *exchange)
     exchange->audited = NULL;
 }
 
-/* Judging */
-
-static void
-finish(struct audit_run *run)
-{
-    if (usd_known(run->instead) && run->instead > run->cost)
-        run->cost = run->instead;
-    if (run->cost > 0 || run->jury.cost > 0)
-        learning_take(run->book, run->cost + run->jury.cost);
-    if (run->answered != NULL)
-        exchange_drop(run->answered);
-    chunk_release(run->body);
-    kept_release(run->reference);
-    kept_release(run->candidate);
-    view_release(run->view);
-    free(run);
-}
-
-static struct slice
-reason_of(const struct audit_run *run)
-{
-    if (run->audit.judge_failed)
-        return SLICE_LITERAL("the judge could not tell");
-    if (run->comparison.found != NULL)
-        return slice_of(run->comparison.found);
-    if (run->outside.words[0] != '\0')
-        return slice_of(run->outside.words);
-    if (run->audit.outcome >= 1.0)
-        return SLICE_NONE;
-    return run->audit.outcome > 0.0 ? SLICE_LITERAL("the judge says so in one order of the answers, not in the other")
-                                    : SLICE_LITERAL("not as acceptable as the reference's answer");
-}
-
-/* Its row says what became of it. */
-static void
-keep_outcome(struct audit_run *run)
-{
-    struct gateway_worker *worker = run->worker;
-    struct feedback feedback = {
-        .id = run->row,
-        .useful_ppm = run->audit.judge_failed ? ROW_UNKNOWN : (int64_t)(run->audit.outcome * PPM),
-        .value = USD_UNKNOWN,
-        .source = SLICE_LITERAL("audit"),
-        .reason = reason_of(run),
-        .wall_us = world_wall_us(worker_world(worker)),
-    };
-
-    journal_put_feedback(&worker->record, &feedback);
-    (void)gateway_append(worker);
-}
-
-/* What tells requests apart learns of it, too. */
-static void
-teach(struct audit_run *run)
-{
-    struct gateway *gateway = run->worker->gateway;
-
-    scorer_learn(run->worker, run->view,
-                 &(struct taught){.scorer = scorer_at(&gateway->scorers, run->route->name),
-                                  .route = run->route,
-                                  .model = run->mission.target,
-                                  .api = run->answered->identity.api,
-                                  .body = run->body,
-                                  .outcome = run->audit.outcome,
-                                  .serves = run->earned});
-}
-
-/* The router's counter, or the cascade's of the same outcome: both stand in the same order. */
-static void
-count_audit(struct audit_run *run, enum counter routers)
-{
-    unsigned offset = run->lever == LEVER_CASCADE ? COUNT_CASCADE_ACCEPTABLE - COUNT_ROUTER_ACCEPTABLE : 0;
-
-    count(&run->worker->counters, (enum counter)((unsigned)routers + offset), 1);
-}
-
-static void
-learn(struct audit_run *run, double outcome, bool judge_failed)
-{
-    struct audit *audit = &run->audit;
-    unsigned events;
-
-    audit->outcome = outcome;
-    audit->judge_failed = judge_failed;
-    if (!judge_failed && run->lever == LEVER_ROUTER)
-        teach(run);
-    events = shared_evidence_observe(run->evidence, &run->terms, audit);
-    count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
-    keep_outcome(run);
-    evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
-    finish(run);
-}
-
-/* Nothing is learned: it says nothing of the answers that the candidate gives. */
-static void
-leave(struct audit_run *run, enum counter routers)
-{
-    count_audit(run, routers);
-    finish(run);
-}
-
-static void
-jury_is_back(struct jury *jury)
-{
-    struct audit_run *run = CONTAINER_OF(jury, struct audit_run, jury);
-
-    if (jury->dropped)
-        leave(run, COUNT_ROUTER_DROPPED);
-    else
-        learn(run, jury_outcome(jury), jury->failed);
-}
-
-static void
-outside_said(struct outside_judge *judge)
-{
-    learn(CONTAINER_OF(judge, struct audit_run, outside), judge->outcome, judge->failed);
-}
-
-static void
-compared(struct comparison *comparison)
-{
-    struct audit_run *run = CONTAINER_OF(comparison, struct audit_run, comparison);
-
-    if (comparison->questions[0] == NULL) {
-        learn(run, comparison->outcome, comparison->failed);
-    } else if (comparison->screening.outside) {
-        if (!outside_judge_ask(&run->outside, run->worker, run->route, run->tenant, comparison->questions[0],
-                               outside_said))
-            leave(run, COUNT_ROUTER_DROPPED);
-    } else if (jury_may_start(run->worker)) {
-        jury_ask(&run->jury, run->answered, run->mission.about, run->route->judge.model, comparison->questions,
-                 jury_is_back);
-    } else {
-        for (unsigned i = 0; i < QUESTIONS; i++)
-            chunk_release(comparison->questions[i]);
-        leave(run, COUNT_ROUTER_DROPPED);
-    }
-}
-
-static struct judge_rule
-rule_of(const struct audit_run *run)
-{
-    const struct judge_config *config = &run->route->judge;
-    struct judge_rule rule = {
-        .judge = (enum judge)config->judge,
-        .tolerance = config->tolerance_ppm / 1e6,
-        .same_fields = true,
-        .cosine_least = config->similar_ppm / 1e6,
-    };
-
-    comparison_rule_meaning(&rule, run->worker->gateway);
-    return rule;
-}
-
-static void
-compare(struct audit_run *run)
-{
-    const struct judge_config *config = &run->route->judge;
-    enum api api = run->answered->identity.api;
-
-    run->comparison = (struct comparison){
-        .worker = run->worker,
-        .rule = rule_of(run),
-        .reference = {.kept = kept_hold(run->reference), .is_stream = run->reference_streams, .api = api},
-        .candidate = {.kept = kept_hold(run->candidate), .is_stream = run->candidate_streams, .api = api},
-        .screening = {.sameness = run->sameness,
-                      .request = chunk_hold(run->body),
-                      .judge = config->model != NULL ? config->model->name : NULL,
-                      .mark = world_random(worker_world(run->worker)),
-                      .outside = config->command != NULL || config->endpoint != NULL,
-                      .route = run->route->name,
-                      .id = run->answered->id_text},
-        .done = compared,
-    };
-    if (!comparison_start(&run->comparison))
-        leave(run, COUNT_ROUTER_DROPPED);
-}
-
-static bool
-can_be_read(const struct flight *flight)
-{
-    return flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread;
-}
-
-/* A cascade would have asked on, but nobody refused an answer: that the candidate or who scores could not be asked says
- * nothing of what is kept when they can. Were it good for its route, a floor would be earned with nothing judged. */
-static void
-leave_unscored(struct audit_run *run, enum counter routers)
-{
-    acceptance_note(run->acceptances, -INFINITY);
-    leave(run, routers);
-}
-
-/* A cascade would not have kept it, and asked on: that is no evidence of what it keeps, but for that of its route. */
-static void
-would_go_on(struct audit_run *run)
-{
-    acceptance_note(run->acceptances, -INFINITY);
-    (void)shared_evidence_sample(run->evidence, &run->terms, NAN);
-    run->audit.score = NAN;
-    run->audit.outcome = 1.0;
-    evidence_news(run->worker, run->evidence, shared_evidence_observe(run->evidence, &run->terms, &run->audit),
-                  "a score of", "routes: judge");
-    count(&run->worker->counters, COUNT_CASCADE_UNKEPT, 1);
-    finish(run);
-}
-
-/* The score is known only now. Of the first ones only that is looked at: they are the sample of the epoch. */
-static void
-scored(struct acceptance *acceptance)
-{
-    struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
-    enum evidence_reason reason;
-    bool untold = acceptance->untold;
-
-    run->audit.score = acceptance->score;
-    run->cost += acceptance->cost;
-    acceptance_free(acceptance);
-    if (untold) {
-        leave_unscored(run, COUNT_ROUTER_UNKNOWN);
-        return;
-    }
-    if (!isfinite(run->audit.score)) {
-        would_go_on(run);
-        return;
-    }
-    acceptance_note(run->acceptances, run->audit.score);
-    (void)shared_evidence_sample(run->evidence, &run->terms, run->audit.score);
-    (void)shared_evidence_may_serve(run->evidence, &run->terms, run->audit.score, &reason);
-    if (reason != EVIDENCE_NO_EPOCH)
-        compare(run);
-    else
-        finish(run);
-}
-
-static void
-score(struct audit_run *run)
-{
-    run->acceptance = (struct acceptance){
-        .done = scored, .exchange = run->answered, .request = run->body, .about = run->mission.about};
-    acceptance_start(&run->acceptance);
-}
-
-/* True: there is a whole answer. */
-static bool
-take_answer(struct audit_run *run, const struct flight *flight)
-{
-    if (!can_be_read(flight))
-        return false;
-    run->candidate = kept_hold(flight->keep);
-    run->candidate_streams = flight->is_stream;
-    return true;
-}
-
-static void
-answered(struct mission *mission, struct exchange *exchange)
-{
-    struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
-    enum mission_result result = mission_result(exchange);
-    bool whole = result == MISSION_ANSWERED && take_answer(run, exchange->cursor.flight);
-
-    run->row = exchange->id;
-    run->cost = usd_known(exchange->cost) ? exchange->cost : 0;
-    run->answered = exchange; /* whoever judges asks on its behalf */
-    exchange_hold(exchange);
-    if (result == MISSION_DROPPED)
-        leave(run, COUNT_ROUTER_DROPPED);
-    else if (run->lever == LEVER_CASCADE && !whole)
-        leave_unscored(run, result == MISSION_ANSWERED ? COUNT_ROUTER_UNKNOWN : COUNT_ROUTER_UNANSWERED);
-    else if (run->lever == LEVER_CASCADE)
-        score(run);
-    else if (result == MISSION_FAILED)
-        leave(run, COUNT_ROUTER_UNANSWERED);
-    else if (result == MISSION_BAD)
-        learn(run, 0.0, false);
-    else if (!whole)
-        learn(run, 0.0, true);
-    else
-        compare(run);
-}
-
 /* Money */
 
 /* A tenth of what is saved. */
@@ -523,28 +210,16 @@ acceptances_of(const struct exchange *exchange)
     return cascading->books[exchange->audited->candidate - cascading->models.all];
 }
 
-struct audit_run *
-audit_prepare(struct exchange *exchange)
+/* What every run of this exchange has in common. */
+static struct audit_run *
+run_new(struct exchange *exchange, const struct target *target)
 {
     const struct flight *flight = exchange->cursor.flight;
-    const struct routed *candidate;
-    struct audit_run *run;
+    struct audit_run *run = must_alloc(sizeof(*run));
 
-    if (models_of_any(exchange) != NULL && !exchange->is_own)
-        allow(exchange);
-    if (exchange->audited == NULL || !is_fresh(exchange))
-        return NULL;
-    if (!can_be_read(flight) || !mission_may_start(exchange->worker)) {
-        count(&exchange->worker->counters,
-              exchange->audited->lever == LEVER_CASCADE ? COUNT_CASCADE_DROPPED : COUNT_ROUTER_DROPPED, 1);
-        return NULL;
-    }
-    candidate = exchange->audited->candidate;
-    run = must_alloc(sizeof(*run));
     *run = (struct audit_run){
-        .mission = {.source = SOURCE_AUDIT, .target = candidate->target, .done = answered},
+        .mission = {.source = SOURCE_AUDIT, .target = target, .done = audit_run_answered},
         .lever = exchange->audited->lever,
-        .acceptances = acceptances_of(exchange),
         .worker = exchange->worker,
         .view = view_hold(exchange->view),
         .route = exchange->request.route,
@@ -552,21 +227,86 @@ audit_prepare(struct exchange *exchange)
         .body = chunk_hold(exchange->audited->body),
         .reference = kept_hold(flight->keep),
         .reference_streams = flight->is_stream,
-        .evidence = candidate->evidence,
-        .terms = candidate->terms,
-        .sameness = sameness_of(exchange, candidate),
-        .audit = {.score = candidate->score},
+        .audit = {.reference = 1.0}, /* where it could not be told, which is the worst for a candidate */
         .book = models_of_any(exchange)->book,
-        .earned = models_of(exchange, exchange->audited->lever)->earned,
-        .instead = serves(exchange) ? exchange->cost : USD_UNKNOWN,
+        .instead = USD_UNKNOWN,
     };
     mission_prepare(&run->mission, exchange, exchange->identity.api, run->body);
     return run;
 }
 
+/* Of the judge: what it is asked, and what it has to accept of it, be it ever so good. */
+static struct evidence_terms
+terms_of_judge(const struct exchange *exchange, const struct evidence_terms *candidate)
+{
+    const struct route_config *route = exchange->request.route;
+
+    return (struct evidence_terms){.scope = FLOOR_SERVED,
+                                   .floor_ppm = noise_earn_ppm(&candidate->noise, candidate->scope == FLOOR_ROUTE,
+                                                               terms_floor_of_model_ppm(route)),
+                                   .alpha_ppm = terms_alpha_ppm(route),
+                                   .epoch = router_judge_mark(route)};
+}
+
+/* The reference's own other answer, in a share of audits that depends on nothing else. */
+static struct audit_run *
+prepare_judge(struct exchange *exchange, const struct routed *candidate)
+{
+    static const uint64_t apart = 0x6a75646765;
+    const struct route_config *route = exchange->request.route;
+    struct audit_run *run;
+
+    if (rng_mix(exchange->id ^ apart) % PPM >= route->judge.ceiling_ppm || candidate->terms.scope == FLOOR_RELATIVE ||
+        !mission_may_start(exchange->worker))
+        return NULL;
+    run = run_new(exchange, &route->reference);
+    run->of_judge = true;
+    run->lever = LEVER_COUNT;
+    run->evidence = evidences_at(&exchange->worker->gateway->evidences, route->name, JUDGE_EVIDENCE);
+    run->terms = terms_of_judge(exchange, &candidate->terms);
+    run->audit.score = 1.0;
+    shared_evidence_begin_alike(run->evidence, &run->terms, run->audit.score);
+    return run;
+}
+
+static struct audit_run *
+prepare_candidate(struct exchange *exchange, const struct routed *candidate)
+{
+    struct audit_run *run = run_new(exchange, candidate->target);
+
+    run->acceptances = acceptances_of(exchange);
+    run->evidence = candidate->evidence;
+    run->terms = candidate->terms;
+    run->sameness = sameness_of(exchange, candidate);
+    run->audit.score = candidate->score;
+    run->earned = models_of(exchange, exchange->audited->lever)->earned;
+    run->instead = serves(exchange) ? exchange->cost : USD_UNKNOWN;
+    run->also = prepare_judge(exchange, candidate);
+    return run;
+}
+
+struct audit_run *
+audit_prepare(struct exchange *exchange)
+{
+    if (models_of_any(exchange) != NULL && !exchange->is_own)
+        allow(exchange);
+    if (exchange->audited == NULL || !is_fresh(exchange))
+        return NULL;
+    if (!audit_run_can_read(exchange->cursor.flight) || !mission_may_start(exchange->worker)) {
+        count(&exchange->worker->counters,
+              exchange->audited->lever == LEVER_CASCADE ? COUNT_CASCADE_DROPPED : COUNT_ROUTER_DROPPED, 1);
+        return NULL;
+    }
+    return prepare_candidate(exchange, exchange->audited->candidate);
+}
+
 void
 audit_go(struct audit_run *run)
 {
+    struct audit_run *also = run != NULL ? run->also : NULL;
+
     if (run != NULL)
         mission_go(&run->mission);
+    if (also != NULL)
+        mission_go(&also->mission);
 }

@@ -35,20 +35,6 @@ may_begin(const struct exchange *exchange)
            exchange->facts.choices == 1 && models_most(request->route) > 0;
 }
 
-/* Where one score is as good as any other, its arms are known beforehand. */
-static void
-begin_epoch(const struct routed *model)
-{
-    enum evidence_reason reason;
-
-    (void)shared_evidence_may_serve(model->evidence, &model->terms, model->score, &reason);
-    if (reason != EVIDENCE_NO_EPOCH)
-        return;
-    for (unsigned i = 0; i < SAMPLE_SCORES; i++)
-        if (shared_evidence_sample(model->evidence, &model->terms, model->score))
-            return;
-}
-
 static void
 open_books(struct exchange *exchange, struct cascading *cascading)
 {
@@ -59,7 +45,7 @@ open_books(struct exchange *exchange, struct cascading *cascading)
         const struct routed *model = &cascading->models.all[i];
 
         if (acceptance_is_plain(route))
-            begin_epoch(model);
+            shared_evidence_begin_alike(model->evidence, &model->terms, model->score);
         cascading->books[i] =
             acceptance_book_at(&exchange->worker->gateway->acceptances, route->name, model->target->name);
         acceptance_pass_over(cascading->books[i]);

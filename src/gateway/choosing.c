@@ -5,6 +5,7 @@
 #include "gateway/outside_judge.h"
 #include "levers/router.h"
 #include "quality/router.h"
+#include "quality/validate.h"
 
 bool
 choosing_fits(enum api api)
@@ -47,10 +48,11 @@ choosing_list(struct exchange *exchange, enum lever_id lever)
 static bool
 may_audit(const struct exchange *exchange)
 {
-    const struct judge_config *judge = &exchange->request.route->judge;
+    const struct route_config *route = exchange->request.route;
+    const struct judge_config *judge = &route->judge;
+    bool told = route->floor_of == FLOOR_RELATIVE ? validators_any(&route->validate) : judge->is_set;
 
-    return judge->is_set && !exchange->worker->gateway->no_audits && !exchange->bypass &&
-           !exchange->request.config->observe &&
+    return told && !exchange->worker->gateway->no_audits && !exchange->bypass && !exchange->request.config->observe &&
            (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend)) &&
            outside_judge_allowed(exchange->request.route, exchange->identity.tenant);
 }

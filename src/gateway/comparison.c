@@ -145,9 +145,22 @@ judge_texts(struct comparison *comparison, struct slice reference, struct slice 
         (screening->outside ? ask_outside : ask_model)(comparison, reference, candidate);
 }
 
+/* An answer that calls tools says too little by its text. */
+static void
+take_texts(struct comparison *comparison, struct said *reference, struct said *candidate)
+{
+    comparison->failed = reference->text.called || candidate->text.called;
+    if (comparison->failed)
+        return;
+    comparison->texts[0] = reference->text.text;
+    comparison->texts[1] = candidate->text.text;
+    buffer_init(&reference->text.text);
+    buffer_init(&candidate->text.text);
+}
+
 /* Who calls a tool where the other does not does something else, whatever it says beside it. */
 static void
-judge(struct comparison *comparison, const struct said *reference, const struct said *candidate)
+judge(struct comparison *comparison, struct said *reference, struct said *candidate)
 {
     if (reference->text.called != candidate->text.called)
         comparison->outcome = 0.0;
@@ -164,10 +177,9 @@ run(struct job *job)
     struct said reference = {0}, candidate = {0};
 
     comparison->failed = !read_answer(&comparison->reference, &reference);
-    if (!comparison->failed && read_answer(&comparison->candidate, &candidate))
-        judge(comparison, &reference, &candidate);
-    else
-        comparison->failed = true;
+    comparison->failed = comparison->failed || !read_answer(&comparison->candidate, &candidate);
+    if (!comparison->failed)
+        (comparison->only_reads ? take_texts : judge)(comparison, &reference, &candidate);
     forget_said(&reference);
     forget_said(&candidate);
 }

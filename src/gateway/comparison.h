@@ -39,10 +39,12 @@ struct comparison {
     struct judge_rule rule;
     struct compared_answer reference, candidate;
     struct screening screening;
+    bool only_reads;                   /* nobody judges: `texts` are wanted */
     void (*done)(struct comparison *); /* on the worker; answers and request are released */
     double outcome;
-    bool failed;       /* it could not be judged */
-    const char *found; /* in what the candidate is degenerate; NULL: it is not */
+    bool failed;            /* it could not be judged */
+    const char *found;      /* in what the candidate is degenerate; NULL: it is not */
+    struct buffer texts[2]; /* `only_reads`, and not failed: the reference's and the candidate's, which `done` owns */
     struct chunk *questions
         [QUESTIONS]; /* then nothing is decided: the judge is to be asked these (or the first, by itself), which `done` owns */
 };

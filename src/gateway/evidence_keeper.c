@@ -118,6 +118,11 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
         log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");
     keeper->written = sum_of(buffer_content(&file));
     buffer_free(&file);
+    if (scorers_next(&gateway->scorers, NULL) != NULL) {
+        gateway_open_meanings(gateway);
+        scorers_open(&gateway->scorers, gateway->snapshot->config, gateway->embedder);
+    }
+    gateway->evidence_keeper = keeper;
     return keeper;
 }
 
@@ -182,6 +187,38 @@ on_time(struct timer *timer)
     world->ops->work(world, &keeper->job);
 }
 
+/* Written down for whoever cannot wait for the next look. */
+struct hurry {
+    struct job job;
+    struct evidence_keeper *keeper;
+};
+
+static void
+run_hurry(struct job *job)
+{
+    (void)!evidence_keeper_write(
+        CONTAINER_OF(job, struct hurry, job)->keeper); /* it is tried again with the next look */
+}
+
+static void
+hurry_done(struct job *job)
+{
+    free(CONTAINER_OF(job, struct hurry, job));
+}
+
+void
+evidence_keeper_hurry(struct evidence_keeper *keeper, struct gateway_worker *worker)
+{
+    struct world *world = worker_world(worker);
+    struct hurry *hurry;
+
+    if (keeper == NULL)
+        return;
+    hurry = must_alloc(sizeof(*hurry));
+    *hurry = (struct hurry){.job = {.run = run_hurry, .done = hurry_done}, .keeper = keeper};
+    world->ops->work(world, &hurry->job);
+}
+
 void
 evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker *first)
 {
@@ -208,6 +245,7 @@ evidence_keeper_close(struct evidence_keeper *keeper)
         return;
     if (evidence_keeper_write(keeper) != OK)
         log_line(keeper->gateway->log, LOG_WARN, "the evidence of levers could not be written down");
+    keeper->gateway->evidence_keeper = NULL;
     keeper->disk->ops->close(keeper->disk);
     lock_destroy(&keeper->lock);
     free(keeper);

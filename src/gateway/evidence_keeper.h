@@ -1,5 +1,6 @@
 /* Keeps what was learned of levers over a restart: one small file, written anew beside itself when something has changed,
- * at most every few seconds and when the program stops. A process that is killed loses the audits since; a file that is
+ * every few seconds, at once when something was suspended, and when the program stops. A process that is killed loses the
+ * audits since, and brings back nothing that had been taken back; a file that is
  * damaged, or of another version, is as none, and everything must be earned anew. */
 #ifndef GATEWAY_EVIDENCE_KEEPER_H
 #define GATEWAY_EVIDENCE_KEEPER_H
@@ -19,6 +20,10 @@ struct evidence_keeper *evidence_keeper_open(struct gateway *gateway, struct cac
 /* On the first worker; stop before its world ends. NULL is fine. */
 void evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker *first);
 void evidence_keeper_stop(struct evidence_keeper *keeper);
+
+/* Something was taken back that may not serve again after a restart: writes it down now, off the loop of the worker that
+ * learned it. NULL is fine. */
+void evidence_keeper_hurry(struct evidence_keeper *keeper, struct gateway_worker *worker);
 
 /* Writes down what is new; any thread that may block. */
 enum status evidence_keeper_write(struct evidence_keeper *keeper) MUST_CHECK;

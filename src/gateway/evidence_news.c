@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "gateway/evidence_keeper.h"
+
 static void
 raise(struct gateway_worker *worker, struct shared_evidence *evidence, enum alert_kind kind, const char *words)
 {
@@ -24,6 +26,8 @@ evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, u
     char words[160];
 
     if (events & EVENT_SUSPENDED)
+        evidence_keeper_hurry(worker->gateway->evidence_keeper, worker);
+    if (events & EVENT_SUSPENDED)
         raise(worker, evidence, ALERT_LEVER_SUSPENDED,
               "audits found its answers worse than the route accepts: it serves none until it has earned that anew");
     snprintf(words, sizeof(words), "more than one audit in a hundred could not be judged (%s)", judge);
@@ -40,4 +44,24 @@ evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, u
              " audits acceptable, as far as they bound it",
              shared_evidence_route(evidence), shared_evidence_lever(evidence), score, verdict.serving.threshold,
              verdict.serving.lower_ppm / 1e4, verdict.serving.labels);
+}
+
+void
+evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events)
+{
+    const char *route = shared_evidence_route(evidence);
+    struct evidence_verdict verdict;
+    struct alert alert;
+
+    if ((events & EVENT_BELOW_FLOOR) == 0)
+        return;
+    verdict = shared_evidence_verdict(evidence);
+    alert_init(&alert, ALERT_JUDGE_CEILING, "%s", route);
+    alert_words(
+        &alert,
+        "route %s: its judge accepts at most %.1f%% of the reference's own second answers, so what is served will not "
+        "reach the %.4g%% that it would have to accept (routes: judge, acceptable: quality)",
+        route, verdict.next.upper_ppm / 1e4, verdict.floor_ppm / 1e4);
+    alert_fact_text(&alert, "route", slice_of(route));
+    alert_raise(worker, &alert);
 }

@@ -9,4 +9,7 @@
 void evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events, const char *score,
                    const char *judge);
 
+/* The same of evidence about the judge itself. */
+void evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events);
+
 #endif

@@ -266,6 +266,7 @@ gateway_worker_new(struct gateway *gateway, struct world *world)
     exchanges_init(&worker->blocks);
     list_init(&worker->exchanges);
     list_init(&worker->judgements);
+    list_init(&worker->outside_calls);
     list_init(&worker->mirrors);
     list_init(&worker->batch_queues);
     hasher_init(&worker->hasher);

@@ -46,9 +46,10 @@ struct gateway {
     struct experiences experiences;
     struct prompt_memory *prompts;
     struct healths healths;
-    struct admissions admissions;    /* who may start at which backend */
-    struct utilisation *utilisation; /* of their replicas; the first worker's */
-    struct rent_keeper *rent;        /* the stand's, likewise; NULL: nobody writes rents down */
+    struct admissions admissions;            /* who may start at which backend */
+    struct utilisation *utilisation;         /* of their replicas; the first worker's */
+    struct rent_keeper *rent;                /* the stand's, likewise; NULL: nobody writes rents down */
+    struct evidence_keeper *evidence_keeper; /* the stand's; NULL: nobody writes evidence down */
     struct kept_answers kept;
     struct cache *cache;           /* answers stored for equal requests */
     struct cache_file *cache_file; /* the stand's, which keeps them over a restart; NULL: none */
@@ -90,10 +91,11 @@ struct gateway_worker {
     struct list batch_queues; /* where requests wait to go together (batch.h) */
     struct list judgements;   /* see outcome.c */
     unsigned judgement_count, judging;
-    unsigned comparing;      /* answers being held against each other (comparison.h) */
-    bool no_missions;        /* the program stops */
-    unsigned missions;       /* exchanges of our own (mission.h) */
-    unsigned outside_judges; /* being asked (outside_judge.h) */
+    unsigned comparing;        /* answers being held against each other (comparison.h) */
+    bool no_missions;          /* the program stops */
+    unsigned missions;         /* exchanges of our own (mission.h) */
+    unsigned outside_judges;   /* being asked (outside_judge.h) */
+    struct list outside_calls; /* of them, the services */
     uint64_t last_id;
     struct hasher hasher;
     struct buffer record; /* scratch for journal records */

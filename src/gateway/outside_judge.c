@@ -71,6 +71,7 @@ on_end(struct call *call)
     struct outside_judge *judge = judge_of(call);
 
     call->inside = NULL;
+    list_remove(&judge->link);
     take_opinion(judge, judge->status >= 200 && judge->status < 300, buffer_content(&judge->answer));
 }
 
@@ -80,6 +81,7 @@ on_failed(struct call *call, enum call_failure failure, const char *text)
     (void)failure;
     (void)text;
     call->inside = NULL;
+    list_remove(&judge_of(call)->link);
     take_opinion(judge_of(call), false, SLICE_NONE);
 }
 
@@ -94,6 +96,7 @@ ask_http(struct outside_judge *judge, const struct judge_config *config)
     struct world *world = worker_world(judge->worker);
 
     judge->call = (struct call){.events = &http_events};
+    list_append(&judge->worker->outside_calls, &judge->link);
     world->ops->call_open(world, &judge->call,
                           &(struct call_request){.endpoint = config->endpoint,
                                                  .method = SLICE_LITERAL("POST"),
@@ -118,7 +121,7 @@ outside_judge_ask(struct outside_judge *judge, struct gateway_worker *worker, co
 {
     const struct judge_config *config = &route->judge;
 
-    if (worker->outside_judges == OUTSIDE_JUDGES_MOST || !outside_judge_allowed(route, tenant)) {
+    if (worker->no_missions || worker->outside_judges == OUTSIDE_JUDGES_MOST || !outside_judge_allowed(route, tenant)) {
         chunk_release(question);
         return false;
     }
@@ -129,4 +132,20 @@ outside_judge_ask(struct outside_judge *judge, struct gateway_worker *worker, co
     else
         ask_http(judge, config);
     return true;
+}
+
+void
+outside_judges_stop(struct gateway_worker *worker)
+{
+    struct world *world = worker_world(worker);
+    struct list *node;
+
+    while ((node = list_first(&worker->outside_calls)) != NULL) {
+        struct outside_judge *judge = CONTAINER_OF(node, struct outside_judge, link);
+
+        list_remove(node);
+        world->ops->call_close(world, &judge->call);
+        judge->dropped = true;
+        finish(judge);
+    }
 }

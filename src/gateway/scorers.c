@@ -283,11 +283,28 @@ hold_frozen(struct scorer *scorer, const struct route_config *route, const struc
 
     if (look(scorer, models, &frozen))
         return frozen;
-    lock_take(&scorer->lock);
+    /* Whoever learns holds the lock for as long as that takes, and a loop waits for nobody: until it is free there is no view
+     * of these models, as there would be none in any case. What was kept over a restart was read before (scorers_open). */
+    if (!lock_try(&scorer->lock))
+        return NULL;
     ensure_models(scorer, route, embedder);
     lock_drop(&scorer->lock);
     (void)look(scorer, models, &frozen);
     return frozen;
+}
+
+void
+scorers_open(struct scorers *scorers, const struct config *config, const struct embedder *embedder)
+{
+    for (struct scorer *at = scorers_next(scorers, NULL); at != NULL; at = scorers_next(scorers, at)) {
+        const struct route_config *route = map_get(&config->route_by_name, slice_of(scorer_route(at)));
+
+        if (route == NULL || !route_has_other_models(route))
+            continue;
+        lock_take(&at->lock);
+        ensure_models(at, route, embedder);
+        lock_drop(&at->lock);
+    }
 }
 
 uint64_t

@@ -16,6 +16,7 @@
 
 struct buffer;
 struct chunk;
+struct config;
 struct gateway_worker;
 struct route_config;
 struct scorer; /* of one route */
@@ -58,6 +59,9 @@ void scorer_learn(struct gateway_worker *worker, struct view *view, const struct
 /* For whoever keeps it: the view as it was frozen, appended; nothing if there is none. Any thread. */
 void scorer_save(struct scorer *scorer, struct buffer *out);
 void scorer_restore(struct scorer *scorer, struct slice bytes);
+
+/* What was restored is made ready for the configuration's routes, which takes long: before anything is served. */
+void scorers_open(struct scorers *scorers, const struct config *config, const struct embedder *embedder);
 struct scorer *scorers_next(struct scorers *scorers, struct scorer *scorer); /* as evidences_next */
 const char *scorer_route(const struct scorer *scorer);
 

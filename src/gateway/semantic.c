@@ -186,6 +186,13 @@ own_plan(struct exchange *exchange)
     return NULL;
 }
 
+/* What is judged by: no other model's answer, in whose place it would have served as well. */
+static bool
+is_by_reference(const struct exchange *exchange)
+{
+    return exchange->plan != NULL && exchange->plan->lever != LEVER_ROUTER && exchange->plan->lever != LEVER_CASCADE;
+}
+
 /* What the lever would have served, if only it might. */
 static bool
 is_audit(const struct plan *plan)
@@ -221,6 +228,7 @@ semantic_end(struct exchange *exchange, bool fresh)
         return;
     if (plan == exchange->plan || plan->verdict == VERDICT_SHADOW)
         semantic_index_used(meaning->index, &plan->cached->key);
-    if (fresh && (is_audit(plan) || (plan->evidence.near && plan->verdict == VERDICT_QUALITY)))
+    if (fresh && is_by_reference(exchange) &&
+        (is_audit(plan) || (plan->evidence.near && plan->verdict == VERDICT_QUALITY)))
         semantic_audit(exchange, plan, is_audit(plan));
 }

@@ -8,6 +8,7 @@
 
 #include "cache/store.h"
 #include "levers/cached_plan.h"
+#include "levers/cascade.h"
 #include "levers/terms.h"
 #include "quality/coin.h"
 
@@ -105,16 +106,45 @@ weigh_near(const struct request *request, struct plan *plan)
     plan->evidence.detail = "promoted: a judge let this very pair pass";
 }
 
+/* Levers that choose another model, of which evidence lets one serve. */
+static const struct choosing *
+router_of(const struct request *request)
+{
+    return request->choosing != NULL && request->choosing->serves ? request->choosing : NULL;
+}
+
+static const struct choosing *
+cascade_of(const struct request *request)
+{
+    return request->cascading != NULL && request->cascading->models.serves ? &request->cascading->models : NULL;
+}
+
+/* Is the request an audit, so that the reference answers it? Where another model may serve in its place, the fresh answer is
+ * not bought anyway: then there are as many audits as while something serves, for which that model makes room; a lever in
+ * shadow, which changes nothing for a client, has only those that the other model was drawn for as well. */
+static bool
+is_drawn(const struct request *request, const struct plan *plan)
+{
+    const struct meaning *meaning = request->meaning;
+    const struct choosing *router = router_of(request), *cascade = cascade_of(request);
+    uint32_t ppm = shared_evidence_audit_ppm(meaning->evidence, &meaning->terms, plan->mode == LEVER_SHADOW);
+
+    if (router == NULL && cascade == NULL)
+        return coin_falls(meaning->draw, ppm);
+    if (plan->mode == LEVER_SHADOW)
+        return (router == NULL || router->drawn) && (cascade == NULL || cascade->drawn);
+    return coin_falls(meaning->draw, ppm < AUDIT_SERVING_PPM ? ppm : AUDIT_SERVING_PPM);
+}
+
 static void
 weigh(const struct request *request, const struct semantic_match *match, struct plan *plan)
 {
     const struct meaning *meaning = request->meaning;
     enum evidence_reason reason;
-    uint32_t audited_ppm = shared_evidence_audit_ppm(meaning->evidence, &meaning->terms, plan->mode == LEVER_SHADOW);
 
     plan->evidence.score = (double)match->similarity;
     plan->quality_ppm = shared_evidence_may_serve(meaning->evidence, &meaning->terms, plan->evidence.score, &reason);
-    plan->evidence.learns = coin_falls(meaning->draw, audited_ppm);
+    plan->evidence.learns = is_drawn(request, plan);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || meaning->terms.floor_ppm >= PPM;
     if (reason == EVIDENCE_OUTSIDE)
         weigh_near(request, plan);
@@ -169,4 +199,23 @@ make(const struct request *request, enum lever_mode mode, struct plans *plans)
     weigh(request, match, plan);
 }
 
-const struct lever_ops semantic_cache_lever = {.id = LEVER_SEMANTIC_CACHE, .make = make};
+/* What an audit is judged by is the reference's answer, not another model's. */
+static void
+refine(const struct request *request, enum lever_mode mode, struct plans *plans)
+{
+    bool drawn = false;
+
+    for (size_t i = 0; i < plans->count; i++)
+        drawn |= plans->all[i].lever == LEVER_SEMANTIC_CACHE && plans->all[i].evidence.learns;
+    if (!drawn || mode != LEVER_ON || (router_of(request) == NULL && cascade_of(request) == NULL))
+        return;
+    for (size_t i = 0; i < plans->count; i++) {
+        struct plan *plan = &plans->all[i];
+
+        if ((plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE) && plan->quality_ppm > 0 &&
+            plan->mode == LEVER_ON && plan->withheld == VERDICT_NONE)
+            plan->withheld = VERDICT_AUDIT;
+    }
+}
+
+const struct lever_ops semantic_cache_lever = {.id = LEVER_SEMANTIC_CACHE, .make = make, .refine = refine};

@@ -121,6 +121,15 @@ shared_evidence_sample(struct shared_evidence *shared, const struct evidence_ter
     return begun;
 }
 
+void
+shared_evidence_begin_alike(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
+{
+    lock_take(&shared->lock);
+    for (unsigned i = 0; i < SAMPLE_SCORES && !evidence_is_for(&shared->evidence, terms); i++)
+        (void)add_to_sample(shared, terms, score);
+    lock_drop(&shared->lock);
+}
+
 uint32_t
 shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
                           enum evidence_reason *reason)

@@ -34,6 +34,9 @@ const char *shared_evidence_lever(const struct shared_evidence *shared);
  * Does nothing once it has begun. Each request calls this once, before the others. True: the epoch begins with it. */
 bool shared_evidence_sample(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
 
+/* Where one score is as good as any other, the arms are known beforehand: begins the epoch, unless it has begun. */
+void shared_evidence_begin_alike(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
+
 uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct evidence_terms *terms, double score,
                                    enum evidence_reason *reason);
 /* The widest earned arm, or ARM_NONE. */

@@ -20,7 +20,7 @@
 #define ROUTE(candidates, router, more)                                                                                \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: " candidates ", acceptable: { quality: 80% },\n"                 \
-    "               judge: { by: exact }, learning: 100%, levers: { router: " router " } " more " }\n"
+    "               judge: { by: exact, ceiling: 0% }, learning: 100%, levers: { router: " router " } " more " }\n"
 
 static const char on[] = BACKENDS ROUTE("beta/small", "on", "");
 static const char in_shadow[] = BACKENDS ROUTE("beta/small", "shadow", "");
@@ -416,7 +416,7 @@ audits_cost_no_more_than_their_share(void **state)
                      "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"
                      "routes:\n"
                      "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 97% },\n"
-                     "               judge: { by: exact }, levers: { router: on } }\n"
+                     "               judge: { by: exact, ceiling: 0% }, levers: { router: on } }\n"
                      "prices:\n"
                      "  override:\n"
                      "    alpha/big:  { input: $2/M, output: $8/M }\n"

@@ -19,7 +19,8 @@
     "    gamma/middle: { input: $0.20/M, output: $0.80/M }\n"
 #define ROUTE(candidates, cascade, more)                                                                               \
     "routes:\n"                                                                                                        \
-    "  assistant: { reference: alpha/big, candidates: " candidates ", judge: { by: exact }, learning: 100%,\n"         \
+    "  assistant: { reference: alpha/big, candidates: " candidates                                                     \
+    ", judge: { by: exact, ceiling: 0% }, learning: 100%,\n"                                                           \
     "               validate: { regex: \"w2\" }, levers: { cascade: " cascade " } " more " }\n"
 #define FLOOR ", acceptable: { quality: 80% }"
 #define SKIPS ", cascade: { accept: validators }"

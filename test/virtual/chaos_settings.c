@@ -140,7 +140,7 @@ static const char choosing[] =
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], acceptable: { quality: 70% }, attempts: "
     "3,\n"
-    "               judge: { by: exact }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               judge: { by: exact, ceiling: 30% }, learning: 100%, holdout: 10%, repeatable: yes,\n"
     "               levers: { router: on, alternatives: on, coalesce: { on: 50% } } }\n"
     "  vectors:   { reference: alpha/embedder }\n"
     "  writer:    { reference: claude/opus, candidates: claude/nano, acceptable: { quality: 70% }, judge: { by: "
@@ -199,7 +199,8 @@ static const char cascading[] =
     "               levers: { cascade: on, alternatives: on, coalesce: { on: 50% }, exact_cache: { on: 30% } } }\n"
     "  vectors:   { reference: alpha/embedder }\n"
     "  writer:    { reference: claude/opus, candidates: claude/nano, acceptable: { quality: 70% }, attempts: 1,\n"
-    "               validate: { command: \"judge\" }, judge: { by: numeric }, cascade: { accept: validators },\n"
+    "               validate: { command: \"judge\" }, judge: { by: numeric, ceiling: 30% }, cascade: { accept: "
+    "validators },\n"
     "               learning: 100%, levers: { cascade: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
 static const struct chaos_setting settings[] = {

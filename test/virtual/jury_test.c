@@ -13,7 +13,7 @@ static const char config[] =
     "  gamma: { url: \"http://gamma.example\", models: [ referee ], region: us }\n"
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 80% },\n"
-    "               judge: { model: gamma/referee }, learning: 100%, levers: { router: on } }\n"
+    "               judge: { model: gamma/referee, ceiling: 0% }, learning: 100%, levers: { router: on } }\n"
     "prices:\n"
     "  override:\n"
     "    alpha/big:     { input: $20/M, output: $80/M }\n"

@@ -14,7 +14,7 @@
     "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: " acceptable ", learning: 100%,\n"       \
-    "               judge: { by: exact }, levers: { router: on } }\n"                                                  \
+    "               judge: { by: exact, ceiling: 0% }, levers: { router: on } }\n"                                     \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \
     "    alpha/big:  { input: $20/M, output: $80/M }\n"                                                                \

@@ -14,7 +14,8 @@
     "  gamma: { url: \"http://gamma.example\", models: [ checker ], region: us }\n"                                    \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: " quality " },\n"             \
-    "               judge: { by: numeric }, cascade: { accept: model, verifier: gamma/checker }, learning: 100%,\n"    \
+    "               judge: { by: numeric, ceiling: 0% }, cascade: { accept: model, verifier: gamma/checker }, "        \
+    "learning: 100%,\n"                                                                                                \
     "               levers: { cascade: on } }\n"                                                                       \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \

@@ -1,0 +1,362 @@
+#include "gateway/audit_run.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "gateway/evidence_news.h"
+#include "levers/cascade.h"
+#include "money/row.h"
+
+bool
+audit_run_can_read(const struct flight *flight)
+{
+    return flight->keep != NULL && !flight->keep->too_long && !flight->opaque && !flight->unread;
+}
+
+static void
+finish(struct audit_run *run)
+{
+    if (usd_known(run->instead) && run->instead > run->cost)
+        run->cost = run->instead;
+    if (run->cost > 0 || run->jury.cost > 0)
+        learning_take(run->book, run->cost + run->jury.cost);
+    if (run->answered != NULL)
+        exchange_drop(run->answered);
+    chunk_release(run->body);
+    kept_release(run->reference);
+    kept_release(run->candidate);
+    view_release(run->view);
+    free(run);
+}
+
+/* What is right is asked of each answer by itself. */
+static bool
+is_relative(const struct audit_run *run)
+{
+    return run->terms.scope == FLOOR_RELATIVE;
+}
+
+static struct slice
+reason_of(const struct audit_run *run)
+{
+    if (is_relative(run) && !run->audit.judge_failed)
+        return run->audit.outcome >= 1.0 ? SLICE_NONE : SLICE_LITERAL("the route's validators do not find it useful");
+    if (run->of_judge && !run->audit.judge_failed && run->audit.outcome < 1.0)
+        return SLICE_LITERAL("the reference's own other answer, which the judge does not accept in full");
+    if (run->audit.judge_failed)
+        return SLICE_LITERAL("the judge could not tell");
+    if (run->comparison.found != NULL)
+        return slice_of(run->comparison.found);
+    if (run->outside.words[0] != '\0')
+        return slice_of(run->outside.words);
+    if (run->audit.outcome >= 1.0)
+        return SLICE_NONE;
+    return run->audit.outcome > 0.0 ? SLICE_LITERAL("the judge says so in one order of the answers, not in the other")
+                                    : SLICE_LITERAL("not as acceptable as the reference's answer");
+}
+
+/* Its row says what became of it. */
+static void
+keep_outcome(struct audit_run *run)
+{
+    struct gateway_worker *worker = run->worker;
+    struct feedback feedback = {
+        .id = run->row,
+        .useful_ppm = run->audit.judge_failed ? ROW_UNKNOWN : (int64_t)(run->audit.outcome * PPM),
+        .value = USD_UNKNOWN,
+        .source = SLICE_LITERAL("audit"),
+        .reason = reason_of(run),
+        .wall_us = world_wall_us(worker_world(worker)),
+    };
+
+    journal_put_feedback(&worker->record, &feedback);
+    (void)gateway_append(worker);
+}
+
+/* What tells requests apart learns of it, too: where answers are right or not by themselves, whether the candidate's loses
+ * nothing. */
+static void
+teach(struct audit_run *run)
+{
+    struct gateway *gateway = run->worker->gateway;
+    const struct audit *audit = &run->audit;
+    double outcome = is_relative(run) && audit->outcome >= audit->reference ? 1.0 : audit->outcome;
+
+    scorer_learn(run->worker, run->view,
+                 &(struct taught){.scorer = scorer_at(&gateway->scorers, run->route->name),
+                                  .route = run->route,
+                                  .model = run->mission.target,
+                                  .api = run->answered->identity.api,
+                                  .body = run->body,
+                                  .outcome = outcome,
+                                  .serves = run->earned});
+}
+
+/* The router's counter, or the cascade's or the judge's of the same outcome: all stand in the same order. */
+static void
+count_audit(struct audit_run *run, enum counter routers)
+{
+    unsigned offset = run->of_judge                 ? COUNT_SELF_ACCEPTABLE - COUNT_ROUTER_ACCEPTABLE
+                      : run->lever == LEVER_CASCADE ? COUNT_CASCADE_ACCEPTABLE - COUNT_ROUTER_ACCEPTABLE
+                                                    : 0;
+
+    count(&run->worker->counters, (enum counter)((unsigned)routers + offset), 1);
+}
+
+static void
+learn(struct audit_run *run, double outcome, bool judge_failed)
+{
+    struct audit *audit = &run->audit;
+    unsigned events;
+
+    audit->outcome = outcome;
+    audit->judge_failed = judge_failed;
+    if (!judge_failed && run->lever == LEVER_ROUTER)
+        teach(run);
+    events = shared_evidence_observe(run->evidence, &run->terms, audit);
+    count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
+    keep_outcome(run);
+    if (run->of_judge)
+        evidence_news_of_judge(run->worker, run->evidence, events);
+    else
+        evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
+    finish(run);
+}
+
+/* Nothing is learned: it says nothing of the answers that the candidate gives. */
+static void
+leave(struct audit_run *run, enum counter routers)
+{
+    count_audit(run, routers);
+    finish(run);
+}
+
+static void
+jury_is_back(struct jury *jury)
+{
+    struct audit_run *run = CONTAINER_OF(jury, struct audit_run, jury);
+
+    if (jury->dropped)
+        leave(run, COUNT_ROUTER_DROPPED);
+    else
+        learn(run, jury_outcome(jury), jury->failed);
+}
+
+static void
+outside_said(struct outside_judge *judge)
+{
+    struct audit_run *run = CONTAINER_OF(judge, struct audit_run, outside);
+
+    if (judge->dropped)
+        leave(run, COUNT_ROUTER_DROPPED);
+    else
+        learn(run, judge->outcome, judge->failed);
+}
+
+/* Of what a cascade would not have kept only the reference's answer matters: it serves. */
+static void
+learn_of_reference(struct audit_run *run)
+{
+    unsigned events = shared_evidence_observe(run->evidence, &run->terms, &run->audit);
+
+    count(&run->worker->counters, COUNT_CASCADE_UNKEPT, 1);
+    evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
+    finish(run);
+}
+
+static void
+learn_truth(struct audit_run *run, const struct truth *truth, bool failed)
+{
+    run->audit.reference = truth->reference_right ? 1.0 : 0.0;
+    run->audit.outcome = truth->candidate_right ? 1.0 : 0.0;
+    run->audit.judge_failed = failed;
+    if (isfinite(run->audit.score))
+        learn(run, run->audit.outcome, failed);
+    else
+        learn_of_reference(run);
+}
+
+static void
+truth_is_found(struct truth *truth)
+{
+    learn_truth(CONTAINER_OF(truth, struct audit_run, truth), truth, truth->failed);
+}
+
+static void
+find_truth(struct audit_run *run)
+{
+    run->truth = (struct truth){.worker = run->worker,
+                                .view = run->view,
+                                .route = run->route,
+                                .tenant = run->tenant,
+                                .id_text = run->answered->id_text,
+                                .reference = run->comparison.texts[0],
+                                .candidate = run->comparison.texts[1],
+                                .done = truth_is_found};
+    if (run->comparison.failed)
+        learn_truth(run, &run->truth, true);
+    else
+        truth_find(&run->truth);
+}
+
+static void
+compared(struct comparison *comparison)
+{
+    struct audit_run *run = CONTAINER_OF(comparison, struct audit_run, comparison);
+
+    if (comparison->only_reads) {
+        find_truth(run);
+    } else if (comparison->questions[0] == NULL) {
+        learn(run, comparison->outcome, comparison->failed);
+    } else if (comparison->screening.outside) {
+        if (!outside_judge_ask(&run->outside, run->worker, run->route, run->tenant, comparison->questions[0],
+                               outside_said))
+            leave(run, COUNT_ROUTER_DROPPED);
+    } else if (jury_may_start(run->worker)) {
+        jury_ask(&run->jury, run->answered, run->mission.about, run->route->judge.model, comparison->questions,
+                 jury_is_back);
+    } else {
+        for (unsigned i = 0; i < QUESTIONS; i++)
+            chunk_release(comparison->questions[i]);
+        leave(run, COUNT_ROUTER_DROPPED);
+    }
+}
+
+static struct judge_rule
+rule_of(const struct audit_run *run)
+{
+    const struct judge_config *config = &run->route->judge;
+    struct judge_rule rule = {
+        .judge = (enum judge)config->judge,
+        .tolerance = config->tolerance_ppm / 1e6,
+        .same_fields = true,
+        .cosine_least = config->similar_ppm / 1e6,
+    };
+
+    comparison_rule_meaning(&rule, run->worker->gateway);
+    return rule;
+}
+
+static void
+compare(struct audit_run *run)
+{
+    const struct judge_config *config = &run->route->judge;
+    enum api api = run->answered->identity.api;
+
+    run->comparison = (struct comparison){
+        .worker = run->worker,
+        .rule = rule_of(run),
+        .reference = {.kept = kept_hold(run->reference), .is_stream = run->reference_streams, .api = api},
+        .candidate = {.kept = kept_hold(run->candidate), .is_stream = run->candidate_streams, .api = api},
+        .screening = {.sameness = run->sameness,
+                      .request = chunk_hold(run->body),
+                      .judge = config->model != NULL ? config->model->name : NULL,
+                      .mark = world_random(worker_world(run->worker)),
+                      .outside = config->command != NULL || config->endpoint != NULL,
+                      .route = run->route->name,
+                      .id = run->answered->id_text},
+        .only_reads = is_relative(run),
+        .done = compared,
+    };
+    if (!comparison_start(&run->comparison))
+        leave(run, COUNT_ROUTER_DROPPED);
+}
+
+/* A cascade would have asked on, but nobody refused an answer: that the candidate or who scores could not be asked says
+ * nothing of what is kept when they can. Were it good for its route, a floor would be earned with nothing judged. */
+static void
+leave_unscored(struct audit_run *run, enum counter routers)
+{
+    acceptance_note(run->acceptances, -INFINITY);
+    leave(run, routers);
+}
+
+/* A cascade would not have kept it, and asked on: that is no evidence of what it keeps, but for that of its route. */
+static void
+would_go_on(struct audit_run *run)
+{
+    acceptance_note(run->acceptances, -INFINITY);
+    (void)shared_evidence_sample(run->evidence, &run->terms, NAN);
+    run->audit.score = NAN;
+    run->audit.outcome = 1.0;
+    if (is_relative(run))
+        compare(run);
+    else
+        learn_of_reference(run);
+}
+
+/* The score is known only now. Of the first ones only that is looked at: they are the sample of the epoch. */
+static void
+scored(struct acceptance *acceptance)
+{
+    struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
+    enum evidence_reason reason;
+    bool untold = acceptance->untold;
+
+    run->audit.score = acceptance->score;
+    run->cost += acceptance->cost;
+    acceptance_free(acceptance);
+    if (untold) {
+        leave_unscored(run, COUNT_ROUTER_UNKNOWN);
+        return;
+    }
+    if (!isfinite(run->audit.score)) {
+        would_go_on(run);
+        return;
+    }
+    acceptance_note(run->acceptances, run->audit.score);
+    (void)shared_evidence_sample(run->evidence, &run->terms, run->audit.score);
+    (void)shared_evidence_may_serve(run->evidence, &run->terms, run->audit.score, &reason);
+    if (reason != EVIDENCE_NO_EPOCH)
+        compare(run);
+    else
+        finish(run);
+}
+
+static void
+score(struct audit_run *run)
+{
+    run->acceptance = (struct acceptance){
+        .done = scored, .exchange = run->answered, .request = run->body, .about = run->mission.about};
+    acceptance_start(&run->acceptance);
+}
+
+/* True: there is a whole answer. */
+static bool
+take_answer(struct audit_run *run, const struct flight *flight)
+{
+    if (!audit_run_can_read(flight))
+        return false;
+    run->candidate = kept_hold(flight->keep);
+    run->candidate_streams = flight->is_stream;
+    return true;
+}
+
+void
+audit_run_answered(struct mission *mission, struct exchange *exchange)
+{
+    struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
+    enum mission_result result = mission_result(exchange);
+    bool whole = result == MISSION_ANSWERED && take_answer(run, exchange->cursor.flight);
+
+    run->row = exchange->id;
+    run->cost = usd_known(exchange->cost) ? exchange->cost : 0;
+    run->answered = exchange; /* whoever judges asks on its behalf */
+    exchange_hold(exchange);
+    if (result == MISSION_DROPPED)
+        leave(run, COUNT_ROUTER_DROPPED);
+    else if (run->of_judge && !whole)
+        leave(run, COUNT_ROUTER_UNANSWERED); /* that says nothing of the judge */
+    else if (run->lever == LEVER_CASCADE && !whole)
+        leave_unscored(run, result == MISSION_ANSWERED ? COUNT_ROUTER_UNKNOWN : COUNT_ROUTER_UNANSWERED);
+    else if (run->lever == LEVER_CASCADE)
+        score(run);
+    else if (result == MISSION_FAILED)
+        leave(run, COUNT_ROUTER_UNANSWERED);
+    else if (result == MISSION_BAD)
+        learn(run, 0.0, false);
+    else if (!whole)
+        learn(run, 0.0, true);
+    else
+        compare(run);
+}
