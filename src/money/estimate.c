@@ -19,6 +19,31 @@ estimate_share(double successes, double trials)
                              fmin(1, (share + z2 / (2 * trials) + spread) / scale)};
 }
 
+struct interval
+estimate_difference(struct interval one, struct interval other)
+{
+    double difference = one.middle - other.middle;
+
+    if (!one.known || !other.known)
+        return (struct interval){0};
+    return (struct interval){true, difference - hypot(one.middle - one.low, other.high - other.middle), difference,
+                             difference + hypot(one.high - one.middle, other.middle - other.low)};
+}
+
+struct interval
+estimate_sum(double sum, double square, double count)
+{
+    double spread, a_hair = 1e-6 * square; /* sums of squares are rounded */
+
+    if (count < 2)
+        return (struct interval){0};
+    spread = square - sum * sum / count; /* count times the variance */
+    if (spread < -a_hair)
+        return (struct interval){0};
+    spread = normal_95 * sqrt(fmax(0, spread) * count / (count - 1));
+    return (struct interval){true, sum - spread, sum, sum + spread};
+}
+
 /* Student's t, two-sided 95 %, by degrees of freedom: the expansion of Abramowitz and Stegun, 26.7.5, within 2 % from
  * two degrees up but for the first few, which are tabled. */
 static double

@@ -14,6 +14,13 @@ struct interval {
  * keeps within 0 and 1 and holds for few trials. Unknown without trials. */
 struct interval estimate_share(double successes, double trials);
 
+/* One share less another, each of its own trials (Newcombe 1998, from the two Wilson intervals). Unknown where one is. */
+struct interval estimate_difference(struct interval one, struct interval other);
+
+/* A sum of `count` independent amounts, of which `square` is the sum of squares: what it may come to as they vary. Unknown
+ * with fewer than two, or where they cannot have these squares. */
+struct interval estimate_sum(double sum, double square, double count);
+
 /* The sum of `days_left` more days like those given, on top of `so_far`: mean and spread of the days, with the mean's own
  * error (a prediction interval by Student's t). Unknown with fewer than three days. */
 struct interval estimate_forecast(double so_far, const double *days, size_t count, double days_left);

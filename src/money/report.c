@@ -9,6 +9,7 @@
 #include "money/report_look_ups.h"
 #include "money/report_notable.h"
 #include "money/report_pools.h"
+#include "money/report_routes.h"
 #include "money/text_table.h"
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
@@ -39,7 +40,7 @@ struct collecting {
     struct report *report;
     struct ledger_store *store;
     struct id_map groups; /* -> struct group */
-    struct text_table lines, levers, routes, cells, look_ups, pools, choices;
+    struct text_table lines, levers, routes, cells, look_ups, pools, choices, route_lines, model_lines;
     struct notable notable;
     struct buffer key;
     enum walk walk;
@@ -169,6 +170,21 @@ add_to_pool(struct collecting *collecting, const struct group *group, const stru
 }
 
 static void
+add_to_route(struct collecting *collecting, const struct group *group, const struct sums *sums)
+{
+    struct arena *arena = &collecting->report->arena;
+    struct report_route *route = report_routes_line(&collecting->route_lines, arena, group);
+    struct report_model *model = report_routes_model(&collecting->model_lines, arena, group);
+    struct sums *side = report_routes_add(route, group, sums);
+
+    add_outcomes(collecting, side, group, sums);
+    if (model == NULL)
+        return;
+    sums_add(&model->sums, sums);
+    add_outcomes(collecting, model, group, sums);
+}
+
+static void
 add_request(struct collecting *collecting, const struct group *group, int64_t start, const struct sums *sums)
 {
     struct report *report = collecting->report;
@@ -183,6 +199,7 @@ add_request(struct collecting *collecting, const struct group *group, int64_t st
         sums_add(text_table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
     notable_add(&collecting->notable, &report->arena, group, sums);
     report_choice_add(&collecting->choices, &report->arena, group, sums);
+    add_to_route(collecting, group, sums);
     if (report->options.by_count != 0 && !is_by(&report->options, REPORT_BY_TAG))
         add_line(collecting, group, start, sums);
 }
@@ -456,6 +473,21 @@ finish_forecast(struct collecting *collecting)
 }
 
 static void
+finish_routes(struct collecting *collecting)
+{
+    for (size_t i = 0; i < collecting->route_lines.count; i++) {
+        struct report_route *route = collecting->route_lines.all[i];
+
+        route->useful_holdout = useful_of(collecting, &route->holdout);
+        route->useful_treated = useful_of(collecting, &route->treated);
+    }
+    for (size_t i = 0; i < collecting->model_lines.count; i++)
+        ((struct report_model *)collecting->model_lines.all[i])->useful =
+            useful_of(collecting, collecting->model_lines.all[i]);
+    report_routes_finish(&collecting->route_lines, &collecting->model_lines, collecting->report);
+}
+
+static void
 finish(struct collecting *collecting)
 {
     struct report *report = collecting->report;
@@ -465,6 +497,7 @@ finish(struct collecting *collecting)
     finish_levers(collecting);
     report_look_ups_finish(&collecting->look_ups, report);
     report_choice_finish(&collecting->choices, report);
+    finish_routes(collecting);
     for (size_t i = 0; i < collecting->pools.count; i++)
         ((struct report_pool *)collecting->pools.all[i])->useful = useful_of(collecting, collecting->pools.all[i]);
     report_pools_finish(&collecting->pools, report);
@@ -496,6 +529,8 @@ report_collect(struct ledger_store *const *stores, size_t count, const struct re
     text_table_free(&collecting->routes);
     text_table_free(&collecting->look_ups);
     text_table_free(&collecting->choices);
+    text_table_free(&collecting->route_lines);
+    text_table_free(&collecting->model_lines);
     text_table_free(&collecting->pools);
     text_table_free(&collecting->cells);
     notable_free(&collecting->notable);

@@ -30,10 +30,14 @@ enum { REPORT_BY_MOST = 4 };
 /* What a lever that may change answers has to show for it on a route: quality/evidence.h, as it was last written down. */
 struct report_evidence {
     struct slice lever, route;
-    const char *words;            /* how it stands */
-    uint32_t floor_ppm;           /* of its served answers so many must be acceptable; 0: no epoch has begun */
-    bool serves;                  /* it has earned that */
-    double threshold;             /* the similarity from which it serves, or would first */
+    const char *words;         /* how it stands */
+    const char *of;            /* of which answers its floor speaks: "of what is served" */
+    uint32_t floor_ppm;        /* of those so many must be acceptable; 0: no epoch has begun */
+    uint32_t judged_floor_ppm; /* so many the judge must accept for that; the same where its mistakes are not known */
+    unsigned arm, arms;        /* the widest that it has earned, of so many; 0: none */
+    uint32_t upper_ppm;        /* as lower_ppm, from above */
+    bool serves;               /* it has earned that */
+    double threshold;          /* the similarity from which it serves, or would first */
     uint32_t mean_ppm, lower_ppm; /* of the audits there: what was acceptable, and what is bounded */
     uint64_t labels;              /* these audits */
     uint64_t missing,
@@ -88,6 +92,23 @@ struct report_choice {
     const struct report_evidence *evidence;
 };
 
+/* A model, as "backend/model", or where no backend was asked the source, on a route. */
+struct report_model {
+    struct slice route, model;
+    struct sums sums; /* of the requests that it answered; audits are not among them */
+    struct interval useful;
+};
+
+/* A route: what is promised there, who serves it, and what that comes to. */
+struct report_route {
+    struct slice route;
+    struct sums all;              /* own calls for audits, judges and verifiers included */
+    struct sums holdout, treated; /* parts of it */
+    struct interval useful_holdout, useful_treated;
+    int64_t audits; /* calls of our own */
+    wide_int audit_cost;
+};
+
 /* Whose cost moved against the span of the same length before. */
 struct report_mover {
     enum report_by by; /* key, route or model */
@@ -134,6 +155,10 @@ struct report {
     size_t look_ups_count;
     struct report_choice *choices; /* by route and model */
     size_t choice_count;
+    struct report_route *routes; /* by name */
+    size_t route_count;
+    struct report_model *models; /* by route, then by how many requests they answered, most first */
+    size_t model_count;
     struct sums holdout, treated;  /* rows that bypassed all levers by lot, and the others */
     struct interval month;         /* the present month's cost in dollars, at its end */
     struct sums week, week_before; /* the last seven days, and the seven before them */

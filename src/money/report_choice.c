@@ -152,9 +152,8 @@ write_route(const struct report_choice *line, struct buffer *out)
     char paid[AMOUNT_TEXT_SIZE];
 
     amount_format_people(line->judge_cost, paid);
-    buffer_printf(out,
-                  "  %-16s floor %.4g%% of what is served, as the route's judge sees it; judges: %lld calls for %s\n",
-                  "", line->evidence->floor_ppm / 1e4, (long long)line->judged, paid);
+    buffer_printf(out, "  %-16s floor %.4g%% %s, as the route's judge sees it; judges: %lld calls for %s\n", "",
+                  line->evidence->floor_ppm / 1e4, line->evidence->of, (long long)line->judged, paid);
 }
 
 void

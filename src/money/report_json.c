@@ -4,6 +4,7 @@
 #include "money/report_choice.h"
 #include "money/report_look_ups.h"
 #include "money/report_pools.h"
+#include "money/report_routes.h"
 
 static void
 add_interval(struct buffer *out, const char *name, struct interval interval)
@@ -168,6 +169,7 @@ report_write_json(const struct report *report, struct buffer *out)
     report_pools_json(report, out);
     report_look_ups_json(report, out);
     report_choice_json(report, out);
+    report_routes_json(report, out);
     add_unpriced(report, out);
     add_movers(report, out);
     buffer_add_text(out, ",\n \"holdout\":{");

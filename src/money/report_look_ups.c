@@ -5,6 +5,7 @@
 #include "base/timers.h"
 #include "money/amount.h"
 #include "money/report_choice.h"
+#include "money/report_routes.h"
 
 static const double day_us = 86400.0 * USEC_PER_S;
 
@@ -97,7 +98,8 @@ report_look_ups_finish(const struct text_table *table, struct report *report)
         line->evidence = evidence_of(options, line);
     }
     for (size_t i = 0; i < options->evidence_count; i++)
-        if (!is_there(report, &options->evidence[i]) && !slice_starts(options->evidence[i].lever, REPORT_ROUTER))
+        if (!is_there(report, &options->evidence[i]) && !slice_starts(options->evidence[i].lever, REPORT_ROUTER) &&
+            !slice_is(options->evidence[i].lever, REPORT_JUDGE))
             report->look_ups[report->look_ups_count++] = (struct report_look_ups){
                 options->evidence[i].lever, options->evidence[i].route, .evidence = &options->evidence[i]};
     qsort(report->look_ups, report->look_ups_count, sizeof(struct report_look_ups), by_lever_and_route);

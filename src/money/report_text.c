@@ -8,6 +8,7 @@
 #include "money/report_choice.h"
 #include "money/report_look_ups.h"
 #include "money/report_pools.h"
+#include "money/report_routes.h"
 
 enum { TEXT_MOST = 64, SHOWN_MOST = 6 };
 
@@ -245,21 +246,19 @@ delta_p95(const struct report_lever *lever, char *out)
     return out;
 }
 
-/* The difference of two shares with its interval (Newcombe 1998, from the two Wilson intervals). */
 static const char *
 delta_quality(const struct report_lever *lever, char *out)
 {
     struct interval with = estimate_share((double)lever->sums.useful_ppm / 1e6, (double)lever->sums.judged);
     struct interval without = estimate_share((double)lever->control.useful_ppm / 1e6, (double)lever->control.judged);
-    double difference = with.middle - without.middle;
+    struct interval difference = estimate_difference(with, without);
 
     if (lever->shadow)
         return "none";
-    if (!with.known || !without.known)
+    if (!difference.known)
         return "unknown";
-    snprintf(out, TEXT_MOST, "%+.1f%% (%+.1f to %+.1f)", 100 * difference,
-             100 * (difference - hypot(with.middle - with.low, without.high - without.middle)),
-             100 * (difference + hypot(with.high - with.middle, without.middle - without.low)));
+    snprintf(out, TEXT_MOST, "%+.1f%% (%+.1f to %+.1f)", 100 * difference.middle, 100 * difference.low,
+             100 * difference.high);
     return out;
 }
 
@@ -363,6 +362,19 @@ write_choices(const struct page *page, const struct report *report)
 }
 
 static void
+write_routes(const struct page *page, const struct report *report)
+{
+    if (report_routes_any(report)) {
+        title(page, "Routes: what is promised, who serves, what it saves");
+        report_routes_text(report, page->out);
+    }
+    if (report_models_any(report)) {
+        title(page, "Models: what a useful output of each costs");
+        report_models_text(report, page->out);
+    }
+}
+
+static void
 write_labels(const struct report *report, const struct slice *labels, struct buffer *out)
 {
     for (size_t k = 0; k < report->options.by_count; k++) {
@@ -445,27 +457,17 @@ write_weeks(const struct page *page, const struct report *report)
              dollars((double)more_cost / 1e12 / more_useful, a));
 }
 
-/* Mean cost per request of both sides, with the interval of their difference from the spread of costs. */
 static void
 write_holdout(const struct page *page, const struct report *report)
 {
-    const struct sums *side[2] = {&report->treated, &report->holdout};
-    double mean[2], error = 0;
+    struct interval saving = report_cost_difference(&report->treated, &report->holdout);
+    double error = (saving.high - saving.low) / 2;
     char a[TEXT_MOST], b[TEXT_MOST], c[TEXT_MOST];
 
-    if (report->holdout.rows < 2 || report->treated.rows < 2)
+    if (!saving.known)
         return;
-    for (int i = 0; i < 2; i++) {
-        double count = (double)(side[i]->rows - side[i]->unpriced);
-
-        if (count < 2)
-            return;
-        mean[i] = (double)side[i]->cost / 1e12 / count;
-        error += fmax(0, (double)side[i]->cost_square / 1e18 / count - mean[i] * mean[i]) / (count - 1);
-    }
-    error = 1.959964 * sqrt(error);
     fact(page, "holdout", "measured saving per request %s, +- %s (95 %%); %lld requests bypassed all levers",
-         dollars(mean[1] - mean[0], a), dollars(error, b), (long long)report->holdout.rows);
+         dollars(saving.middle, a), dollars(error, b), (long long)report->holdout.rows);
     fact(page, "", "the smallest saving this could have seen is about %s a request", dollars(error * 2.8 / 1.96, c));
 }
 
@@ -531,6 +533,7 @@ report_write_text(const struct report *report, bool colour, struct buffer *out)
     write_look_ups(&page, report, "Stored answers: what became of looking for them", false);
     write_look_ups(&page, report, "Cheaper models asked first: what became of it", true);
     write_choices(&page, report);
+    write_routes(&page, report);
     write_movers(&page, report);
     write_lines(&page, report);
     write_tag_note(&page, report);

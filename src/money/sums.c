@@ -124,7 +124,11 @@ sums_add_outcome(struct sums *sums, const struct row *row, int sign)
 void
 sums_add_row(struct sums *sums, const struct row *row, wide_int saved)
 {
+    wide_int nano = saved / PICO_PER_NANO;
+
     sums->saved += saved;
+    sums->saved_square += nano * nano;
+    sums->saved_rows++;
     add_money(sums, row);
     add_usage(sums, row);
     if (row_is_own(row)) {
