@@ -25,6 +25,9 @@ echo
 echo "Model choice: what a router tells apart, what evidence would have served, how soon a worse version is noticed"
 "$top/eval/router.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo
+echo "Judges: whether they agree with what is known of public answers, and what they let pass"
+"$top/eval/judge.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
+echo
 echo "Replays: public traces through the gateway, over modelled engines"
 "$top/eval/replay.py" --program "$top/build/release/equipoise" --shared "$shared" || failed=1
 echo

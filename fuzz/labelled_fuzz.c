@@ -1,9 +1,11 @@
-/* Any bytes as labelled requests, and as answers by version: what is taken keeps to its bounds, and every refusal is said. */
+/* Any bytes as labelled requests, as answers by version, as comparisons and as what a judge's calibration is read from: what is taken keeps to its bounds, and every refusal is said. */
 #include <math.h>
 #include <stdlib.h>
 
+#include "cmd/comparisons.h"
 #include "cmd/guard_file.h"
 #include "cmd/labelled.h"
+#include "config/calibration.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,6 +49,48 @@ check_changes(const struct guard_answers *answers)
     guard_changes_free(changes, count);
 }
 
+static void
+check_comparisons(const struct comparisons *comparisons)
+{
+    for (size_t i = 0; i < comparisons->count; i++) {
+        const struct labelled_comparison *one = &comparisons->all[i];
+        struct slice request = comparisons_text(comparisons, one->request);
+
+        if (request.len == 0 || request.data[0] != '{' || !(one->acceptable >= 0 && one->acceptable <= 1))
+            abort();
+        if (one->again.at + one->again.len > buffer_len(&comparisons->texts) || (!one->has_again && one->again.len > 0))
+            abort();
+    }
+}
+
+static void
+read_comparisons(const uint8_t *data, size_t size)
+{
+    struct comparisons comparisons;
+    struct problems problems;
+    FILE *file = open_bytes(data, size);
+
+    problems_init(&problems);
+    if ((comparisons_read(file, "bytes", &problems, &comparisons) == OK) != (problems.count == 0))
+        abort();
+    check_comparisons(&comparisons);
+    comparisons_free(&comparisons);
+    fclose(file);
+    problems_free(&problems);
+}
+
+static void
+read_calibration(const uint8_t *data, size_t size)
+{
+    const char *why = NULL;
+    struct arena arena;
+
+    arena_init(&arena);
+    if (calibration_read(slice_make((const char *)data, size), "exact", &arena, &why) == NULL && why == NULL)
+        abort();
+    arena_reset(&arena);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -73,5 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     guard_answers_free(&answers);
     fclose(file);
     problems_free(&problems);
+    read_comparisons(data, size);
+    read_calibration(data, size);
     return 0;
 }

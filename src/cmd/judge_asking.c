@@ -21,7 +21,7 @@ enum {
     ORDERS = 2
 };
 
-static const usec COMMAND_TIMEOUT_US = 60 * USEC_PER_S, RETRY_US = USEC_PER_S;
+static const usec COMMAND_TIMEOUT_US = 60 * USEC_PER_S, RETRY_US = USEC_PER_S / 2;
 
 struct talks;
 
@@ -285,7 +285,8 @@ put_in_its_words(struct talks *talks, const char *model, struct buffer *body)
     buffer_add_byte(body, '"');
     if (talks->api == API_MESSAGES)
         buffer_printf(body, ",\"max_tokens\":%d", TRANSLATE_CAP_IF_NONE);
-    buffer_add(body, chunk_bytes(translated.rest));
+    buffer_add_byte(body, ',');
+    buffer_add(body, slice_from(chunk_bytes(translated.rest), 1)); /* an object's members */
     chunk_release(translated.rest);
     arena_reset(&arena);
 }
