@@ -240,6 +240,8 @@ take_choice(struct talk *talk, void *into, yyjson_val *value)
         talk->choice = TALK_CALLS_NAMED;
     else if (!yyjson_equals_str(type, "auto"))
         talk_refuse(talk, "'tool_choice' is of a kind that cannot be translated");
+    if ((talk->choice == TALK_CALLS_NAMED) != (talk->named.len > 0))
+        talk_refuse(talk, "'tool_choice' does not say whether it means one tool");
 }
 
 /* What an answer shall be */

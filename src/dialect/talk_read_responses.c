@@ -225,7 +225,8 @@ take_choice(struct talk *talk, void *into, yyjson_val *value)
         talk->choice = TALK_CALLS_SOME;
     else if (!yyjson_equals_str(value, "auto"))
         talk_walk(talk, "'tool_choice'", value, members, into);
-    if (yyjson_is_obj(value) && !yyjson_equals_str(yyjson_obj_get(value, "type"), "function"))
+    if (yyjson_is_obj(value) &&
+        (talk->choice != TALK_CALLS_NAMED || !yyjson_equals_str(yyjson_obj_get(value, "type"), "function")))
         talk_refuse(talk, "'tool_choice' is of a kind that cannot be translated");
 }
 

@@ -310,6 +310,12 @@ static const struct request_case request_cases[] = {
      "a turn says nothing"},
     {API_CHAT, API_RESPONSES, "{\"messages\":[{\"role\":\"user\",\"content\":[]}]}", NULL, "a turn says nothing"},
     {API_MESSAGES, API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[]}]}", NULL, "a turn says nothing"},
+    {API_MESSAGES, API_CHAT,
+     "{\"tool_choice\":{\"type\":\"none\",\"name\":\"f\"},\"tools\":[{\"name\":\"f\"}]," ASK "}", NULL,
+     "whether it means one tool"},
+    {API_RESPONSES, API_CHAT,
+     "{\"input\":\"Hi\",\"tool_choice\":{\"type\":\"function\"},\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]}",
+     NULL, "'tool_choice'"},
     /* A call is wanted of nobody */
     {API_CHAT, API_RESPONSES, "{\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}," ASK "}", NULL,
      "there are no tools"},
