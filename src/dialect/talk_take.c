@@ -190,4 +190,7 @@ talk_take_format(struct talk *talk, const char *name, yyjson_val *value, const s
         talk->format = TALK_JSON_SCHEMA;
     else if (!yyjson_equals_str(type, "text"))
         talk_refuse(talk, "%s is of a kind that cannot be translated", name);
+    if (talk->format != TALK_JSON_SCHEMA && (talk->format_name.len > 0 || talk->format_description.len > 0 ||
+                                             talk->format_schema != NULL || talk->format_strict))
+        talk_refuse(talk, "%s says what only a schema does, and is none", name);
 }

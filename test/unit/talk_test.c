@@ -316,6 +316,8 @@ static const struct request_case request_cases[] = {
     {API_RESPONSES, API_CHAT,
      "{\"input\":\"Hi\",\"tool_choice\":{\"type\":\"function\"},\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]}",
      NULL, "'tool_choice'"},
+    {API_RESPONSES, API_CHAT, "{\"input\":\"Hi\",\"text\":{\"format\":{\"type\":\"json_object\",\"schema\":{}}}}", NULL,
+     "says what only a schema does"},
     /* A call is wanted of nobody */
     {API_CHAT, API_RESPONSES, "{\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}," ASK "}", NULL,
      "there are no tools"},
