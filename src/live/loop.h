@@ -5,6 +5,9 @@
  * sends what was written meanwhile, once per stream, and tends streams whose work could not be done at the place where
  * it arose; so an application is never called back from within a call of its own.
  *
+ * Sockets that are ready at the same time are looked after one after another, TOGETHER_MOST at most, before what they led to
+ * is sent: a send costs less right behind another one. What waits, waits some ten microseconds for each of the others.
+ *
  * Invariant: a stream on `dirty` has unsent bytes; timers_next(&timers) is never before `alarm_us` while the alarm runs. */
 #ifndef LIVE_LOOP_H
 #define LIVE_LOOP_H
@@ -22,6 +25,7 @@
 enum {
     SCRATCH_BYTES = 64 * 1024,      /* read at once from a socket */
     CROWDED_READ_BYTES = 16 * 1024, /* of an answer, while clients leave too much unsent */
+    TOGETHER_MOST = 16,             /* sockets that are looked after before what that made to be sent goes out */
     RANDOM_WORDS = 64,              /* fetched from the kernel at once */
     DATE_SIZE = 40
 };
@@ -34,8 +38,10 @@ struct live_world {
     struct live *live;
     uv_loop_t loop;
 
-    uv_timer_t alarm; /* the one timer of libuv behind all of `timers` */
-    usec alarm_us;    /* when it goes off; USEC_NEVER: it is not set */
+    uv_check_t polled; /* called when all sockets that were ready have been looked after */
+    unsigned together; /* how many were, since anything was sent */
+    uv_timer_t alarm;  /* the one timer of libuv behind all of `timers` */
+    usec alarm_us;     /* when it goes off; USEC_NEVER: it is not set */
     struct timers timers;
     usec now_us, wall_us; /* 0: not asked for in this turn */
 
@@ -82,6 +88,9 @@ void loop_free(struct live_world *world);
 
 void loop_enter(struct live_world *world);
 void loop_leave(struct live_world *world);
+
+/* Where several sockets may be ready at once: leaves after the last of them, or after TOGETHER_MOST. */
+void loop_leave_together(struct live_world *world);
 
 /* By loop_leave while stopping: sees whether this worker has nothing left to do. (live.c) */
 void loop_stopping(struct live_world *world);

@@ -535,5 +535,5 @@ on_poll(uv_poll_t *handle, int status, int events)
     world = stream->world;
     loop_enter(world);
     react(stream, status, events);
-    loop_leave(world);
+    loop_leave_together(world);
 }

@@ -131,6 +131,17 @@ describe(struct visit *visit, const struct http_head *head)
                       SLICE_ARGS(head->headers[i].value));
 }
 
+/* Holds up the whole loop. */
+static void
+stand_at_gate(struct rig *rig)
+{
+    unsigned number = atomic_fetch_add(&rig->at_gate, 1);
+    struct timespec moment = {.tv_nsec = 1000000};
+
+    while (atomic_load(&rig->let_through) <= number)
+        nanosleep(&moment, NULL);
+}
+
 static enum body_mode
 on_head(struct application *application, struct client *client, const struct http_head *head, size_t *body_most)
 {
@@ -146,7 +157,9 @@ on_head(struct application *application, struct client *client, const struct htt
     snprintf(visit->method, sizeof(visit->method), "%.*s", SLICE_ARGS(head->method));
     describe(visit, head);
     atomic_fetch_add(&rig->heads, 1);
-    if (slice_starts(head->target, "/early")) {
+    if (slice_starts(head->target, "/gate"))
+        stand_at_gate(rig);
+    if (slice_starts(head->target, "/early") || slice_starts(head->target, "/gate")) {
         answer(visit, 401, 2);
         client_write(client, SLICE_LITERAL("no"));
         finish(visit);

@@ -15,6 +15,7 @@
  *   /pieces         the request's body, when it is whole, byte by byte in chunks
  *   /head           method, target and headers as they were understood, one per line
  *   /early          an answer from within `head`, whatever body follows
+ *   /gate           the same as /early, but the worker itself does nothing until the test lets it
  *   /silent         no answer at all
  *   /begin          a head and one byte of ten announced, then nothing
  *   /cut            a head, some chunks, then client_abort
@@ -35,7 +36,8 @@ struct rig {
     atomic_uint heads, gone, drained, bad_bodies, last_bad_status;
     atomic_uint failures, failure, request_byte_out, answer_byte_in, reused, ends;
     atomic_size_t body_bytes, written;
-    atomic_int pause; /* /call: pause the call after its head */
+    atomic_int pause;                 /* /call: pause the call after its head */
+    atomic_uint at_gate, let_through; /* /gate: that came, and that may go on */
     char failure_text[512];
 };
 

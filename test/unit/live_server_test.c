@@ -111,6 +111,39 @@ serves_pipelined_requests_in_order(void **state)
     free(text);
 }
 
+/* Where many ask at once, no answer waits until all of them have been looked after. */
+static void
+answers_go_out_while_others_are_heard(void **state)
+{
+    enum { CLIENTS = 40, LAST = 35 };
+    static const char echo[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok";
+    static const char gate[] = "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct rig *rig = *state;
+    int first = rig_connect(rig->port), clients[CLIENTS];
+    struct buffer answer;
+
+    for (size_t i = 0; i < CLIENTS; i++)
+        clients[i] = rig_connect(rig->port);
+    rig_send(first, gate);
+    rig_wait(&rig->at_gate, 1); /* the loop stands still: what comes now it will find all at once */
+    for (size_t i = 0; i < CLIENTS; i++)
+        rig_send(clients[i], i == LAST ? gate : echo);
+    atomic_store(&rig->let_through, 1);
+    rig_wait(&rig->at_gate, 2); /* and now again, with the first ones answered */
+    answer = rig_read_answer(clients[0]);
+    assert_true(slice_ends(buffer_content(&answer), "\r\n\r\nok"));
+    buffer_free(&answer);
+    atomic_store(&rig->let_through, 2);
+    for (size_t i = 1; i < CLIENTS; i++) {
+        answer = rig_read_answer(clients[i]);
+        assert_true(slice_starts(buffer_content(&answer), i == LAST ? "HTTP/1.1 401" : "HTTP/1.1 200"));
+        buffer_free(&answer);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close(first);
+}
+
 /* A client that sends requests and reads no answers has no answer cut short for want of room. */
 static void
 pipelined_answers_wait_for_their_reader(void **state)
@@ -470,6 +503,7 @@ main(void)
         LIVE_TEST(splits_do_not_matter),
         LIVE_TEST(keeps_the_connection),
         LIVE_TEST(serves_pipelined_requests_in_order),
+        LIVE_TEST(answers_go_out_while_others_are_heard),
         LIVE_TEST(pipelined_answers_wait_for_their_reader),
         LIVE_TEST(a_finished_answer_ends_the_pause),
         LIVE_TEST(speaks_http_1_0),
