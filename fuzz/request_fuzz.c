@@ -139,6 +139,29 @@ check_capped(const struct request_facts *facts, struct slice body, int64_t cap, 
     buffer_free(&sent);
 }
 
+/* What is made to ask for logprobs is a request as before, which asks for them. */
+static void
+check_logprobs(const struct request_facts *facts, struct slice body, struct arena *arena)
+{
+    struct splice splices[REQUEST_SPLICES_MOST];
+    struct request_change change = {.cap = -1, .logprobs = true};
+    size_t count = request_splices(facts, body, &change, arena, splices);
+    struct request_facts again;
+    struct buffer sent = {0};
+    const char *why = NULL;
+    yyjson_doc *doc;
+
+    splice_into(body, splices, count, &sent);
+    doc = yyjson_read(sent.data, buffer_len(&sent), YYJSON_READ_NOFLAG);
+    ENSURE(doc != NULL);
+    if (facts->logprobs.why == NULL && yyjson_obj_size(yyjson_doc_get_root(doc)) <= REQUEST_MEMBERS_MOST) {
+        ENSURE(request_parse(facts->api, buffer_content(&sent), arena, &again, &why) == OK);
+        ENSURE(again.logprobs.asked && again.logprobs.why == NULL);
+    }
+    yyjson_doc_free(doc);
+    buffer_free(&sent);
+}
+
 #define MARK "\"cache_control\":{\"type\":\"ephemeral\"}"
 
 /* The text without what marks put in: members, and the blocks that texts became. */
@@ -258,6 +281,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_taken(&facts, body, data[1] % 2 == 0 ? NULL : "other \"model\"", &arena);
         check_capped(&facts, body, data[1], &arena);
         check_marked(&facts, body, &arena);
+        check_logprobs(&facts, body, &arena);
     } else {
         check_refusal(why);
     }

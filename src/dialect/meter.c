@@ -199,6 +199,8 @@ read_event(struct meter *meter, struct slice event, yyjson_val *root)
     read_delta(meter, yyjson_obj_get(root, "delta"));
     if (meter->text.wanted)
         text_of_event(&meter->text, meter->api, root);
+    if (meter->logprobs.wanted)
+        logprobs_of_event(&meter->logprobs, meter->api, root);
     if (meter->stop.wanted)
         stop_of_event(&meter->stop, meter->api, root);
     if (meter->so_far.wanted && !meter->so_far_is_told)

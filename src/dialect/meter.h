@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "dialect/api.h"
+#include "dialect/logprobs.h"
 #include "dialect/stop_of.h"
 #include "dialect/stream_end.h"
 #include "dialect/text_of.h"
@@ -17,20 +18,21 @@ struct meter {
     enum api api;
     enum dialect dialect; /* of the backend: settles what pass-through answers mean */
     struct usage usage;
-    bool usage_seen;              /* the answer told its usage */
-    bool usage_partial;           /* so far only the input (message_start): the output still counts by its text */
-    bool finished;                /* the answer said that it is complete: all of its choices that began */
-    uint64_t begun, ended;        /* bit i: choice i of a chat did so; those beyond 63 are not known */
-    bool failed;                  /* the answer said that it failed */
-    int64_t text_bytes;           /* output text, reasoning and tool arguments, as UTF-8 */
-    int64_t answer_bytes;         /* everything */
-    char model[METER_MODEL_SIZE]; /* the model that the answer names; "" if none */
-    struct stop_of stop;          /* why it stopped; only where it is wanted */
-    struct text_of text;          /* what was said; only where it is wanted */
-    struct stream_so_far so_far;  /* what its end must repeat, should we end it; likewise */
-    bool so_far_is_told;          /* by meter_told, not by what is metered: it is put in another API */
-    struct buffer head, tail;     /* of a buffered answer: whole in `head` up to a size, then its last bytes */
-    struct buffer joined;         /* scratch */
+    bool usage_seen;               /* the answer told its usage */
+    bool usage_partial;            /* so far only the input (message_start): the output still counts by its text */
+    bool finished;                 /* the answer said that it is complete: all of its choices that began */
+    uint64_t begun, ended;         /* bit i: choice i of a chat did so; those beyond 63 are not known */
+    bool failed;                   /* the answer said that it failed */
+    int64_t text_bytes;            /* output text, reasoning and tool arguments, as UTF-8 */
+    int64_t answer_bytes;          /* everything */
+    char model[METER_MODEL_SIZE];  /* the model that the answer names; "" if none */
+    struct stop_of stop;           /* why it stopped; only where it is wanted */
+    struct text_of text;           /* what was said; only where it is wanted */
+    struct logprobs_told logprobs; /* how sure its model was of each token; likewise */
+    struct stream_so_far so_far;   /* what its end must repeat, should we end it; likewise */
+    bool so_far_is_told;           /* by meter_told, not by what is metered: it is put in another API */
+    struct buffer head, tail;      /* of a buffered answer: whole in `head` up to a size, then its last bytes */
+    struct buffer joined;          /* scratch */
 };
 
 enum meter_event {

@@ -253,12 +253,22 @@ refusal_is_spend_limit(unsigned status, struct slice body)
     return about_money;
 }
 
+/* "You are not allowed to request logprobs from this model" (403), "Logprobs is not supported for ..." (400). */
+static bool
+speaks_of_logprobs(unsigned status, struct slice body)
+{
+    return (status == 400 || status == 403 || status == 422) &&
+           (slice_find(body, SLICE_LITERAL("logprobs")) < body.len ||
+            slice_find(body, SLICE_LITERAL("Logprobs")) < body.len);
+}
+
 struct refusal
 refusal_read(const struct http_head *head, struct slice body, usec wall_us)
 {
     return (struct refusal){
         .spend_limit = refusal_is_spend_limit(head->status, body),
         .final = slice_is_nocase(http_head_get(head, "x-should-retry"), "false"),
+        .logprobs = speaks_of_logprobs(head->status, body),
         .retry_after_us = refusal_retry_after_us(head, wall_us),
     };
 }

@@ -9,6 +9,7 @@
 struct refusal {
     bool spend_limit;    /* a quota of money or credits is used up */
     bool final;          /* it says itself that no retry helps (x-should-retry: false) */
+    bool logprobs;       /* it speaks of logprobs, which this model does not tell */
     usec retry_after_us; /* a span; 0: not told */
 };
 

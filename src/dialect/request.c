@@ -114,7 +114,7 @@ plan_usage_splice(struct request_facts *out, struct slice body, yyjson_val *root
 }
 
 struct spans {
-    struct slice model, options, tools, system, turns;
+    struct slice model, options, tools, system, turns, logprobs;
 };
 
 static void
@@ -134,7 +134,7 @@ static const char *
 collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, struct arena *arena,
               struct spans *spans)
 {
-    const char *turns = turns_name(facts->api);
+    const char *turns = turns_name(facts->api), *logprobs = logprobs_member(facts->api);
     struct slice rest = body;
     struct json_member raw;
     yyjson_obj_iter members = yyjson_obj_iter_with(root);
@@ -162,6 +162,8 @@ collect_spans(struct request_facts *facts, yyjson_val *root, struct slice body, 
             spans->turns = raw.value;
         else if (slice_is(name, "tools"))
             spans->tools = raw.value;
+        else if (logprobs != NULL && slice_is(name, logprobs))
+            spans->logprobs = raw.value;
         else if (slice_is(name, "system") || slice_is(name, "instructions"))
             spans->system = raw.value;
         take_cap(facts, name, raw.value);
@@ -259,6 +261,7 @@ read_facts(struct request_facts *out, yyjson_val *root, struct arena *arena, con
     out->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
     out->deterministic = is_deterministic(out->api, root);
     out->acts = does_act(out->api, root);
+    out->logprobs = logprobs_wish(out->api, root, spans->logprobs);
     out->prompt[0] = spans->tools;
     out->prompt[1] = spans->system;
     out->prompt[2] = spans->turns;
@@ -342,6 +345,15 @@ cap_splices(const struct request_facts *facts, struct slice body, const struct r
     return count;
 }
 
+static struct splice
+logprobs_splice(const struct logprobs_wish *wish, struct slice body)
+{
+    if (wish->place.data == NULL)
+        return (struct splice){.at = slice_find_byte(body, '{') + 1, .with = slice_of(wish->with)};
+    return (struct splice){
+        .at = (size_t)(wish->place.data - body.data), .len = wish->place.len, .with = slice_of(wish->with)};
+}
+
 void
 splices_sort(struct splice *splices, size_t count)
 {
@@ -366,6 +378,8 @@ request_splices(const struct request_facts *facts, struct slice body, const stru
                                        .with = quoted(change->model, arena)};
     if (facts->needs_usage_splice)
         out[count++] = facts->usage_splice;
+    if (change->logprobs && !facts->logprobs.asked && facts->logprobs.why == NULL)
+        out[count++] = logprobs_splice(&facts->logprobs, body);
     count += cap_splices(facts, body, change, arena, &out[count]);
     if (change->prompt != NULL)
         count += prompt_splices(change->prompt, change->marks, change->hour_marks, change->cache_key, body, arena,

@@ -5,9 +5,10 @@
 
 #include "base/arena.h"
 #include "dialect/api.h"
+#include "dialect/logprobs.h"
 #include "dialect/request_bound.h"
 
-enum { REQUEST_SPLICES_MOST = 13, REQUEST_MEMBERS_MOST = 256, REQUEST_PROMPT_PIECES = 3 };
+enum { REQUEST_SPLICES_MOST = 14, REQUEST_MEMBERS_MOST = 256, REQUEST_PROMPT_PIECES = 3 };
 
 /* Replaces `len` bytes at `at` by `with`. */
 struct splice {
@@ -36,6 +37,7 @@ struct request_facts {
     /* What must change for the usage to be told in the stream; at most one. */
     struct splice usage_splice;
     bool needs_usage_splice;
+    struct logprobs_wish logprobs;
     struct request_bound bound;
 };
 
@@ -51,6 +53,7 @@ struct request_change {
     unsigned marks;         /* bits 1 << enum prompt_part */
     unsigned hour_marks;    /* of them, those that keep for an hour; the first ones */
     struct slice cache_key; /* SLICE_NONE: none */
+    bool logprobs; /* they are asked for, though the client does not; where facts.logprobs says that it can be */
 };
 
 /* Reads a body of that API. On failure *why says what is wrong with it, for the caller. The facts' slices point into
