@@ -208,6 +208,23 @@ warn_router(struct build *build, const struct route_draft *draft, const struct r
                     "a candidate is another model than the reference's: without the lever router it will not serve");
 }
 
+/* Whose APIs tell no logprobs will never serve by them. */
+static void
+warn_silent(struct build *build, const struct route_draft *draft, const struct route_config *route)
+{
+    const unsigned telling = 1u << API_CHAT | 1u << API_COMPLETIONS | 1u << API_RESPONSES;
+
+    for (size_t i = 0; route->cascade.accept == ACCEPT_LOGPROBS && i < route->candidate_count; i++) {
+        const struct target *candidate = &route->candidates[i];
+
+        if (route_candidate_differs(route, candidate) && (candidate->backend->apis & telling) == 0)
+            reader_warn(&build->reader, build_place(&draft->entry, "cascade"),
+                        "Accept by something else, such as self_consistency or model.",
+                        "accept: logprobs, but the backend of %s speaks no API that has any: it will not be asked",
+                        candidate->name);
+    }
+}
+
 /* An answer is kept because something says that it passes. */
 static void
 warn_cascade(struct build *build, const struct route_draft *draft, const struct route_config *route)
@@ -218,6 +235,7 @@ warn_cascade(struct build *build, const struct route_draft *draft, const struct 
                      "accept: validators, but the route has none (validate)");
     if (draft->levers[LEVER_CASCADE].mode == LEVER_OFF)
         return;
+    warn_silent(build, draft, route);
     warn_choice(build, draft, route, "cascade");
     if (route->cascade.accept == ACCEPT_NONE)
         reader_warn(&build->reader, build_place(&draft->entry, "levers"),
@@ -277,6 +295,10 @@ build_cascade(struct build *build, const struct route_draft *draft, struct casca
     struct target *verifier;
 
     *cascade = (struct cascade_config){.accept = (enum accept_by)draft->cascade.accept,
+                                       .samples = draft->cascade.samples,
+                                       .agree = draft->cascade.agree,
+                                       .similar_ppm = draft->cascade.similar_ppm,
+                                       .tolerance_ppm = draft->cascade.tolerance_ppm,
                                        .holds_streams = draft->cascade.streams != 0};
     if (draft->cascade.verifier == NULL && cascade->accept == ACCEPT_MODEL)
         reader_error(&build->reader, build_place(&draft->entry, "cascade"), "Add verifier: BACKEND/MODEL.",

@@ -38,14 +38,22 @@ struct judge_config {
 /* What tells whether the answer of a cheaper model is to be kept, before the next is asked. A route's validators, where it
  * has some, must find it useful in any case. */
 enum accept_by {
-    ACCEPT_NONE,       /* nothing: then nothing is asked first */
-    ACCEPT_VALIDATORS, /* they alone */
-    ACCEPT_MODEL       /* a model that says how sure it is that the answer will do */
+    ACCEPT_NONE,            /* nothing: then nothing is asked first */
+    ACCEPT_VALIDATORS,      /* they alone */
+    ACCEPT_MODEL,           /* a model that says how sure it is that the answer will do */
+    ACCEPT_LOGPROBS,        /* how sure the model was of the tokens that it said */
+    ACCEPT_SELF_CONSISTENCY /* how many further answers of the same model agree with it */
 };
+
+enum { CASCADE_SAMPLES_MOST = 8 }; /* answers of one model to one request, the first included */
 
 struct cascade_config {
     enum accept_by accept;
     const struct target *verifier; /* ACCEPT_MODEL: that one */
+    unsigned samples;              /* ACCEPT_SELF_CONSISTENCY: answers, the first included; 2 to CASCADE_SAMPLES_MOST */
+    unsigned agree;                /* when two of them agree: enum judge of quality/judge.h */
+    unsigned similar_ppm;          /* JUDGE_EMBEDDING: from which cosine on */
+    unsigned tolerance_ppm;        /* JUDGE_NUMERIC: how far two numbers may be apart */
     bool holds_streams; /* a streamed answer is held back until it is accepted; else who streams is not served by it */
 };
 

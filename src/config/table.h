@@ -148,6 +148,7 @@ struct route_draft {
     struct {
         unsigned accept; /* enum accept_by */
         const struct yaml_node *verifier;
+        unsigned samples, agree, similar_ppm, tolerance_ppm;
         unsigned streams; /* 0: skip, 1: hold */
     } cascade;
     struct validator_config validate;

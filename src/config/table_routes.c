@@ -3,8 +3,9 @@
 
 static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
 static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
-static const char *const floors[] = {"served", "route", "relative", NULL};  /* enum floor_scope */
-static const char *const accepts[] = {"none", "validators", "model", NULL}; /* enum accept_by */
+static const char *const floors[] = {"served", "route", "relative", NULL}; /* enum floor_scope */
+static const char *const accepts[] = {"none",     "validators",       "model",
+                                      "logprobs", "self_consistency", NULL}; /* enum accept_by */
 static const char *const held[] = {"skip", "hold", NULL};
 static const char *const retries[] = {"sent", "safe", NULL};
 
@@ -120,11 +121,23 @@ static const struct field cascade_fields[] = {
     FIELD(
         "accept", FIELD_CHOICE, AT(route_draft, cascade.accept),
         "What tells that a cheaper model's answer may be kept: `none`; `validators`, those of the route (`validate`); "
-        "`model`, one that is asked how sure it is that the answer will do. The route's validators, where it has "
-        "some, must find it useful in any case.",
+        "`model`, one that is asked how sure it is that the answer will do; `logprobs`, how sure the cheaper model was "
+        "of its own words; `self_consistency`, whether it says the same when it is asked again. The route's "
+        "validators, "
+        "where it has some, must find it useful in any case.",
         .standard = "none", .choices = accepts),
     FIELD("verifier", FIELD_NODE, AT(route_draft, cascade.verifier),
           "With `accept: model`: the model that is asked (doc/levers.md).", .type = "backend/model"),
+    FIELD("samples", FIELD_COUNT, AT(route_draft, cascade.samples),
+          "With `accept: self_consistency`: how often a cheaper model is asked the same, the first time included.",
+          .standard = "3", .least = 2, .most = CASCADE_SAMPLES_MOST),
+    FIELD("agree", FIELD_CHOICE, AT(route_draft, cascade.agree),
+          "With `accept: self_consistency`: when two of its answers agree, by their texts, as a judge's `by` has it.",
+          .standard = "exact", .choices = judges),
+    FIELD("similar", FIELD_SHARE, AT(route_draft, cascade.similar_ppm),
+          "With `agree: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
+    FIELD("tolerance", FIELD_SHARE, AT(route_draft, cascade.tolerance_ppm),
+          "With `agree: numeric`: how far two numbers may be apart.", .standard = "0%"),
     FIELD("streams", FIELD_CHOICE, AT(route_draft, cascade.streams),
           "Who streams: `skip`, is not served by a cascade; `hold`, gets nothing before the whole answer is accepted, "
           "and then all at once.",

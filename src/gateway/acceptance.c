@@ -24,6 +24,10 @@ acceptance_rule(const struct route_config *route)
 
     if (route->cascade.verifier != NULL)
         mark = with_text(with_text(mark, route->cascade.verifier->name), route->cascade.verifier->upstream);
+    if (route->cascade.accept == ACCEPT_SELF_CONSISTENCY) {
+        mark = terms_with_number(terms_with_number(mark, route->cascade.samples), route->cascade.agree);
+        mark = terms_with_number(terms_with_number(mark, route->cascade.similar_ppm), route->cascade.tolerance_ppm);
+    }
     mark = with_text(with_text(mark, validate->json_schema), validate->regex);
     return with_text(with_text(mark, validate->command), validate->http);
 }
@@ -87,6 +91,10 @@ ask_verifier(struct acceptance *acceptance)
     struct buffer question = {0};
     struct chunk *body;
 
+    if (buffer_len(&acceptance->validation.text) > VERIFY_ANSWER_MOST) {
+        finish(acceptance, NAN, "it is longer than what a verifier is shown (64 KiB)");
+        return;
+    }
     if (!is_wanted(acceptance) || !mission_may_start(worker)) {
         finish_untold(acceptance, "too many calls of our own are under way for the verifier to be asked");
         return;
@@ -104,6 +112,67 @@ ask_verifier(struct acceptance *acceptance)
 }
 
 static void
+compared(struct samples *samples)
+{
+    struct acceptance *acceptance = CONTAINER_OF(samples, struct acceptance, samples);
+
+    acceptance->cost = samples->cost;
+    samples_free(samples);
+    if (samples->missing)
+        finish_untold(acceptance, "a further answer, to hold it against, could not be had");
+    else if (samples->incomparable)
+        finish(acceptance, NAN, "it holds nothing by which it could be held against further answers");
+    else
+        finish(acceptance, samples->score, NULL);
+}
+
+static void
+ask_again(struct acceptance *acceptance)
+{
+    struct exchange *exchange = acceptance->exchange;
+    struct slice first = buffer_content(&acceptance->validation.text);
+
+    if (slice_trim(first).len == 0) {
+        finish(acceptance, NAN, "it says nothing");
+        return;
+    }
+    if (!is_wanted(acceptance) || !samples_may_start(exchange->worker, exchange->request.route)) {
+        finish_untold(acceptance, "too many calls of our own are under way for the model to be asked again");
+        return;
+    }
+    acceptance->samples.first = first;
+    acceptance->samples.done = compared;
+    samples_ask(&acceptance->samples, &(struct samples_about){.exchange = exchange,
+                                                              .body = acceptance->request,
+                                                              .id = acceptance->about,
+                                                              .serves = acceptance->serves});
+}
+
+/* The route's validators have nothing against it. */
+static void
+score(struct acceptance *acceptance)
+{
+    switch (acceptance->validation.route->cascade.accept) {
+    case ACCEPT_MODEL:
+        ask_verifier(acceptance);
+        return;
+    case ACCEPT_LOGPROBS:
+        if (buffer_len(&acceptance->validation.text) > 0)
+            finish(acceptance, acceptance->sureness, NULL);
+        else
+            finish(acceptance, NAN, "it says nothing");
+        return;
+    case ACCEPT_SELF_CONSISTENCY:
+        ask_again(acceptance);
+        return;
+    case ACCEPT_NONE:
+    case ACCEPT_VALIDATORS:
+        break;
+    }
+    finish(acceptance, CASCADE_SCORE_MOST, NULL);
+}
+
+static void
 validated(struct validation *validation)
 {
     struct acceptance *acceptance = CONTAINER_OF(validation, struct acceptance, validation);
@@ -113,10 +182,8 @@ validated(struct validation *validation)
         finish_untold(acceptance, validation->reason);
     else if (validation->opinion != OPINION_USEFUL)
         finish(acceptance, NAN, validation->reason);
-    else if (validation->route->cascade.accept == ACCEPT_MODEL)
-        ask_verifier(acceptance);
     else
-        finish(acceptance, CASCADE_SCORE_MOST, NULL);
+        score(acceptance);
 }
 
 static bool
@@ -136,6 +203,13 @@ objection(const struct flight *flight)
     return text->called ? "it calls a tool, which nobody here can judge" : NULL;
 }
 
+static bool
+is_silent(struct acceptance *acceptance, const struct flight *flight)
+{
+    return acceptance->exchange->request.route->cascade.accept == ACCEPT_LOGPROBS &&
+           !logprobs_sureness(&flight->meter.logprobs, &acceptance->sureness);
+}
+
 void
 acceptance_start(struct acceptance *acceptance)
 {
@@ -150,11 +224,16 @@ acceptance_start(struct acceptance *acceptance)
                                       .tenant = exchange->identity.tenant,
                                       .done = validated};
     memcpy(validation->id_text, exchange->id_text, sizeof(validation->id_text));
-    acceptance->validated = acceptance->untold = false;
+    acceptance->validated = acceptance->untold = acceptance->silent = false;
     acceptance->cost = 0;
     chunk_hold(acceptance->request);
     if (!is_whole(flight)) {
         finish_untold(acceptance, "no whole answer");
+        return;
+    }
+    if (why == NULL && buffer_len(&flight->meter.text.text) > 0 && is_silent(acceptance, flight)) {
+        acceptance->silent = true;
+        finish_untold(acceptance, "its backend told no logprobs");
         return;
     }
     if (why != NULL) {
@@ -164,6 +243,18 @@ acceptance_start(struct acceptance *acceptance)
     validation->text = flight->meter.text.text;
     buffer_init(&flight->meter.text.text);
     validation_start(validation);
+}
+
+void
+acceptance_stop(struct acceptance *acceptance)
+{
+    static const char why[] = "dropped: nobody waits any more for the answer that it would have scored";
+
+    acceptance->unwanted = true;
+    if (acceptance->mission.exchange != NULL)
+        mission_stop(&acceptance->mission, why);
+    else
+        samples_stop(&acceptance->samples, why);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "gateway/exchange.h"
 #include "gateway/mission.h"
+#include "gateway/samples.h"
 #include "gateway/validation.h"
 
 /* Embedded in whoever asks. */
@@ -15,13 +16,16 @@ struct acceptance {
     struct exchange *exchange; /* on whose behalf a verifier is asked; the caller holds it */
     struct chunk *request;     /* the body that was answered; held while it is scored */
     const char *about;         /* the id of the client's request */
-    bool serves;               /* its client waits: what a verifier costs is the lever's, and no audit's */
-    bool unwanted;             /* meanwhile nobody waits for it any more: no verifier is asked */
-    struct mission mission;
-    usd cost; /* of the verifier */
+    bool serves;               /* its client waits: what scoring costs is the lever's, and no audit's */
+    bool unwanted;             /* acceptance_stop */
+    struct mission mission;    /* to the verifier */
+    struct samples samples;
+    double sureness; /* by its logprobs */
+    usd cost;        /* of the verifier, or of further answers */
     void (*done)(struct acceptance *);
     double score;    /* not finite: it is not to be kept, whatever evidence says */
     bool untold;     /* it has no score as nobody could be asked: that says nothing of the answer */
+    bool silent;     /* likewise, as its backend told no logprobs: it will not the next time either */
     bool validated;  /* the route's validators found it useful */
     const char *why; /* it has no score; NULL: it has one. As long as the struct */
 };
@@ -38,6 +42,9 @@ bool acceptance_allowed(const struct route_config *route, const struct tenant_co
 /* Scores the answer of the exchange's flight, whose text it takes; `done`, `exchange`, `request`, `about` and `serves` are
  * filled in. `done` is called once, maybe before this returns. */
 void acceptance_start(struct acceptance *acceptance);
+
+/* Nobody waits for it any more: nobody else is asked, and whoever is being asked is left. It may be done on return. */
+void acceptance_stop(struct acceptance *acceptance);
 
 /* When it is done. */
 void acceptance_free(struct acceptance *acceptance);

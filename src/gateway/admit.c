@@ -6,6 +6,7 @@
 #include "fleet/admission.h"
 #include "fleet/pool_size.h"
 #include "gateway/attempt.h"
+#include "gateway/cascading.h"
 
 /* With so many times the tokens at which reading the weights takes as long as using them, nine tenths of a step are use
  * (hypot(1, 2) / 2 of step_time.h's first term). */
@@ -48,7 +49,8 @@ sooner(usec a, usec b)
     return a < b ? a : b;
 }
 
-/* When the first token has to be there: as the route says, and so that what follows it ends in time. */
+/* When the first token has to be there: as the route says, and so that what follows it ends in time; of a cascade's answer, in
+ * time for the reference's. */
 static usec
 first_token_deadline_us(const struct exchange *exchange, const struct plan *plan)
 {
@@ -58,7 +60,10 @@ first_token_deadline_us(const struct exchange *exchange, const struct plan *plan
 
     if (route->first_token_us != USEC_NEVER)
         first_us = exchange->arrived_us + route->first_token_us;
-    if (route->total_us != USEC_NEVER)
+    if (plan->source == SOURCE_CASCADE) {
+        rest_us = plan->rest_us;
+        whole_us = cascading_due_us(exchange);
+    } else if (route->total_us != USEC_NEVER)
         whole_us = sooner(whole_us, exchange->arrived_us + route->total_us);
     return whole_us != USEC_NEVER ? sooner(first_us, whole_us - rest_us) : first_us;
 }

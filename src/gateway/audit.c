@@ -27,12 +27,27 @@ chooses_models(const struct plan *plan)
     return plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE;
 }
 
+/* Its turn in the cascade has come: what serves before it did not have its answer kept. */
+static void
+open_turn(struct plans *plans, size_t at)
+{
+    if (plans->all[at].withheld != VERDICT_NEXT)
+        return;
+    for (size_t i = 0; i < at; i++)
+        if (plans->all[i].lever == LEVER_CASCADE)
+            plans->all[i].withheld = VERDICT_NOT_KEPT;
+        else if (plans->all[i].lever == LEVER_ROUTER)
+            plans->all[i].withheld = VERDICT_HARDER;
+    plans->all[at].withheld = VERDICT_NONE;
+}
+
 /* If it were as good as the reference, would the balance take it? All that was earned serves, as it would in the end. */
 static bool
 would_serve(const struct exchange *exchange, size_t at)
 {
     struct plans plans = exchange->plans;
 
+    open_turn(&plans, at);
     for (size_t i = 0; i < plans.count; i++)
         if (chooses_models(&plans.all[i])) {
             plans.all[i].mode = LEVER_ON;
@@ -200,25 +215,35 @@ sameness_of(struct exchange *exchange, const struct routed *candidate)
                        arena_printf(&exchange->arena, "%s %s", exchange->request.route->name, candidate->target->name));
 }
 
-static struct acceptance_book *
-acceptances_of(const struct exchange *exchange)
+/* Of a cascade: whoever serves before the candidate is asked before it. How many: the candidate is the last; 0: it is none. */
+static size_t
+put_links(const struct exchange *exchange, struct audit_link links[ROUTER_MODELS_MOST])
 {
     const struct cascading *cascading = exchange->request.cascading;
+    size_t count = 0;
 
     if (exchange->audited->lever != LEVER_CASCADE)
-        return NULL;
-    return cascading->books[exchange->audited->candidate - cascading->models.all];
+        return 0;
+    for (size_t i = 0;; i++) {
+        const struct routed *model = &cascading->models.all[i];
+        bool is_candidate = model == exchange->audited->candidate;
+
+        if (is_candidate || shared_evidence_serving(model->evidence, &model->terms) != ARM_NONE)
+            links[count++] = (struct audit_link){model->target, model->evidence, model->terms, cascading->books[i]};
+        if (is_candidate)
+            return count;
+    }
 }
 
 /* What every run of this exchange has in common. */
 static struct audit_run *
-run_new(struct exchange *exchange, const struct target *target)
+run_new(struct exchange *exchange, const struct target *target, bool is_scored)
 {
     const struct flight *flight = exchange->cursor.flight;
     struct audit_run *run = must_alloc(sizeof(*run));
 
     *run = (struct audit_run){
-        .mission = {.source = SOURCE_AUDIT, .target = target, .done = audit_run_answered},
+        .mission = {.source = SOURCE_AUDIT, .target = target, .is_scored = is_scored, .done = audit_run_answered},
         .lever = exchange->audited->lever,
         .worker = exchange->worker,
         .view = view_hold(exchange->view),
@@ -259,7 +284,7 @@ prepare_judge(struct exchange *exchange, const struct routed *candidate)
     if (rng_mix(exchange->id ^ apart) % PPM >= route->judge.ceiling_ppm || candidate->terms.scope == FLOOR_RELATIVE ||
         !mission_may_start(exchange->worker))
         return NULL;
-    run = run_new(exchange, &route->reference);
+    run = run_new(exchange, &route->reference, false);
     run->of_judge = true;
     run->lever = LEVER_COUNT;
     run->evidence = evidences_at(&exchange->worker->gateway->evidences, route->name, JUDGE_EVIDENCE);
@@ -272,9 +297,12 @@ prepare_judge(struct exchange *exchange, const struct routed *candidate)
 static struct audit_run *
 prepare_candidate(struct exchange *exchange, const struct routed *candidate)
 {
-    struct audit_run *run = run_new(exchange, candidate->target);
+    struct audit_link links[ROUTER_MODELS_MOST];
+    size_t count = put_links(exchange, links);
+    struct audit_run *run = run_new(exchange, count > 0 ? links[0].target : candidate->target, count > 0);
 
-    run->acceptances = acceptances_of(exchange);
+    memcpy(run->links, links, count * sizeof(links[0]));
+    run->link_count = count;
     run->evidence = candidate->evidence;
     run->terms = candidate->terms;
     run->sameness = sameness_of(exchange, candidate);

@@ -1,6 +1,7 @@
 /* Audits of model choice, the router's and the cascade's. When the coin has drawn a conversation (choosing.h), the reference answers its client; a candidate
  * that would have served if evidence let it is sent the same body by a mission, off the client's path, and judged by the
- * reference's answer. The evidence of that candidate on that route learns of it. What the balance would have given to
+ * reference's answer. The evidence of that candidate on that route learns of it. Where cheaper models of a cascade serve, they are asked
+ * before it, as they would be for a client: it is judged where it would have been asked. What the balance would have given to
  * somebody else in any case is no audit; a request that was drawn is never skipped for what it is or says. */
 #ifndef GATEWAY_AUDIT_H
 #define GATEWAY_AUDIT_H

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "gateway/cascading.h"
 #include "gateway/evidence_news.h"
 #include "levers/cascade.h"
 #include "money/row.h"
@@ -153,13 +154,13 @@ outside_said(struct outside_judge *judge)
         learn(run, judge->outcome, judge->failed);
 }
 
-/* Of what a cascade would not have kept only the reference's answer matters: it serves. */
+/* Of what the candidate would not have served only the reference's answer matters. */
 static void
 learn_of_reference(struct audit_run *run)
 {
     unsigned events = shared_evidence_observe(run->evidence, &run->terms, &run->audit);
 
-    count(&run->worker->counters, COUNT_CASCADE_UNKEPT, 1);
+    count(&run->worker->counters, run->unserved, 1);
     evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
     finish(run);
 }
@@ -267,16 +268,17 @@ compare(struct audit_run *run)
 static void
 leave_unscored(struct audit_run *run, enum counter routers)
 {
-    acceptance_note(run->acceptances, -INFINITY);
+    acceptance_note(run->links[run->at].book, -INFINITY);
     leave(run, routers);
 }
 
-/* A cascade would not have kept it, and asked on: that is no evidence of what it keeps, but for that of its route. */
+/* The candidate would not have been asked, or its answer not been kept: that is no evidence of what it keeps, but for that of
+ * its route. */
 static void
-would_go_on(struct audit_run *run)
+is_not_served(struct audit_run *run, enum counter why)
 {
-    acceptance_note(run->acceptances, -INFINITY);
     (void)shared_evidence_sample(run->evidence, &run->terms, NAN);
+    run->unserved = why;
     run->audit.score = NAN;
     run->audit.outcome = 1.0;
     if (is_relative(run))
@@ -285,32 +287,85 @@ would_go_on(struct audit_run *run)
         learn_of_reference(run);
 }
 
-/* The score is known only now. Of the first ones only that is looked at: they are the sample of the epoch. */
+/* The next of the cascade, on behalf of the same client. */
+static void
+ask_next(struct audit_run *run)
+{
+    struct exchange *before = run->answered;
+    char about[sizeof(run->mission.about)];
+
+    if (!mission_may_start(run->worker)) {
+        leave(run, COUNT_ROUTER_DROPPED);
+        return;
+    }
+    memcpy(about, run->mission.about, sizeof(about));
+    run->at++;
+    run->mission = (struct mission){
+        .source = SOURCE_AUDIT, .is_scored = true, .target = run->links[run->at].target, .done = audit_run_answered};
+    mission_prepare(&run->mission, before, before->identity.api, run->body);
+    memcpy(run->mission.about, about, sizeof(about));
+    kept_release(run->candidate);
+    run->candidate = NULL;
+    run->answered = NULL;
+    exchange_drop(before);
+    mission_go(&run->mission);
+}
+
+/* Of one that serves before the candidate. */
+static void
+scored_before(struct audit_run *run, double score)
+{
+    const struct audit_link *link = &run->links[run->at];
+    enum evidence_reason reason;
+
+    if (isfinite(score) && shared_evidence_may_serve(link->evidence, &link->terms, score, &reason) > 0)
+        is_not_served(run, COUNT_CASCADE_CHEAPER);
+    else
+        ask_next(run);
+}
+
+/* The candidate's. The score is known only now. Of the first ones only that is looked at: they are the sample of the epoch. */
+static void
+scored_candidate(struct audit_run *run, double score)
+{
+    enum evidence_reason reason;
+
+    run->audit.score = score;
+    if (!isfinite(score)) {
+        is_not_served(run, COUNT_CASCADE_UNKEPT);
+        return;
+    }
+    (void)shared_evidence_sample(run->evidence, &run->terms, score);
+    (void)shared_evidence_may_serve(run->evidence, &run->terms, score, &reason);
+    if (reason != EVIDENCE_NO_EPOCH)
+        compare(run);
+    else
+        finish(run);
+}
+
+static void
+note_silent(struct audit_run *run)
+{
+    acceptance_note_silent(run->links[run->at].book, world_now_us(worker_world(run->worker)));
+}
+
 static void
 scored(struct acceptance *acceptance)
 {
     struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
-    enum evidence_reason reason;
     bool untold = acceptance->untold;
+    double score = acceptance->score;
 
-    run->audit.score = acceptance->score;
     run->cost += acceptance->cost;
+    if (acceptance->silent)
+        note_silent(run);
     acceptance_free(acceptance);
     if (untold) {
         leave_unscored(run, COUNT_ROUTER_UNKNOWN);
         return;
     }
-    if (!isfinite(run->audit.score)) {
-        would_go_on(run);
-        return;
-    }
-    acceptance_note(run->acceptances, run->audit.score);
-    (void)shared_evidence_sample(run->evidence, &run->terms, run->audit.score);
-    (void)shared_evidence_may_serve(run->evidence, &run->terms, run->audit.score, &reason);
-    if (reason != EVIDENCE_NO_EPOCH)
-        compare(run);
-    else
-        finish(run);
+    acceptance_note(run->links[run->at].book, score);
+    (run->at + 1 < run->link_count ? scored_before : scored_candidate)(run, score);
 }
 
 static void
@@ -332,6 +387,18 @@ take_answer(struct audit_run *run, const struct flight *flight)
     return true;
 }
 
+/* Of a cascade's: it is scored, or nothing is learned. */
+static void
+take_held_back(struct audit_run *run, enum mission_result result, bool whole)
+{
+    if (cascading_refuses_logprobs(run->answered))
+        note_silent(run);
+    if (whole)
+        score(run);
+    else
+        leave_unscored(run, result == MISSION_ANSWERED ? COUNT_ROUTER_UNKNOWN : COUNT_ROUTER_UNANSWERED);
+}
+
 void
 audit_run_answered(struct mission *mission, struct exchange *exchange)
 {
@@ -340,17 +407,15 @@ audit_run_answered(struct mission *mission, struct exchange *exchange)
     bool whole = result == MISSION_ANSWERED && take_answer(run, exchange->cursor.flight);
 
     run->row = exchange->id;
-    run->cost = usd_known(exchange->cost) ? exchange->cost : 0;
+    run->cost += usd_known(exchange->cost) ? exchange->cost : 0;
     run->answered = exchange; /* whoever judges asks on its behalf */
     exchange_hold(exchange);
     if (result == MISSION_DROPPED)
         leave(run, COUNT_ROUTER_DROPPED);
     else if (run->of_judge && !whole)
         leave(run, COUNT_ROUTER_UNANSWERED); /* that says nothing of the judge */
-    else if (run->lever == LEVER_CASCADE && !whole)
-        leave_unscored(run, result == MISSION_ANSWERED ? COUNT_ROUTER_UNKNOWN : COUNT_ROUTER_UNANSWERED);
     else if (run->lever == LEVER_CASCADE)
-        score(run);
+        take_held_back(run, result, whole);
     else if (result == MISSION_FAILED)
         leave(run, COUNT_ROUTER_UNANSWERED);
     else if (result == MISSION_BAD)

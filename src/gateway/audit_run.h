@@ -7,6 +7,16 @@
 #include "gateway/jury.h"
 #include "gateway/outside_judge.h"
 #include "gateway/truth.h"
+#include "quality/router.h"
+
+/* A model of a cascade to ask. Those that serve before the candidate come first, as they would with a client: where one of
+ * them has its answer kept, the candidate would not be asked. */
+struct audit_link {
+    const struct target *target;
+    struct shared_evidence *evidence;
+    struct evidence_terms terms;
+    struct acceptance_book *book; /* where it is noted how its answers score */
+};
 
 /* A candidate being asked, and judged. */
 struct audit_run {
@@ -20,7 +30,9 @@ struct audit_run {
     bool of_judge;          /* the reference is asked once more: what is judged is the judge */
     const struct tenant_config *tenant;
     enum lever_id lever;
-    struct acceptance_book *acceptances; /* a cascade's: where that is noted */
+    struct audit_link links[ROUTER_MODELS_MOST]; /* a cascade's; the last is the candidate */
+    size_t link_count, at;
+    enum counter unserved; /* why the candidate would not have served: it would not have been asked, or not kept */
     struct gateway_worker *worker;
     struct view *view; /* whose route it is; held */
     const struct route_config *route;

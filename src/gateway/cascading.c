@@ -32,7 +32,7 @@ may_begin(const struct exchange *exchange)
 
     return lever_mode_of(request, LEVER_CASCADE) != LEVER_OFF && route_may_cascade(request->route) &&
            acceptance_allowed(request->route, request->tenant) && choosing_fits(exchange->identity.api) &&
-           exchange->facts.choices == 1 && models_most(request->route) > 0;
+           models_most(request->route) > 0;
 }
 
 static void
@@ -87,8 +87,7 @@ is_cascade(const struct exchange *exchange)
 bool
 cascading_scores(const struct exchange *exchange)
 {
-    return is_cascade(exchange) || (exchange->mission != NULL && exchange->mission->source == SOURCE_AUDIT &&
-                                    route_may_cascade(exchange->request.route));
+    return is_cascade(exchange) || (exchange->mission != NULL && exchange->mission->is_scored);
 }
 
 bool
@@ -114,16 +113,24 @@ sooner(usec a, usec b)
     return a < b ? a : b;
 }
 
-/* When it must be there so that the reference's would still come in time; USEC_NEVER: nobody is in a hurry. */
+/* When the client wants the whole of its answer; USEC_NEVER: it is in no hurry. */
 static usec
-due_us(const struct exchange *exchange)
+whole_limit_us(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+
+    if (request->route->total_us == USEC_NEVER)
+        return request->deadline_us;
+    return sooner(request->deadline_us, exchange->arrived_us + request->route->total_us);
+}
+
+usec
+cascading_due_us(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
     const struct plan *reference = &exchange->plans.all[0];
-    usec due_us = request->deadline_us;
+    usec due_us = whole_limit_us(exchange);
 
-    if (request->route->total_us != USEC_NEVER)
-        due_us = sooner(due_us, exchange->arrived_us + request->route->total_us);
     if (due_us != USEC_NEVER)
         due_us -= reference->total_us;
     if (exchange->facts.stream && request->route->first_token_us != USEC_NEVER)
@@ -140,9 +147,26 @@ cascading_watch(struct exchange *exchange)
     world_timer_stop(world, &exchange->rest); /* of an attempt that met a closed connection */
     if (!is_cascade(exchange))
         return;
-    due = due_us(exchange);
+    due = cascading_due_us(exchange);
     if (due != USEC_NEVER)
         world_timer_start(world, &exchange->rest, due > now_us ? due - now_us : 0);
+}
+
+/* Nobody waits for its score any more. */
+static void
+leave_scoring(struct exchange *exchange)
+{
+    struct scoring *scoring = exchange->scoring;
+
+    exchange->scoring = NULL;
+    if (scoring != NULL)
+        acceptance_stop(&scoring->acceptance);
+}
+
+void
+cascading_end(struct exchange *exchange)
+{
+    leave_scoring(exchange);
 }
 
 /* The attempt is over, and another plan takes its place. */
@@ -152,9 +176,7 @@ go_on(struct exchange *exchange, enum verdict verdict, const char *state, const 
     bool called = exchange->cursor.flight != NULL;
     struct attempt_line *line;
 
-    if (exchange->scoring != NULL)
-        exchange->scoring->acceptance.unwanted = true;
-    exchange->scoring = NULL;
+    leave_scoring(exchange);
     exchange->plan->withheld = verdict;
     exchange->cascade_went_on = true;
     exchange->uncounted += called;
@@ -209,11 +231,38 @@ reject(struct exchange *exchange, const char *why)
     go_on(exchange, VERDICT_NOT_KEPT, "rejected", why);
 }
 
+/* Its answer was refused, be it by its score: that is what evidence of the next one is about, if there is time left for it.
+ * The router's is about requests as they come, and these are harder. */
+static void
+hand_on(struct exchange *exchange, const char *why)
+{
+    struct plans *plans = &exchange->plans;
+    struct plan *next = cascade_next(plans, exchange->plan);
+    usec now_us = world_now_us(worker_world(exchange->worker)), limit_us = whole_limit_us(exchange);
+
+    if (next != NULL)
+        next->withheld = limit_us != USEC_NEVER && now_us + next->total_us > limit_us ? VERDICT_TOTAL : VERDICT_NONE;
+    for (size_t i = 0; i < plans->count; i++)
+        if (plans->all[i].lever == LEVER_ROUTER && plans->all[i].withheld == VERDICT_NONE)
+            plans->all[i].withheld = VERDICT_HARDER;
+    reject(exchange, why);
+}
+
 static const char *
 threshold_words(struct exchange *exchange, const struct routed *model, double score, bool keeps)
 {
     return arena_printf(&exchange->arena, "acceptance score %.3f, %s %.3f", score, keeps ? "at least" : "below",
                         shared_evidence_threshold(model->evidence, &model->terms));
+}
+
+static void
+note(struct exchange *exchange, const struct acceptance *acceptance)
+{
+    struct acceptance_book *book = exchange->request.cascading->books[model_of(exchange)];
+
+    acceptance_note(book, acceptance->score);
+    if (acceptance->silent)
+        acceptance_note_silent(book, world_now_us(worker_world(exchange->worker)));
 }
 
 /* What was earned when the plan was made may have been lost since. */
@@ -227,15 +276,16 @@ decide(struct exchange *exchange, const struct acceptance *acceptance)
     enum evidence_reason reason;
     unsigned quality_ppm;
 
-    acceptance_note(cascading->books[at], score);
+    note(exchange, acceptance);
     if (!isfinite(score)) {
-        reject(exchange, arena_printf(&exchange->arena, "not accepted: %s", acceptance->why));
+        (acceptance->untold ? reject : hand_on)(exchange,
+                                                arena_printf(&exchange->arena, "not accepted: %s", acceptance->why));
         return;
     }
     exchange->plan->evidence.score = score;
     quality_ppm = shared_evidence_may_serve(model->evidence, &model->terms, score, &reason);
     if (quality_ppm < exchange->request.route->quality_ppm || quality_ppm == 0) {
-        reject(exchange, threshold_words(exchange, model, score, false));
+        hand_on(exchange, threshold_words(exchange, model, score, false));
         return;
     }
     count(&exchange->worker->counters, COUNT_CASCADE_ACCEPTED, 1);
@@ -284,12 +334,22 @@ is_too_long(const struct exchange *exchange)
            (flight->kept > FLIGHT_CROWDED_BYTES && flights_crowded(flight->all));
 }
 
+bool
+cascading_refuses_logprobs(const struct exchange *exchange)
+{
+    return exchange->plan != NULL && exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked &&
+           exchange->said.logprobs;
+}
+
 static void
 failed_with_status(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
     reach_report(exchange);
+    if (cascading_refuses_logprobs(exchange))
+        acceptance_note_silent(exchange->request.cascading->books[model_of(exchange)],
+                               world_now_us(worker_world(exchange->worker)));
     (void)cascading_failed(exchange, arena_printf(&exchange->arena, "%s answered with status %u",
                                                   exchange->plan->target->name, flight->status));
 }

@@ -136,6 +136,9 @@ cross_head(struct exchange *exchange, const struct request_change *change)
     buffer_add_byte(&head, '"');
     if (cap >= 0)
         buffer_printf(&head, ",\"%s\":%lld", reserve_cap_name(exchange), (long long)cap);
+    if (exchange->plan->asks_logprobs && logprobs_translated(exchange->plan->api) != NULL)
+        buffer_add_text(&head,
+                        logprobs_translated(exchange->plan->api)); /* nothing of the request asks for them there */
     buffer_add_byte(&head, ',');
     copy = arena_copy(&exchange->arena, buffer_content(&head));
     buffer_free(&head);

@@ -375,6 +375,7 @@ exchange_settle(struct exchange *exchange)
 {
     world_timer_stop(worker_world(exchange->worker), &exchange->ping);
     world_timer_stop(worker_world(exchange->worker), &exchange->rest);
+    cascading_end(exchange);
     settle_attempt(exchange);
     account_unclaim(exchange);
     share_end(exchange);

@@ -131,6 +131,7 @@ struct exchange {
     struct place *place;     /* in line for a backend, or there and not handed to a flight (admit.h); NULL: none */
     struct scoring *scoring; /* of the answer that it holds back (cascading.h); NULL: none is under way */
     bool validated;          /* the route's validators found that useful */
+    bool asked_logprobs;     /* some attempt of it asked for logprobs that its client did not */
     bool cascade_kept, cascade_went_on; /* what it held back was kept; some of it was not */
     usd rejected_cost;           /* of a cascade's attempts that another followed; USD_UNKNOWN once one of them is */
     struct look_up *look_up;     /* that the plans wait for (semantic.h); NULL: none */

@@ -177,7 +177,7 @@ flight_take_stream(struct flight *flight, struct slice input)
         } else if (flight->translation != NULL) {
             flight_translate_unread(flight);
         } else if (piece == SSE_FRAME) {
-            flight_append(flight, frame, event, false);
+            flight_tell_frame(flight, frame, event, false);
         } else {
             flight->unread = true;
             flight->meter.answer_bytes += (int64_t)frame.len;
@@ -254,7 +254,7 @@ on_body(struct call *call, struct slice piece)
         flight->first_byte_us = world_now_us(flight->world);
     if (flight->is_stream) {
         flight_take_stream(flight, piece);
-    } else if (flight->translation != NULL) {
+    } else if (flight->translation != NULL || flight_gathers(flight)) {
         flight_translate_piece(flight, piece);
     } else if (may_tell_secret(flight)) {
         take_error(flight, piece);
@@ -297,13 +297,15 @@ on_end(struct call *call)
     call->inside = NULL;
     if (flight->translation != NULL) {
         end_translated(flight, rest);
+    } else if (flight_gathers(flight)) {
+        flight_tell_gathered(flight);
     } else if (!flight->is_stream) {
         if (buffer_len(&flight->withheld) > 0)
             flight_take_piece(flight, buffer_content(&flight->withheld));
         flight_meter_all(flight);
     } else if (rest.len > 0) {
         /* The end of the connection ends the last event too. */
-        flight_append(flight, rest, meter_frame(&flight->meter, rest), true);
+        flight_tell_frame(flight, rest, meter_frame(&flight->meter, rest), true);
     }
     if (flight->telling != NULL)
         return; /* it goes on when that is done */

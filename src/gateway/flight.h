@@ -106,9 +106,10 @@ struct flight {
     struct meter meter;
     struct translation *translation; /* puts the answer in the API that its readers know; NULL: it comes as they do */
     enum api told;                   /* that API */
-    struct buffer untold;            /* what of a whole answer waits for that */
-    struct telling *telling;         /* the call is over, and its answer is put there off the loop; NULL: it is not */
-    size_t whole_most;               /* bytes of such an answer */
+    bool hides_logprobs;     /* they are there because we asked: its readers are told none (flight_logprobs.c) */
+    struct buffer untold;    /* what of a whole answer waits for either */
+    struct telling *telling; /* the call is over, and its answer is put there off the loop; NULL: it is not */
+    size_t whole_most;       /* bytes of such an answer */
     const struct http_header *told_headers; /* the head as readers are told it */
     size_t told_header_count;
     unsigned told_status;
@@ -149,6 +150,9 @@ struct flight *flight_open(struct world *world, struct flights *all, const struc
  * more than `whole_most` bytes fail. `echo`: what they repeat of the request, `id`: what they are called where the
  * backend does not say (dialect/translate.h); copied. */
 void flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo, struct slice id);
+
+/* Likewise before anything comes: the logprobs of its answer are ours. Whole answers of more bytes fail. */
+void flight_hide_logprobs(struct flight *flight, size_t whole_most);
 
 /* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */
 struct flight *flight_of_kept(struct world *world, struct flights *all, enum api api, const struct kept_answer *answer);

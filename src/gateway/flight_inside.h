@@ -26,6 +26,13 @@ void flight_translate_unread(struct flight *flight); /* an event was too long */
 void flight_translate_piece(struct flight *flight, struct slice piece);
 void flight_translate_end(struct flight *flight);
 void flight_translate_free(struct flight *flight);
+void flight_drop_untold(struct flight *flight); /* it is metered, or nobody waits for it any more */
+
+/* flight_logprobs.c: whether a whole answer waits in `untold` until its logprobs can be taken out; then that; and a frame of
+ * a stream, of any flight, for its readers. */
+bool flight_gathers(const struct flight *flight);
+void flight_tell_gathered(struct flight *flight);
+void flight_tell_frame(struct flight *flight, struct slice frame, enum meter_event event, bool open_event);
 
 /* Takes over the chunk (malloced), for all who read. */
 void flight_add_chunk(struct flight *flight, struct flight_chunk *chunk);

@@ -23,9 +23,8 @@ flight_translate(struct flight *flight, enum api told, size_t whole_most, struct
     flight->meter.so_far_is_told = true;
 }
 
-/* It is metered, or nobody waits for it any more. */
-static void
-drop_untold(struct flight *flight)
+void
+flight_drop_untold(struct flight *flight)
 {
     flight->all->kept -= buffer_len(&flight->untold);
     buffer_free(&flight->untold);
@@ -34,20 +33,40 @@ drop_untold(struct flight *flight)
 void
 flight_translate_free(struct flight *flight)
 {
-    drop_untold(flight);
+    flight_drop_untold(flight);
     translation_free(flight->translation);
+}
+
+static bool
+describes_body(struct slice name)
+{
+    static const struct slice names[] = {SLICE_CONSTANT("content-length"), SLICE_CONSTANT("content-encoding"),
+                                         SLICE_CONSTANT("content-digest"), SLICE_CONSTANT("etag")};
+
+    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names));
 }
 
 /* What describes the body, or speaks of the provider's limits as its own API does. */
 static bool
 is_untold(struct slice name)
 {
-    static const struct slice names[] = {SLICE_CONSTANT("content-length"), SLICE_CONSTANT("content-encoding"),
-                                         SLICE_CONSTANT("content-digest"), SLICE_CONSTANT("etag")};
-
-    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) ||
-           slice_starts_nocase(name, "anthropic-") || slice_starts_nocase(name, "openai-") ||
+    return describes_body(name) || slice_starts_nocase(name, "anthropic-") || slice_starts_nocase(name, "openai-") ||
            slice_starts_nocase(name, "x-ratelimit-");
+}
+
+/* The same head, but for what describes the body's bytes. */
+static void
+tell_other_body(struct flight *flight)
+{
+    struct http_header *headers = arena_alloc(&flight->arena, flight->header_count * sizeof(*headers));
+    size_t count = 0;
+
+    for (size_t i = 0; i < flight->header_count; i++)
+        if (!describes_body(flight->headers[i].name))
+            headers[count++] = flight->headers[i];
+    flight->body_len = -1;
+    flight->told_headers = headers;
+    flight->told_header_count = count;
 }
 
 /* The number under which the provider knows the request, as the client's SDK looks for it. */
@@ -69,6 +88,8 @@ flight_tell_head(struct flight *flight)
     flight->told_status = flight->status;
     flight->told_headers = flight->headers;
     flight->told_header_count = flight->header_count;
+    if (flight->hides_logprobs && flight->status < 300)
+        tell_other_body(flight);
     if (flight->translation == NULL)
         return;
     flight->is_stream &= flight->status < 300;
@@ -140,8 +161,13 @@ flight_translate_piece(struct flight *flight, struct slice piece)
 {
     if (buffer_len(&flight->untold) + piece.len > flight->whole_most) {
         meter_cut(&flight->meter, buffer_len(&flight->untold) + piece.len); /* its provider bills it all the same */
-        drop_untold(flight);
-        give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");
+        flight_drop_untold(flight);
+        if (flight->translation != NULL)
+            give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");
+        else
+            give_up(flight, "the answer is longer, with its logprobs, than those that are held back (limits: answer)");
+        if (flight->translation == NULL)
+            flight->failure = CALL_FULL; /* which says nothing of the place that it came from */
         return;
     }
     buffer_add(&flight->untold, piece);

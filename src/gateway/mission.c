@@ -21,7 +21,7 @@ mission_may_start(const struct gateway_worker *worker)
 static bool
 is_wanted(const struct mission *mission, struct slice name)
 {
-    if (mission->source != SOURCE_AUDIT)
+    if (mission->source != SOURCE_AUDIT && !mission->as_asked)
         return slice_is_nocase(name, "content-type");
     return !slice_is_nocase(name, "idempotency-key");
 }
@@ -87,6 +87,7 @@ put_plan(struct exchange *exchange)
     plan->mode = LEVER_ON;
     plan->target = exchange->mission->target;
     plan->facts = facts_of(exchange->request.targets, plan->target);
+    plan->asks_logprobs = exchange->mission->is_scored && exchange->request.route->cascade.accept == ACCEPT_LOGPROBS;
     estimate_plan(&exchange->request, plan);
 }
 
@@ -164,7 +165,10 @@ mission_gather(struct exchange *exchange, struct flight *flight)
 {
     if (exchange->mission == NULL)
         return;
-    if (exchange->mission->source != SOURCE_AUDIT) {
+    if (exchange->mission->as_asked) {
+        flight->meter.text.wanted = true;
+        flight->meter.text.most = exchange->request.config->limits.answer_max;
+    } else if (exchange->mission->source != SOURCE_AUDIT) {
         flight->meter.text.wanted = true;
         flight->meter.text.most = REPLY_BYTES_MOST;
     } else if (flight->keep == NULL && !flights_crowded(flight->all)) {
@@ -221,6 +225,33 @@ mission_result(const struct exchange *exchange)
     return flight->is_stream ? MISSION_BAD : MISSION_FAILED;
 }
 
+static bool
+is_under_way(const struct exchange *exchange)
+{
+    return exchange->state == EXCHANGE_SERVING || exchange->state == EXCHANGE_ANSWERING;
+}
+
+static void
+stop(struct exchange *exchange, const char *why)
+{
+    exchange_hold(exchange);
+    credentials_forget(exchange);
+    if (exchange->cursor.flight != NULL && !flight_over(exchange->cursor.flight))
+        flight_stop(exchange->cursor.flight, why);
+    if (exchange->state == EXCHANGE_SERVING)
+        exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE, why);
+    else
+        mission_read(exchange);
+    exchange_drop(exchange);
+}
+
+void
+mission_stop(struct mission *mission, const char *why)
+{
+    if (mission->exchange != NULL && is_under_way(mission->exchange))
+        stop(mission->exchange, why);
+}
+
 /* One that is at a backend; NULL: there is none. */
 static struct exchange *
 any_under_way(struct gateway_worker *worker)
@@ -229,7 +260,7 @@ any_under_way(struct gateway_worker *worker)
     {
         struct exchange *exchange = CONTAINER_OF(node, struct exchange, link);
 
-        if (exchange->is_own && (exchange->state == EXCHANGE_SERVING || exchange->state == EXCHANGE_ANSWERING))
+        if (exchange->is_own && is_under_way(exchange))
             return exchange;
     }
     return NULL;
@@ -242,15 +273,6 @@ missions_stop(struct gateway_worker *worker)
     struct exchange *exchange;
 
     worker->no_missions = true;
-    while ((exchange = any_under_way(worker)) != NULL) {
-        exchange_hold(exchange);
-        credentials_forget(exchange);
-        if (exchange->cursor.flight != NULL && !flight_over(exchange->cursor.flight))
-            flight_stop(exchange->cursor.flight, STOPS);
-        if (exchange->state == EXCHANGE_SERVING)
-            exchange_give_up(exchange, ATTEMPTS_SPENT, ENDING_REFUSED, ERROR_UNAVAILABLE, STOPS);
-        else
-            mission_read(exchange);
-        exchange_drop(exchange);
-    }
+    while ((exchange = any_under_way(worker)) != NULL)
+        stop(exchange, STOPS);
 }

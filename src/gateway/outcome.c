@@ -76,6 +76,7 @@ outcome_gather(struct exchange *exchange, struct flight *flight)
     flight->meter.text.wanted =
         api != API_EMBEDDINGS && api != API_PASSTHROUGH && (validates || cascading_scores(exchange));
     flight->meter.text.most = exchange->request.config->limits.answer_max;
+    flight->meter.logprobs.wanted = exchange->plan->asks_logprobs;
 }
 
 /* Its text was taken when it was accepted. */

@@ -109,6 +109,7 @@ make_change(struct exchange *exchange)
     const struct plan_cache *cache = &plan->cache;
     struct request_change change = reserve_change(exchange);
 
+    change.logprobs = exchange->plan->asks_logprobs;
     if (cache->on) {
         change.prompt = plan->translated != NULL ? plan->translated->prompt : &exchange->prompt;
         change.marks = cache->marks;
@@ -359,6 +360,9 @@ open_flight(struct exchange *exchange, const char *secret, const struct call_req
     if (exchange->plan->translated != NULL)
         flight_translate(flight, exchange->identity.api, exchange->request.config->limits.answer_max,
                          exchange->plan->translated->echo, slice_of(exchange->id_text));
+    else if (exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked)
+        flight_hide_logprobs(flight, exchange->request.config->limits.answer_max);
+    exchange->asked_logprobs |= exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked;
     take_ticket(exchange, flight, wish);
     flight->secret = arena_copy(&flight->arena, slice_of(secret));
     return flight;

@@ -32,6 +32,8 @@ row_counter(const struct exchange *exchange)
         return (enum counter)(COUNT_ENDED_OK + (unsigned)exchange->ending);
     if (exchange->mission->source == SOURCE_VERIFIER)
         return COUNT_OWN_VERIFIERS;
+    if (exchange->mission->source == SOURCE_SAMPLE)
+        return COUNT_OWN_SAMPLES;
     return exchange->mission->source == SOURCE_AUDIT ? COUNT_OWN_AUDITS : COUNT_OWN_JUDGES;
 }
 

@@ -14,7 +14,8 @@
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
  * request, and "d":"numbers", in what it is another, or why it serves. Of the one that served from one of several
  * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds, with the next best
- * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. Of one whose
+ * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. Of a
+ * cascade's: "g":250000, the share (ppm) of its answers that are expected not to be kept, "n":"backend/model" of who is asked then. Of one whose
  * backend is asked in another API than the request's: "a":"messages"; "d" is why it cannot be. */
 static void
 put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer *out)
@@ -48,6 +49,17 @@ put_translation(const struct plan *plan, struct buffer *out)
     buffer_add_byte(out, '"');
 }
 
+/* Of a cascade's: how many of its answers are expected not to be kept, and who is asked then, if not the reference. */
+static void
+put_way_on(const struct plan *plan, struct buffer *out)
+{
+    if (plan->source != SOURCE_CASCADE)
+        return;
+    buffer_printf(out, ",\"g\":%u", plan->goes_on_ppm);
+    if (plan->way_on != NULL)
+        buffer_printf(out, ",\"n\":\"%s\"", plan->way_on->target->name);
+}
+
 static struct slice
 plans_json(const struct exchange *exchange, struct buffer *out)
 {
@@ -75,6 +87,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         }
         if (plan->evidence.score > 0.0)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
+        put_way_on(plan, out);
         if (plan->evidence.detail != NULL)
             buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.detail);
         put_translation(plan, out);
@@ -232,7 +245,8 @@ settle_fill_row(struct exchange *exchange, struct row *row)
     row->status = exchange->ending == ENDING_CLIENT_GONE && exchange->first_byte_us == 0 ? 0 : exchange->status;
     row->attempts = exchange->attempts;
     row->transforms = reserve_transforms(exchange) | cache_transform(exchange) |
-                      (batch_part_of(exchange) != NULL ? (unsigned)TRANSFORM_BATCHED : 0);
+                      (batch_part_of(exchange) != NULL ? (unsigned)TRANSFORM_BATCHED : 0) |
+                      (exchange->asked_logprobs ? (unsigned)TRANSFORM_LOGPROBS : 0);
     row->cost = exchange->cost;
     row->baseline = settle_baseline(exchange);
     row->reserved_estimate = exchange->plan != NULL ? settle_named_plan(exchange)->cost : 0;

@@ -115,13 +115,18 @@ settle_baseline(const struct exchange *exchange)
     return counterfactual(exchange, &exchange->request.route->baseline);
 }
 
-/* What such a request costs in the mean, as not every answer is kept. */
+/* What such a request costs in the mean: its call, what tells whether to keep the answer, and as not every one is kept, the
+ * way on. */
 static usd
-with_way_on(const struct exchange *exchange, const struct plan *cascade, usd first)
+mean_of_cascade(const struct exchange *exchange, const struct plan *cascade)
 {
-    usd next = price_on(exchange, &exchange->request.route->reference), sum;
+    usd sum = price_on(exchange, cascade->target), next;
 
-    if (!usd_known(next) || usd_add(first, (usd)((wide_int)next * cascade->goes_on_ppm / 1000000), &sum) != OK)
+    next = cascade->way_on != NULL ? mean_of_cascade(exchange, cascade->way_on)
+                                   : price_on(exchange, &exchange->request.route->reference);
+    if (!usd_known(sum) || !usd_known(cascade->scoring) || !usd_known(next) ||
+        usd_add(sum, cascade->scoring, &sum) != OK ||
+        usd_add(sum, (usd)((wide_int)next * cascade->goes_on_ppm / 1000000), &sum) != OK)
         return USD_UNKNOWN;
     return sum;
 }
@@ -135,9 +140,9 @@ would_cost(const struct exchange *exchange, const struct plan *shadow)
 
     if (shadow->target == NULL || shadow->source == SOURCE_SHARED)
         return 0;
-    whole = price_on(exchange, shadow->target);
     if (shadow->source == SOURCE_CASCADE)
-        return with_way_on(exchange, shadow, whole);
+        return mean_of_cascade(exchange, shadow);
+    whole = price_on(exchange, shadow->target);
     if (shadow->source != SOURCE_PARTLY || !usd_known(whole))
         return whole;
     return (usd)((wide_int)whole * (wide_int)elements->wanted_bytes / (wide_int)elements->bytes);
@@ -199,7 +204,7 @@ cost_alone(const struct exchange *exchange, const struct plan *plan)
 static bool
 is_for_client(const struct exchange *own)
 {
-    return own->mission != NULL && own->mission->source == SOURCE_VERIFIER;
+    return own->mission != NULL && (own->mission->source == SOURCE_VERIFIER || own->mission->source == SOURCE_SAMPLE);
 }
 
 /* What a cascade's attempts cost whose answers were not kept, but for the last attempt of all: who left after it was not

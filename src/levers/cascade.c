@@ -1,4 +1,4 @@
-/* A cheaper model first, and the next where its answer does not pass. */
+/* Cheaper models first, and the next where an answer does not pass. */
 #include "levers/cascade.h"
 
 #include <math.h>
@@ -27,6 +27,8 @@ cascade_order(struct cascading *cascading, const struct request *request, uint64
     router_order(&cascading->models, request, mark_of(request, rule));
 }
 
+/* What tells whether to keep an answer */
+
 /* While something is earned, what that would not keep goes on; before that, what nothing could ever keep. */
 static unsigned
 goes_on_ppm(const struct routed *model, struct acceptance_book *book)
@@ -36,51 +38,99 @@ goes_on_ppm(const struct routed *model, struct acceptance_book *book)
     return PPM - (unsigned)lround(share * PPM);
 }
 
-/* A verifier reads the request and the answer, and replies with a number. */
-static void
-add_verifier(const struct request *request, struct plan *plan)
+const char *
+cascade_logprobs_objection(const struct request_facts *facts, const struct target *target)
 {
-    const struct target *verifier = request->route->cascade.verifier;
-    const struct target_facts *facts = facts_of(request->targets, verifier);
-    struct expectation own = experience_expect(facts->experience, IN_TIME_PPM);
+    enum api api = backend_api(target->backend, facts->api);
+
+    if (api == facts->api)
+        return facts->logprobs.why;
+    return api != API_COUNT && logprobs_translated(api) == NULL ? "the API of its backend has no logprobs" : NULL;
+}
+
+/* NULL: it can be told. */
+static const char *
+scoring_objection(const struct request *request, const struct target *target, struct acceptance_book *book)
+{
+    const struct route_config *route = request->route;
+
+    if (route->cascade.accept == ACCEPT_SELF_CONSISTENCY && request->facts->deterministic)
+        return "it asks for one answer, not for one of many (temperature 0, top_k 1 or a seed): asked again, a model "
+               "would only repeat itself";
+    if (route->cascade.accept != ACCEPT_LOGPROBS)
+        return NULL;
+    if (acceptance_is_silent(book, request->arrived_us))
+        return "its backend told no logprobs when it was asked for some; it is asked again in an hour";
+    return cascade_logprobs_objection(request->facts, target);
+}
+
+/* A verifier reads the request and the answer, and replies with a number. */
+static usd
+cost_of_verifier(const struct request *request, const struct plan *plan, const struct expectation *own)
+{
+    const struct target_facts *facts = facts_of(request->targets, request->route->cascade.verifier);
     struct expectation answers = experience_expect(plan->facts->experience, IN_TIME_PPM);
     struct price_terms terms = {.wall_us = request->wall_us};
     struct usage usage;
-    usd cost;
 
     usage_init(&usage);
     usage.exactness = USAGE_ESTIMATED;
     usage_set(&usage, USAGE_input_tokens,
-              estimate_input_tokens(&own, (int64_t)request->body.len) + (int64_t)answers.output_tokens + VERIFY_TOKENS);
+              estimate_input_tokens(own, (int64_t)request->body.len) + (int64_t)answers.output_tokens + VERIFY_TOKENS);
     usage_set(&usage, USAGE_output_tokens, VERIFY_REPLY_TOKENS);
-    cost = estimate_cost(facts, &terms, &usage).total;
-    if (!usd_known(plan->cost) || !usd_known(cost) || usd_add(plan->cost, cost, &plan->cost) != OK)
-        plan->cost = USD_UNKNOWN;
-    if (plan->by_the_hour && usd_known(plan->marginal) && usd_known(cost) &&
-        usd_add(plan->marginal, cost, &plan->marginal) != OK)
-        plan->marginal = USD_UNKNOWN;
-    plan->total_us += own.total_us;
+    return estimate_cost(facts, &terms, &usage).total;
 }
 
-static struct plan *
-make_one(const struct request *request, const struct routed *model, struct acceptance_book *book, enum lever_mode mode,
-         struct plans *plans)
+static usd
+times(usd cost, unsigned factor)
+{
+    wide_int product = (wide_int)cost * factor;
+
+    return usd_known(cost) && product < INT64_MAX ? (usd)product : USD_UNKNOWN;
+}
+
+static usd
+plus(usd a, usd b)
+{
+    usd sum;
+
+    return usd_known(a) && usd_known(b) && usd_add(a, b, &sum) == OK ? sum : USD_UNKNOWN;
+}
+
+/* On top of the call itself. Further answers are made side by side. */
+static void
+add_scoring(const struct request *request, struct plan *plan)
+{
+    const struct cascade_config *cascade = &request->route->cascade;
+    usd marginal = 0;
+
+    plan->rest_us = plan->total_us - plan->first_token_us;
+    if (cascade->verifier != NULL) {
+        struct expectation own =
+            experience_expect(facts_of(request->targets, cascade->verifier)->experience, IN_TIME_PPM);
+
+        plan->scoring = marginal = cost_of_verifier(request, plan, &own);
+        plan->rest_us += own.total_us;
+        plan->total_us += own.total_us;
+    } else if (cascade->accept == ACCEPT_SELF_CONSISTENCY) {
+        plan->scoring = times(plan->cost, cascade->samples - 1);
+        marginal = times(plan->marginal, cascade->samples - 1);
+        plan->rest_us += plan->total_us;
+        plan->total_us *= 2;
+    }
+    plan->cost = plus(plan->cost, plan->scoring);
+    if (plan->by_the_hour)
+        plan->marginal = plus(plan->marginal, marginal);
+}
+
+/* Plans */
+
+static void
+weigh_evidence(const struct request *request, const struct routed *model, enum lever_mode mode, struct plan *plan)
 {
     bool drawn = request->cascading->models.drawn;
-    struct plan *plan = plans_add(plans);
     enum evidence_reason reason;
 
-    if (plan == NULL)
-        return NULL;
-    plan->source = SOURCE_CASCADE;
-    plan->lever = LEVER_CASCADE;
-    plan->mode = mode;
-    plan->target = model->target;
-    plan->facts = facts_of(request->targets, model->target);
-    estimate_plan_like(request, facts_of(request->targets, &request->route->reference), plan);
-    if (request->route->cascade.verifier != NULL)
-        add_verifier(request, plan);
-    plan->goes_on_ppm = goes_on_ppm(model, book);
     plan->quality_ppm = shared_evidence_may_serve(model->evidence, &model->terms, model->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || model->terms.floor_ppm >= PPM;
     plan->evidence.learns = drawn;
@@ -90,23 +140,63 @@ make_one(const struct request *request, const struct routed *model, struct accep
         plan->withheld = VERDICT_AUDIT;
     if (request->facts->stream && !request->route->cascade.holds_streams)
         plan->withheld = VERDICT_STREAM;
+}
+
+static void
+withhold(struct plan *plan, enum verdict verdict, const char *why)
+{
+    plan->withheld = verdict;
+    plan->evidence.learns = false;
+    plan->evidence.detail = why;
+}
+
+/* `links`: cheaper ones that serve; it is asked where their answers are not kept. */
+static struct plan *
+make_one(const struct request *request, size_t at, enum lever_mode mode, unsigned links, struct plans *plans)
+{
+    const struct cascading *cascading = request->cascading;
+    const struct routed *model = &cascading->models.all[at];
+    const char *unjudged = router_objection(request->facts);
+    const char *unscored = scoring_objection(request, model->target, cascading->books[at]);
+    struct plan *plan = plans_add(plans);
+
+    if (plan == NULL)
+        return NULL;
+    plan->source = SOURCE_CASCADE;
+    plan->lever = LEVER_CASCADE;
+    plan->mode = mode;
+    plan->target = model->target;
+    plan->facts = facts_of(request->targets, model->target);
+    estimate_plan_like(request, facts_of(request->targets, &request->route->reference), plan);
+    add_scoring(request, plan);
+    plan->asks_logprobs = request->route->cascade.accept == ACCEPT_LOGPROBS;
+    plan->goes_on_ppm = goes_on_ppm(model, cascading->books[at]);
+    weigh_evidence(request, model, mode, plan);
+    if (unjudged != NULL)
+        withhold(plan, VERDICT_UNJUDGED, unjudged);
+    else if (unscored != NULL)
+        withhold(plan, VERDICT_UNSCORED, unscored);
+    else if (links > 0 && plan->withheld != VERDICT_STREAM)
+        plan->withheld = VERDICT_NEXT;
     return plan;
 }
 
-/* Who is dearer than one that has earned something is not asked: audits are about whole requests, and it would get only
- * those whose answer by the other was not kept. */
 static void
 make(const struct request *request, enum lever_mode mode, struct plans *plans)
 {
     const struct cascading *cascading = request->cascading;
-    struct plan *plan;
+    unsigned links = 0;
 
     for (size_t i = 0; cascading != NULL && i < cascading->models.count; i++) {
-        plan = make_one(request, &cascading->models.all[i], cascading->books[i], mode, plans);
-        if (plan == NULL || plan->quality_ppm > 0)
+        const struct plan *plan = make_one(request, i, mode, links, plans);
+
+        if (plan == NULL)
             return;
+        links += plan->quality_ppm > 0;
     }
 }
+
+/* The way on */
 
 /* Unknown stays unknown. */
 static usd
@@ -137,15 +227,43 @@ add_way_on(struct plan *plan, const struct plan *next)
     plan->total_us += both ? next->total_us : 0;
 }
 
+/* Who is asked where nobody cheaper passes, and would be chosen then. */
+static bool
+is_better_way(const struct plan *next, const struct plan *reference)
+{
+    bool is_open = next->withheld == VERDICT_NEXT || next->withheld == VERDICT_NONE || next->withheld == VERDICT_AUDIT;
+
+    return is_open && usd_known(plan_price(next)) && usd_known(plan_price(reference)) &&
+           plan_price(next) < plan_price(reference);
+}
+
+/* From the last on, so that each knows what it comes to beyond it. */
 static void
 refine(const struct request *request, enum lever_mode mode, struct plans *plans)
 {
-    const struct plan *next = plans_reference(plans);
+    const struct plan *reference = plans_reference(plans), *next = NULL;
 
     (void)request, (void)mode;
-    for (size_t i = 0; next != NULL && i < plans->count; i++)
-        if (plans->all[i].source == SOURCE_CASCADE)
-            add_way_on(&plans->all[i], next);
+    for (size_t i = plans->count; reference != NULL && i-- > 0;) {
+        struct plan *plan = &plans->all[i];
+
+        if (plan->source != SOURCE_CASCADE)
+            continue;
+        if (next != NULL && is_better_way(next, reference))
+            plan->way_on = next;
+        add_way_on(plan, plan->way_on != NULL ? plan->way_on : reference);
+        if (plan->quality_ppm > 0)
+            next = plan;
+    }
+}
+
+struct plan *
+cascade_next(struct plans *plans, const struct plan *plan)
+{
+    for (struct plan *next = &plans->all[plan - plans->all] + 1; next < plans->all + plans->count; next++)
+        if (next->source == SOURCE_CASCADE && next->quality_ppm > 0)
+            return next->withheld == VERDICT_NEXT ? next : NULL;
+    return NULL;
 }
 
 const struct lever_ops cascade_lever = {.id = LEVER_CASCADE, .make = make, .refine = refine};

@@ -3,8 +3,8 @@
 const char *
 source_name(enum source source)
 {
-    static const char *const names[] = {"reference",     "model",    "cascade", "passthrough", "shared",  "cached",
-                                        "partly-cached", "built-in", "audit",   "judge",       "verifier"};
+    static const char *const names[] = {"reference",     "model",    "cascade", "passthrough", "shared",   "cached",
+                                        "partly-cached", "built-in", "audit",   "judge",       "verifier", "sample"};
 
     return names[source];
 }

@@ -21,7 +21,8 @@ enum source {
     SOURCE_BUILT_IN,    /* the model that this program has itself */
     SOURCE_AUDIT,       /* a candidate's, which nobody is served: it is judged by the reference's */
     SOURCE_JUDGE,       /* likewise, of the model that judges */
-    SOURCE_VERIFIER     /* likewise, of the one that scores what a cascade holds back for a client */
+    SOURCE_VERIFIER,    /* likewise, of the one that scores what a cascade holds back for a client */
+    SOURCE_SAMPLE       /* likewise, a further answer of the model whose first one a cascade holds back */
 };
 
 const char *source_name(enum source source);
@@ -87,8 +88,12 @@ struct plan {
     usec total_us;
     unsigned quality_ppm; /* lower confidence bound on P(answer is acceptable) */
     struct plan_evidence evidence;
-    unsigned goes_on_ppm;  /* SOURCE_CASCADE: the share of its answers that are expected not to be kept */
-    enum verdict withheld; /* by its own lever; VERDICT_NONE: it is not */
+    unsigned goes_on_ppm;      /* SOURCE_CASCADE: the share of its answers that are expected not to be kept */
+    const struct plan *way_on; /* and who is expected to be asked then; NULL: the reference */
+    usd scoring;               /* and what it costs, beside its call, to tell whether to keep it; part of `cost` */
+    usec rest_us;              /* and how long after its first token that is known */
+    bool asks_logprobs;        /* they are asked for, whether or not the client does (dialect/logprobs.h) */
+    enum verdict withheld;     /* by its own lever; VERDICT_NONE: it is not */
     enum verdict verdict;
     bool over_budget; /* a budget that applies has no room for it */
     bool tried;       /* attempts were made at all of its endpoints, and failed */

@@ -142,11 +142,35 @@ router_audit_ppm(const struct choosing *choosing, bool shadow)
     return serving_ppm < idle_ppm ? serving_ppm : idle_ppm;
 }
 
+const char *
+router_objection(const struct request_facts *facts)
+{
+    if (facts->choices > 1)
+        return "it asks for several answers, of which judges would compare the first";
+    return facts->acts ? "it goes on with a conversation that its API keeps, or works in the background" : NULL;
+}
+
+/* Of what is never served nothing is learned either. */
+static void
+weigh_evidence(const struct request *request, const struct routed *one, enum lever_mode mode, struct plan *plan)
+{
+    enum evidence_reason reason;
+
+    (void)shared_evidence_sample(one->evidence, &one->terms, one->score);
+    plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
+    plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
+    plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;
+    if (plan->quality_ppm == 0)
+        plan->evidence.detail = evidence_reason_text(reason);
+    if (request->choosing->drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
+        plan->withheld = VERDICT_AUDIT;
+}
+
 static void
 make_one(const struct request *request, const struct routed *one, enum lever_mode mode, struct plans *plans)
 {
+    const char *objection = router_objection(request->facts);
     struct plan *plan = plans_add(plans);
-    enum evidence_reason reason;
 
     if (plan == NULL)
         return;
@@ -157,15 +181,13 @@ make_one(const struct request *request, const struct routed *one, enum lever_mod
     plan->facts = facts_of(request->targets, one->target);
     /* Else a model that nobody has asked yet might look dearer than it is, and never be asked. */
     estimate_plan_like(request, facts_of(request->targets, &request->route->reference), plan);
-    (void)shared_evidence_sample(one->evidence, &one->terms, one->score);
     plan->evidence.score = one->score;
-    plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
-    plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
-    plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;
-    if (plan->quality_ppm == 0)
-        plan->evidence.detail = evidence_reason_text(reason);
-    if (request->choosing->drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
-        plan->withheld = VERDICT_AUDIT;
+    if (objection == NULL) {
+        weigh_evidence(request, one, mode, plan);
+        return;
+    }
+    plan->withheld = VERDICT_UNJUDGED;
+    plan->evidence.detail = objection;
 }
 
 static void

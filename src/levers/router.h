@@ -40,6 +40,10 @@ uint64_t router_judge_mark(const struct route_config *route);
 
 bool router_serves(const struct choosing *choosing);
 
+/* Why no other model may answer this request, whatever evidence says, for a person: judges compare one answer, and asking
+ * twice may do twice what is more than an answer. NULL: one may. The cascade goes by it, too. */
+const char *router_objection(const struct request_facts *facts);
+
 /* The share of conversations to audit now: all while none may serve. `shadow`: whatever is earned serves nobody. */
 uint32_t router_audit_ppm(const struct choosing *choosing, bool shadow);
 

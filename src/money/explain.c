@@ -195,6 +195,7 @@ text_transforms(const struct row *row, struct buffer *out)
         {TRANSFORM_ENDED, "its stream was ended at a budget's ceiling"},
         {TRANSFORM_CACHE, "marks or a key for the provider's prompt cache were sent"},
         {TRANSFORM_BATCHED, "it was answered in one call with other requests"},
+        {TRANSFORM_LOGPROBS, "logprobs were asked for, for a cascade to score its answer by, and taken out of that"},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -214,6 +215,7 @@ text_head(const struct row *row, bool colour, struct buffer *out)
         buffer_printf(out, "  %-16s %s, about request %.*s; no client asked for it\n", "a call of our own",
                       slice_is(row->source, "judge")      ? "a model that judges"
                       : slice_is(row->source, "verifier") ? "a model that scores an answer for a cascade"
+                      : slice_is(row->source, "sample")   ? "a further answer, which a cascade holds the first against"
                                                           : "an audit",
                       SLICE_ARGS(row->about));
     buffer_printf(out, "  %-16s %.*s, status %lld%s\n", "ended", SLICE_ARGS(or_dash(row->state)),
@@ -376,6 +378,10 @@ text_plan(yyjson_val *plan, struct buffer *out)
         buffer_printf(out, "; in the words of %s", plan_text(plan, "a"));
     if (yyjson_obj_get(plan, "x") != NULL)
         buffer_printf(out, "; score %.3f", yyjson_get_real(yyjson_obj_get(plan, "x")));
+    if (yyjson_obj_get(plan, "g") != NULL)
+        buffer_printf(out, "; %.3g%% expected to go on to %s",
+                      (double)yyjson_get_uint(yyjson_obj_get(plan, "g")) / 10000,
+                      yyjson_obj_get(plan, "n") != NULL ? plan_text(plan, "n") : "the reference");
     buffer_add_byte(out, '\n');
 }
 

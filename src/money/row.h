@@ -21,11 +21,12 @@ struct saving_line {
 
 /* How a request or its answer differs from what was asked for; bits of `transforms`. */
 enum transform {
-    TRANSFORM_CAPPED = 1,  /* the request named no cap on output: one was sent */
-    TRANSFORM_CLIPPED = 2, /* the cap that was sent is what a budget had left, less than was asked */
-    TRANSFORM_ENDED = 4,   /* the stream was ended where a budget had no more for it */
-    TRANSFORM_CACHE = 8,   /* marks or a key for the provider's prompt cache were sent */
-    TRANSFORM_BATCHED = 16 /* it was answered in one call with other requests */
+    TRANSFORM_CAPPED = 1,   /* the request named no cap on output: one was sent */
+    TRANSFORM_CLIPPED = 2,  /* the cap that was sent is what a budget had left, less than was asked */
+    TRANSFORM_ENDED = 4,    /* the stream was ended where a budget had no more for it */
+    TRANSFORM_CACHE = 8,    /* marks or a key for the provider's prompt cache were sent */
+    TRANSFORM_BATCHED = 16, /* it was answered in one call with other requests */
+    TRANSFORM_LOGPROBS = 32 /* a cascade asked for logprobs in its name, and took them out of the answer */
 };
 
 /* One call to one backend. */

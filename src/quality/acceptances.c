@@ -10,12 +10,15 @@ enum {
     FORGET_AFTER = 50 /* requests without one: the oldest call is forgotten */
 };
 
+static const usec SILENT_US = 3600 * USEC_PER_S;
+
 /* Invariant: at < REMEMBERED, count <= REMEMBERED; the newest `count` scores stand before `at`. */
 struct acceptance_book {
     struct acceptance_book *next;
     struct lock lock;
     double scores[REMEMBERED];
     unsigned at, count, passed_over;
+    usec silent_until_us; /* 0: it never was */
 };
 
 void
@@ -79,6 +82,25 @@ acceptance_note(struct acceptance_book *book, double score)
     book->count += book->count < REMEMBERED;
     book->passed_over = 0;
     lock_drop(&book->lock);
+}
+
+void
+acceptance_note_silent(struct acceptance_book *book, usec now_us)
+{
+    lock_take(&book->lock);
+    book->silent_until_us = now_us + SILENT_US;
+    lock_drop(&book->lock);
+}
+
+bool
+acceptance_is_silent(struct acceptance_book *book, usec now_us)
+{
+    bool silent;
+
+    lock_take(&book->lock);
+    silent = book->silent_until_us > now_us;
+    lock_drop(&book->lock);
+    return silent;
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "base/map.h"
+#include "base/timers.h"
 
 struct acceptance_book; /* of one candidate of a route */
 
@@ -27,6 +28,11 @@ struct acceptance_book *acceptance_book_at(struct acceptance_books *books, const
 /* A call's answer was scored: the higher, the surer it is acceptable. Not finite: it may not be kept,
  * whatever the threshold, or there was none. */
 void acceptance_note(struct acceptance_book *book, double score);
+
+/* Its backend was asked to tell how sure it is (logprobs), and told nothing, or refused for that: for an hour it is not asked
+ * again. */
+void acceptance_note_silent(struct acceptance_book *book, usec now_us);
+bool acceptance_is_silent(struct acceptance_book *book, usec now_us);
 
 /* A request for which the candidate was not asked, though it was not drawn for anything else. */
 void acceptance_pass_over(struct acceptance_book *book);

@@ -3,9 +3,6 @@
 #include "base/text.h"
 #include "quality/judge_model.h"
 
-/* Of a longer answer its beginning is shown. */
-enum { ANSWER_BYTES = 64 * 1024 };
-
 static const char instructions[] =
     "You check an answer to a request. Say how sure you are that it is correct, does what was asked and can be used as "
     "it "
@@ -20,7 +17,8 @@ verify_question(struct slice request, struct slice answer, uint64_t mark, const 
     struct buffer text = {0};
 
     judge_show_request(&text, mark, request);
-    judge_show(&text, "answer", mark, slice_first(answer, ANSWER_BYTES));
+    ENSURE(answer.len <= VERIFY_ANSWER_MOST);
+    judge_show(&text, "answer", mark, answer);
     buffer_add_text(&text, "How sure are you, from 0 to 100?");
     buffer_add_text(out, "{\"model\":\"");
     buffer_add_json(out, slice_of(model));

@@ -10,8 +10,12 @@
 /* About so many tokens stand in the question beside the request and the answer, and in the reply. */
 enum { VERIFY_TOKENS = 200, VERIFY_REPLY_TOKENS = 5 };
 
-/* Appends the body of a chat completion for that model. `request` is the body that was answered, as JSON; `mark` as in
- * judge_model.h. */
+/* Bytes of an answer. Of a longer one nobody could say that it will do without having seen all of it, and a verifier that
+ * was shown a part would. */
+enum { VERIFY_ANSWER_MOST = 64 * 1024 };
+
+/* Appends the body of a chat completion for that model. `request` is the body that was answered, as JSON; the answer is not longer
+ * than VERIFY_ANSWER_MOST; `mark` as in judge_model.h. */
 void verify_question(struct slice request, struct slice answer, uint64_t mark, const char *model, struct buffer *out);
 
 /* The score, 0 to 1: the reply is a whole number from 0 to 100 and nothing else, but for a full stop or "%". ERR_INVALID. */

@@ -271,8 +271,8 @@ struct told {
     char state[24];
 };
 
-/* Behind those of clients stand the calls of our own on their behalf. */
-enum { TOLD_MOST = 2 * (CHAOS_CLIENTS_MOST + 1) };
+/* Behind those of clients stand the calls of our own on their behalf, so many for each at most. */
+enum { OWN_MOST = 16, TOLD_MOST = (1 + OWN_MOST) * (CHAOS_CLIENTS_MOST + 1) };
 
 struct told_all {
     struct told all[TOLD_MOST];
@@ -282,9 +282,22 @@ struct told_all {
 };
 
 static size_t
-place_of(const struct row *row)
+place_of(const struct row *row, size_t *places)
 {
-    return chaos_client_of_row(row) + (row_is_own(row) ? CHAOS_CLIENTS_MOST + 1 : 0);
+    size_t client = chaos_client_of_row(row);
+
+    *places = row_is_own(row) ? OWN_MOST : 1;
+    return row_is_own(row) ? CHAOS_CLIENTS_MOST + 1 + client * OWN_MOST : client;
+}
+
+static struct told *
+told_of(struct told_all *told, const struct row *row)
+{
+    size_t places, place = place_of(row, &places), i = 0;
+
+    while (i + 1 < places && told->all[place + i].id != 0 && told->all[place + i].id != row->id)
+        i++;
+    return &told->all[place + i];
 }
 
 static void
@@ -300,7 +313,7 @@ tell(struct told_all *told, const struct journal_record *record)
             at->cost = USD_UNKNOWN;
         return;
     }
-    at = &told->all[place_of(&record->row)];
+    at = told_of(told, &record->row);
     at->id = record->row.id;
     at->opened |= record->type == JOURNAL_OPEN;
     at->settled |= record->type == JOURNAL_SETTLE;
@@ -325,12 +338,12 @@ read_journals(struct remains *remains, struct told_all *told)
 static const struct told *
 who_asked(const struct told_all *told, const struct row *row)
 {
-    size_t place = place_of(row);
+    size_t places, place = place_of(row, &places);
 
     for (size_t i = 0; i < TOLD_MOST; i++) {
         if (told->all[i].id != row->id)
             continue;
-        assert_true(place == i || (told->remains->damaged && place == CHAOS_CLIENTS_MOST));
+        assert_true((i >= place && i < place + places) || (told->remains->damaged && place == CHAOS_CLIENTS_MOST));
         return &told->all[i];
     }
     return NULL;

@@ -217,30 +217,62 @@ earn(struct chaos *chaos, const struct route_config *route)
     assert_int_equal(shared_evidence_verdict(evidence).reason, EVIDENCE_SERVES);
 }
 
-/* Half of the histories begin with a candidate that serves, the others with one that has something to learn. */
+enum { CHOICES_MOST = 4 };
+
+/* What the route's other models are judged by, as it stands now. */
 static void
-earn_choice(struct chaos *chaos, const struct route_config *route)
+order_choice(struct chaos *chaos, const struct route_config *route, struct cascading *cascading)
 {
     struct gateway *gateway = &chaos->scene->gateway;
     struct request request = {
         .route = route,
         .targets = &gateway->workers[0]->view->targets,
         .wall_us = history_world(chaos->scene->history, 0)->ops->wall_us(history_world(chaos->scene->history, 0))};
-    struct routed one = {.target = &route->candidates[0], .score = 1.0};
-    struct cascading cascading = {.models = {.all = &one, .count = 1}};
+
+    if (route_may_cascade(route))
+        cascade_order(cascading, &request, acceptance_rule(route));
+    else
+        router_order(&cascading->models, &request, 0);
+}
+
+/* Scores from that of the worst on; the better half is right. */
+static void
+earn_one(const struct chaos *chaos, const struct route_config *route, const struct routed *one)
+{
+    bool even = !route_may_cascade(route) || acceptance_is_plain(route);
+    double best = even ? 1.0 : 0.85, worst = even ? 1.0 : 0.3;
+    unsigned scores = 0;
+
+    while (!shared_evidence_sample(one->evidence, &one->terms, scores % 2 == 0 ? best : worst))
+        scores++;
+    for (unsigned i = 0; i < 40 && chaos->script->seed % 2 == 0; i++)
+        (void)shared_evidence_observe(one->evidence, &one->terms, &(struct audit){.score = best, .outcome = 1.0});
+}
+
+/* Half of the histories begin with candidates that serve, the others with such as have something to learn. */
+static void
+earn_choice(struct chaos *chaos, const struct route_config *route)
+{
+    struct routed models[CHOICES_MOST];
+    struct cascading cascading = {.models = {.all = models}};
     char name[64];
 
-    snprintf(name, sizeof(name), "%s %s", lever_name(route_may_cascade(route) ? LEVER_CASCADE : LEVER_ROUTER),
-             one.target->name);
-    one.evidence = evidences_at(&gateway->evidences, route->name, name);
-    if (route_may_cascade(route))
-        cascade_order(&cascading, &request, acceptance_rule(route));
-    else
-        router_order(&cascading.models, &request, 0);
-    while (!shared_evidence_sample(one.evidence, &one.terms, one.score))
-        continue;
-    for (unsigned i = 0; i < 40 && chaos->script->seed % 2 == 0; i++)
-        (void)shared_evidence_observe(one.evidence, &one.terms, &(struct audit){.score = one.score, .outcome = 1.0});
+    for (size_t i = 0; i < route->candidate_count; i++) {
+        struct routed *one = &models[cascading.models.count];
+
+        if (!route_candidate_differs(route, &route->candidates[i]))
+            continue;
+        ENSURE(cascading.models.count++ < CHOICES_MOST);
+        snprintf(name, sizeof(name), "%s %s", lever_name(route_may_cascade(route) ? LEVER_CASCADE : LEVER_ROUTER),
+                 route->candidates[i].name);
+        *one = (struct routed){.target = &route->candidates[i],
+                               .evidence = evidences_at(&chaos->scene->gateway.evidences, route->name, name),
+                               .score = 1.0};
+    }
+    for (size_t i = 0; i < cascading.models.count; i++) {
+        order_choice(chaos, route, &cascading); /* what one has earned is a part of what the next is asked */
+        earn_one(chaos, route, &models[i]);
+    }
 }
 
 static void

@@ -7,6 +7,7 @@
     "    alpha/big:      { input: $2/M, output: $8/M, cache_read: $0.50/M }\n"                                         \
     "    alpha/embedder: { input: $0.10/M, output: $0/M }\n"                                                           \
     "    beta/big:       { input: $3/M, output: $12/M, cache_read: $1/M }\n"                                           \
+    "    beta/midi:      { input: $0.40/M, output: $1.60/M, cache_read: $0.20/M }\n"                                   \
     "    beta/mini:      { input: $0.20/M, output: $0.80/M, cache_read: $0.10/M }\n"                                   \
     "    claude/nano:    { input: $0.50/M, output: $2/M, cache_read: $0.10/M, cache_write: $1/M, "                     \
     "cache_write_1h: $2/M }\n"                                                                                         \
@@ -203,14 +204,32 @@ static const char cascading[] =
     "validators },\n"
     "               learning: 100%, levers: { cascade: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
+/* Two of them, the one after the other, kept by how sure they are of their own words; and one that has to say the same
+ * again. */
+static const char cascading_on[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini, midi ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/midi, beta/mini, beta/big ], attempts: 2, retry: safe,\n"
+    "               acceptable: { quality: 70%, total: 8s }, judge: { by: exact },\n"
+    "               cascade: { accept: logprobs, streams: hold }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               levers: { cascade: on, alternatives: on, coalesce: { on: 50% }, exact_cache: { on: 30% } } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: claude/nano, acceptable: { quality: 70% }, attempts: 1,\n"
+    "               judge: { by: exact }, cascade: { accept: self_consistency, samples: 4, streams: hold },\n"
+    "               learning: 100%, levers: { cascade: { on: 80% }, prompt_cache: on } }\n" PRICES;
+
 static const struct chaos_setting settings[] = {
     {.name = "cascading", .config = cascading, .earned = true},
     {.name = "cascading, unbooked",
-     .config = cascading,
+     .config = cascading_on,
      .more = "journal: { when_full: serve }\n",
      .serves_unbooked = true,
      .earned = true},
-    {.name = "cascading on budgets", .config = cascading, .key = expected_budgets, .earned = true},
+    {.name = "cascading on budgets", .config = cascading_on, .key = expected_budgets, .earned = true},
     {.name = "cascading, on strict budgets",
      .config = cascading,
      .more = "budget: $0.10/day\n",

@@ -21,6 +21,8 @@ struct came_to {
     int64_t unearned, hits, promoted, audited, near, suspended;
     int64_t asked, chosen, acceptable, not, dropped; /* other models */
     int64_t kept, unkept, failed, late;              /* asked first */
+    int64_t samples, sure,
+        handed_on; /* of them: further answers, kept by logprobs, kept by one that was not the first */
     int64_t translated, untranslatable;
 };
 
@@ -45,6 +47,15 @@ add_up(const struct chaos *chaos, struct came_to *sum)
     sum->unkept += gateway_count(gateway, COUNT_CASCADE_REJECTED);
     sum->failed += gateway_count(gateway, COUNT_CASCADE_FAILED);
     sum->late += gateway_count(gateway, COUNT_CASCADE_LATE);
+    sum->samples += gateway_count(gateway, COUNT_OWN_SAMPLES);
+    for (size_t i = 0; i < chaos->scene->row_count; i++) {
+        const struct row *row = &chaos->scene->rows[i];
+        bool kept = slice_is(row->source, "cascade") &&
+                    slice_find(row->look_ups, SLICE_LITERAL("cascade=kept")) < row->look_ups.len;
+
+        sum->sure += kept && (row->transforms & TRANSFORM_LOGPROBS) != 0;
+        sum->handed_on += kept && row->try_count > 1;
+    }
     sum->translated += gateway_count(gateway, COUNT_TRANSLATED);
     sum->untranslatable += gateway_count(gateway, COUNT_UNTRANSLATABLE);
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
@@ -76,6 +87,9 @@ random_histories_lose_nothing(void **state)
     assert_true(sum.asked > 50 && sum.acceptable > 10 && sum.not > 10 && sum.dropped > 10 && sum.chosen > 50);
     print_message("asked first: %d kept, %d rejected, %d failed, %d late\n", (int)sum.kept, (int)sum.unkept,
                   (int)sum.failed, (int)sum.late);
+    print_message("of them %d further answers, %d kept by logprobs, %d by a second model\n", (int)sum.samples,
+                  (int)sum.sure, (int)sum.handed_on);
+    assert_true(sum.samples > 30 && sum.sure > 10 && sum.handed_on > 0);
     assert_true(sum.kept > 30 && sum.unkept > 20 && sum.failed > 20 && sum.late > 2);
     print_message("in another API: %d calls, %d that could not be put so\n", (int)sum.translated,
                   (int)sum.untranslatable);

@@ -33,6 +33,8 @@ write_usage(struct rng *rng, size_t backend, struct provider *p)
         p->cache_write_1h = (int64_t)rng_below(rng, 40);
     }
     p->usage_place = (enum usage_place)rng_below(rng, 3);
+    p->logprob_milli = -(int)(p->output % 4) * 100; /* drawn with it: more draws would make other histories */
+    p->tells_none = p->output % 9 == 0;
 }
 
 static void

@@ -15,6 +15,7 @@ struct asked {
     const struct provider *provider;
     enum api api;
     bool streamed;
+    bool logprobs; /* wanted, and told */
     const char *model;
     struct pieces pieces;
 };
@@ -118,6 +119,38 @@ provider_text(const struct provider *provider)
     return text;
 }
 
+/* Logprobs, of `count` words from `from` on: each is a token. */
+
+static void
+put_tokens(const struct asked *asked, unsigned from, unsigned count, struct buffer *out)
+{
+    buffer_add_text(out, "[");
+    for (unsigned i = from; i < from + count; i++)
+        buffer_printf(out, "%s{\"token\":\"w%u \",\"logprob\":%.3f,\"bytes\":[119,32],\"top_logprobs\":[]}",
+                      i == from ? "" : ",", i, asked->provider->logprob_milli / 1e3);
+    buffer_add_text(out, "]");
+}
+
+static void
+add_logprobs(const struct asked *asked, unsigned from, unsigned count, struct buffer *out)
+{
+    if (!asked->logprobs)
+        return;
+    if (asked->api == API_RESPONSES) {
+        buffer_add_text(out, ",\"logprobs\":");
+        put_tokens(asked, from, count, out);
+    } else if (asked->api == API_COMPLETIONS) {
+        buffer_add_text(out, ",\"logprobs\":{\"tokens\":[],\"token_logprobs\":[");
+        for (unsigned i = 0; i < count; i++)
+            buffer_printf(out, "%s%.3f", i == 0 ? "" : ",", asked->provider->logprob_milli / 1e3);
+        buffer_add_text(out, "]}");
+    } else if (asked->api == API_CHAT) {
+        buffer_add_text(out, ",\"logprobs\":{\"content\":");
+        put_tokens(asked, from, count, out);
+        buffer_add_text(out, ",\"refusal\":null}");
+    }
+}
+
 /* Buffered */
 
 /* But for its usage and end. */
@@ -128,8 +161,10 @@ put_response(const struct asked *asked, struct buffer *out)
 
     buffer_printf(out,
                   "{\"id\":\"r1\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"%s\",\"output\":[{"
-                  "\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"%.*s\"}]}]",
+                  "\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"%.*s\"",
                   asked->model, SLICE_ARGS(buffer_content(&text)));
+    add_logprobs(asked, 0, asked->provider->words, out);
+    buffer_add_text(out, "}]}]");
     buffer_free(&text);
 }
 
@@ -141,9 +176,10 @@ make_buffered(struct asked *asked)
 
     switch (asked->api) {
     case API_COMPLETIONS:
-        buffer_printf(out,
-                      "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"text\":\"%.*s\",\"finish_reason\":\"stop\"}]",
+        buffer_printf(out, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"text\":\"%.*s\",\"finish_reason\":\"stop\"",
                       asked->model, len, text.data);
+        add_logprobs(asked, 0, asked->provider->words, out);
+        buffer_add_text(out, "}]");
         break;
     case API_RESPONSES:
         put_response(asked, out);
@@ -161,8 +197,10 @@ make_buffered(struct asked *asked)
     default:
         buffer_printf(out,
                       "{\"id\":\"c1\",\"object\":\"chat.completion\",\"model\":\"%s\",\"choices\":[{\"index\":0,"
-                      "\"message\":{\"role\":\"assistant\",\"content\":\"%.*s\"},\"finish_reason\":\"stop\"}]",
+                      "\"message\":{\"role\":\"assistant\",\"content\":\"%.*s\"},\"finish_reason\":\"stop\"",
                       asked->model, len, text.data);
+        add_logprobs(asked, 0, asked->provider->words, out);
+        buffer_add_text(out, "}]");
         break;
     }
     add_usage(asked, out);
@@ -231,12 +269,14 @@ make_chat_stream(struct asked *asked, struct buffer *data)
     }
     for (unsigned i = 0; i < provider->words; i++) {
         if (asked->api == API_COMPLETIONS)
-            buffer_printf(data, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"text\":\"w%u \"}]}",
+            buffer_printf(data, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"text\":\"w%u \"",
                           asked->model, i);
         else
-            buffer_printf(
-                data, "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%u \"}}]}",
-                asked->model, i);
+            buffer_printf(data,
+                          "{\"id\":\"c1\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%u \"}",
+                          asked->model, i);
+        add_logprobs(asked, i, 1, data);
+        buffer_add_text(data, "}]}");
         event_add(asked, NULL, data);
         pings_add(asked);
     }
@@ -265,7 +305,9 @@ make_responses_stream(struct asked *asked, struct buffer *data)
     buffer_printf(data, "{\"type\":\"response.created\",\"response\":{\"id\":\"r1\",\"model\":\"%s\"}}", asked->model);
     event_add(asked, "response.created", data);
     for (unsigned i = 0; i < asked->provider->words; i++) {
-        buffer_printf(data, "{\"type\":\"response.output_text.delta\",\"delta\":\"w%u \"}", i);
+        buffer_printf(data, "{\"type\":\"response.output_text.delta\",\"delta\":\"w%u \"", i);
+        add_logprobs(asked, i, 1, data);
+        buffer_add_text(data, "}");
         event_add(asked, "response.output_text.delta", data);
         pings_add(asked);
     }
@@ -446,6 +488,9 @@ read_call(const struct vcall_seen *seen, struct provider *provider, struct asked
     *asked = (struct asked){.provider = provider, .api = api_of(seen->target)};
     asked->model = provider->model != NULL ? provider->model : model;
     asked->streamed = says(seen->body, "\"stream\":true") || says(seen->body, "\"stream\": true");
+    asked->logprobs =
+        !provider->tells_none && (says(seen->body, "\"logprobs\":true") || says(seen->body, "\"logprobs\":1") ||
+                                  says(seen->body, "message.output_text.logprobs"));
     ask_for_usage(provider, asked, seen->body);
     return model;
 }

@@ -34,6 +34,8 @@ struct provider {
     unsigned status;      /* other than 0 or 200: answers an error */
     bool second_ends;     /* chat: a second choice has nothing to say, and ends before the first begins */
     bool byte_by_byte;    /* every byte of a stream is a piece of its own */
+    int logprob_milli;    /* of each word, where logprobs are asked for, in thousandths: -250 */
+    bool tells_none;      /* of them, though asked */
 };
 
 /* Makes the backend answer so. The provider must live as long as the history. */

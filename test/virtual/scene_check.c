@@ -128,7 +128,7 @@ static int64_t
 own_calls(const struct scene *scene)
 {
     return gateway_count(&scene->gateway, COUNT_OWN_AUDITS) + gateway_count(&scene->gateway, COUNT_OWN_JUDGES) +
-           gateway_count(&scene->gateway, COUNT_OWN_VERIFIERS);
+           gateway_count(&scene->gateway, COUNT_OWN_VERIFIERS) + gateway_count(&scene->gateway, COUNT_OWN_SAMPLES);
 }
 
 /* A call of our own is about a request that has a row, has no baseline, and is one saving line, of what it cost. */
@@ -137,6 +137,7 @@ check_own(const struct scene *scene, const struct row *row)
 {
     char about[16];
     bool found = scene->journal_fails; /* then that row may be missing */
+    bool serves = slice_is(row->source, "verifier") || slice_is(row->source, "sample");
 
     for (size_t i = 0; i < scene->row_count && !found; i++) {
         text_format_id(scene->rows[i].id, about);
@@ -146,8 +147,8 @@ check_own(const struct scene *scene, const struct row *row)
     assert_true(row->baseline == 0 && row->counted_requests == 0);
     assert_true(row->saving_count == (usd_known(row->cost) && row->cost != 0 ? 1 : 0));
     if (row->saving_count > 0)
-        assert_slice_is(row->savings[0].lever, slice_is(row->source, "verifier") ? "cascade" : ROW_AUDITS);
-    assert_true(slice_is(row->source, "audit") || slice_is(row->source, "judge") || slice_is(row->source, "verifier"));
+        assert_slice_is(row->savings[0].lever, serves ? "cascade" : ROW_AUDITS);
+    assert_true(slice_is(row->source, "audit") || slice_is(row->source, "judge") || serves);
 }
 
 /* Rows against counters. */
