@@ -7,7 +7,7 @@
 #include "live/live.h"
 #include "twin/twin.h"
 
-enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000, SLOTS = 32 };
+enum { WORKERS_MOST = 64, PORT_MOST = 65535, PORT = 8000, SLOTS = 32, ABILITY_LEAST = -20, ABILITY_MOST = 20 };
 
 static const usec FIRST_TOKEN_US = 300 * USEC_PER_MS, PER_TOKEN_US = 20 * USEC_PER_MS;
 static const double JITTER = 0.1;
@@ -31,12 +31,17 @@ static const struct example examples[] = {
      "each model on a modelled engine: continuous batching, chunked prompts, a cache for prefixes"},
     {"equipoise twin --model llama-3.1-8b:small,gpt-large:large:600ms:15ms",
      "under names of your own, each with its ability and, if given, its times"},
+    {"equipoise twin --model gpt-large:large,coder:small/arithmetic=3.5/units=large",
+     "one that is good at some kinds of tasks and poor at others"},
     {"equipoise twin --fault status=500:1%,cut-mid-stream:2%", "with faults; a request can ask for its own by the "
                                                                "header x-twin-fault: cut-after=40"},
 };
 
 static const char notes[] =
-    "Abilities: small, medium, large, embed, or a number (the logit of a right answer to a task of mean difficulty).\n"
+    "Abilities: small (0.6), medium (2.2), large (4.5), embed, or a number from -20 to 20: a task of hardness b is\n"
+    "answered right with a chance of 1 / (1 + e^(b - ability)). Behind a slash, another for a kind of tasks:\n"
+    "arithmetic, units, dates, extract, classify, lookup, guide. doc/twin.md tells of the kinds and how hard they "
+    "are.\n"
     "A name that ends in -thinking reasons first. Without --model there are twin-small, twin-medium, twin-large,\n"
     "twin-large-thinking and twin-embed.\n"
     "\n"
@@ -60,7 +65,7 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
     const struct option table[] = {
         {"listen", 'l', OPTION_TEXT, "ADDRESS", "where to listen (127.0.0.1)", &arguments->listen},
         {"port", 'p', OPTION_NUMBER, "PORT", "0: any free one (8000)", &arguments->port},
-        {"model", 'm', OPTION_TEXT, "LIST", "NAME:ABILITY[:FIRST:PER],...", &arguments->model},
+        {"model", 'm', OPTION_TEXT, "LIST", "NAME:ABILITY[/KIND=ABILITY][:FIRST:PER],...", &arguments->model},
         {"instant", 'i', OPTION_FLAG, NULL, "answer at once", &arguments->instant},
         {"first-token", 0, OPTION_TEXT, "TIME", "until the first token (300ms)", &arguments->first_token},
         {"per-token", 0, OPTION_TEXT, "TIME", "for each further token, or input to embed (20ms)",
@@ -127,26 +132,48 @@ read_jitter(const char *text, double *out)
 }
 
 static bool
-read_ability(struct slice text, struct twin_model *model)
+read_ability(struct slice text, double *ability)
 {
     char *end = NULL;
     char *number;
     bool whole;
 
-    model->embeds = slice_is(text, "embed");
-    model->ability = slice_is(text, "small")    ? TWIN_ABILITY_SMALL
-                     : slice_is(text, "medium") ? TWIN_ABILITY_MEDIUM
-                                                : TWIN_ABILITY_LARGE;
-    if (model->embeds || slice_is(text, "small") || slice_is(text, "medium") || slice_is(text, "large"))
+    *ability = slice_is(text, "small")    ? TWIN_ABILITY_SMALL
+               : slice_is(text, "medium") ? TWIN_ABILITY_MEDIUM
+                                          : TWIN_ABILITY_LARGE;
+    if (slice_is(text, "small") || slice_is(text, "medium") || slice_is(text, "large"))
         return true;
     number = slice_strdup(text);
-    model->ability = strtod(number, &end);
-    whole = text.len != 0 && *end == '\0' && model->ability >= -20 && model->ability <= 20;
+    *ability = strtod(number, &end);
+    whole = text.len != 0 && *end == '\0' && *ability >= ABILITY_LEAST && *ability <= ABILITY_MOST;
     free(number);
     return whole;
 }
 
-/* NAME:ABILITY[:FIRST:PER] */
+/* ABILITY[/KIND=ABILITY...] */
+static bool
+read_abilities(struct slice text, struct twin_model *model)
+{
+    struct slice rest = text, ability = slice_split(&rest, '/');
+
+    model->embeds = slice_is(ability, "embed");
+    if (model->embeds)
+        return rest.data == NULL;
+    if (!read_ability(ability, &model->ability))
+        return false;
+    while (rest.data != NULL) {
+        struct slice item = slice_split(&rest, '/');
+        enum task_family kind = task_family_find(slice_split(&item, '='));
+        double there = 0;
+
+        if (kind == TASK_FAMILIES || item.data == NULL || !read_ability(item, &there))
+            return false;
+        model->more[kind] = there - model->ability;
+    }
+    return true;
+}
+
+/* NAME:ABILITY[/KIND=ABILITY...][:FIRST:PER] */
 static bool
 read_model(struct slice item, struct twin_pace pace, struct twin_model *model, struct arena *arena)
 {
@@ -156,10 +183,11 @@ read_model(struct slice item, struct twin_pace pace, struct twin_model *model, s
     struct slice first = rest.data != NULL ? slice_split(&rest, ':') : SLICE_NONE;
 
     *model = (struct twin_model){.pace = pace, .thinks = slice_ends(name, "-thinking")};
-    if (name.len == 0 || !read_ability(ability, model) ||
+    if (name.len == 0 || !read_abilities(ability, model) ||
         (first.data != NULL && (rest.data == NULL || twin_fault_parse_time(first, &model->pace.first_token_us) != OK ||
                                 twin_fault_parse_time(rest, &model->pace.per_token_us) != OK))) {
-        cmd_complain("--model %.*s: expected NAME:ABILITY or NAME:ABILITY:FIRST:PER, as in llama-8b:small:300ms:20ms.",
+        cmd_complain("--model %.*s: expected NAME:ABILITY or NAME:ABILITY:FIRST:PER, as in llama-8b:small:300ms:20ms, "
+                     "and if it is better or worse at a kind of tasks, as in llama-8b:small/guide=large.",
                      SLICE_ARGS(item));
         return false;
     }

@@ -54,7 +54,9 @@ prose_tokens(const struct ask *ask, struct slice question, struct rng *rng)
 static const char *
 solve_as(const struct solution *solution, const struct mind *mind, struct rng *rng)
 {
-    if (rng_unit(rng) < solution_chance(solution, mind->ability))
+    double more = mind->more != NULL ? mind->more[solution->family] : 0;
+
+    if (rng_unit(rng) < solution_chance(solution, mind->ability + more))
         return solution->right;
     return solution->wrong[rng_below(rng, solution->wrong_count)];
 }

@@ -39,10 +39,11 @@ struct reply {
 /* How the model at work differs from others. */
 struct mind {
     struct slice name;
-    double ability;  /* see tasks.h */
-    bool thinks;     /* reasons before it answers */
-    uint64_t seed;   /* everything drawn depends on it, the model's name and the question, and nothing else */
-    uint64_t chance; /* 0, or a random number for requests whose answers may vary */
+    double ability;     /* see tasks.h */
+    const double *more; /* twin_model's; NULL: none for any family */
+    bool thinks;        /* reasons before it answers */
+    uint64_t seed;      /* everything drawn depends on it, the model's name and the question, and nothing else */
+    uint64_t chance;    /* 0, or a random number for requests whose answers may vary */
 };
 
 /* Composes the answer in the arena; usage but for the cache's shares. */

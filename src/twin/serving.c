@@ -515,6 +515,7 @@ compose(struct serving *serving)
     struct mind mind = {
         .name = slice_of(model->name),
         .ability = model->ability,
+        .more = model->more,
         .thinks = model->thinks,
         .seed = worker->twin->settings.seed,
         .chance = serving->ask.varies ? world_random(worker->application.world) : 0,

@@ -22,6 +22,16 @@ task_family_name(enum task_family family)
     return families[family]->name;
 }
 
+enum task_family
+task_family_find(struct slice name)
+{
+    enum task_family family = 0;
+
+    while (family < TASK_FAMILIES && !slice_is(name, families[family]->name))
+        family++;
+    return family;
+}
+
 void
 task_make(struct task *task, enum task_family family, unsigned difficulty, uint64_t seed, struct arena *arena)
 {

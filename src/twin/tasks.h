@@ -65,6 +65,9 @@ bool task_check(struct slice prompt, struct slice answer);
 /* The same with a solution at hand. */
 bool solution_check(const struct solution *solution, struct slice answer);
 
+/* The family of that name; TASK_FAMILIES: there is none. */
+enum task_family task_family_find(struct slice name);
+
 /* The chance that a model of this ability gets it right. */
 double solution_chance(const struct solution *solution, double ability);
 

@@ -8,6 +8,7 @@
 
 #include "fleet/engine.h"
 #include "twin/faults.h"
+#include "twin/tasks.h"
 #include "world.h"
 
 /* How fast one model is: the first token after `first_token_us`, each further one after `per_token_us`, both times the
@@ -20,8 +21,9 @@ struct twin_pace {
 
 struct twin_model {
     const char *name;
-    double ability; /* see tasks.h */
-    bool embeds;    /* serves embeddings and nothing else */
+    double ability;             /* see tasks.h */
+    double more[TASK_FAMILIES]; /* so much more of it (or less, if negative) for tasks of a family */
+    bool embeds;                /* serves embeddings and nothing else */
     bool thinks;
     struct twin_pace pace;
     /* sequences_most above 0: an engine paces the model instead, with a seed drawn from the settings'; slots and jitter
