@@ -4,8 +4,8 @@
 
 #include "cmd/comparisons.h"
 #include "cmd/guard_file.h"
-#include "cmd/labelled.h"
 #include "config/calibration.h"
+#include "config/labelled.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -112,7 +112,9 @@ static void
 print_place(const struct problem *problem, struct slice source, struct buffer *out)
 {
     unsigned column = problem->column;
-    struct slice line = source.data != NULL && problem->line > 0 ? source_line(source, problem->line) : SLICE_NONE;
+    struct slice line = source.data != NULL && problem->line > 0 && !problem->elsewhere
+                            ? source_line(source, problem->line)
+                            : SLICE_NONE;
 
     if (line.data == NULL)
         return;

@@ -15,6 +15,7 @@ struct problem {
     unsigned column;  /* from 1, in characters; 0: unknown */
     const char *text; /* one sentence: what is wrong and what was expected */
     const char *hint; /* what to do, or NULL */
+    bool elsewhere;   /* in another file than the one that most are about: its text is not shown */
 };
 
 /* Owns the texts. */
@@ -33,7 +34,7 @@ void problems_add(struct problems *problems, struct problem where, const char *f
 struct buffer;
 
 /* Writes all of them as "file:line:column: error: text", the source line with a caret below the place if `source` (the
- * whole file's text) is given, and the hint. */
+ * whole file's text) is given and the problem is not elsewhere, and the hint. */
 void problems_print(const struct problems *problems, struct slice source, bool colour, struct buffer *out);
 
 #endif

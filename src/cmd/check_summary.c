@@ -1,5 +1,7 @@
 #include "cmd/check_summary.h"
 
+#include "config/labelled.h"
+
 static const char *const engine_names[] = {
     [ENGINE_HOSTED] = "hosted", [ENGINE_VLLM] = "vllm", [ENGINE_SGLANG] = "sglang", [ENGINE_LLAMACPP] = "llama.cpp",
     [ENGINE_OLLAMA] = "ollama", [ENGINE_TGI] = "tgi",   [ENGINE_TRITON] = "triton", [ENGINE_TWIN] = "twin",
@@ -174,6 +176,8 @@ add_route(const struct config *config, const struct route_config *route, struct 
     for (size_t i = 0; i < LEVER_COUNT; i++)
         if (route->levers[i].mode != LEVER_OFF)
             buffer_printf(out, "; %s %s", lever_name((enum lever_id)i), mode_names[route->levers[i].mode]);
+    if (route->router.labelled != NULL)
+        buffer_printf(out, "; begins with %zu labelled requests", route->router.labelled->count);
     buffer_add_byte(out, '\n');
 }
 
@@ -217,6 +221,8 @@ json_problem(const struct problem *problem, struct buffer *out)
 {
     json_text("{\"severity\":", problem->severity == PROBLEM_ERROR ? "error" : "warning", out);
     buffer_printf(out, ",\"line\":%u,\"column\":%u", problem->line, problem->column);
+    if (problem->elsewhere)
+        json_text(",\"file\":", problem->file, out);
     json_text(",\"text\":", problem->text, out);
     json_text(",\"hint\":", problem->hint, out);
     buffer_add_byte(out, '}');

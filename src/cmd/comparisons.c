@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/json_lines.h"
 #include "base/list.h"
-#include "cmd/json_lines.h"
 
 static const char hint[] = "A line looks like {\"request\": \"...\", \"reference\": \"...\", \"candidate\": \"...\", "
                            "\"acceptable\": 1}, with 1 "

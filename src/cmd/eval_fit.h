@@ -2,7 +2,7 @@
 #ifndef CMD_EVAL_FIT_H
 #define CMD_EVAL_FIT_H
 
-#include "cmd/labelled.h"
+#include "config/labelled.h"
 #include "quality/router.h"
 
 struct fit_wanted {

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/json_lines.h"
 #include "base/list.h"
-#include "cmd/json_lines.h"
 #include "quality/betting.h"
 
 static const char hint[] =

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/json_lines.h"
 #include "base/list.h"
-#include "cmd/json_lines.h"
 
 static const char hint[] = "A line looks like {\"model\": \"large-march\", \"correct\": 1, \"task\": \"sums\", \"id\": "
                            "\"17\"}; the last two may be left out.";

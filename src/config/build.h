@@ -42,6 +42,10 @@ void build_http(struct build *build, const struct yaml_node *at, const char *tex
 
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 
+/* What the route's router begins with; behind its candidates. And at the end of the configuration's life. */
+void build_warm_start(struct build *build, const struct route_draft *draft, struct route_config *route);
+void warm_start_free(struct route_config *route);
+
 struct value_url;
 
 /* Whether a URL that the user wrote may lead to private addresses: where it says so itself. A link-local address is

@@ -52,6 +52,8 @@ config_release(struct config *config)
     ENSURE(before > 0);
     if (before > 1)
         return;
+    for (size_t i = 0; i < config->route_count; i++)
+        warm_start_free(&config->routes[i]);
     map_free(&config->route_by_name);
     map_free(&config->backend_by_name);
     map_free(&config->key_by_digest);

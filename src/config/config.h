@@ -64,6 +64,13 @@ enum retry_rule {
     RETRY_SAFE  /* no: only if the backend never got it, or refused it in so many words */
 };
 
+/* How the router tells a route's requests apart before it has audits of its own. */
+struct router_config {
+    const char *warm_start;    /* a file's path; NULL: none */
+    struct labelled *labelled; /* what it holds (config/labelled.h); NULL: nothing */
+    uint64_t mark;             /* stands for all of it; 0: there is nothing */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -86,6 +93,7 @@ struct route_config {
     struct judge_config judge;
     unsigned learning_ppm; /* of its spend, for audits */
     struct cascade_config cascade;
+    struct router_config router;
     struct validator_config validate;
     unsigned attempts; /* at least 1: one attempt budget for retries and failover */
     enum retry_rule retry;

@@ -24,8 +24,8 @@ report(struct reader *reader, enum severity severity, const struct yaml_node *at
 
     ENSURE(len >= 0);
     /* cppcheck-suppress varFuncNullUB ; that NULL is a member */
-    problems_add(reader->problems, (struct problem){severity, reader->file, at->line, at->column, NULL, hint}, "%s",
-                 text);
+    problems_add(reader->problems, (struct problem){severity, reader->file, at->line, at->column, NULL, hint, false},
+                 "%s", text);
     free(text);
 }
 
@@ -76,24 +76,30 @@ reader_path(struct reader *reader, struct slice path)
     return arena_printf(reader->arena, "%.*s%.*s", (int)(slash - reader->file + 1), reader->file, SLICE_ARGS(path));
 }
 
+bool
+reader_bytes(struct reader *reader, const struct yaml_node *at, const char *path, size_t most, struct buffer *out)
+{
+    enum status status = reader->outside->read_file(path, most, out);
+
+    if (status == ERR_INVALID)
+        reader_error(reader, at, NULL, "%s is not a file", path);
+    else if (status == ERR_LIMIT)
+        reader_error(reader, at, NULL, "%s is larger than %zu bytes", path, most);
+    else if (status != OK)
+        reader_error(reader, at, "Paths are seen from the configuration's folder.", "%s cannot be read: %s", path,
+                     status_text(status));
+    return status == OK;
+}
+
 struct slice
 reader_file(struct reader *reader, const struct yaml_node *at, const char *path, size_t most)
 {
     struct buffer content;
     struct slice copy = SLICE_NONE;
-    enum status status;
 
     buffer_init(&content);
-    status = reader->outside->read_file(path, most, &content);
-    if (status == OK)
+    if (reader_bytes(reader, at, path, most, &content))
         copy = arena_copy(reader->arena, slice_make(content.data != NULL ? content.data : "", buffer_len(&content)));
-    else if (status == ERR_INVALID)
-        reader_error(reader, at, NULL, "%s is not a file", path);
-    else if (status == ERR_LIMIT)
-        reader_error(reader, at, NULL, "%s is larger than %zu bytes", path, most);
-    else
-        reader_error(reader, at, "Paths are seen from the configuration's folder.", "%s cannot be read: %s", path,
-                     status_text(status));
     if (content.data != NULL)
         explicit_bzero(content.data, content.size);
     buffer_free(&content);

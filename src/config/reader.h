@@ -35,6 +35,9 @@ bool reader_wants_text(struct reader *reader, const struct yaml_node *node, cons
 /* A path as seen from the configuration's folder. */
 const char *reader_path(struct reader *reader, struct slice path);
 
+/* Appends the file's content; false with an error reported at `at`. */
+bool reader_bytes(struct reader *reader, const struct yaml_node *at, const char *path, size_t most, struct buffer *out);
+
 /* The file's content with a NUL behind, or NULL with an error reported at `at`. */
 struct slice reader_file(struct reader *reader, const struct yaml_node *at, const char *path, size_t most);
 

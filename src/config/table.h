@@ -151,6 +151,7 @@ struct route_draft {
         unsigned samples, agree, similar_ppm, tolerance_ppm;
         unsigned streams; /* 0: skip, 1: hold */
     } cascade;
+    const char *warm_start;
     struct validator_config validate;
     unsigned attempts;
     unsigned retry; /* enum retry_rule */

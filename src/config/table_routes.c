@@ -147,6 +147,16 @@ static const struct field cascade_fields[] = {
 static const struct section cascade_section = {
     SECTION("When a cheaper model's answer is kept", "routes.NAME.cascade", cascade_fields, route_draft)};
 
+static const struct field router_fields[] = {
+    FIELD("warm_start", FIELD_PATH, AT(route_draft, warm_start),
+          "A file of labelled requests, as `equipoise eval router` reads it, of which the router learns before it has "
+          "audits. They teach it only which requests suit a model: what the model may serve, audits alone say "
+          "(doc/routing.md)."),
+};
+
+static const struct section router_section = {
+    SECTION("What the lever `router` begins with", "routes.NAME.router", router_fields, route_draft)};
+
 static const struct field route_fields[] = {
     FIELD("reference", FIELD_NODE, AT(route_draft, reference),
           "The model that serves whenever nothing cheaper is acceptable.", .type = "backend/model", .required = true),
@@ -173,6 +183,7 @@ static const struct field route_fields[] = {
     FIELD("judge", FIELD_SECTION, 0,
           "What it accepts of another model, where the lever `router` or `cascade` is on or in shadow.",
           .inside = &judge_section),
+    FIELD("router", FIELD_SECTION, 0, "What the lever `router` begins with.", .inside = &router_section),
     FIELD("cascade", FIELD_SECTION, 0, "How the lever `cascade` tells which answers of a cheaper model to keep.",
           .inside = &cascade_section),
     FIELD(

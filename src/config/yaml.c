@@ -26,7 +26,7 @@ struct items {
 static struct problem
 error_at(const struct parse *parse, unsigned line, unsigned column, const char *hint)
 {
-    return (struct problem){PROBLEM_ERROR, parse->file, line, column, NULL, hint};
+    return (struct problem){PROBLEM_ERROR, parse->file, line, column, NULL, hint, false};
 }
 
 static struct problem

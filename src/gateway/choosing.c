@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "gateway/destination.h"
 #include "gateway/outside_judge.h"
+#include "gateway/warm_start.h"
 #include "levers/router.h"
 #include "quality/router.h"
 #include "quality/validate.h"
@@ -97,6 +98,8 @@ choosing_begin(struct exchange *exchange)
         !route_has_other_models(request->route))
         return;
     scorer = score(exchange, scores);
+    if (scorer == 0)
+        warm_start(exchange->worker, exchange->view, request->route);
     choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
     *choosing = choosing_list(exchange, LEVER_ROUTER);
     for (size_t i = 0; i < choosing->count; i++)

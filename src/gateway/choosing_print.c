@@ -90,6 +90,24 @@ put_figure(struct gateway *gateway, const struct figure *figure, const char *lev
         put_line(figure, lever, at, out);
 }
 
+static void
+put_warm(struct gateway *gateway, struct buffer *out)
+{
+    uint64_t labels = 0;
+
+    buffer_add_text(out, "# HELP equipoise_router_warm_labels Labelled requests that the route's router began with "
+                         "(router: warm_start); 0: it is still learning of them\n"
+                         "# TYPE equipoise_router_warm_labels gauge\n");
+    for (struct scorer *at = scorers_next(&gateway->scorers, NULL); at != NULL;
+         at = scorers_next(&gateway->scorers, at)) {
+        if (!scorer_warm_labels(at, &labels))
+            continue;
+        buffer_add_text(out, "equipoise_router_warm_labels{route=\"");
+        buffer_add_json(out, slice_of(scorer_route(at)));
+        buffer_printf(out, "\"} %llu\n", (unsigned long long)labels);
+    }
+}
+
 void
 choosing_print(struct gateway *gateway, struct buffer *out)
 {
@@ -98,4 +116,5 @@ choosing_print(struct gateway *gateway, struct buffer *out)
     for (size_t k = 0; k < sizeof(levers) / sizeof(levers[0]); k++)
         for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
             put_figure(gateway, &figures[i], lever_name(levers[k]), out);
+    put_warm(gateway, out);
 }

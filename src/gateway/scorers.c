@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/rng.h"
+#include "config/labelled.h"
 #include "dialect/canonical.h"
 #include "gateway/gateway.h"
 #include "quality/features.h"
@@ -23,16 +25,25 @@ struct frozen {
     struct buffer bytes; /* as router_save has it */
 };
 
+/* Labelled requests that a file brings. */
+enum warm {
+    WARM_OVER,   /* there are none, or they have been learned of */
+    WARM_WANTED, /* somebody is to begin */
+    WARM_RUNS    /* somebody has; meanwhile nothing else is learned */
+};
+
 struct scorer {
     struct scorer *next;
     struct lock lock;      /* of what learns; held while it does, off the loop */
     struct router *router; /* NULL: nothing was learned yet */
+    uint64_t warm_labels;  /* those of the file, if there is one; the rest are audits */
     uint64_t next_labels;  /* when the next view is due */
     struct buffer kept;    /* what was read at the start, until it is known whom it is about */
     uint64_t kept_models;
     struct lock view_lock; /* of what is looked at, for a moment; within the other, where both are held */
     struct frozen *frozen; /* NULL: there is no view yet */
     uint64_t models;       /* stands for whom all of this is about */
+    enum warm warm;
     char route[];
 };
 
@@ -150,6 +161,16 @@ shortened(struct slice turn, struct arena *arena)
     return slice_make(text, TURN_FIRST_BYTES + TURN_LAST_BYTES);
 }
 
+void
+scorer_read_turn(const struct embedder *embedder, struct slice turn, struct features *features)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    features_read(features, embedder, &(struct routed_request){.text = shortened(turn, &arena), .turns = 1});
+    arena_reset(&arena);
+}
+
 /* The same for the same body, whoever reads it. */
 static void
 read_features(const struct embedder *embedder, enum api api, struct slice body, struct features *features)
@@ -173,10 +194,10 @@ read_features(const struct embedder *embedder, enum api api, struct slice body, 
     arena_reset(&arena);
 }
 
-/* Whom it is about: the route's other models in the configuration's order, and the embedder. */
+/* Whom it is about: the route's other models in the configuration's order, the embedder, and what it began with. */
 
-static unsigned
-count_models(const struct route_config *route)
+unsigned
+scorer_models(const struct route_config *route)
 {
     unsigned count = 0;
 
@@ -185,8 +206,8 @@ count_models(const struct route_config *route)
     return count < ROUTER_MODELS_MOST ? count : ROUTER_MODELS_MOST;
 }
 
-static unsigned
-place_of(const struct route_config *route, const struct target *model)
+unsigned
+scorer_place(const struct route_config *route, const struct target *model)
 {
     unsigned place = 0;
 
@@ -203,13 +224,13 @@ mark_models(const struct route_config *route, const struct embedder *embedder)
     for (size_t i = 0; i < route->candidate_count; i++)
         if (route_candidate_differs(route, &route->candidates[i]))
             mark = hash_fast(slice_of(route->candidates[i].name), mark);
-    return mark | 1;
+    return (route->router.mark != 0 ? rng_mix(mark ^ route->router.mark) : mark) | 1;
 }
 
 /* Freezing; the lock is held. */
 
 static void
-show(struct scorer *scorer, struct frozen *frozen, uint64_t models)
+show(struct scorer *scorer, struct frozen *frozen, uint64_t models, enum warm warm)
 {
     struct frozen *before;
 
@@ -217,8 +238,19 @@ show(struct scorer *scorer, struct frozen *frozen, uint64_t models)
     before = scorer->frozen;
     scorer->frozen = frozen;
     scorer->models = models;
+    scorer->warm = warm;
     lock_drop(&scorer->view_lock);
     frozen_release(before);
+}
+
+/* When so many audits were learned from, and anew when they have doubled: what a file brought is none. */
+static uint64_t
+labels_of_next(const struct scorer *scorer)
+{
+    uint64_t labels = router_labels(scorer->router);
+    uint64_t audits = labels > scorer->warm_labels ? labels - scorer->warm_labels : 0;
+
+    return scorer->warm_labels + (2 * audits > SCORER_LABELS_FIRST ? 2 * audits : SCORER_LABELS_FIRST);
 }
 
 static void
@@ -230,23 +262,26 @@ freeze(struct scorer *scorer, uint64_t models)
     frozen->view = router_freeze(scorer->router);
     router_save(scorer->router, &frozen->bytes);
     frozen->mark = hash_xxh64(buffer_content(&frozen->bytes), models) | 1;
-    scorer->next_labels = 2 * router_labels(scorer->router);
-    show(scorer, frozen, models);
+    scorer->next_labels = labels_of_next(scorer);
+    show(scorer, frozen, models, WARM_OVER);
 }
 
 /* What was kept, if it is about these models; else nothing is known of them. */
 static void
-begin(struct scorer *scorer, uint64_t models, unsigned count, const struct embedder *embedder)
+begin(struct scorer *scorer, uint64_t models, const struct route_config *route, const struct embedder *embedder)
 {
+    const struct labelled *labelled = route->router.labelled;
+
     router_free(scorer->router);
     scorer->router = NULL;
-    scorer->next_labels = SCORER_LABELS_FIRST;
+    scorer->warm_labels = labelled != NULL ? labelled->count : 0;
+    scorer->next_labels = scorer->warm_labels + SCORER_LABELS_FIRST;
     if (scorer->kept_models == models &&
-        router_restore(buffer_content(&scorer->kept), count, embedder_table_id(embedder), embedder_dims(embedder),
-                       &scorer->router) == OK)
+        router_restore(buffer_content(&scorer->kept), scorer_models(route), embedder_table_id(embedder),
+                       embedder_dims(embedder), &scorer->router) == OK)
         freeze(scorer, models);
     else
-        show(scorer, NULL, models);
+        show(scorer, NULL, models, labelled != NULL ? WARM_WANTED : WARM_OVER);
     buffer_free(&scorer->kept);
     scorer->kept = (struct buffer){0};
 }
@@ -257,7 +292,7 @@ ensure_models(struct scorer *scorer, const struct route_config *route, const str
     uint64_t models = mark_models(route, embedder);
 
     if (scorer->models != models)
-        begin(scorer, models, count_models(route), embedder);
+        begin(scorer, models, route, embedder);
 }
 
 /* False: what is there is about other models. */
@@ -312,7 +347,7 @@ scorer_score(struct scorer *scorer, const struct route_config *route, const stru
              struct slice body, float *scores)
 {
     struct frozen *frozen = hold_frozen(scorer, route, embedder);
-    unsigned count = count_models(route);
+    unsigned count = scorer_models(route);
     struct features features;
     uint64_t mark = 0;
 
@@ -325,6 +360,66 @@ scorer_score(struct scorer *scorer, const struct route_config *route, const stru
     mark = frozen->mark;
     frozen_release(frozen);
     return mark;
+}
+
+/* A warm start */
+
+static bool
+wants_warm(struct scorer *scorer, uint64_t models)
+{
+    bool wants;
+
+    lock_take(&scorer->view_lock);
+    wants = scorer->warm == WARM_WANTED && scorer->models == models;
+    lock_drop(&scorer->view_lock);
+    return wants;
+}
+
+bool
+scorer_wants_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+{
+    uint64_t models = mark_models(route, embedder);
+    bool wants;
+
+    if (route->router.labelled == NULL || !wants_warm(scorer, models))
+        return false;
+    lock_take(&scorer->lock);
+    wants = wants_warm(scorer, models);
+    if (wants)
+        show(scorer, NULL, models, WARM_RUNS);
+    lock_drop(&scorer->lock);
+    return wants;
+}
+
+void
+scorer_take_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
+                 struct router *router)
+{
+    uint64_t models = mark_models(route, embedder);
+
+    lock_take(&scorer->lock);
+    if (scorer->models != models || scorer->warm != WARM_RUNS) {
+        router_free(router); /* a reload came between */
+    } else if (router == NULL) {
+        show(scorer, NULL, models, WARM_WANTED);
+    } else {
+        router_free(scorer->router);
+        scorer->router = router;
+        freeze(scorer, models);
+    }
+    lock_drop(&scorer->lock);
+}
+
+bool
+scorer_warm_labels(struct scorer *scorer, uint64_t *labels)
+{
+    bool has;
+
+    lock_take(&scorer->lock);
+    has = scorer->warm_labels > 0;
+    *labels = scorer->warm == WARM_OVER ? scorer->warm_labels : 0;
+    lock_drop(&scorer->lock);
+    return has;
 }
 
 /* Learning */
@@ -343,13 +438,37 @@ is_about_others(const struct scorer *scorer, const struct route_config *route, c
     return scorer->models != 0 && scorer->models != mark_models(route, embedder);
 }
 
+/* Is some model more than half of the way, as its audits came so far? A new view would have it begin anew. */
+static bool
+is_on_its_way(const struct learning *learning)
+{
+    const struct route_config *route = learning->taught.route;
+    struct evidences *evidences = &learning->worker->gateway->evidences;
+    struct arena arena;
+    bool is = false;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < route->candidate_count && !is; i++) {
+        const struct target *target = &route->candidates[i];
+        struct evidence_verdict verdict;
+
+        if (!route_candidate_differs(route, target))
+            continue;
+        verdict = shared_evidence_verdict(evidences_at(
+            evidences, route->name, arena_printf(&arena, "%s %s", lever_name(LEVER_ROUTER), target->name)));
+        is = verdict.next.arm != ARM_NONE && verdict.next.missing_as_so_far < verdict.next.labels;
+    }
+    arena_reset(&arena);
+    return is;
+}
+
 static void
 run_taught(struct job *job)
 {
     const struct learning *learning = CONTAINER_OF(job, struct learning, job);
     const struct taught *taught = &learning->taught;
     const struct embedder *embedder = learning->worker->gateway->embedder;
-    unsigned place = place_of(taught->route, taught->model), count = count_models(taught->route);
+    unsigned place = scorer_place(taught->route, taught->model), count = scorer_models(taught->route);
     struct scorer *scorer = taught->scorer;
     struct features features;
     float outcomes[ROUTER_MODELS_MOST];
@@ -363,10 +482,14 @@ run_taught(struct job *job)
     lock_take(&scorer->lock);
     if (!is_about_others(scorer, taught->route, embedder)) {
         ensure_models(scorer, taught->route, embedder);
+        if (scorer->warm != WARM_OVER) {
+            lock_drop(&scorer->lock);
+            return;
+        }
         if (scorer->router == NULL)
             scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
-        if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels)
+        if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels && !is_on_its_way(learning))
             freeze(scorer, scorer->models);
     }
     lock_drop(&scorer->lock);

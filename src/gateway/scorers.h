@@ -3,8 +3,12 @@
  *
  * Until a view is frozen nobody can tell requests apart, and all score the same. One is frozen when so many audits were
  * learned from and nothing serves, and anew whenever they have doubled and still nothing serves: each view is an epoch of
- * the evidence, which starts from nothing then. While something serves, scores stay what they are. The view is kept over a restart
- * with the evidence that is about it; what was learned since is not. */
+ * the evidence, which starts from nothing then. So none is while some model is more than half of the way to serve, as its
+ * audits came so far. While something serves, scores stay what they are. The view is kept over a restart
+ * with the evidence that is about it; what was learned since is not.
+ *
+ * Where the route has a file of labelled requests (`warm_start`), what is learned of it (warm_start.h) makes the first view,
+ * and audits come on top. It is a ranking of requests and no more: evidence begins with nothing, as with any view. */
 #ifndef GATEWAY_SCORERS_H
 #define GATEWAY_SCORERS_H
 
@@ -18,7 +22,9 @@ struct buffer;
 struct chunk;
 struct config;
 struct gateway_worker;
+struct features;
 struct route_config;
+struct router;
 struct scorer; /* of one route */
 struct target;
 struct view;
@@ -41,6 +47,24 @@ struct scorer *scorer_at(struct scorers *scorers, const char *route);
  * made them. 0: there is none yet, and all are 1. On a worker's loop. */
 uint64_t scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
                       enum api api, struct slice body, float *scores);
+
+/* Where a request had no view: has the route a file that is to be learned of now? True to the first who asks, who does so
+ * and calls scorer_take_warm; until then audits teach nothing. */
+bool scorer_wants_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder);
+
+/* Off the loop, but for NULL. Takes the router over; NULL: it was given up, and somebody else may. */
+void scorer_take_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
+                      struct router *router);
+
+/* How many labelled requests its view began with. False: it has no file; 0: it is still learning of them. */
+bool scorer_warm_labels(struct scorer *scorer, uint64_t *labels);
+
+/* What is read of a request's last turn, where nothing else is known of it. */
+void scorer_read_turn(const struct embedder *embedder, struct slice turn, struct features *features);
+
+/* The route's other models: how many, and the place of one among them in the configuration's order. */
+unsigned scorer_models(const struct route_config *route);
+unsigned scorer_place(const struct route_config *route, const struct target *model);
 
 /* An audit to be learned from, off the loop: of a request's body, whether that model's answer to it was acceptable. `serves`:
  * something has been earned, so no view is to be frozen now. Takes its own holds. */

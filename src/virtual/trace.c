@@ -68,7 +68,7 @@ trace_line(struct trace *trace, struct slice *line)
     enum status status;
 
     do {
-        status = trace_lines_next(&trace->lines, line);
+        status = text_lines_next(&trace->lines, line);
     } while (status == OK && slice_trim(*line).len == 0);
     return status == OK || status == ERR_NOT_FOUND ? status : unreadable(trace, status);
 }
@@ -178,7 +178,7 @@ trace_open(FILE *file, const char *name, const struct trace_options *options, st
     trace->options = *options;
     trace->name = name;
     trace->problems = problems;
-    trace_lines_init(&trace->lines, file, TRACE_LINE_MOST);
+    text_lines_init(&trace->lines, file, TRACE_LINE_MOST);
     rng_seed(&trace->rng, options->seed);
     status = start(trace);
     if (status == OK)
@@ -195,7 +195,7 @@ trace_close(struct trace *trace)
         return;
     if (trace->reader != NULL && trace->reader->free != NULL)
         trace->reader->free(trace);
-    trace_lines_free(&trace->lines);
+    text_lines_free(&trace->lines);
     buffer_free(&trace->first_line);
     free(trace);
 }
@@ -274,7 +274,7 @@ trace_start_wall_us(const struct trace *trace)
 uint64_t
 trace_bytes_taken(const struct trace *trace)
 {
-    return trace_lines_taken(&trace->lines);
+    return text_lines_taken(&trace->lines);
 }
 
 uint64_t

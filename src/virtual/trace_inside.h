@@ -4,8 +4,8 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
+#include "base/text_lines.h"
 #include "virtual/trace.h"
-#include "virtual/trace_lines.h"
 
 enum { TRACE_COLUMNS_MOST = 64 };
 
@@ -33,7 +33,7 @@ struct trace {
     struct trace_options options;
     const char *name;
     struct problems *problems;
-    struct trace_lines lines;
+    struct text_lines lines;
     bool begun;
     usec first_us; /* absolute time of the trace's start */
     usec last_us;  /* arrival of the request read last, from the start */
@@ -61,7 +61,7 @@ struct trace {
 /* Adds a problem at the line read last. Returns ERR_INVALID. */
 enum status trace_bad(struct trace *trace, const char *hint, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* As trace_lines_next, blank lines left out, with a problem for what goes wrong. */
+/* As text_lines_next, blank lines left out, with a problem for what goes wrong. */
 enum status trace_line(struct trace *trace, struct slice *line);
 
 /* A whole number of tokens, up to TRACE_TOKENS_MOST. */

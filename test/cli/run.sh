@@ -123,6 +123,10 @@ usage() {
     expect_eq 2 'at most 256' serve --workers 1000
     expect_eq 2 'at least 1' demo --requests 0
     expect_eq 2 'expected NAME:ABILITY' twin --model x
+    expect_eq 2 'expected NAME:ABILITY' twin --model x:small/sums=2
+    expect_eq 2 'expected NAME:ABILITY' twin --model x:small/guide
+    expect_eq 2 'expected NAME:ABILITY' twin --model x:small/guide=21
+    expect_eq 2 'expected NAME:ABILITY' twin --model x:embed/guide=2
     expect_eq 2 'no such fault' twin --fault x
     expect_eq 2 'known are a100-llama-3-8b' twin --engine abacus
     expect_eq 2 'name it, as in --engine' twin --kv-tokens 100
@@ -360,6 +364,19 @@ labelled_requests() {
         checks=$((checks + 1))
         cmp 1.text $other >out 2>&1 && [ -s 1.text ] || fail "eval router: 1.text differs from $other"
     done
+    # A gateway's router may begin with them.
+    for file in labelled.jsonl.gz prompt.jsonl labelled-none.jsonl; do
+        cat >warm-$file.yaml <<END
+backends: { a: { url: "http://127.0.0.1:9" } }
+routes: { r: { reference: a/large, candidates: a/small, acceptable: { quality: 90% }, judge: { by: exact },
+               levers: { router: on }, router: { warm_start: $file } } }
+END
+    done
+    expect_eq 0 'begins with 300 labelled requests' check warm-labelled.jsonl.gz.yaml
+    expect_eq 3 'prompt.jsonl:2: error: expected prompt, a text' check warm-prompt.jsonl.yaml
+    expect_eq 3 'prompt.jsonl:2: error: expected prompt, a text' serve --config warm-prompt.jsonl.yaml
+    expect_eq 3 'labelled-none.jsonl cannot be read' check warm-labelled-none.jsonl.yaml
+    expect_json check --json warm-prompt.jsonl.yaml
     expect_full eval router --train labelled.jsonl --streams 0
 }
 

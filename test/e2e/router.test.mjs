@@ -68,6 +68,8 @@ const route = (candidate, more = {}) => ({ reference: "alpha/large", candidates:
 const commandFile = join(scratch(), "judge.mjs");
 writeFileSync(commandFile, `let text = ""; for await (const piece of process.stdin) text += piece;
 const numberIn = ${numberIn}; const opinion = ${opinion}; console.log(JSON.stringify(opinion(JSON.parse(text))));`);
+const warmFile = join(scratch(), "labelled.jsonl");
+writeFileSync(warmFile, Array.from({ length: 100 }, (_, n) => `${JSON.stringify({ prompt: `What is the answer to question ${n}?`, scores: { small: n % 2, large: 1 } })}\n`).join(""));
 const gateway = await Gateway.start({
   workers: 2,
   backends: { alpha: { url, models: ["large"] }, beta: { url, models: ["small", "same", "empty", "flattering", "terse", "referee"] } },
@@ -76,6 +78,7 @@ const gateway = await Gateway.start({
     serviced: route("terse", { judge: { http: `${url}/judge?of=answers` } }),
     commanded: route("terse", { judge: { command: `${process.execPath} ${commandFile}` } }),
     broken: route("terse", { judge: { command: "echo yes" } }),
+    warm: route("small", { router: { warm_start: warmFile } }),
     shadow: route("small", { levers: { router: "shadow" } }) },
   keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
   prices: { override: { "alpha/large": { input: "$2/M", output: "$8/M" }, ...Object.fromEntries(["small", "same", "empty", "flattering", "terse", "referee"].map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },
@@ -186,6 +189,17 @@ for (const model of ["fooled", "same", "empty", "flattering"])
     assert.ok(all.every(({ by }) => by === "reference"));
     assert.ok(asked[model === "fooled" ? "flattering" : model] > 5); // it was tried
   });
+
+test("labelled requests tell others apart from the start, and are no evidence", async () => {
+  const learned = () => metric('equipoise_router_warm_labels{route="warm"}');
+  assert.equal((await ask("warm")).by, "reference");
+  await until("the file to be learned of", async () => await learned() === 100);
+  const [first, second] = await askMany("warm", 10);
+  for (const { by } of [first, second]) assert.equal(by, "reference");
+  const { stdout } = await gateway.command("explain", second.id);
+  assert.match(stdout, /score 0\.\d+/);
+  assert.doesNotMatch(stdout, /score 1\.000/);
+});
 
 test("the switch takes it out at once, and a row tells what an audit was about", async () => {
   const admin = ["--admin", gateway.admin];

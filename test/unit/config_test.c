@@ -10,12 +10,15 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/insert.h"
+#include "config/labelled.h"
 #include "config/outside.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define SECRET "sk-verysecret1234"
 
-/* A machine with two variables and two files. */
+#define LABELLED "{\"prompt\":\"a\",\"scores\":{\"small\":0.5,\"azure/other\":1}}\n"
+
+/* A machine with two variables and some files. */
 static const char *
 environment(const char *name)
 {
@@ -32,6 +35,12 @@ read_file(const char *path, size_t most, struct buffer *out)
         buffer_add_text(out, "{\"type\":\"object\"}");
     else if (strcmp(path, "dir/two-lines") == 0)
         buffer_add_text(out, "one\ntwo\n");
+    else if (strcmp(path, "dir/labelled.jsonl") == 0)
+        buffer_add_text(out, LABELLED LABELLED "\n");
+    else if (strcmp(path, "dir/broken.jsonl") == 0)
+        buffer_add_text(out, LABELLED "{\"prompt\":\"b\",\"scores\":{\"small\":2,\"azure/other\":1}}\n");
+    else if (strcmp(path, "dir/nothing.jsonl") == 0)
+        buffer_add_text(out, "");
     else
         return ERR_NOT_FOUND;
     return OK;
@@ -326,6 +335,60 @@ shares_of_budgets_rise_and_stand_once(void **state)
     done(&l);
     load_fine(&l, "alerts: { runaway: { times: off } }");
     assert_int_equal(l.config->alerts.runaway_times, 0);
+    done(&l);
+}
+
+#define CHOOSES(candidates, file)                                                                                      \
+    "backends:\n"                                                                                                      \
+    "  azure: { url: https://x.example, key: $SOME_KEY }\n"                                                            \
+    "prices: { override: { azure/*: { input: $0.05/M, output: $0.08/M } } }\n"                                         \
+    "routes:\n"                                                                                                        \
+    "  r: { reference: azure/large, candidates: " candidates ", acceptable: { quality: 90% },\n"                       \
+    "       judge: { by: exact }, levers: { router: on },\n"                                                           \
+    "       router: { warm_start: " file " } }\n"
+
+static void
+labelled_requests_are_read_and_checked(void **state)
+{
+    const struct route_config *r;
+    const struct problem *problem;
+    struct loaded l;
+
+    (void)state;
+    load_fine(&l, CHOOSES("[ azure/small, azure/other ]", "labelled.jsonl"));
+    assert_int_equal(l.problems.count, 0);
+    r = config_route(l.config, slice_of("r"));
+    assert_string_equal(r->router.warm_start, "dir/labelled.jsonl");
+    assert_int_equal(r->router.labelled->count, 2);
+    assert_int_equal(labelled_target(r->router.labelled, &r->candidates[0]), 0); /* by the model's name, */
+    assert_int_equal(labelled_target(r->router.labelled, &r->candidates[1]), 1); /* and by the whole */
+    assert_true(r->router.mark != 0);
+    done(&l);
+
+    load_fine(&l, CHOOSES("[ azure/small, azure/third ]", "labelled.jsonl"));
+    assert_non_null(find_problem(&l, "dir/labelled.jsonl has no scores of azure/third, which begins with nothing"));
+    assert_int_equal(l.problems.count, 1);
+    done(&l);
+
+    load(&l, CHOOSES("azure/small", "broken.jsonl"));
+    problem = find_problem(&l, "expected each score to be from 0 to 1");
+    assert_non_null(problem);
+    assert_string_equal(problem->file, "dir/broken.jsonl");
+    assert_int_equal(problem->line, 2);
+    assert_true(problem->elsewhere);
+    assert_int_equal(l.problems.errors, 1);
+    done(&l);
+
+    load(&l, CHOOSES("azure/third", "labelled.jsonl"));
+    assert_non_null(find_problem(&l,
+                                 "no scores of a candidate that is another model than the reference's, but of small "
+                                 "or azure/other"));
+    done(&l);
+    load(&l, CHOOSES("azure/small", "nothing.jsonl"));
+    assert_non_null(find_problem(&l, "it holds no requests"));
+    done(&l);
+    load(&l, CHOOSES("azure/small", "none.jsonl"));
+    assert_non_null(find_problem(&l, "dir/none.jsonl cannot be read"));
     done(&l);
 }
 
@@ -810,6 +873,7 @@ main(void)
         cmocka_unit_test(priorities_make_classes),
         cmocka_unit_test(there_are_eight_priorities_at_most),
         cmocka_unit_test(shares_of_budgets_rise_and_stand_once),
+        cmocka_unit_test(labelled_requests_are_read_and_checked),
         cmocka_unit_test(routes_point_to_their_backends),
         cmocka_unit_test(keys_are_found_by_their_digest),
         cmocka_unit_test(budgets_stand_by_their_scope),

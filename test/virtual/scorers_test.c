@@ -3,22 +3,25 @@
 #include "scene.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "gateway/evidence_keeper.h"
 #include "gateway/scorers.h"
 #include "levers/router.h"
 
-#define CONFIG(acceptable)                                                                                             \
+#define ROUTE(acceptable, more)                                                                                        \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
     "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: " acceptable ", learning: 100%,\n"       \
-    "               judge: { by: exact, ceiling: 0% }, levers: { router: on } }\n"                                     \
+    "               judge: { by: exact, ceiling: 0% }, levers: { router: on }" more " }\n"                             \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \
     "    alpha/big:  { input: $20/M, output: $80/M }\n"                                                                \
     "    beta/small: { input: $0.02/M, output: $0.08/M }\n"
+
+#define CONFIG(acceptable) ROUTE(acceptable, "")
 
 /* Half of what is asked is hard for the small model, and can be told by its words. */
 static const char *const easy[] = {"What is the colour of", "Please translate the word", "Which animal is called"};
@@ -168,6 +171,96 @@ scores_survive_a_restart(void **state)
     scene_passed(s);
 }
 
+/* Labelled requests like those that are asked, of which the small model is right about the easy ones; if `wrong`, about the
+ * hard ones. */
+static void
+label(char *path, bool wrong)
+{
+    int fd = mkstemp(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    assert_non_null(file);
+    for (size_t i = 0; i < 400; i++) {
+        bool is_hard = rng_mix(i + 90000) % 2 == 0;
+
+        fprintf(file, "{\"prompt\":\"%s number %zu?\",\"scores\":{\"small\":%d,\"big\":1}}\n",
+                (is_hard ? hard : easy)[rng_mix(i + 90000) / 2 % 3], i + 90000, is_hard == wrong);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The route with that file. */
+static char *
+warm(const char *path)
+{
+    static const char config[] = ROUTE("{ quality: 85%, of: route }", ", router: { warm_start: @ }");
+    const char *at = strchr(config, '@');
+    struct buffer text = {0};
+    char *copy;
+
+    buffer_add(&text, slice_make(config, (size_t)(at - config)));
+    buffer_add_text(&text, path);
+    buffer_add_text(&text, at + 1);
+    copy = slice_strdup(buffer_content(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+/* What a file says makes a view at once, so that the audits are about arms cut by it: those are all that is missing. */
+static void
+labelled_requests_tell_the_first_ones_apart(void **state)
+{
+    char path[] = "/tmp/scorers-test-XXXXXX", *config;
+    size_t asked, served_hard = 0, served = 0;
+    struct scene *s;
+
+    label(path, false);
+    config = warm(path);
+    s = opens(state, config);
+    asked = earns(s);
+    assert_true(asked > SAMPLE_SCORES + 20); /* evidence begins with nothing: it is not the file that earns */
+    print_message("warm: served after %zu requests\n", asked);
+    assert_true(asked < SCORER_LABELS_FIRST + SAMPLE_SCORES);
+    for (size_t i = 0; i < 300; i++) {
+        bool is_hard, was_served = asks(s, asked + i, &is_hard);
+
+        served += was_served;
+        served_hard += was_served && is_hard;
+    }
+    print_message("warm: %zu served of 300, %zu hard ones\n", served, served_hard);
+    assert_true(served > 40 && served_hard * 100 < 15 * 300);
+    scene_rest(s);
+    scene_passed(s);
+    unlink(path);
+    free(config);
+}
+
+/* A file that has it the wrong way round cuts bad arms, and earns nothing by that: audits teach better. */
+static void
+labels_that_are_wrong_earn_nothing(void **state)
+{
+    char path[] = "/tmp/scorers-test-XXXXXX", *config;
+    size_t served = 0, served_hard = 0, i = 0;
+    struct scene *s;
+
+    label(path, true);
+    config = warm(path);
+    s = opens(state, config);
+    for (; i < 2500; i++) {
+        bool is_hard, was_served = asks(s, i, &is_hard);
+
+        served += was_served;
+        served_hard += was_served && is_hard;
+        assert_true(i > SAMPLE_SCORES || !was_served);
+    }
+    print_message("warm with wrong labels: served %zu, %zu hard ones\n", served, served_hard);
+    assert_true(served_hard * 100 <= 15 * i);
+    scene_rest(s);
+    scene_passed(s);
+    unlink(path);
+    free(config);
+}
+
 int
 main(void)
 {
@@ -175,6 +268,8 @@ main(void)
         cmocka_unit_test_teardown(what_it_is_right_about_is_served, scene_teardown),
         cmocka_unit_test_teardown(a_floor_of_the_route_serves_more, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
+        cmocka_unit_test_teardown(labelled_requests_tell_the_first_ones_apart, scene_teardown),
+        cmocka_unit_test_teardown(labels_that_are_wrong_earn_nothing, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "cmd/json_lines.h"
+#include "base/json_lines.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@ enum { LINE_MOST = 1024 * 1024 };
 enum status
 json_lines_bad(struct json_lines *lines, enum status status, const char *what)
 {
-    struct problem where = {.file = lines->name, .line = lines->lines.number};
+    struct problem where = {.file = lines->name, .line = lines->lines.number, .elsewhere = true};
 
     where.hint = status == ERR_INVALID ? lines->hint : NULL;
     problems_add(lines->problems, where, "%s", what);
@@ -18,7 +18,8 @@ json_lines_bad(struct json_lines *lines, enum status status, const char *what)
 enum status
 json_lines_empty(struct json_lines *lines, const char *what)
 {
-    problems_add(lines->problems, (struct problem){.file = lines->name, .hint = lines->hint}, "%s", what);
+    problems_add(lines->problems, (struct problem){.file = lines->name, .hint = lines->hint, .elsewhere = true}, "%s",
+                 what);
     return ERR_INVALID;
 }
 
@@ -54,7 +55,7 @@ read_all(struct json_lines *lines)
     struct slice line;
     enum status status;
 
-    while ((status = trace_lines_next(&lines->lines, &line)) == OK)
+    while ((status = text_lines_next(&lines->lines, &line)) == OK)
         if ((status = take_line(lines, line)) != OK)
             return status;
     if (status == ERR_IO)
@@ -71,8 +72,8 @@ json_lines_read(struct json_lines *lines, FILE *file)
 {
     enum status status;
 
-    trace_lines_init(&lines->lines, file, LINE_MOST);
+    text_lines_init(&lines->lines, file, LINE_MOST);
     status = read_all(lines);
-    trace_lines_free(&lines->lines);
+    text_lines_free(&lines->lines);
     return status;
 }

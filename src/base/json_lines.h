@@ -1,15 +1,15 @@
 /* Files of JSON lines that a user labelled: one object a line, blank ones are passed over, plain or gzip. */
-#ifndef CMD_JSON_LINES_H
-#define CMD_JSON_LINES_H
+#ifndef BASE_JSON_LINES_H
+#define BASE_JSON_LINES_H
 
 #include <stdio.h>
 #include <yyjson.h>
 
 #include "base/problem.h"
-#include "virtual/trace_lines.h"
+#include "base/text_lines.h"
 
 struct json_lines {
-    struct trace_lines lines;
+    struct text_lines lines;
     const char *name;          /* the file's, for problems */
     const char *hint;          /* what a line looks like */
     struct problems *problems; /* where they go */

@@ -1,15 +1,15 @@
-#include "virtual/trace_lines.h"
+#include "base/text_lines.h"
 
 enum { READ_BYTES = 64 * 1024, GZIP_WINDOW_BITS = 15 + 16 };
 
 void
-trace_lines_init(struct trace_lines *lines, FILE *file, size_t most)
+text_lines_init(struct text_lines *lines, FILE *file, size_t most)
 {
-    *lines = (struct trace_lines){.file = file, .most = most};
+    *lines = (struct text_lines){.file = file, .most = most};
 }
 
 void
-trace_lines_free(struct trace_lines *lines)
+text_lines_free(struct text_lines *lines)
 {
     if (lines->compressed)
         inflateEnd(&lines->inflater);
@@ -19,7 +19,7 @@ trace_lines_free(struct trace_lines *lines)
 
 /* Appends what the file has next; nothing at its end. */
 static enum status
-read_some(struct trace_lines *lines, struct buffer *to)
+read_some(struct text_lines *lines, struct buffer *to)
 {
     size_t got = fread(buffer_reserve(to, READ_BYTES), 1, READ_BYTES, lines->file);
 
@@ -39,7 +39,7 @@ is_gzip(struct slice bytes)
 }
 
 static enum status
-start(struct trace_lines *lines)
+start(struct text_lines *lines)
 {
     enum status status = read_some(lines, &lines->in);
     struct slice head = buffer_content(&lines->in);
@@ -62,7 +62,7 @@ start(struct trace_lines *lines)
 
 /* One step of decompression; the file is at its end when `in` is empty. */
 static enum status
-inflate_some(struct trace_lines *lines)
+inflate_some(struct text_lines *lines)
 {
     struct slice in = buffer_content(&lines->in);
     z_stream *inflater = &lines->inflater;
@@ -91,7 +91,7 @@ inflate_some(struct trace_lines *lines)
 }
 
 static enum status
-decompress(struct trace_lines *lines)
+decompress(struct text_lines *lines)
 {
     enum status status = lines->damaged ? ERR_CORRUPT : OK;
 
@@ -106,7 +106,7 @@ decompress(struct trace_lines *lines)
 }
 
 static enum status
-fill(struct trace_lines *lines)
+fill(struct text_lines *lines)
 {
     if (!lines->started)
         return start(lines);
@@ -114,7 +114,7 @@ fill(struct trace_lines *lines)
 }
 
 static struct slice
-take_line(struct trace_lines *lines, size_t len, size_t with_end)
+take_line(struct text_lines *lines, size_t len, size_t with_end)
 {
     struct slice line = slice_first(buffer_content(&lines->text), len);
 
@@ -127,7 +127,7 @@ take_line(struct trace_lines *lines, size_t len, size_t with_end)
 }
 
 enum status
-trace_lines_next(struct trace_lines *lines, struct slice *line)
+text_lines_next(struct text_lines *lines, struct slice *line)
 {
     for (;;) {
         struct slice text = buffer_content(&lines->text);
@@ -156,7 +156,7 @@ trace_lines_next(struct trace_lines *lines, struct slice *line)
 }
 
 uint64_t
-trace_lines_taken(const struct trace_lines *lines)
+text_lines_taken(const struct text_lines *lines)
 {
     uint64_t begun = lines->bytes - buffer_len(&lines->in), waiting = buffer_len(&lines->text);
 

@@ -1,10 +1,11 @@
-#include "cmd/labelled.h"
+#include "config/labelled.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/json_lines.h"
 #include "base/list.h"
-#include "cmd/json_lines.h"
+#include "config/config.h"
 
 static const char hint[] =
     "A line looks like {\"prompt\": \"...\", \"scores\": {\"small\": 0, \"large\": 1}}, with 1 where "
@@ -22,6 +23,14 @@ labelled_model(const struct labelled *labelled, struct slice name)
         if (slice_is(name, labelled->models[i]))
             return i;
     return LABELLED_MODELS_MOST;
+}
+
+unsigned
+labelled_target(const struct labelled *labelled, const struct target *target)
+{
+    unsigned column = labelled_model(labelled, slice_of(target->name));
+
+    return column != LABELLED_MODELS_MOST ? column : labelled_model(labelled, slice_of(target->model));
 }
 
 /* The first line says which models there are. */

@@ -1,13 +1,13 @@
-/* Labelled requests, from which a router learns and on which it is judged: what was asked, and how good each model's answer
- * was. JSON lines, which may be compressed with gzip:
+/* Labelled requests, of which a route's router learns before it has audits (`warm_start`), and on which one is judged
+ * (`equipoise eval router`): what was asked, and how good each model's answer was. JSON lines, which may be compressed with gzip:
  *
  *     {"prompt": "...", "task": "...", "scores": {"small": 0, "large": 1}, "prices": {"small": 0.2, "large": 0.9}}
  *
  * A score is from 0 (not acceptable) to 1. All lines have scores of the same models. `task` (what kind of request it is) and
  * `prices` (of a model, say in USD for a million tokens; the last one said counts) may be left out; other members are left
  * alone, empty lines too. */
-#ifndef CMD_LABELLED_H
-#define CMD_LABELLED_H
+#ifndef CONFIG_LABELLED_H
+#define CONFIG_LABELLED_H
 
 #include <stdio.h>
 
@@ -43,5 +43,9 @@ struct slice labelled_task(const struct labelled *labelled, size_t request); /* 
 
 /* LABELLED_MODELS_MOST: there is none of this name. */
 unsigned labelled_model(const struct labelled *labelled, struct slice name);
+
+/* The same for a route's model, by its whole name ("backend/model") or else by its last part. */
+struct target;
+unsigned labelled_target(const struct labelled *labelled, const struct target *target);
 
 #endif

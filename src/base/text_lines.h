@@ -1,13 +1,13 @@
 /* The lines of a stream, which may be compressed with gzip (RFC 1952, several members too). */
-#ifndef VIRTUAL_TRACE_LINES_H
-#define VIRTUAL_TRACE_LINES_H
+#ifndef BASE_TEXT_LINES_H
+#define BASE_TEXT_LINES_H
 
 #include <stdio.h>
 #include <zlib.h>
 
 #include "base/buffer.h"
 
-struct trace_lines {
+struct text_lines {
     FILE *file;
     size_t most;       /* bytes of a line */
     unsigned number;   /* of the line read last, from 1 */
@@ -20,15 +20,15 @@ struct trace_lines {
     bool started, compressed, in_member, damaged, ended;
 };
 
-void trace_lines_init(struct trace_lines *lines, FILE *file, size_t most);
-void trace_lines_free(struct trace_lines *lines);
+void text_lines_init(struct text_lines *lines, FILE *file, size_t most);
+void text_lines_free(struct text_lines *lines);
 
 /* The next line without its end, also the last one without a line end; until the next call. ERR_NOT_FOUND: no more.
  * ERR_IO: the file cannot be read. ERR_CORRUPT: what is compressed is damaged or cut off. ERR_LIMIT: a line is longer
  * than `most`. */
-enum status trace_lines_next(struct trace_lines *lines, struct slice *line) MUST_CHECK;
+enum status text_lines_next(struct text_lines *lines, struct slice *line) MUST_CHECK;
 
 /* About how many bytes of the file the lines given out so far took; exact at its end. */
-uint64_t trace_lines_taken(const struct trace_lines *lines);
+uint64_t text_lines_taken(const struct text_lines *lines);
 
 #endif
