@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "cmd/demo_truth.h"
+#include "cmd/evidence_view.h"
 #include "cmd/interrupt.h"
 #include "cmd/options.h"
 #include "cmd/probe.h"
@@ -15,7 +17,7 @@
 #include "twin/customers.h"
 #include "twin/twin.h"
 
-enum { REQUESTS = 4800, REQUESTS_PER_S = 240, IN_FLIGHT_MOST = 200, BAR = 30 };
+enum { REQUESTS = 12000, REQUESTS_PER_S = 430, IN_FLIGHT_MOST = 400, BAR = 30 };
 
 static const usec STEP_US = 100 * USEC_PER_MS;
 
@@ -35,6 +37,8 @@ struct demo {
     struct live *crowd;      /* where the customers live */
     struct endpoint gateway; /* as they see it */
     struct customers *customers;
+    struct customers_tally tallies[CUSTOMERS_TALLIES_MOST];
+    size_t tally_count;
     struct log log;
 };
 
@@ -54,6 +58,23 @@ start_twin(usec first_token_us, usec per_token_us, uint64_t seed, struct stand_t
     return stand_twin_start(&settings, out);
 }
 
+/* Where a cheaper model is to do what the large one does, and a judge says whether it did. */
+static void
+write_choice(const char *route, const char *candidates, const char *acceptable, const char *judge, const char *owner,
+             struct buffer *out)
+{
+    buffer_printf(out,
+                  "  %s:\n"
+                  "    reference: hosted/twin-large\n"
+                  "    candidates: [ %s ]\n"
+                  "    acceptable: { %s }\n"
+                  "    judge: { by: %s }\n"
+                  "    learning: 10%%\n"
+                  "    levers: { exact_cache: on, coalesce: on, router: on }\n"
+                  "    owner: %s\n",
+                  route, candidates, acceptable, judge, owner);
+}
+
 static void
 write_config(const struct demo *demo, struct buffer *out)
 {
@@ -69,10 +90,16 @@ write_config(const struct demo *demo, struct buffer *out)
                   "  hosted:  { url: \"http://127.0.0.1:%u\", engine: twin }\n"
                   "  claude:  { url: \"http://127.0.0.1:%u\", engine: twin, dialect: anthropic }\n"
                   "  partner: { url: \"http://127.0.0.1:%u\", engine: twin }\n"
-                  "routes:\n"
+                  "routes:\n",
+                  demo->data, hosted, hosted, partner);
+    write_choice("support", "partner/twin-medium", "quality: 90%, of: route", "exact", "care", out);
+    write_choice("orders", "partner/twin-medium", "quality: 95%, of: route", "json", "sales", out);
+    write_choice("figures", "partner/twin-medium, partner/twin-small", "quality: 90%, of: route", "numeric", "accounts",
+                 out);
+    buffer_printf(out,
                   "  assistant:\n"
                   "    reference: hosted/twin-large\n"
-                  "    candidates: [ partner/twin-large, partner/twin-small ]\n"
+                  "    candidates: [ partner/twin-large ]\n"
                   "    levers:\n"
                   "      { exact_cache: on, coalesce: on, prompt_cache: on, alternatives: { on: 50%% } }\n"
                   "    attempts: 3\n"
@@ -96,12 +123,13 @@ write_config(const struct demo *demo, struct buffer *out)
                   "  demo: { sha256: %s, tenant: demo }\n"
                   "prices:\n"
                   "  override:\n"
-                  "    hosted/twin-large:  { input: $2.50/M, output: $10/M, cache_read: $0.25/M }\n"
-                  "    claude/twin-large:  { input: $3/M, output: $15/M, cache_read: $0.30/M, cache_write: $3.75/M }\n"
-                  "    partner/twin-large: { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
-                  "    partner/twin-small: { input: $0.10/M, output: $0.40/M }\n"
-                  "    hosted/twin-embed:  { input: $0.02/M }\n",
-                  demo->data, hosted, hosted, partner, hex);
+                  "    hosted/twin-large:   { input: $2.50/M, output: $10/M, cache_read: $0.25/M }\n"
+                  "    claude/twin-large:   { input: $3/M, output: $15/M, cache_read: $0.30/M, cache_write: $3.75/M }\n"
+                  "    partner/twin-large:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
+                  "    partner/twin-medium: { input: $0.40/M, output: $1.60/M }\n"
+                  "    partner/twin-small:  { input: $0.10/M, output: $0.40/M }\n"
+                  "    hosted/twin-embed:   { input: $0.02/M }\n",
+                  hex);
 }
 
 static int
@@ -144,20 +172,23 @@ crowd_started(void *context, struct world *world)
                                       .first_byte_timeout_us = 60 * USEC_PER_S,
                                       .idle_timeout_us = 60 * USEC_PER_S,
                                       .connections_most = IN_FLIGHT_MOST};
-    demo->customers = customers_start(
-        world,
-        &(struct customers_options){
-            .endpoint = &demo->gateway,
-            .key = demo_key,
-            .models = {.chat = "assistant", .messages = "catalogue", .embedding = "search", .helpdesk = "helpdesk"},
-            .seed = demo->seed,
-            .requests = demo->requests,
-            .requests_per_s = REQUESTS_PER_S,
-            .in_flight_most = IN_FLIGHT_MOST / 2,
-            .crowd_ppm = CROWD_PPM,
-            .crowd_most = CROWD_MOST,
-            .leave_ppm = LEAVE_PPM,
-            .feedback_ppm = FEEDBACK_PPM});
+    demo->customers = customers_start(world, &(struct customers_options){.endpoint = &demo->gateway,
+                                                                         .key = demo_key,
+                                                                         .models = {.chat = "assistant",
+                                                                                    .messages = "catalogue",
+                                                                                    .embedding = "search",
+                                                                                    .helpdesk = "helpdesk",
+                                                                                    .support = "support",
+                                                                                    .orders = "orders",
+                                                                                    .figures = "figures"},
+                                                                         .seed = demo->seed,
+                                                                         .requests = demo->requests,
+                                                                         .requests_per_s = REQUESTS_PER_S,
+                                                                         .in_flight_most = IN_FLIGHT_MOST / 2,
+                                                                         .crowd_ppm = CROWD_PPM,
+                                                                         .crowd_most = CROWD_MOST,
+                                                                         .leave_ppm = LEAVE_PPM,
+                                                                         .feedback_ppm = FEEDBACK_PPM});
 }
 
 static void
@@ -166,6 +197,7 @@ crowd_stopped(void *context, struct world *world)
     struct demo *demo = context;
 
     (void)world;
+    demo->tally_count = customers_tallies(demo->customers, demo->tallies);
     customers_stop(demo->customers);
     demo->customers = NULL;
 }
@@ -228,17 +260,35 @@ wait_for_customers(struct demo *demo)
     return true;
 }
 
+/* What was right, beside what was promised of it. */
+static int
+show_truth(const struct demo *demo)
+{
+    struct evidence_view evidence;
+    struct buffer out = {0};
+    bool printed;
+
+    evidence_view_open(demo->data, &evidence);
+    demo_truth_text(demo->tallies, demo->tally_count, evidence.lines, evidence.count, &out);
+    printed = cmd_print(buffer_content(&out));
+    buffer_free(&out);
+    evidence_view_close(&evidence);
+    return printed ? CMD_FINE : CMD_FAILED;
+}
+
 static int
 show_report(struct demo *demo)
 {
     char *arguments[] = {"report", "--data", demo->data, NULL};
+    int exit_status;
 
     if (stand_settle(demo->stand) != OK) {
         cmd_complain("the ledger could not be written");
         return CMD_FAILED;
     }
     fflush(stdout);
-    return cmd_report(3, arguments);
+    exit_status = cmd_report(3, arguments);
+    return exit_status == CMD_FINE ? show_truth(demo) : exit_status;
 }
 
 static void
@@ -268,7 +318,8 @@ play(struct demo *demo)
             "are errors.\n"
             "Gateway: %s, ledger in %s. Half of the conversations may use the cheaper one, the other half is shadow.\n"
             "Caches are on. On `helpdesk` also the one that compares by meaning: it serves nothing until audits have "
-            "shown\nthat 90 %% of its answers would be as good as fresh ones; the report tells how far it came.\n",
+            "shown\nthat 90 %% of its answers would be as good as fresh ones. On `support`, `orders` and `figures` the "
+            "same holds of\na middle and a small model beside the large one. The report tells how far they came.\n",
             stand_url(demo->stand), demo->data);
     exit_status = start_crowd(demo);
     if (exit_status != CMD_FINE)
@@ -325,11 +376,11 @@ cmd_demo(int argc, char **argv)
     struct demo demo = {.requests = REQUESTS, .seed = 1};
     const struct option table[] = {
         {"once", 0, OPTION_FLAG, NULL, "end after the report", &demo.once},
-        {"requests", 'n', OPTION_NUMBER, "N", "how many requests the customers send (4800)", &demo.requests},
+        {"requests", 'n', OPTION_NUMBER, "N", "how many requests the customers send (12000)", &demo.requests},
         {"seed", 's', OPTION_NUMBER, "N", "decides workload, answers and faults (1)", &demo.seed},
     };
     static const struct example examples[] = {
-        {"equipoise demo", "twenty seconds of traffic, the report, and a gateway to try"},
+        {"equipoise demo", "half a minute of traffic, the report, and a gateway to try"},
         {"equipoise demo --once", "the same, and end"},
     };
     const struct options options = {

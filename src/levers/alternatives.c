@@ -30,7 +30,8 @@ make(const struct request *request, enum lever_mode mode, struct plans *plans)
         plan->target = candidate;
         plan->facts = facts_of(request->targets, candidate);
         plan->quality_ppm = route_candidate_differs(route, candidate) ? 0 : 1000000;
-        estimate_plan(request, plan);
+        /* Else one long answer, early on, has it look dear, and nobody asks it again. */
+        estimate_plan_like(request, facts_of(request->targets, &route->reference), plan);
     }
 }
 

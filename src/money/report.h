@@ -32,6 +32,7 @@ struct report_evidence {
     struct slice lever, route;
     const char *words;         /* how it stands */
     const char *of;            /* of which answers its floor speaks: "of what is served" */
+    bool of_route;             /* of all of the route, the reference's counting as acceptable; else of its own */
     uint32_t floor_ppm;        /* of those so many must be acceptable; 0: no epoch has begun */
     uint32_t judged_floor_ppm; /* so many the judge must accept for that; the same where its mistakes are not known */
     unsigned arm, arms;        /* the widest that it has earned, of so many; 0: none */
@@ -39,6 +40,7 @@ struct report_evidence {
     bool serves;               /* it has earned that */
     double threshold;          /* the similarity from which it serves, or would first */
     uint32_t mean_ppm, lower_ppm; /* of the audits there: what was acceptable, and what is bounded */
+    uint32_t own_mean_ppm;        /* of its own answers alone; the same unless of_route */
     uint64_t labels;              /* these audits */
     uint64_t missing,
         missing_slow;          /* until it may serve (more): if all to come are acceptable, if as so far; or NEVER */
@@ -89,6 +91,8 @@ struct report_choice {
     wide_int saved, audit_cost; /* by what it served; of those calls */
     int64_t judged;             /* calls to the route's judge, for all its models */
     wide_int judge_cost;
+    int64_t told, told_of_reference;          /* outcomes of what it served, and of what the route's reference did */
+    int64_t useful_ppm, reference_useful_ppm; /* sums over these */
     const struct report_evidence *evidence;
 };
 

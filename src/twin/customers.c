@@ -18,9 +18,12 @@ struct customers {
     struct timer arrival;
     struct list visits; /* under way */
     unsigned in_flight;
+    usec due_us;    /* when the next one comes, or would have */
     bool late;      /* an arrival waits for somebody to end */
     uint64_t asked; /* questions, be they asked by one or by a crowd */
     _Atomic uint64_t sent, ended, failed, left, checked, useful, told, telling;
+    struct customers_tally tallies[CUSTOMERS_TALLIES_MOST];
+    size_t tally_count;
 };
 
 /* One request, and then perhaps its feedback, which is a call of its own. */
@@ -31,8 +34,9 @@ struct visit {
     struct arena arena;
     struct workload_request request;
     unsigned status;
-    char session[ID_SIZE]; /* every visit is a conversation of its own */
-    char id[ID_SIZE];      /* of the answer */
+    char session[ID_SIZE];                                        /* every visit is a conversation of its own */
+    char id[ID_SIZE];                                             /* of the answer */
+    char source[CUSTOMERS_NAME_SIZE], model[CUSTOMERS_NAME_SIZE]; /* who gave it */
     struct buffer answer;
     bool leaves, tells;
 };
@@ -156,6 +160,40 @@ tell(struct visit *visit, bool useful)
 
 /* The answer */
 
+/* Beyond the most, what is new is not counted. */
+static struct customers_tally *
+tally_of(struct customers *customers, const struct visit *visit)
+{
+    struct customers_tally *tally = customers->tallies;
+
+    for (; tally < customers->tallies + customers->tally_count; tally++)
+        if (strcmp(tally->asked, visit->request.model) == 0 && strcmp(tally->source, visit->source) == 0 &&
+            strcmp(tally->model, visit->model) == 0)
+            return tally;
+    if (customers->tally_count == CUSTOMERS_TALLIES_MOST)
+        return NULL;
+    customers->tally_count++;
+    tally->asked = visit->request.model;
+    strcpy(tally->source, visit->source);
+    strcpy(tally->model, visit->model);
+    return tally;
+}
+
+static void
+note(struct visit *visit, bool useful)
+{
+    struct customers *customers = visit->customers;
+    struct customers_tally *tally = tally_of(customers, visit);
+
+    add_one(&customers->checked);
+    if (useful)
+        add_one(&customers->useful);
+    if (tally == NULL)
+        return;
+    tally->checked++;
+    tally->useful += useful;
+}
+
 /* True if the visit goes on with feedback. */
 static bool
 judge(struct visit *visit)
@@ -168,24 +206,32 @@ judge(struct visit *visit)
         !workload_answer_text(&visit->request, buffer_content(&visit->answer), &visit->arena, &text))
         return false;
     useful = task_check(slice_of(visit->request.prompt), text);
-    add_one(&customers->checked);
-    if (useful)
-        add_one(&customers->useful);
+    note(visit, useful);
     if (visit->id[0] == '\0' || !drawn(customers, customers->options.feedback_ppm))
         return false;
     tell(visit, useful);
     return true;
 }
 
+/* What is too long is taken for nothing. */
+static void
+keep_header(const struct http_head *head, const char *name, char *out, size_t size)
+{
+    struct slice value = http_head_get(head, name);
+
+    if (value.data != NULL && value.len < size)
+        memcpy(out, value.data, value.len);
+}
+
 static void
 on_head(struct call *call, const struct http_head *head)
 {
     struct visit *visit = visit_of(call);
-    struct slice id = http_head_get(head, "x-equipoise-id");
 
     visit->status = head->status;
-    if (id.len < ID_SIZE)
-        memcpy(visit->id, id.data != NULL ? id.data : "", id.len);
+    keep_header(head, "x-equipoise-id", visit->id, sizeof(visit->id));
+    keep_header(head, "x-equipoise-source", visit->source, sizeof(visit->source));
+    keep_header(head, "x-equipoise-model", visit->model, sizeof(visit->model));
 }
 
 static void
@@ -270,17 +316,30 @@ send_next(struct customers *customers)
         send_one(customers, question);
 }
 
-/* The next one comes after a time drawn from the exponential distribution: arrivals as of many independent people. */
-static void
-arrive(struct customers *customers)
+/* From one to the next: drawn from the exponential distribution, arrivals as of many independent people. */
+static usec
+draw_wait_us(struct customers *customers)
 {
     double wait_s = -log(1.0 - rng_unit(&customers->rng)) / customers->options.requests_per_s;
 
-    customers->late = customers->in_flight >= customers->options.in_flight_most;
-    if (customers->late || atomic_load(&customers->sent) >= customers->options.requests)
-        return;
-    send_next(customers);
-    world_timer_start(customers->world, &customers->arrival, (usec)(wait_s * (double)USEC_PER_S));
+    return (usec)(wait_s * (double)USEC_PER_S);
+}
+
+/* All that are due, as timers are coarser than a crowd is dense. Who had to wait moves those behind him. */
+static void
+arrive(struct customers *customers)
+{
+    usec now_us = world_now_us(customers->world);
+
+    if (customers->late || customers->due_us == 0)
+        customers->due_us = now_us;
+    for (; customers->due_us <= now_us; customers->due_us += draw_wait_us(customers)) {
+        customers->late = customers->in_flight >= customers->options.in_flight_most;
+        if (customers->late || atomic_load(&customers->sent) >= customers->options.requests)
+            return;
+        send_next(customers);
+    }
+    world_timer_start(customers->world, &customers->arrival, customers->due_us - now_us);
 }
 
 static void
@@ -317,6 +376,13 @@ customers_counts(const struct customers *customers, struct customers_counts *out
         .useful = atomic_load(&customers->useful),
         .told = atomic_load(&customers->told),
     };
+}
+
+size_t
+customers_tallies(const struct customers *customers, struct customers_tally *out)
+{
+    memcpy(out, customers->tallies, customers->tally_count * sizeof(*out));
+    return customers->tally_count;
 }
 
 bool

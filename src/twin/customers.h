@@ -32,8 +32,20 @@ struct customers_counts {
     uint64_t checked, useful, told;
 };
 
+/* How right the answers were that one model gave, or a cache, to what asked for one model or route. */
+enum { CUSTOMERS_TALLIES_MOST = 64, CUSTOMERS_NAME_SIZE = 64 };
+
+struct customers_tally {
+    const char *asked;                                            /* the model of the request */
+    char source[CUSTOMERS_NAME_SIZE], model[CUSTOMERS_NAME_SIZE]; /* x-equipoise-source and -model; empty: none */
+    uint64_t checked, useful;
+};
+
 struct customers *customers_start(struct world *world, const struct customers_options *options);
 void customers_counts(const struct customers *customers, struct customers_counts *out);
+
+/* All that there are, `out` having room for CUSTOMERS_TALLIES_MOST; how many. On the world's own thread. */
+size_t customers_tallies(const struct customers *customers, struct customers_tally *out);
 
 /* True once all requests have ended and all feedback is sent; any thread. */
 bool customers_done(const struct customers *customers);

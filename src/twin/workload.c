@@ -20,7 +20,7 @@ struct feature {
     bool task;         /* else the question is for prose */
     unsigned families; /* bits of enum task_family */
     unsigned easiest, hardest;
-    unsigned pool; /* different questions */
+    unsigned pool; /* different questions; 0: each is new */
     bool chatty;   /* asked by people, in words of their own */
     const char *temperature;
     unsigned handbook; /* tokens of house rules, the same for all, after the system prompt */
@@ -30,10 +30,12 @@ struct feature {
 static const struct feature features[] = {
     {"assistant", 30, API_CHAT, true, true, 1U << TASK_ARITHMETIC | 1U << TASK_UNITS | 1U << TASK_DATES, 1, 5, 2000,
      true, "0", 0, "You are the assistant on our intranet. Answer briefly and exactly."},
-    {"support", 25, API_CHAT, false, true, 1U << TASK_CLASSIFY, 1, 4, 400, true, "0", 0,
+    {"support", 100, API_CHAT, false, true, 1U << TASK_CLASSIFY, 1, 4, 0, false, "0", 0,
      "You sort messages of customers for the support team. You answer with one label."},
-    {"orders", 15, API_CHAT, false, true, 1U << TASK_EXTRACT, 1, 5, 5000, false, "0", 0,
+    {"orders", 100, API_CHAT, false, true, 1U << TASK_EXTRACT, 1, 5, 0, false, "0", 0,
      "You read messages about orders and hand over what they say as JSON."},
+    {"figures", 80, API_CHAT, false, true, 1U << TASK_ARITHMETIC | 1U << TASK_UNITS, 1, 4, 0, false, "0", 0,
+     "You work things out for our accounts. You answer with one number."},
     {"catalogue", 15, API_MESSAGES, false, true, 1U << TASK_LOOKUP, 1, 5, 600, false, NULL, 1400,
      "You answer questions about our price list and nothing else."},
     {"writer", 5, API_CHAT, true, false, 0, 1, 1, 300, false, "0.8", 0, "You write short texts for our newsletter."},
@@ -82,6 +84,41 @@ pick_popular(struct rng *rng, unsigned pool)
     uint64_t rank = (uint64_t)exp(rng_unit(rng) * log((double)pool + 1));
 
     return rank <= pool ? rank - 1 : pool - 1;
+}
+
+static uint64_t
+pick_question(struct rng *rng, const struct feature *feature, uint64_t number)
+{
+    return feature->pool != 0 ? pick_popular(rng, feature->pool) : number;
+}
+
+/* NULL: that application has none of its own. */
+static const char *
+own_model(const struct feature *feature, const struct workload_models *models)
+{
+    const struct {
+        const char *feature, *model;
+    } own[] = {{"helpdesk", models->helpdesk},
+               {"support", models->support},
+               {"orders", models->orders},
+               {"figures", models->figures}};
+
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(feature->name, own[i].feature) == 0)
+            return own[i].model;
+    return NULL;
+}
+
+static const char *
+pick_model(const struct feature *feature, enum api api, const struct workload_models *models)
+{
+    const char *own = own_model(feature, models);
+
+    if (api == API_MESSAGES)
+        return models->messages;
+    if (api == API_EMBEDDINGS)
+        return models->embedding;
+    return own != NULL ? own : models->chat;
 }
 
 static const char *
@@ -137,13 +174,13 @@ add_member(struct buffer *body, const char *key, const char *text)
 }
 
 static void
-write_body(const struct workload_request *request, const struct feature *feature, const char *model,
-           const char *question, struct arena *arena, struct buffer *body)
+write_body(const struct workload_request *request, const struct feature *feature, const char *question,
+           struct arena *arena, struct buffer *body)
 {
     const char *system = system_prompt(feature, arena);
 
     buffer_add_byte(body, '{');
-    add_member(body, "model", model);
+    add_member(body, "model", request->model);
     buffer_add_byte(body, ',');
     if (request->api == API_EMBEDDINGS) {
         add_member(body, "input", question);
@@ -175,12 +212,12 @@ workload_make(struct workload_request *request, uint64_t seed, uint64_t number, 
     struct rng rng;
     struct buffer body;
     const struct feature *feature;
-    const char *question, *model = models->chat;
+    const char *question;
     uint64_t which;
 
     rng_seed(&rng, rng_mix(seed) ^ rng_mix(number + 1));
     feature = pick_feature(&rng, models);
-    which = rng_mix(seed ^ (uint64_t)(feature - features) << 32 ^ pick_popular(&rng, feature->pool));
+    which = rng_mix(seed ^ (uint64_t)(feature - features) << 32 ^ pick_question(&rng, feature, number));
     *request = (struct workload_request){.api = feature->api, .feature = feature->name, .stream = feature->stream};
     question = feature->task ? make_task(feature, which, arena) : make_topic(feature, which, arena);
     if (feature->chatty && rng_below(&rng, 100) < OTHER_WORDS_PERCENT)
@@ -188,14 +225,9 @@ workload_make(struct workload_request *request, uint64_t seed, uint64_t number, 
     request->prompt = feature->task ? question : NULL;
     if (request->api == API_MESSAGES && models->messages == NULL)
         request->api = API_CHAT;
-    if (request->api == API_MESSAGES)
-        model = models->messages;
-    else if (feature->families == 1U << TASK_GUIDE && models->helpdesk != NULL)
-        model = models->helpdesk;
-    else if (request->api == API_EMBEDDINGS)
-        model = models->embedding;
+    request->model = pick_model(feature, request->api, models);
     buffer_init(&body);
-    write_body(request, feature, model, question, arena, &body);
+    write_body(request, feature, question, arena, &body);
     request->body = arena_copy(arena, buffer_content(&body));
     buffer_free(&body);
 }

@@ -1,7 +1,8 @@
 /* What a company's applications might ask in a day: a stream of requests of several features, made from a seed, most of
  * them with answers that can be checked (tasks.h). Popular questions come again, as in life: of each feature's pool the
- * k-th question about as often as 1/k, and people say it in words of their own. Most ask for the one right answer
- * (temperature 0), one for ever new ones; one sends its whole handbook along with every question. */
+ * k-th question about as often as 1/k, and people say it in words of their own; but messages of customers, and what has to
+ * be worked out, are new each time. Most ask for the one right answer (temperature 0), one for ever new ones; one sends its
+ * whole handbook along with every question. */
 #ifndef TWIN_WORKLOAD_H
 #define TWIN_WORKLOAD_H
 
@@ -13,12 +14,17 @@ struct workload_models {
     const char *chat;      /* OpenAI chat */
     const char *messages;  /* Anthropic messages; NULL: these go to `chat` too */
     const char *embedding; /* NULL: no embeddings */
-    const char *helpdesk;  /* OpenAI chat, what people ask the helpdesk; NULL: these go to `chat` too */
+    /* OpenAI chat, each what one application asks; NULL: it goes to `chat` too */
+    const char *helpdesk; /* which page of the guide helps */
+    const char *support;  /* what a message is about */
+    const char *orders;   /* what a message says, as JSON */
+    const char *figures;  /* what something comes to */
 };
 
 struct workload_request {
     enum api api;
     const char *feature; /* for a tag: "assistant", "support", ... */
+    const char *model;   /* which one is asked for */
     bool stream;
     const char *prompt; /* what task_check takes; NULL: the answer cannot be checked */
     struct slice body;  /* JSON */

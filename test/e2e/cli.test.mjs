@@ -63,21 +63,37 @@ test("prices: list, quote, lint", async () => {
 });
 
 test("demo: what the levers saved adds up to baseline less cost, to the pico-dollar", async () => {
-  const { code, stdout, stderr } = await equipoise(["demo", "--once", "--requests", "600"]);
+  const { code, stdout, stderr } = await equipoise(["demo", "--once", "--requests", "1200"]);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /in all +on +\$[\d.]+ += baseline - cost/);
   const data = stderr.match(/ledger in (\S+)\./)[1];
   try {
     const told = await equipoise(["report", "--json", "--data", data]);
-    const { all, levers, modelled } = JSON.parse(told.stdout);
-    assert.equal(all.rows, 600);
-    assert.equal(modelled.rows, 600);
+    const { all, levers, modelled, choices } = JSON.parse(told.stdout);
+    assert.equal(all.rows, 1200);
+    assert.equal(modelled.rows, 1200);
     const on = levers.filter((lever) => lever.mode === "on");
     for (const name of ["exact_cache", "coalesce", "prompt_cache", "alternatives"])
       assert.ok(pico(on.find(({ lever }) => lever === name)?.touched.saved_usd ?? "0") > 0n, name);
     const saved = on.reduce((sum, { touched }) => sum + pico(touched.saved_usd), 0n);
     assert.equal(saved, pico(all.baseline_usd) - pico(all.cost_usd));
     assert.equal(saved, pico(all.saved_usd));
+    // Model choice is among them: audits are paid, and what was right is told beside what is promised.
+    const audits = on.find(({ lever }) => lever === "audits");
+    assert.ok(pico(audits.touched.saved_usd) < 0n && audits.touched.own_calls > 20);
+    assert.deepEqual([...new Set(choices.map(({ route }) => route))], ["figures", "orders", "support"]);
+    const paid = choices.reduce((sum, { audits_usd }) => sum + pico(audits_usd), 0n);
+    assert.equal(paid, -pico(audits.touched.saved_usd));
+    const truth = stdout.split("The truth: ")[1];
+    assert.match(truth, /\(modelled\)/);
+    for (const route of ["support", "orders", "figures"]) {
+      const lines = truth.split(`\n  ${route}\n`)[1].split(/\n  \w/)[0].split("\n");
+      assert.match(lines[0], /partner\/twin-medium .* (or more|missing at best|still gathered|reaches the floor)/);
+      const checked = (name) => Number(lines.find((line) => line.startsWith(`    ${name}`)).slice(27).trim().split(" ")[0]);
+      assert.ok(checked("the reference") > 50 && checked("in all") >= checked("the reference") + checked("copies"));
+      assert.equal(checked("in all"), ["the reference", "copies", "partner/twin-medium", "partner/twin-small"]
+        .reduce((sum, name) => sum + (lines.some((line) => line.startsWith(`    ${name}`)) ? checked(name) : 0), 0));
+    }
   } finally {
     await rm(data, { recursive: true });
   }
