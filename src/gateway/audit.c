@@ -305,6 +305,7 @@ prepare_candidate(struct exchange *exchange, const struct routed *candidate)
     run->link_count = count;
     run->evidence = candidate->evidence;
     run->terms = candidate->terms;
+    run->trial = candidate->trial;
     run->sameness = sameness_of(exchange, candidate);
     run->audit.score = candidate->score;
     run->earned = models_of(exchange, exchange->audited->lever)->earned;

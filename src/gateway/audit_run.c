@@ -104,6 +104,39 @@ count_audit(struct audit_run *run, enum counter routers)
     count(&run->worker->counters, (enum counter)((unsigned)routers + offset), 1);
 }
 
+/* Scores that let more be served than those by which it is served now take over, with the evidence that they earned it by. */
+static void
+take_over(struct audit_run *run, struct scorer *scorer)
+{
+    struct gateway *gateway = run->worker->gateway;
+    unsigned serving = shared_evidence_serving(run->evidence, &run->terms);
+    unsigned would = shared_evidence_serving(run->trial.evidence, &run->trial.terms);
+
+    if (serving == ARM_NONE || would == ARM_NONE || would <= serving || !scorer_take_over(scorer, run->trial.scorer))
+        return;
+    shared_evidence_become(run->evidence, run->trial.evidence);
+    count(&run->worker->counters, COUNT_ROUTER_TAKEN_OVER, 1);
+    log_line(gateway->log, LOG_INFO,
+             "route %s, lever %s: what was learned since serves from now on, by arm %u of %u; it was %u",
+             run->route->name, shared_evidence_lever(run->evidence), would + 1, ARMS, serving + 1);
+}
+
+/* The same audit, by the scores that are on trial. They are of no use to what was suspended: it has to be earned anew. */
+static void
+learn_on_trial(struct audit_run *run, unsigned events)
+{
+    struct scorer *scorer = scorer_at(&run->worker->gateway->scorers, run->route->name);
+    struct audit audit = run->audit;
+
+    if (events & EVENT_SUSPENDED)
+        scorer_end_trial(scorer);
+    if (run->trial.evidence == NULL || (events & EVENT_SUSPENDED))
+        return;
+    audit.score = run->trial.score;
+    (void)shared_evidence_observe(run->trial.evidence, &run->trial.terms, &audit);
+    take_over(run, scorer);
+}
+
 static void
 learn(struct audit_run *run, double outcome, bool judge_failed)
 {
@@ -115,6 +148,8 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
     if (!judge_failed && run->lever == LEVER_ROUTER)
         teach(run);
     events = shared_evidence_observe(run->evidence, &run->terms, audit);
+    if (run->lever == LEVER_ROUTER)
+        learn_on_trial(run, events);
     count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
     keep_outcome(run);
     if (run->of_judge)

@@ -7,6 +7,7 @@
 #include "gateway/jury.h"
 #include "gateway/outside_judge.h"
 #include "gateway/truth.h"
+#include "levers/router.h"
 #include "quality/router.h"
 
 /* A model of a cascade to ask. Those that serve before the candidate come first, as they would with a client: where one of
@@ -43,6 +44,7 @@ struct audit_run {
     struct exchange *answered; /* the mission's, which has ended; held; NULL: not yet */
     struct shared_evidence *evidence;
     struct evidence_terms terms;
+    struct trial trial; /* of the router's next scores; evidence NULL: there is none */
     struct sameness *sameness;
     struct audit audit;
     uint64_t row; /* of the mission */

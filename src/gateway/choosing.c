@@ -14,14 +14,14 @@ choosing_fits(enum api api)
     return api != API_EMBEDDINGS && api != API_PASSTHROUGH;
 }
 
-static uint64_t
-score(struct exchange *exchange, float *scores)
+static void
+score(struct exchange *exchange, struct scored *now, struct scored *on_trial)
 {
     struct gateway *gateway = exchange->worker->gateway;
 
     gateway_open_meanings(gateway);
-    return scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
-                        gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), scores);
+    scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
+                 gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), now, on_trial);
 }
 
 struct choosing
@@ -86,26 +86,41 @@ choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *c
     choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, audited_ppm(choosing, mode));
 }
 
+/* Where there are several models, what one is asked depends on what the others serve: a trial would be of other requests than
+ * what follows it. */
+static void
+try_next(struct exchange *exchange, struct choosing *choosing, const struct scored *on_trial)
+{
+    struct shared_evidence *evidence;
+
+    if (on_trial->mark == 0 || choosing->count != 1)
+        return;
+    evidence = evidences_at(&exchange->worker->gateway->on_trial, exchange->request.route->name,
+                            shared_evidence_lever(choosing->all[0].evidence));
+    router_try(choosing, &exchange->request,
+               &(struct trial){.scorer = on_trial->mark, .evidence = evidence, .score = (double)on_trial->scores[0]});
+}
+
 void
 choosing_begin(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
-    float scores[ROUTER_MODELS_MOST];
+    struct scored now, on_trial;
     struct choosing *choosing;
-    uint64_t scorer;
 
     if (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF || !choosing_fits(exchange->identity.api) ||
         !route_has_other_models(request->route))
         return;
-    scorer = score(exchange, scores);
-    if (scorer == 0)
+    score(exchange, &now, &on_trial);
+    if (now.mark == 0)
         warm_start(exchange->worker, exchange->view, request->route);
     choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
     *choosing = choosing_list(exchange, LEVER_ROUTER);
     for (size_t i = 0; i < choosing->count; i++)
-        choosing->all[i].score = (double)scores[i];
-    choosing->told_apart = scorer != 0;
-    router_order(choosing, request, scorer);
+        choosing->all[i].score = (double)now.scores[i];
+    choosing->told_apart = now.mark != 0;
+    router_order(choosing, request, now.mark);
+    try_next(exchange, choosing, &on_trial);
     choosing_draw(exchange, LEVER_ROUTER, choosing);
     request->choosing = choosing;
 }

@@ -49,6 +49,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     lock_init(&gateway->meanings_lock);
     gateway->turns_most = config->cache.turns;
     evidences_init(&gateway->evidences);
+    evidences_init(&gateway->on_trial);
     learning_books_init(&gateway->learning);
     samenesses_init(&gateway->samenesses);
     scorers_init(&gateway->scorers);
@@ -67,6 +68,7 @@ gateway_free(struct gateway *gateway)
     switches_release(gateway->switches);
     kept_free(&gateway->kept);
     evidences_free(&gateway->evidences);
+    evidences_free(&gateway->on_trial);
     learning_books_free(&gateway->learning);
     samenesses_free(&gateway->samenesses);
     scorers_free(&gateway->scorers);

@@ -60,6 +60,7 @@ struct gateway {
     struct semantic_index *turns;   /* what the stored answers answer, by its meaning; NULL: likewise */
     struct promotions *promotions;  /* to which requests they may serve besides; NULL: likewise */
     struct evidences evidences;     /* that what levers serve is acceptable */
+    struct evidences on_trial;      /* likewise, by the scores that are on trial */
     struct scorers scorers;         /* by which other models are chosen */
     struct samenesses samenesses;   /* what candidates said lately */
     struct learning_books learning; /* what audits of model choice may cost */

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* memmem */
 #include "gateway/scorers.h"
 
 #include <math.h>
@@ -8,14 +7,9 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "config/labelled.h"
-#include "dialect/canonical.h"
 #include "gateway/gateway.h"
-#include "quality/features.h"
+#include "gateway/request_features.h"
 #include "quality/router.h"
-
-/* Of a longer body only its end is looked at, as it stands; of a longer turn its beginning and its end: embedding takes some
- * 90 us for each KiB, and requests are scored on a worker's loop. */
-enum { BODY_READ_BYTES = 32 * 1024, TURN_FIRST_BYTES = 3 * 1024, TURN_LAST_BYTES = 1024 };
 
 /* Counted by its holders, any thread. */
 struct frozen {
@@ -42,6 +36,7 @@ struct scorer {
     uint64_t kept_models;
     struct lock view_lock; /* of what is looked at, for a moment; within the other, where both are held */
     struct frozen *frozen; /* NULL: there is no view yet */
+    struct frozen *trial;  /* the next one; NULL: none is on trial */
     uint64_t models;       /* stands for whom all of this is about */
     enum warm warm;
     char route[];
@@ -74,6 +69,7 @@ scorers_free(struct scorers *scorers)
         scorers->first = scorer->next;
         router_free(scorer->router);
         frozen_release(scorer->frozen);
+        frozen_release(scorer->trial);
         buffer_free(&scorer->kept);
         lock_destroy(&scorer->lock);
         lock_destroy(&scorer->view_lock);
@@ -130,70 +126,6 @@ scorer_route(const struct scorer *scorer)
     return scorer->route;
 }
 
-/* Reading a request */
-
-static uint32_t
-count_of(struct slice text, const char *what)
-{
-    uint32_t count = 0;
-    size_t len = strlen(what);
-
-    for (;;) {
-        const char *at = text.len >= len ? memmem(text.data, text.len, what, len) : NULL;
-
-        if (at == NULL)
-            return count;
-        count++;
-        text = slice_from(text, (size_t)(at - text.data) + len);
-    }
-}
-
-static struct slice
-shortened(struct slice turn, struct arena *arena)
-{
-    char *text;
-
-    if (turn.len <= TURN_FIRST_BYTES + TURN_LAST_BYTES)
-        return turn;
-    text = arena_alloc(arena, TURN_FIRST_BYTES + TURN_LAST_BYTES);
-    memcpy(text, turn.data, TURN_FIRST_BYTES);
-    memcpy(text + TURN_FIRST_BYTES, turn.data + turn.len - TURN_LAST_BYTES, TURN_LAST_BYTES);
-    return slice_make(text, TURN_FIRST_BYTES + TURN_LAST_BYTES);
-}
-
-void
-scorer_read_turn(const struct embedder *embedder, struct slice turn, struct features *features)
-{
-    struct arena arena;
-
-    arena_init(&arena);
-    features_read(features, embedder, &(struct routed_request){.text = shortened(turn, &arena), .turns = 1});
-    arena_reset(&arena);
-}
-
-/* The same for the same body, whoever reads it. */
-static void
-read_features(const struct embedder *embedder, enum api api, struct slice body, struct features *features)
-{
-    static const struct digest nobody;
-    struct canonical_scope scope = {.secret = &nobody};
-    struct canonical_conversation conversation = {.turn = SLICE_NONE};
-    struct slice end = body.len > BODY_READ_BYTES ? slice_from(body, body.len - BODY_READ_BYTES) : body;
-    struct arena arena;
-
-    arena_init(&arena);
-    if (body.len > BODY_READ_BYTES || canonical_conversation(&scope, api, body, NULL, &arena, &conversation) != OK)
-        conversation.turn = end;
-    features_read(features, embedder,
-                  &(struct routed_request){
-                      .text = shortened(conversation.turn, &arena),
-                      .context_bytes = body.len - (conversation.turn.len < body.len ? conversation.turn.len : body.len),
-                      .turns = count_of(end, "\"role\""),
-                      .tools = count_of(end, "\"parameters\"") + count_of(end, "\"input_schema\""),
-                      .json = count_of(end, "\"json_schema\"") + count_of(end, "\"json_object\"") > 0});
-    arena_reset(&arena);
-}
-
 /* Whom it is about: the route's other models in the configuration's order, the embedder, and what it began with. */
 
 unsigned
@@ -229,18 +161,22 @@ mark_models(const struct route_config *route, const struct embedder *embedder)
 
 /* Freezing; the lock is held. */
 
+/* Whatever was on trial is not any more. */
 static void
 show(struct scorer *scorer, struct frozen *frozen, uint64_t models, enum warm warm)
 {
-    struct frozen *before;
+    struct frozen *before, *trial;
 
     lock_take(&scorer->view_lock);
     before = scorer->frozen;
+    trial = scorer->trial;
     scorer->frozen = frozen;
+    scorer->trial = NULL;
     scorer->models = models;
     scorer->warm = warm;
     lock_drop(&scorer->view_lock);
     frozen_release(before);
+    frozen_release(trial);
 }
 
 /* When so many audits were learned from, and anew when they have doubled: what a file brought is none. */
@@ -253,7 +189,7 @@ labels_of_next(const struct scorer *scorer)
     return scorer->warm_labels + (2 * audits > SCORER_LABELS_FIRST ? 2 * audits : SCORER_LABELS_FIRST);
 }
 
-static void
+static struct frozen *
 freeze(struct scorer *scorer, uint64_t models)
 {
     struct frozen *frozen = must_calloc(1, sizeof(*frozen));
@@ -263,7 +199,59 @@ freeze(struct scorer *scorer, uint64_t models)
     router_save(scorer->router, &frozen->bytes);
     frozen->mark = hash_xxh64(buffer_content(&frozen->bytes), models) | 1;
     scorer->next_labels = labels_of_next(scorer);
-    show(scorer, frozen, models, WARM_OVER);
+    return frozen;
+}
+
+/* In the place of one whose trial went on until now. */
+static void
+put_on_trial(struct scorer *scorer, struct frozen *frozen)
+{
+    struct frozen *before;
+
+    lock_take(&scorer->view_lock);
+    before = scorer->trial;
+    scorer->trial = frozen;
+    lock_drop(&scorer->view_lock);
+    frozen_release(before);
+}
+
+/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. */
+static void
+freeze_next(struct scorer *scorer, bool serves)
+{
+    bool has_view;
+
+    lock_take(&scorer->view_lock);
+    has_view = scorer->frozen != NULL;
+    lock_drop(&scorer->view_lock);
+    if (!serves)
+        show(scorer, freeze(scorer, scorer->models), scorer->models, WARM_OVER);
+    else if (has_view)
+        put_on_trial(scorer, freeze(scorer, scorer->models));
+}
+
+bool
+scorer_take_over(struct scorer *scorer, uint64_t on_trial)
+{
+    struct frozen *before = NULL;
+    bool taken;
+
+    lock_take(&scorer->view_lock);
+    taken = scorer->trial != NULL && scorer->trial->mark == on_trial;
+    if (taken) {
+        before = scorer->frozen;
+        scorer->frozen = scorer->trial;
+        scorer->trial = NULL;
+    }
+    lock_drop(&scorer->view_lock);
+    frozen_release(before);
+    return taken;
+}
+
+void
+scorer_end_trial(struct scorer *scorer)
+{
+    put_on_trial(scorer, NULL);
 }
 
 /* What was kept, if it is about these models; else nothing is known of them. */
@@ -279,7 +267,7 @@ begin(struct scorer *scorer, uint64_t models, const struct route_config *route, 
     if (scorer->kept_models == models &&
         router_restore(buffer_content(&scorer->kept), scorer_models(route), embedder_table_id(embedder),
                        embedder_dims(embedder), &scorer->router) == OK)
-        freeze(scorer, models);
+        show(scorer, freeze(scorer, models), models, WARM_OVER);
     else
         show(scorer, NULL, models, labelled != NULL ? WARM_WANTED : WARM_OVER);
     buffer_free(&scorer->kept);
@@ -295,37 +283,41 @@ ensure_models(struct scorer *scorer, const struct route_config *route, const str
         begin(scorer, models, route, embedder);
 }
 
-/* False: what is there is about other models. */
+static struct frozen *
+frozen_hold(struct frozen *frozen)
+{
+    if (frozen != NULL)
+        atomic_fetch_add_explicit(&frozen->holders, 1, memory_order_relaxed);
+    return frozen;
+}
+
+/* What is looked at, held. False: it is about other models than these (0: any will do), and there is none. */
 static bool
-look(struct scorer *scorer, uint64_t models, struct frozen **frozen)
+look(struct scorer *scorer, uint64_t models, struct frozen **frozen, struct frozen **trial)
 {
     bool same;
 
     lock_take(&scorer->view_lock);
-    same = scorer->models == models;
-    *frozen = same ? scorer->frozen : NULL;
-    if (*frozen != NULL)
-        atomic_fetch_add_explicit(&(*frozen)->holders, 1, memory_order_relaxed);
+    same = models == 0 || scorer->models == models;
+    *frozen = same ? frozen_hold(scorer->frozen) : NULL;
+    *trial = same ? frozen_hold(scorer->trial) : NULL;
     lock_drop(&scorer->view_lock);
     return same;
 }
 
-static struct frozen *
-hold_frozen(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+static void
+hold_views(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
+           struct frozen **frozen, struct frozen **trial)
 {
     uint64_t models = mark_models(route, embedder);
-    struct frozen *frozen;
 
-    if (look(scorer, models, &frozen))
-        return frozen;
     /* Whoever learns holds the lock for as long as that takes, and a loop waits for nobody: until it is free there is no view
      * of these models, as there would be none in any case. What was kept over a restart was read before (scorers_open). */
-    if (!lock_try(&scorer->lock))
-        return NULL;
+    if (look(scorer, models, frozen, trial) || !lock_try(&scorer->lock))
+        return;
     ensure_models(scorer, route, embedder);
     lock_drop(&scorer->lock);
-    (void)look(scorer, models, &frozen);
-    return frozen;
+    (void)look(scorer, models, frozen, trial);
 }
 
 void
@@ -342,24 +334,31 @@ scorers_open(struct scorers *scorers, const struct config *config, const struct 
     }
 }
 
-uint64_t
-scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder, enum api api,
-             struct slice body, float *scores)
+/* Lets go of the view. */
+static void
+score_by(struct frozen *frozen, const struct features *features, unsigned count, struct scored *out)
 {
-    struct frozen *frozen = hold_frozen(scorer, route, embedder);
-    unsigned count = scorer_models(route);
-    struct features features;
-    uint64_t mark = 0;
-
+    out->mark = frozen != NULL ? frozen->mark : 0;
     for (unsigned i = 0; i < count; i++)
-        scores[i] = 1.0f;
-    if (frozen == NULL)
-        return 0;
-    read_features(embedder, api, body, &features);
-    router_view_score(frozen->view, &features, scores);
-    mark = frozen->mark;
+        out->scores[i] = 1.0f;
+    if (frozen != NULL)
+        router_view_score(frozen->view, features, out->scores);
     frozen_release(frozen);
-    return mark;
+}
+
+void
+scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder, enum api api,
+             struct slice body, struct scored *now, struct scored *on_trial)
+{
+    unsigned count = scorer_models(route);
+    struct frozen *frozen, *trial;
+    struct features features;
+
+    hold_views(scorer, route, embedder, &frozen, &trial);
+    if (frozen != NULL || trial != NULL)
+        request_features(embedder, api, body, &features);
+    score_by(frozen, &features, count, now);
+    score_by(trial, &features, count, on_trial);
 }
 
 /* A warm start */
@@ -405,7 +404,7 @@ scorer_take_warm(struct scorer *scorer, const struct route_config *route, const 
     } else {
         router_free(scorer->router);
         scorer->router = router;
-        freeze(scorer, models);
+        show(scorer, freeze(scorer, models), models, WARM_OVER);
     }
     lock_drop(&scorer->lock);
 }
@@ -478,7 +477,7 @@ run_taught(struct job *job)
         return;
     for (unsigned i = 0; i < count; i++)
         outcomes[i] = i == place ? (float)taught->outcome : NAN;
-    read_features(embedder, taught->api, body, &features);
+    request_features(embedder, taught->api, body, &features);
     lock_take(&scorer->lock);
     if (!is_about_others(scorer, taught->route, embedder)) {
         ensure_models(scorer, taught->route, embedder);
@@ -489,8 +488,8 @@ run_taught(struct job *job)
         if (scorer->router == NULL)
             scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
-        if (!taught->serves && router_labels(scorer->router) >= scorer->next_labels && !is_on_its_way(learning))
-            freeze(scorer, scorer->models);
+        if (router_labels(scorer->router) >= scorer->next_labels && (taught->serves || !is_on_its_way(learning)))
+            freeze_next(scorer, taught->serves);
     }
     lock_drop(&scorer->lock);
 }
@@ -524,14 +523,19 @@ scorer_learn(struct gateway_worker *worker, struct view *view, const struct taug
 void
 scorer_save(struct scorer *scorer, struct buffer *out)
 {
+    struct frozen *frozen, *trial;
+
     lock_take(&scorer->lock);
-    if (scorer->frozen != NULL) {
+    (void)look(scorer, 0, &frozen, &trial);
+    if (frozen != NULL) {
         buffer_add(out, slice_make((const char *)&scorer->models, sizeof(scorer->models)));
-        buffer_add(out, buffer_content(&scorer->frozen->bytes));
+        buffer_add(out, buffer_content(&frozen->bytes));
     } else if (buffer_len(&scorer->kept) > 0) { /* nobody has asked since the start */
         buffer_add(out, slice_make((const char *)&scorer->kept_models, sizeof(scorer->kept_models)));
         buffer_add(out, buffer_content(&scorer->kept));
     }
+    frozen_release(frozen);
+    frozen_release(trial);
     lock_drop(&scorer->lock);
 }
 

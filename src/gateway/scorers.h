@@ -4,8 +4,10 @@
  * Until a view is frozen nobody can tell requests apart, and all score the same. One is frozen when so many audits were
  * learned from and nothing serves, and anew whenever they have doubled and still nothing serves: each view is an epoch of
  * the evidence, which starts from nothing then. So none is while some model is more than half of the way to serve, as its
- * audits came so far. While something serves, scores stay what they are. The view is kept over a restart
- * with the evidence that is about it; what was learned since is not.
+ * audits came so far. While something serves, scores stay what they are; the next view, frozen when audits have doubled, is on
+ * trial beside it: it scores too, evidence of its own learns from the same audits, and when that has earned a wider arm than
+ * the one that serves, it takes over. The view is kept over a restart with the evidence that is about it; what was learned
+ * since is not, nor is one on trial.
  *
  * Where the route has a file of labelled requests (`warm_start`), what is learned of it (warm_start.h) makes the first view,
  * and audits come on top. It is a ranking of requests and no more: evidence begins with nothing, as with any view. */
@@ -16,6 +18,7 @@
 #include "base/map.h"
 #include "dialect/api.h"
 #include "embed/embedder.h"
+#include "quality/router.h"
 #include "world.h"
 
 struct buffer;
@@ -43,10 +46,21 @@ void scorers_free(struct scorers *scorers);
 /* Made if it is not there yet; stays where it is until scorers_free. */
 struct scorer *scorer_at(struct scorers *scorers, const char *route);
 
-/* The score of each of the route's other models, in the configuration's order; what is returned stands for the view that
- * made them. 0: there is none yet, and all are 1. On a worker's loop. */
-uint64_t scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
-                      enum api api, struct slice body, float *scores);
+/* What a view says of a request. */
+struct scored {
+    uint64_t mark;                    /* stands for the view; 0: there is none, and all scores are 1 */
+    float scores[ROUTER_MODELS_MOST]; /* of the route's other models, in the configuration's order */
+};
+
+/* By the view that serves, and by the one on trial. On a worker's loop. */
+void scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
+                  enum api api, struct slice body, struct scored *now, struct scored *on_trial);
+
+/* The view on trial takes the place of the one that serves. False: it is another one by now. Any thread; waits for nobody. */
+bool scorer_take_over(struct scorer *scorer, uint64_t on_trial);
+
+/* What serves was suspended: the trial is over. Likewise. */
+void scorer_end_trial(struct scorer *scorer);
 
 /* Where a request had no view: has the route a file that is to be learned of now? True to the first who asks, who does so
  * and calls scorer_take_warm; until then audits teach nothing. */
@@ -59,15 +73,12 @@ void scorer_take_warm(struct scorer *scorer, const struct route_config *route, c
 /* How many labelled requests its view began with. False: it has no file; 0: it is still learning of them. */
 bool scorer_warm_labels(struct scorer *scorer, uint64_t *labels);
 
-/* What is read of a request's last turn, where nothing else is known of it. */
-void scorer_read_turn(const struct embedder *embedder, struct slice turn, struct features *features);
-
 /* The route's other models: how many, and the place of one among them in the configuration's order. */
 unsigned scorer_models(const struct route_config *route);
 unsigned scorer_place(const struct route_config *route, const struct target *model);
 
 /* An audit to be learned from, off the loop: of a request's body, whether that model's answer to it was acceptable. `serves`:
- * something has been earned, so no view is to be frozen now. Takes its own holds. */
+ * something has been earned, so a view that is frozen now is on trial. Takes its own holds. */
 struct taught {
     struct scorer *scorer;
     const struct route_config *route; /* lives as long as `view` */

@@ -5,6 +5,7 @@
 
 #include "config/labelled.h"
 #include "gateway/gateway.h"
+#include "gateway/request_features.h"
 #include "quality/router.h"
 
 /* Some tens of milliseconds at a time: the threads that do it have other work too. */
@@ -45,7 +46,7 @@ learn_one(struct warming *warming, size_t at)
 
     for (unsigned i = 0; i < count; i++)
         outcomes[i] = warming->columns[i] != LABELLED_MODELS_MOST ? labelled->all[at].scores[warming->columns[i]] : NAN;
-    scorer_read_turn(warming->worker->gateway->embedder, labelled_prompt(labelled, at), &features);
+    request_features_of_turn(warming->worker->gateway->embedder, labelled_prompt(labelled, at), &features);
     router_learn(warming->router, &features, outcomes, at);
 }
 

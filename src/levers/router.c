@@ -85,6 +85,12 @@ router_judge_mark(const struct route_config *route)
     return mark_of(route, 0);
 }
 
+static uint64_t
+epoch_of(uint64_t mark, const struct target *target)
+{
+    return terms_with_text(terms_with_text(mark, target->name), target->upstream);
+}
+
 void
 router_order(struct choosing *choosing, const struct request *request, uint64_t scorer)
 {
@@ -104,12 +110,23 @@ router_order(struct choosing *choosing, const struct request *request, uint64_t 
             .floor_ppm = terms_floor_of_model_ppm(route),
             .served_floor_ppm = route->served_floor_ppm,
             .alpha_ppm = noise_is_set(&noise) ? alpha_ppm / NOISE_EARN_PART : alpha_ppm,
-            .epoch = terms_with_text(terms_with_text(mark, one->target->name), one->target->upstream),
+            .epoch = epoch_of(mark, one->target),
             .noise = noise,
         };
         mark = terms_with_text(mark, one->target->name);
         mark = terms_with_number(mark, shared_evidence_serving(one->evidence, &one->terms));
     }
+}
+
+void
+router_try(struct choosing *choosing, const struct request *request, const struct trial *trial)
+{
+    struct routed *one = choosing->all;
+
+    ENSURE(choosing->count == 1);
+    one->trial = *trial;
+    one->trial.terms = one->terms;
+    one->trial.terms.epoch = epoch_of(mark_of(request->route, trial->scorer), one->target);
 }
 
 bool
@@ -157,6 +174,8 @@ weigh_evidence(const struct request *request, const struct routed *one, enum lev
     enum evidence_reason reason;
 
     (void)shared_evidence_sample(one->evidence, &one->terms, one->score);
+    if (one->trial.evidence != NULL)
+        (void)shared_evidence_sample(one->trial.evidence, &one->trial.terms, one->trial.score);
     plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
     plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;

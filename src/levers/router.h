@@ -14,6 +14,13 @@ struct routed {
     struct shared_evidence *evidence;
     struct evidence_terms terms;
     double score; /* the higher, the surer its answer is acceptable; not finite: nobody can tell */
+    /* The same by scores that are on trial (gateway/scorers.h), where there is but one such model; evidence NULL: none are. */
+    struct trial {
+        uint64_t scorer;
+        struct shared_evidence *evidence;
+        struct evidence_terms terms;
+        double score;
+    } trial;
 };
 
 /* Those candidates, the cheapest first. */
@@ -37,6 +44,9 @@ void router_order(struct choosing *choosing, const struct request *request, uint
 
 /* Stands for who judges, and the reference by which he does. */
 uint64_t router_judge_mark(const struct route_config *route);
+
+/* Puts scores on trial beside those by which the only model was put in order. */
+void router_try(struct choosing *choosing, const struct request *request, const struct trial *trial);
 
 bool router_serves(const struct choosing *choosing);
 

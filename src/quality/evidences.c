@@ -217,6 +217,20 @@ shared_evidence_observe(struct shared_evidence *shared, const struct evidence_te
     return events;
 }
 
+void
+shared_evidence_become(struct shared_evidence *shared, struct shared_evidence *other)
+{
+    struct evidence evidence;
+
+    lock_take(&other->lock);
+    evidence = other->evidence;
+    other->evidence = (struct evidence){.begun = false};
+    lock_drop(&other->lock);
+    lock_take(&shared->lock);
+    shared->evidence = evidence;
+    lock_drop(&shared->lock);
+}
+
 struct evidence_verdict
 shared_evidence_verdict(struct shared_evidence *shared)
 {

@@ -49,6 +49,9 @@ uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct 
 unsigned shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms,
                                  const struct audit *audit);
 
+/* What the other has learned takes its place, and the other is empty then. */
+void shared_evidence_become(struct shared_evidence *shared, struct shared_evidence *other);
+
 /* Whatever epoch it is in. */
 struct evidence_verdict shared_evidence_verdict(struct shared_evidence *shared);
 void shared_evidence_save(struct shared_evidence *shared, struct buffer *out);
