@@ -368,6 +368,23 @@ a_detour_beyond_the_budget_refuses_nobody(void **state)
     scene_passed(s);
 }
 
+/* The same model says as much elsewhere: what happened to be said there first is no reason to leave it. */
+static void
+one_long_answer_does_not_make_it_look_dear(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 7, .config = setting});
+
+    scene_provider(s, "alpha")->output = 20000;
+    for (unsigned i = 1; i <= 5; i++) {
+        (void)scene_asks(s, (struct ask){.model = "other"});
+        history_run_to_rest(s->history);
+        assert_int_equal(vbackend_seen_count(scene_backend(s, "alpha")), i);
+        scene_provider(s, "alpha")->output = 20;
+    }
+    scene_rest(s);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -383,6 +400,7 @@ main(void)
         LEVERS_TEST(a_line_does_not_wait_for_the_workers),
         cmocka_unit_test(settings_as_text),
         cmocka_unit_test_teardown(a_detour_beyond_the_budget_refuses_nobody, scene_teardown),
+        cmocka_unit_test_teardown(one_long_answer_does_not_make_it_look_dear, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
