@@ -9,7 +9,6 @@
 #include "gateway/reach.h"
 #include "gateway/reserve.h"
 #include "levers/cascade.h"
-#include "levers/terms.h"
 #include "money/row.h"
 
 /* Of an exchange that was drawn; in its arena. */
@@ -260,35 +259,23 @@ run_new(struct exchange *exchange, const struct target *target, bool is_scored)
     return run;
 }
 
-/* Of the judge: what it is asked, and what it has to accept of it, be it ever so good. */
-static struct evidence_terms
-terms_of_judge(const struct exchange *exchange, const struct evidence_terms *candidate)
-{
-    const struct route_config *route = exchange->request.route;
-
-    return (struct evidence_terms){.scope = FLOOR_SERVED,
-                                   .floor_ppm = noise_earn_ppm(&candidate->noise, candidate->scope == FLOOR_ROUTE,
-                                                               terms_floor_of_model_ppm(route)),
-                                   .alpha_ppm = terms_alpha_ppm(route),
-                                   .epoch = router_judge_mark(route)};
-}
-
 /* The reference's own other answer, in a share of audits that depends on nothing else. */
 static struct audit_run *
-prepare_judge(struct exchange *exchange, const struct routed *candidate)
+prepare_judge(struct exchange *exchange)
 {
     static const uint64_t apart = 0x6a75646765;
     const struct route_config *route = exchange->request.route;
+    const struct choosing *models = models_of(exchange, exchange->audited->lever);
     struct audit_run *run;
 
-    if (rng_mix(exchange->id ^ apart) % PPM >= route->judge.ceiling_ppm || candidate->terms.scope == FLOOR_RELATIVE ||
+    if (models->judge == NULL || rng_mix(exchange->id ^ apart) % PPM >= route->judge.ceiling_ppm ||
         !mission_may_start(exchange->worker))
         return NULL;
     run = run_new(exchange, &route->reference, false);
     run->of_judge = true;
     run->lever = LEVER_COUNT;
-    run->evidence = evidences_at(&exchange->worker->gateway->evidences, route->name, JUDGE_EVIDENCE);
-    run->terms = terms_of_judge(exchange, &candidate->terms);
+    run->evidence = models->judge;
+    run->terms = models->judge_terms;
     run->audit.score = 1.0;
     shared_evidence_begin_alike(run->evidence, &run->terms, run->audit.score);
     return run;
@@ -310,7 +297,7 @@ prepare_candidate(struct exchange *exchange, const struct routed *candidate)
     run->audit.score = candidate->score;
     run->earned = models_of(exchange, exchange->audited->lever)->earned;
     run->instead = serves(exchange) ? exchange->cost : USD_UNKNOWN;
-    run->also = prepare_judge(exchange, candidate);
+    run->also = prepare_judge(exchange);
     return run;
 }
 

@@ -54,9 +54,6 @@ struct audit_run {
     usd instead; /* what the reference's cost, where the candidate's would have been served; else USD_UNKNOWN */
 };
 
-/* How evidence of a judge is named: of how often it accepts the reference's own other answer (doc/judges.md). */
-#define JUDGE_EVIDENCE "judge"
-
 /* The mission's `done`; the run is gone when all has been learned. */
 void audit_run_answered(struct mission *mission, struct exchange *exchange);
 

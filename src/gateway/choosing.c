@@ -42,6 +42,8 @@ choosing_list(struct exchange *exchange, enum lever_id lever)
             .score = 1.0,
         };
     }
+    if (route->judge.is_set && route->judge.ceiling_ppm > 0 && route->floor_of != FLOOR_RELATIVE)
+        choosing.judge = evidences_at(&exchange->worker->gateway->evidences, route->name, JUDGE_EVIDENCE);
     return choosing;
 }
 

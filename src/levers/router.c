@@ -79,10 +79,15 @@ mark_of(const struct route_config *route, uint64_t scorer)
     return terms_with_text(mark, route->reference.upstream);
 }
 
-uint64_t
-router_judge_mark(const struct route_config *route)
+/* What the judge has to accept of anybody, be he ever so good. */
+static struct evidence_terms
+terms_of_judge(const struct route_config *route, const struct judge_noise *noise)
 {
-    return mark_of(route, 0);
+    return (struct evidence_terms){
+        .scope = FLOOR_SERVED,
+        .floor_ppm = noise_earn_ppm(noise, route->floor_of == FLOOR_ROUTE, terms_floor_of_model_ppm(route)),
+        .alpha_ppm = terms_alpha_ppm(route),
+        .epoch = mark_of(route, 0)};
 }
 
 static uint64_t
@@ -102,6 +107,7 @@ router_order(struct choosing *choosing, const struct request *request, uint64_t 
     if (request->noise != NULL)
         noise = *request->noise;
     sort(choosing, request);
+    choosing->judge_terms = terms_of_judge(route, &noise);
     for (size_t i = 0; i < choosing->count; i++) {
         struct routed *one = &choosing->all[i];
 
@@ -167,6 +173,29 @@ router_objection(const struct request_facts *facts)
     return facts->acts ? "it goes on with a conversation that its API keeps, or works in the background" : NULL;
 }
 
+/* Where it does not accept enough of the reference's own answers, no candidate can please it. An arm that is a small part of a
+ * route may do with less. */
+static bool
+judge_is_at_its_ceiling(const struct choosing *choosing, const struct routed *one)
+{
+    enum evidence_reason reason;
+
+    if (choosing->judge == NULL || one->terms.scope != FLOOR_SERVED)
+        return false;
+    (void)shared_evidence_may_serve(choosing->judge, &choosing->judge_terms, 1.0, &reason);
+    return reason == EVIDENCE_BELOW_FLOOR;
+}
+
+static const char *
+words_of(const struct choosing *choosing, const struct routed *one, uint32_t quality_ppm, enum evidence_reason reason)
+{
+    if (quality_ppm > 0)
+        return noise_is_set(&one->terms.noise) ? "bounded in spite of the mistakes that its judge is known for" : NULL;
+    return judge_is_at_its_ceiling(choosing, one)
+               ? "its judge does not accept enough of the reference's own other answers for this floor"
+               : evidence_reason_text(reason);
+}
+
 /* Of what is never served nothing is learned either. */
 static void
 weigh_evidence(const struct request *request, const struct routed *one, enum lever_mode mode, struct plan *plan)
@@ -179,8 +208,7 @@ weigh_evidence(const struct request *request, const struct routed *one, enum lev
     plan->quality_ppm = shared_evidence_may_serve(one->evidence, &one->terms, one->score, &reason);
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || one->terms.floor_ppm >= PPM;
     plan->evidence.learns = request->choosing->drawn && reason != EVIDENCE_NO_EPOCH;
-    if (plan->quality_ppm == 0)
-        plan->evidence.detail = evidence_reason_text(reason);
+    plan->evidence.detail = words_of(request->choosing, one, plan->quality_ppm, reason);
     if (request->choosing->drawn && plan->quality_ppm > 0 && mode == LEVER_ON)
         plan->withheld = VERDICT_AUDIT;
 }

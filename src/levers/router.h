@@ -28,6 +28,9 @@ struct choosing {
     struct routed *all;
     size_t count;
     struct learning_book *book;
+    struct shared_evidence
+        *judge; /* of how often the judge accepts the reference's own other answer; NULL: nobody asks */
+    struct evidence_terms judge_terms;
     bool told_apart; /* by their scores; else all requests have the same */
     bool earned;     /* something may serve, be the lever on or in shadow */
     bool serves;     /* something is earned, and the lever is on */
@@ -38,12 +41,12 @@ struct choosing {
 /* The words by which evidence of a candidate is kept, and shown: "router backend/model". */
 #define ROUTER_EVIDENCE "router %s"
 
+/* And that of the judge (doc/judges.md). */
+#define JUDGE_EVIDENCE "judge"
+
 /* With targets, evidence and scores filled in: sorts them by what they cost, and says what their evidence is about.
  * `scorer` stands for how scores are made. */
 void router_order(struct choosing *choosing, const struct request *request, uint64_t scorer);
-
-/* Stands for who judges, and the reference by which he does. */
-uint64_t router_judge_mark(const struct route_config *route);
 
 /* Puts scores on trial beside those by which the only model was put in order. */
 void router_try(struct choosing *choosing, const struct request *request, const struct trial *trial);

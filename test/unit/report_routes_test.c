@@ -234,7 +234,7 @@ a_person_reads_it(void **state)
     collect(*state, &report);
     report_write_text(&report, false, &text);
     assert_says(&text, "assistant        100 requests; saved $528.00 ($");
-    assert_says(&text, "audits for $12.00 in 11 calls paid");
+    assert_says(&text, "after $12.00 for 11 calls of our own (audits, judges, verifiers)");
     assert_says(&text, "served by beta/small 60.0%, alpha/big 40.0%");
     assert_says(&text,
                 "router beta/small: serves by arm 7 of 20; floor 90% of what is served, lower bound now 93.12%; 2 "

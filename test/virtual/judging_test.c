@@ -112,6 +112,16 @@ own_rows(const struct scene *s, const char *backend)
     return count;
 }
 
+static const struct row *
+last_of_a_client(const struct scene *s)
+{
+    size_t i = s->row_count - 1;
+
+    while (row_is_own(&s->rows[i]))
+        i--;
+    return &s->rows[i];
+}
+
 /* A reference that never says the same twice, and a judge that wants the same: no candidate could please it. */
 static void
 a_judge_that_rejects_the_reference_is_found_out(void **state)
@@ -130,9 +140,13 @@ a_judge_that_rejects_the_reference_is_found_out(void **state)
     assert_int_not_equal(stands_of(s, SMALL).reason, EVIDENCE_SERVES);
     assert_int_equal(s->gateway.alerts.waiting_count, 2); /* of the judge, and of the candidate below the floor */
     assert_int_equal(gateway_count(&s->gateway, COUNT_SELF_NOT), 40);
+    atomic_store(&s->gateway.bypass, true); /* so that no audit is what there is to say of the plan */
+    asks(s, SAMPLE + 40, 1);
     scene_rest(s);
     assert_int_equal(own_rows(s, "alpha"), 40);
     assert_int_equal(own_rows(s, "beta"), 40);
+    assert_contains(last_of_a_client(s)->plans,
+                    "its judge does not accept enough of the reference's own other answers");
     scene_passed(s);
 }
 
