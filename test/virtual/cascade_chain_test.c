@@ -6,8 +6,9 @@
 #include <yyjson.h>
 
 #include "levers/cascade.h"
+#include "virtual/vcommand.h"
 
-#define CONFIG(beta, limits, more)                                                                                     \
+#define CONFIG(beta, limits, validator)                                                                                \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
     "  beta:  { url: \"http://beta.example\", models: [ small ]" beta " }\n"                                           \
@@ -15,8 +16,9 @@
     "routes:\n"                                                                                                        \
     "  direct:    { reference: beta/small }\n"                                                                         \
     "  assistant: { reference: alpha/big, candidates: [ gamma/middle, beta/small ], attempts: 1,\n"                    \
-    "               acceptable: { quality: 80%" limits " }, validate: { regex: \"w2\" }, judge: { by: exact },\n"      \
-    "               cascade: { accept: validators }, learning: 100%, levers: { cascade: on }" more " }\n"              \
+    "               acceptable: { quality: 80%" limits " }, validate: { regex: \"w2\"" validator                       \
+    " }, judge: { by: exact },\n"                                                                                      \
+    "               cascade: { accept: validators }, learning: 100%, levers: { cascade: on } }\n"                      \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \
     "    alpha/big:    { input: $20/M, output: $80/M }\n"                                                              \
@@ -24,6 +26,7 @@
     "    beta/small:   { input: $0.02/M, output: $0.08/M }\n"
 
 static const char config[] = CONFIG("", "", "");
+static const char with_command[] = CONFIG("", "", ", command: validator");
 static const char in_time[] = CONFIG("", ", total: 10s", "");
 
 /* Answers of so many words are those of the reference; found useful, though others; not useful. */
@@ -306,6 +309,27 @@ who_fails_hands_nothing_on(void **state)
     }
 }
 
+/* Nor to what it answered where nobody could be asked whether that is useful. */
+static void
+who_is_not_scored_hands_nothing_on(void **state)
+{
+    struct model small, middle;
+    struct scene *s = opens(state, with_command, &small, &middle);
+    const struct row *row;
+    size_t asked;
+
+    vcommand_does(s->history, "validator", (struct vcommand_script){.exit_status = 0});
+    asked = both_earn(s);
+    vcommand_does(s->history, "validator", (struct vcommand_script){.exit_status = 2});
+    row = of_digit(s, asked, 2);
+    assert_slice_is(row->backend, "alpha");
+    assert_int_equal(row->try_count, 2);
+    for (size_t n = 0; n < 30; n++)
+        assert_false(is_by(asks(s, asked + 20 + n), "gamma/middle"));
+    scene_rest(s);
+    scene_passed(s);
+}
+
 /* The next is asked if that leaves time for the reference. */
 static void
 a_chain_ends_where_time_does(void **state)
@@ -390,6 +414,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(the_way_on_is_expected, scene_teardown),
     cmocka_unit_test_teardown(evidence_is_about_what_is_handed_on, scene_teardown),
     cmocka_unit_test_teardown(who_fails_hands_nothing_on, scene_teardown),
+    cmocka_unit_test_teardown(who_is_not_scored_hands_nothing_on, scene_teardown),
     cmocka_unit_test_teardown(a_chain_ends_where_time_does, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(nobody_waits_in_line_beyond_the_references_time, scene_teardown),

@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <stdio.h>
+#include <yyjson.h>
 
 #include "levers/cascade.h"
 
@@ -253,6 +254,39 @@ it_is_asked_as_its_client_asks(void **state)
     scene_passed(s);
 }
 
+/* What the plan of the small model costs in dollars, but for the reference's part of it. */
+static double
+own_cost(const struct row *row)
+{
+    yyjson_doc *doc = yyjson_read(row->plans.data, row->plans.len, 0);
+    yyjson_val *reference = yyjson_arr_get(yyjson_doc_get_root(doc), 0),
+               *plan = yyjson_arr_get(yyjson_doc_get_root(doc), 1);
+    double goes_on = yyjson_get_num(yyjson_obj_get(plan, "g")) / 1e6;
+    double cost = strtod(yyjson_get_str(yyjson_obj_get(plan, "c")), NULL) -
+                  goes_on * strtod(yyjson_get_str(yyjson_obj_get(reference, "c")), NULL);
+
+    assert_true(yyjson_equals_str(yyjson_obj_get(plan, "t"), "beta/small"));
+    yyjson_doc_free(doc);
+    return cost;
+}
+
+static void
+each_call_has_its_price(void **state)
+{
+    static const char *const configs[] = {CONFIG("samples: 2", ""), CONFIG("samples: 6", "")};
+    double costs[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct small small;
+        struct scene *s = opens(state, configs[i], &small);
+
+        costs[i] = own_cost(row_of(s, asks(s, 4, NULL)));
+        scene_passed(s);
+        scene_free(s, state);
+    }
+    assert_true(costs[0] > 0.0 && costs[1] / costs[0] > 2.99 && costs[1] / costs[0] < 3.01);
+}
+
 /* All calls are in what the plan is expected to cost and take. */
 static void
 every_call_is_expected(void **state)
@@ -412,6 +446,7 @@ budgets_refuse_no_client_for_them(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(what_it_says_again_is_kept, scene_teardown),
     cmocka_unit_test_teardown(it_is_asked_as_its_client_asks, scene_teardown),
+    cmocka_unit_test_teardown(each_call_has_its_price, scene_teardown),
     cmocka_unit_test_teardown(every_call_is_expected, scene_teardown),
     cmocka_unit_test_teardown(who_wants_one_answer_is_not_served, scene_teardown),
     cmocka_unit_test_teardown(further_calls_that_fail_keep_nothing, scene_teardown),
