@@ -258,6 +258,18 @@ acceptance_stop(struct acceptance *acceptance)
 }
 
 void
+acceptance_found_silent(const struct exchange *exchange, struct acceptance_book *book)
+{
+    usec now_us = world_now_us(worker_world(exchange->worker));
+
+    if (!acceptance_is_silent(book, now_us))
+        log_line(exchange->worker->gateway->log, LOG_WARN,
+                 "route %s: %s tells no logprobs, which its cascade accepts by: it is not asked for an hour",
+                 exchange->request.route->name, exchange->plan->target->name);
+    acceptance_note_silent(book, now_us);
+}
+
+void
 acceptance_free(struct acceptance *acceptance)
 {
     chunk_release(acceptance->request);

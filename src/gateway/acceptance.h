@@ -10,6 +10,8 @@
 #include "gateway/samples.h"
 #include "gateway/validation.h"
 
+struct acceptance_book;
+
 /* Embedded in whoever asks. */
 struct acceptance {
     struct validation validation;
@@ -45,6 +47,9 @@ void acceptance_start(struct acceptance *acceptance);
 
 /* Nobody waits for it any more: nobody else is asked, and whoever is being asked is left. It may be done on return. */
 void acceptance_stop(struct acceptance *acceptance);
+
+/* The exchange's backend tells no logprobs: it is not asked for some for a while, and the log says so, once. */
+void acceptance_found_silent(const struct exchange *exchange, struct acceptance_book *book);
 
 /* When it is done. */
 void acceptance_free(struct acceptance *acceptance);

@@ -379,12 +379,6 @@ scored_candidate(struct audit_run *run, double score)
 }
 
 static void
-note_silent(struct audit_run *run)
-{
-    acceptance_note_silent(run->links[run->at].book, world_now_us(worker_world(run->worker)));
-}
-
-static void
 scored(struct acceptance *acceptance)
 {
     struct audit_run *run = CONTAINER_OF(acceptance, struct audit_run, acceptance);
@@ -393,7 +387,7 @@ scored(struct acceptance *acceptance)
 
     run->cost += acceptance->cost;
     if (acceptance->silent)
-        note_silent(run);
+        acceptance_found_silent(run->answered, run->links[run->at].book);
     acceptance_free(acceptance);
     if (untold) {
         leave_unscored(run, COUNT_ROUTER_UNKNOWN);
@@ -427,7 +421,7 @@ static void
 take_held_back(struct audit_run *run, enum mission_result result, bool whole)
 {
     if (cascading_refuses_logprobs(run->answered))
-        note_silent(run);
+        acceptance_found_silent(run->answered, run->links[run->at].book);
     if (whole)
         score(run);
     else

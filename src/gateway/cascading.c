@@ -262,7 +262,7 @@ note(struct exchange *exchange, const struct acceptance *acceptance)
 
     acceptance_note(book, acceptance->score);
     if (acceptance->silent)
-        acceptance_note_silent(book, world_now_us(worker_world(exchange->worker)));
+        acceptance_found_silent(exchange, book);
 }
 
 /* What was earned when the plan was made may have been lost since. */
@@ -348,8 +348,7 @@ failed_with_status(struct exchange *exchange)
 
     reach_report(exchange);
     if (cascading_refuses_logprobs(exchange))
-        acceptance_note_silent(exchange->request.cascading->books[model_of(exchange)],
-                               world_now_us(worker_world(exchange->worker)));
+        acceptance_found_silent(exchange, exchange->request.cascading->books[model_of(exchange)]);
     (void)cascading_failed(exchange, arena_printf(&exchange->arena, "%s answered with status %u",
                                                   exchange->plan->target->name, flight->status));
 }

@@ -627,6 +627,10 @@ every_problem_has_its_place(void **state)
          2, 57, "nobody judges", NULL},
         {B "routes: { r: { reference: b/m, candidates: b/n, levers: { router: on }, judge: { by: exact } } }\n", 2, 57,
          "the router will learn and serve nothing", NULL},
+        {B "routes: { r: { reference: b/m, cascade: { accept: self_consistency, samples: 1 } } }\n", 2, 82,
+         "at least 2", NULL},
+        {B "routes: { r: { reference: b/m, cascade: { accept: sureness } } }\n", 2, 51, "logprobs or self_consistency",
+         NULL},
         {"keys: { a: { sha256: 12 } }\n", 1, 22, "expected a SHA-256", NULL},
         {"keys: { a: { sha256: " SHA_TEST " },\n        b: { sha256: " SHA_TEST " } }\n", 2, 22, "are the same", NULL},
         {"keys: { a: { sha256: " SHA_TEST ", tags: [ x ] } }\n", 1, 94, "expected a map of texts", NULL},
@@ -646,6 +650,28 @@ every_problem_has_its_place(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         assert_problem(&cases[i]);
+}
+
+/* Anthropic's API has none, whatever its models are. */
+static void
+logprobs_cannot_be_had_from_everybody(void **state)
+{
+    static const char text[] =
+        "backends:\n  b: { url: https://x.example }\n  c: { url: https://y.example, dialect: anthropic }\n"
+        "routes: { r: { reference: b/m, candidates: [ c/n, b/n ], acceptable: { quality: 90% }, judge: { by: exact },\n"
+        "               cascade: { accept: logprobs }, levers: { cascade: on } } }\n";
+    struct buffer words = {0};
+    struct loaded l;
+
+    (void)state;
+    load(&l, text);
+    assert_int_equal(l.problems.errors, 0);
+    config_print_problems(&l.problems, slice_of(text), false, &words);
+    assert_true(slice_find(buffer_content(&words), SLICE_LITERAL("the backend of c/n speaks no API that has any")) <
+                buffer_len(&words));
+    assert_true(slice_find(buffer_content(&words), SLICE_LITERAL("the backend of b/n")) == buffer_len(&words));
+    buffer_free(&words);
+    done(&l);
 }
 
 static void
@@ -879,6 +905,7 @@ main(void)
         cmocka_unit_test(budgets_stand_by_their_scope),
         cmocka_unit_test(every_problem_has_its_place),
         cmocka_unit_test(candidates_can_be_asked_what_the_reference_can),
+        cmocka_unit_test(logprobs_cannot_be_had_from_everybody),
         cmocka_unit_test(all_problems_come_at_once_in_order),
         cmocka_unit_test(secrets_are_never_shown),
         cmocka_unit_test(a_secret_in_the_file_is_warned_of),
