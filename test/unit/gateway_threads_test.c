@@ -20,6 +20,7 @@
 #include "admin/admin.h"
 #include "config/config.h"
 #include "gateway/discovery.h"
+#include "gateway/mission.h"
 #include "gateway/reload.h"
 #include "ledger_fixture.h"
 #include "live/ledger_writer.h"
@@ -140,13 +141,16 @@ load_config(struct house *house, const struct config *before, unsigned number)
         "  assistant: { reference: beta/twin-large, candidates: [ alpha/twin-large ], attempts: 3, repeatable: yes,\n"
         "               levers: { alternatives: { on: 50%% }, coalesce: on, exact_cache: { on: 30%% } } }\n"
         "  writer:    { reference: claude/twin-large, repeatable: yes, levers: { coalesce: on } }\n"
+        "  orders:    { reference: beta/twin-large, candidates: [ alpha/twin-medium ], judge: { by: json },\n"
+        "               acceptable: { quality: 60%%, of: route }, learning: 100%%, levers: { router: on },\n"
+        "               router: { warm_start: %s/labelled.jsonl } }\n"
         "  search:    { reference: alpha/twin-embed, levers: { exact_cache: on, coalesce: on } }\n"
         "prices:\n  override:\n"
         "    alpha/*:  { input: $1.10/M, output: $4.40/M, cache_read: $0.55/M }\n"
         "    beta/*:   { input: $2.50/M, output: $1%u/M, cache_read: $0.25/M }\n"
         "    claude/*: { input: $3/M, output: $15/M, cache_read: $0.30/M }\n"
         "budget: [ $1000/day, 1G tokens/month%s ]\n",
-        port, port, 300 + number % 2, port, number % 10, number % 2 == 0 ? "" : ", 1M requests/hour");
+        port, port, 300 + number % 2, port, house->dir, number % 10, number % 2 == 0 ? "" : ", 1M requests/hour");
     if (number % 4 == 3)
         buffer_add_text(&text, "no such key: 1\n");
     problems_init(&problems);
@@ -194,7 +198,7 @@ totals_of(void *user, struct ledger_totals *out)
                                   .cost = gateway_count(gateway, COUNT_COST_PICO),
                                   .baseline = gateway_count(gateway, COUNT_BASELINE_PICO),
                                   .saved = gateway_count(gateway, COUNT_SAVED_PICO)};
-    for (unsigned which = COUNT_ENDED_OK; which <= COUNT_ENDED_INVALID; which++)
+    for (unsigned which = COUNT_ENDED_OK; which <= COUNT_OWN_JUDGES; which++) /* all rows */
         out->rows += gateway_count(gateway, (enum counter)which);
 }
 
@@ -249,6 +253,27 @@ append(void *context, struct world *world, struct slice record)
     return ledger_writer_append(((struct house *)context)->ledger, world->worker, record);
 }
 
+/* For a router to begin with, which another configuration's may want at the same time. */
+static void
+write_labelled(const struct house *house)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/labelled.jsonl", house->dir);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    for (unsigned i = 0; i < 300; i++)
+        fprintf(file, "{\"prompt\":\"message %u\",\"scores\":{\"twin-medium\":%u}}\n", i, i % 2);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+gateway_stopping(void *context, struct world *world)
+{
+    missions_stop(((struct house *)context)->gateway.workers[world->worker]);
+}
+
 static void
 start_gateway(struct house *house)
 {
@@ -256,6 +281,7 @@ start_gateway(struct house *house)
                                                      {.address = "127.0.0.1", .first_worker_only = true}};
     struct problems problems;
 
+    write_labelled(house);
     house->config = load_config(house, NULL, 0);
     assert_non_null(house->config);
     gateway_init(&house->gateway, house->config, &house->log.log, 1);
@@ -266,6 +292,7 @@ start_gateway(struct house *house)
                                                  .context = house,
                                                  .worker_started = gateway_started,
                                                  .application = gateway_application,
+                                                 .worker_stopping = gateway_stopping,
                                                  .worker_stopped = gateway_stopped,
                                                  .append = append});
     for (unsigned i = 0; i < WORKERS; i++)
@@ -293,16 +320,17 @@ crowd_started(void *context, struct world *world)
     struct house *house = context;
 
     house->customers[world->worker] = customers_start(
-        world, &(struct customers_options){.endpoint = &house->door,
-                                           .models = {.chat = "assistant", .messages = "writer", .embedding = "search"},
-                                           .seed = world->worker + 1,
-                                           .requests = REQUESTS,
-                                           .requests_per_s = 1e9,
-                                           .in_flight_most = 24,
-                                           .crowd_ppm = 100000,
-                                           .crowd_most = 8,
-                                           .leave_ppm = 200000,
-                                           .feedback_ppm = 300000});
+        world, &(struct customers_options){
+                   .endpoint = &house->door,
+                   .models = {.chat = "assistant", .messages = "writer", .embedding = "search", .orders = "orders"},
+                   .seed = world->worker + 1,
+                   .requests = REQUESTS,
+                   .requests_per_s = 1e9,
+                   .in_flight_most = 24,
+                   .crowd_ppm = 100000,
+                   .crowd_most = 8,
+                   .leave_ppm = 200000,
+                   .feedback_ppm = 300000});
 }
 
 static void
@@ -516,6 +544,7 @@ every_request_has_its_row(void **state)
     struct house house = {.dir = fixture_dir()};
     struct ledger_writer_counters writer;
     struct ledger_totals counted;
+    uint64_t labels = 0;
     pthread_t operator, uploader;
 
     (void)state;
@@ -538,7 +567,9 @@ every_request_has_its_row(void **state)
     writer = ledger_writer_counters(house.ledger);
     ledger_writer_stop(house.ledger);
 
-    assert_int_equal(counted.rows, gateway_count(&house.gateway, COUNT_REQUESTS));
+    assert_int_equal(counted.rows,
+                     gateway_count(&house.gateway, COUNT_REQUESTS) + gateway_count(&house.gateway, COUNT_OWN_AUDITS));
+    assert_true(scorer_warm_labels(scorer_at(&house.gateway.scorers, "orders"), &labels) && labels == 300);
     assert_int_equal(gateway_count(&house.gateway, COUNT_JOURNAL_LOST), 0);
     assert_true(counted.rows >= REQUESTS && counted.cost > 0);
     assert_true(
