@@ -82,7 +82,7 @@ const gateway = await Gateway.start({
   workers: 2,
   backends: { alpha: { url, models: ["large"] }, beta: { url, models: small } },
   routes: { words: route(["sure"], { accept: "logprobs" }), again: route(["same"], { accept: "self_consistency", agree: "numeric", samples: 3 }),
-    mute: route(["mute"], { accept: "logprobs" }), prim: route(["prim"], { accept: "logprobs" }), chain: route(["midi", "mini"], { accept: "validators" }, { validate: { regex: "answer is" } }) },
+    mute: route(["mute"], { accept: "logprobs" }), prim: route(["prim"], { accept: "logprobs" }), chain: route(["midi", "mini"], { accept: "validators" }, { validate: { regex: "answer is" }, acceptable: { quality: "60%" } }) },
   keys: { web: { sha256: sha256(KEY), tenant: "acme" } },
   prices: { override: { "alpha/large": { input: "$20/M", output: "$80/M" }, "beta/midi": { input: "$0.2/M", output: "$0.8/M" },
     ...Object.fromEntries(small.filter((model) => model !== "midi").map((model) => [`beta/${model}`, { input: "$0.02/M", output: "$0.08/M" }])) } },

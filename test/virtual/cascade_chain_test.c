@@ -16,7 +16,7 @@
     "routes:\n"                                                                                                        \
     "  direct:    { reference: beta/small }\n"                                                                         \
     "  assistant: { reference: alpha/big, candidates: [ gamma/middle, beta/small ], attempts: 1,\n"                    \
-    "               acceptable: { quality: 80%" limits " }, validate: { regex: \"w2\"" validator                       \
+    "               acceptable: { quality: 60%" limits " }, validate: { regex: \"w2\"" validator                       \
     " }, judge: { by: exact },\n"                                                                                      \
     "               cascade: { accept: validators }, learning: 100%, levers: { cascade: on } }\n"                      \
     "prices:\n"                                                                                                        \
@@ -388,22 +388,21 @@ nobody_waits_in_line_beyond_the_references_time(void **state)
 
     scene_provider(s, "alpha")->first_word_us = 2 * USEC_PER_S;
     asked = until(s, "beta/small", 0);
+    small.takes_us = 60 * USEC_PER_S;
     for (size_t i = 0; i < 12; i++) {
-        struct vclient *other, *client;
+        struct vclient *client;
         const struct row *row;
 
-        small.takes_us = 60 * USEC_PER_S;
-        other = starts(s, 1, "direct");
-        history_run_until(s->history, vbackend_working(scene_backend(s, "beta")));
-        small.takes_us = 0;
+        for (unsigned others = 0; others < 3; others++)
+            (void)starts(s, 1, "direct");
+        history_run_for(s->history, 100 * USEC_PER_MS);
         client = starts(s, (asked + 20) / 10 * 10 + 10 * i + 2, NULL);
         history_run_to_rest(s->history);
-        assert_int_equal(vclient_status(other), 200);
         assert_int_equal(vclient_status(client), 200);
         row = row_of(s, client);
         assert_slice_is(row->backend, "alpha");
         assert_true(row->total_us <= 10 * USEC_PER_S);
-        waited += row->total_us > 3 * USEC_PER_S;
+        waited += row->total_us > 3 * USEC_PER_S && row->try_count == 1; /* it was never let in */
     }
     assert_true(waited > 0);
     scene_passed(s);
