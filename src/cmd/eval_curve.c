@@ -116,12 +116,13 @@ lambda_curve(struct lambda_point out[LAMBDA_POINTS_MOST], const float *expected,
     for (unsigned m = 0; m < models; m++)
         dearest = fmax(dearest, prices[m]);
     out[points++] = point_at(0, expected, scores, prices, models, count);
-    for (unsigned i = 0; i < LAMBDAS && points < LAMBDA_POINTS_MOST; i++, lambda *= LAMBDA_FACTOR) {
+    for (unsigned i = 0; i < LAMBDAS && points < LAMBDA_POINTS_MOST; i++) {
         struct lambda_point point =
             point_at(dearest > 0 ? lambda / dearest : 0, expected, scores, prices, models, count);
 
         if (point.cost < out[points - 1].cost * .95)
             out[points++] = point;
+        lambda *= LAMBDA_FACTOR;
     }
     return points;
 }

@@ -130,6 +130,7 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
     float p[ROUTER_MODELS_MOST];
     clock_t from;
 
+    ENSURE(labelled->count > 0);
     for (size_t i = 0; i < labelled->count && i < NEIGHBOURS_MOST; i++) {
         features_read(features, embedder, &(struct routed_request){.text = labelled_prompt(labelled, i)});
         router_learn(router, features, labelled->all[i].scores, i);

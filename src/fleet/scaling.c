@@ -83,6 +83,7 @@ take_times(struct tally *tally)
     struct scaling_outcome *outcome = &tally->outcome;
     size_t count = outcome->answered;
     double sum = 0;
+    size_t middle, last;
 
     if (count == 0)
         return;
@@ -90,8 +91,10 @@ take_times(struct tally *tally)
     for (size_t i = 0; i < count; i++)
         sum += (double)tally->firsts[i];
     outcome->first_mean_us = sum / (double)count;
-    outcome->first_p50_us = (double)tally->firsts[(count - 1) / 2];
-    outcome->first_p99_us = (double)tally->firsts[count - 1 - count / 100];
+    middle = (count - 1) / 2;
+    last = count - 1 - count / 100;
+    outcome->first_p50_us = (double)tally->firsts[middle];
+    outcome->first_p99_us = (double)tally->firsts[last];
 }
 
 /* Playing */
