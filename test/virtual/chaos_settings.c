@@ -195,7 +195,7 @@ static const char cascading[] =
     "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], attempts: 2, retry: safe,\n"
-    "               acceptable: { quality: 70%, total: 6s }, validate: { regex: \"w9 \" }, judge: { by: exact },\n"
+    "               acceptable: { quality: 70%, total: 6s, of: relative }, validate: { regex: \"w9 \" },\n"
     "               cascade: { accept: validators, streams: hold }, learning: 100%, holdout: 10%, repeatable: yes,\n"
     "               levers: { cascade: on, alternatives: on, coalesce: { on: 50% }, exact_cache: { on: 30% } } }\n"
     "  vectors:   { reference: alpha/embedder }\n"
