@@ -81,6 +81,39 @@ map_put(struct map *map, struct slice key, void *value)
     return before;
 }
 
+/* What stands behind the hole and is looked for from its place or from before it moves up, so that a look for it does not
+ * end at the hole (D. Knuth, The Art of Computer Programming 3, 6.4, algorithm R). */
+static void
+close_hole(struct map *map, size_t hole)
+{
+    size_t mask = map->size - 1;
+
+    for (size_t at = (hole + 1) & mask; map->entries[at].value != NULL; at = (at + 1) & mask) {
+        size_t home = map->entries[at].hash & mask;
+
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        map->entries[hole] = map->entries[at];
+        hole = at;
+    }
+    map->entries[hole] = (struct map_entry){0};
+}
+
+void *
+map_take(struct map *map, struct slice key)
+{
+    struct map_entry *entry = map->size != 0 ? find(map, key, hash_fast(key, 0)) : NULL;
+    void *value;
+
+    if (entry == NULL || entry->value == NULL)
+        return NULL;
+    value = entry->value;
+    free((char *)(uintptr_t)entry->key.data);
+    map->count--;
+    close_hole(map, (size_t)(entry - map->entries));
+    return value;
+}
+
 bool
 map_next(const struct map *map, size_t *at, struct slice *key, void **value)
 {

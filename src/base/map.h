@@ -21,6 +21,9 @@ void *map_get(const struct map *map, struct slice key);
 /* Sets or replaces; value must not be NULL. Returns the value that was there before, or NULL. */
 void *map_put(struct map *map, struct slice key, void *value);
 
+/* Takes it out: what it was, or NULL if it was absent. Not during a walk. */
+void *map_take(struct map *map, struct slice key);
+
 /* Walks all entries in no particular order: start with *at = 0; false at the end. */
 bool map_next(const struct map *map, size_t *at, struct slice *key, void **value);
 

@@ -1,6 +1,5 @@
 #include "fleet/health.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -242,6 +241,14 @@ healths_init(struct healths *healths)
     pool_sizes_init(&healths->pool_sizes);
 }
 
+void
+health_free(struct health *health)
+{
+    lock_destroy(&health->lock);
+    free(health->name);
+    free(health);
+}
+
 static void
 free_healths(struct map *map)
 {
@@ -249,13 +256,8 @@ free_healths(struct map *map)
     struct slice name;
     void *value;
 
-    while (map_next(map, &at, &name, &value)) {
-        struct health *health = value;
-
-        lock_destroy(&health->lock);
-        free(health->name);
-        free(health);
-    }
+    while (map_next(map, &at, &name, &value))
+        health_free(value);
     map_free(map);
 }
 
@@ -338,6 +340,21 @@ is_engine(const struct backend_config *backend)
     return backend->engine != ENGINE_HOSTED || backend->engine_model != NULL || usd_known(backend->usd_per_hour);
 }
 
+static void
+hold_seat(const struct seat *seat)
+{
+    seat->health->tenure.holders++;
+    seat->rest->tenure.holders++;
+    seat->replica->tenure.holders++;
+}
+
+static void
+let_go(struct tenure *tenure)
+{
+    ENSURE(tenure->holders > 0);
+    tenure->holders--;
+}
+
 struct standing
 healths_standing(struct healths *healths, const struct target *target, struct slice name, struct arena *arena)
 {
@@ -359,6 +376,7 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
         standing.seats[i].health = health_of(&healths->endpoints, place, true);
         standing.seats[i].rest = rest_of(&healths->rests, arena_printf(arena, "%.*s at %s", SLICE_ARGS(name), place));
         standing.seats[i].replica = replicas_of(&healths->replicas, place, backend->engine_model);
+        hold_seat(&standing.seats[i]);
     }
     lock_drop(&healths->lock);
     if (backend->engine != ENGINE_HOSTED || backend->replicas.given)
@@ -366,6 +384,40 @@ healths_standing(struct healths *healths, const struct target *target, struct sl
     if (is_engine(backend))
         standing.fit = engine_fits_of(&healths->replicas.fits, name, backend->engine_model);
     return standing;
+}
+
+void
+healths_let_go(struct healths *healths, const struct standing *standing)
+{
+    lock_take(&healths->lock);
+    for (size_t i = 0; i < standing->count; i++) {
+        let_go(&standing->seats[i].health->tenure);
+        let_go(&standing->seats[i].rest->tenure);
+        let_go(&standing->seats[i].replica->tenure);
+    }
+    lock_drop(&healths->lock);
+}
+
+void
+healths_hold_place(struct healths *healths, struct health *health, struct replica *replica)
+{
+    lock_take(&healths->lock);
+    if (health != NULL)
+        health->tenure.holders++;
+    if (replica != NULL)
+        replica->tenure.holders++;
+    lock_drop(&healths->lock);
+}
+
+void
+healths_let_place_go(struct healths *healths, struct health *health, struct replica *replica)
+{
+    lock_take(&healths->lock);
+    if (health != NULL)
+        let_go(&health->tenure);
+    if (replica != NULL)
+        let_go(&replica->tenure);
+    lock_drop(&healths->lock);
 }
 
 struct health *
@@ -393,91 +445,4 @@ healths_replica(struct healths *healths, const struct backend_config *backend, s
     replica = replicas_of(&healths->replicas, place.data, backend->engine_model);
     buffer_free(&place);
     return replica;
-}
-
-static void
-print_pulses(struct map *map, usec now_us, struct buffer *out)
-{
-    size_t at = 0;
-    struct slice name;
-    void *value;
-
-    buffer_add_text(out, "# HELP equipoise_endpoint_up 1 while this endpoint answers questions for its health\n"
-                         "# TYPE equipoise_endpoint_up gauge\n");
-    while (map_next(map, &at, &name, &value)) {
-        const struct health *health = value;
-        enum pulse_state state = pulse_state(&health->pulse, now_us);
-
-        if (pulse_until_us(&health->pulse) != 0)
-            buffer_printf(out, "equipoise_endpoint_up{endpoint=\"%.*s\",state=\"%s\"} %d\n", SLICE_ARGS(name),
-                          pulse_state_name(state), state == PULSE_UP);
-    }
-}
-
-static void
-print_quotas(struct map *map, usec now_us, struct buffer *out)
-{
-    static const char *const units[] = {[LIMIT_REQUESTS] = "requests", [LIMIT_TOKENS] = "tokens"};
-    size_t at = 0;
-    struct slice name;
-    void *value;
-
-    buffer_add_text(out, "# HELP equipoise_account_left What is left of an account's rate limit now\n"
-                         "# TYPE equipoise_account_left gauge\n");
-    while (map_next(map, &at, &name, &value))
-        for (unsigned unit = 0; unit < LIMIT_UNITS; unit++) {
-            int64_t left = quota_left(&((struct account *)value)->quota, (enum limit_unit)unit, now_us);
-
-            if (left != INT64_MAX)
-                buffer_printf(out, "equipoise_account_left{account=\"%.*s\",unit=\"%s\"} %" PRId64 "\n",
-                              SLICE_ARGS(name), units[unit], left);
-        }
-}
-
-static void
-print_each(struct map *map, const char *label, bool ejections, struct buffer *out)
-{
-    size_t at = 0;
-    struct slice name;
-    void *value;
-
-    while (map_next(map, &at, &name, &value)) {
-        struct health *health = value;
-        uint64_t count;
-        bool is_out;
-
-        lock_take(&health->lock);
-        count = health->ejections;
-        is_out = read_time(&health->out_until_us) != 0;
-        lock_drop(&health->lock);
-        buffer_printf(out, "equipoise_%s_%s{%s=\"%.*s\"} %" PRIu64 "\n", label,
-                      ejections ? "ejections_total" : "ejected", label, SLICE_ARGS(name),
-                      ejections ? count : (uint64_t)is_out);
-    }
-}
-
-void
-healths_print(struct healths *healths, usec now_us, struct buffer *out)
-{
-    static const struct {
-        const char *label, *words;
-    } kinds[] = {{"endpoint", "this endpoint"}, {"account", "this backend's account, for its spend limit,"}};
-    struct map *const maps[] = {&healths->endpoints, &healths->accounts};
-
-    lock_take(&healths->lock);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        buffer_printf(out,
-                      "# HELP equipoise_%s_ejected 1 while %s is left alone but for probes\n"
-                      "# TYPE equipoise_%s_ejected gauge\n",
-                      kinds[i].label, kinds[i].words, kinds[i].label);
-        print_each(maps[i], kinds[i].label, false, out);
-        buffer_printf(out,
-                      "# HELP equipoise_%s_ejections_total How often %s was ejected\n"
-                      "# TYPE equipoise_%s_ejections_total counter\n",
-                      kinds[i].label, kinds[i].words, kinds[i].label);
-        print_each(maps[i], kinds[i].label, true, out);
-    }
-    print_pulses(&healths->endpoints, now_us, out);
-    print_quotas(&healths->quotas, now_us, out);
-    lock_drop(&healths->lock);
 }

@@ -48,6 +48,7 @@ enum {
  * lock and read without it. */
 struct health {
     struct lock lock;
+    struct tenure tenure;
     struct pulse pulse; /* what questions for its health say: no answer, or still loading, and it is out */
     char *name;
     bool is_endpoint;          /* else an account */
@@ -97,6 +98,7 @@ bool health_told(struct health *health, enum pulse_answer answer, usec asked_us,
 /* A rest. */
 struct rest {
     _Atomic usec until_us;
+    struct tenure tenure; /* of an endpoint's */
 };
 
 void rest_until(struct rest *rest, usec until_us); /* never shortens it */
@@ -106,6 +108,8 @@ rest_over_us(struct rest *rest)
 {
     return atomic_load_explicit(&rest->until_us, memory_order_relaxed);
 }
+
+void health_free(struct health *health);
 
 /* One endpoint of a target's backend. */
 struct seat {
@@ -137,19 +141,30 @@ struct healths {
     struct map endpoints, accounts, quotas, rests; /* quotas: struct account */
     struct replicas replicas;                      /* own lock */
     struct pool_sizes pool_sizes;                  /* own lock */
+    uint64_t sweeps;
+    uint64_t forgotten_ejections, forgotten_count; /* of endpoints that are no more */
 };
 
 void healths_init(struct healths *healths);
 void healths_free(struct healths *healths);
 
-/* The places of a target, made on first use; they live until healths_free, the array as long as the arena. `name` is
- * the target's. */
+/* The places of a target, made on first use, and held until healths_let_go; the array is the arena's. `name` is the
+ * target's. */
 struct standing healths_standing(struct healths *healths, const struct target *target, struct slice name,
                                  struct arena *arena);
+void healths_let_go(struct healths *healths, const struct standing *standing);
 
-/* The same for one place alone. */
+/* The same for one place alone, not held: on the first worker it stays until the next sweep. */
 struct health *healths_place(struct healths *healths, const struct endpoint *endpoint);
 struct replica *healths_replica(struct healths *healths, const struct backend_config *backend, size_t endpoint);
+
+/* Held from here on, and no more. Not a rest; NULL is fine for either. */
+void healths_hold_place(struct healths *healths, struct health *health, struct replica *replica);
+void healths_let_place_go(struct healths *healths, struct health *health, struct replica *replica);
+
+/* Endpoints that this configuration, the newest, does not name are gone; what is known of those that have been for long
+ * is forgotten (tenure.h). On the first worker, now and then. */
+void healths_sweep(struct healths *healths, const struct config *config, usec now_us);
 
 /* For the metrics page (Prometheus text format 0.0.4): per endpoint, whether it is out and how often it was ejected. */
 void healths_print(struct healths *healths, usec now_us, struct buffer *out);

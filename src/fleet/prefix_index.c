@@ -244,28 +244,56 @@ keep(struct prefix_index *index, unsigned place, uint64_t hash, uint32_t bytes)
 
 /* Places */
 
-/* The replica's place; that of the one that was used least recently, if there is none left. */
+static void
+empty_place(struct prefix_index *index, unsigned place)
+{
+    atomic_store_explicit(&index->places[place].replica->prefix_place, 0, memory_order_relaxed);
+    while (index->places[place].count > 0)
+        evict_oldest(index, place);
+    index->places[place] = (struct place){0};
+}
+
+/* One that nobody has, else the one that was used least recently. */
+static unsigned
+free_place(struct prefix_index *index)
+{
+    unsigned stalest = 0;
+
+    for (unsigned i = 0; i < index->place_count; i++) {
+        if (index->places[i].replica == NULL)
+            return i;
+        if (index->places[i].used < index->places[stalest].used)
+            stalest = i;
+    }
+    if (index->place_count < PREFIX_PLACES_MOST)
+        return index->place_count++;
+    empty_place(index, stalest);
+    return stalest;
+}
+
 static unsigned
 place_of(struct prefix_index *index, struct replica *replica)
 {
     unsigned place = atomic_load_explicit(&replica->prefix_place, memory_order_relaxed);
-    unsigned stalest = 0;
 
     if (place != 0)
         return place - 1;
-    if (index->place_count < PREFIX_PLACES_MOST) {
-        stalest = index->place_count++;
-    } else {
-        for (unsigned i = 1; i < PREFIX_PLACES_MOST; i++)
-            if (index->places[i].used < index->places[stalest].used)
-                stalest = i;
-        atomic_store_explicit(&index->places[stalest].replica->prefix_place, 0, memory_order_relaxed);
-        while (index->places[stalest].count > 0)
-            evict_oldest(index, stalest);
-    }
-    index->places[stalest] = (struct place){.replica = replica};
-    atomic_store_explicit(&replica->prefix_place, stalest + 1, memory_order_relaxed);
-    return stalest;
+    place = free_place(index);
+    index->places[place] = (struct place){.replica = replica};
+    atomic_store_explicit(&replica->prefix_place, place + 1, memory_order_relaxed);
+    return place;
+}
+
+void
+prefix_index_forget_place(struct prefix_index *index, struct replica *replica)
+{
+    unsigned place;
+
+    lock_take(&index->lock);
+    place = atomic_load_explicit(&replica->prefix_place, memory_order_relaxed);
+    if (place != 0)
+        empty_place(index, place - 1);
+    lock_drop(&index->lock);
 }
 
 void

@@ -36,6 +36,9 @@ void prefix_index_learn(struct prefix_index *index, struct replica *replica, con
 void prefix_index_forget(struct prefix_index *index, struct replica *replica, const struct prefix_chain *chain,
                          uint64_t model, unsigned from);
 
+/* It is no more. */
+void prefix_index_forget_place(struct prefix_index *index, struct replica *replica);
+
 struct prefix_index_stats {
     uint64_t known, kept, evicted; /* beginnings; pairs; pairs that made way, since the start */
     unsigned places;

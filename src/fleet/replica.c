@@ -427,6 +427,14 @@ replicas_init(struct replicas *replicas)
     engine_fits_init(&replicas->fits);
 }
 
+static void
+free_replica(struct replica *replica)
+{
+    lock_destroy(&replica->lock);
+    free(replica->name);
+    free(replica);
+}
+
 void
 replicas_free(struct replicas *replicas)
 {
@@ -434,13 +442,8 @@ replicas_free(struct replicas *replicas)
     struct slice name;
     void *value;
 
-    while (map_next(&replicas->by_name, &at, &name, &value)) {
-        struct replica *replica = value;
-
-        lock_destroy(&replica->lock);
-        free(replica->name);
-        free(replica);
-    }
+    while (map_next(&replicas->by_name, &at, &name, &value))
+        free_replica(value);
     for (at = 0; map_next(&replicas->pools, &at, &name, &value);)
         free(value);
     map_free(&replicas->by_name);
@@ -492,6 +495,64 @@ replicas_of(struct replicas *replicas, const char *name, const char *engine_mode
     start_model(replica, engine_model);
     lock_drop(&replicas->lock);
     return replica;
+}
+
+static struct tenure *
+tenure_of_replica(void *value)
+{
+    return &((struct replica *)value)->tenure;
+}
+
+static bool
+is_empty(void *value)
+{
+    struct replica *replica = value;
+    bool empty;
+
+    lock_take(&replica->lock);
+    empty = replica->now.requests == 0;
+    lock_drop(&replica->lock);
+    return empty;
+}
+
+static void
+add_totals(struct replica_totals *sum, const struct replica_totals *totals)
+{
+    sum->taken += totals->taken;
+    sum->completed += totals->completed;
+    sum->failed += totals->failed;
+    sum->closed += totals->closed;
+    sum->metered += totals->metered;
+    sum->input_tokens += totals->input_tokens;
+    sum->cached_tokens += totals->cached_tokens;
+    sum->output_tokens += totals->output_tokens;
+    sum->sent_tokens += totals->sent_tokens;
+    sum->matched_tokens += totals->matched_tokens;
+    sum->busy_us += totals->busy_us;
+    sum->request_us += totals->request_us;
+    sum->filling_us += totals->filling_us;
+}
+
+void
+replicas_forget(struct replicas *replicas, uint64_t sweep, usec now_us)
+{
+    struct prefix_index *index = atomic_load_explicit(&replicas->index, memory_order_acquire);
+    void **ended;
+    size_t count;
+
+    lock_take(&replicas->lock);
+    count = tenures_end(&replicas->by_name, tenure_of_replica, is_empty, sweep, now_us, &ended);
+    for (size_t i = 0; i < count; i++) {
+        struct replica *replica = ended[i];
+
+        if (index != NULL)
+            prefix_index_forget_place(index, replica);
+        add_totals(&replicas->forgotten, &replica->totals);
+        free_replica(replica);
+    }
+    replicas->forgotten_count += count;
+    lock_drop(&replicas->lock);
+    free(ended);
 }
 
 struct pool *

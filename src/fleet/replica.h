@@ -20,6 +20,7 @@
 #include "base/map.h"
 #include "fleet/engine_fit.h"
 #include "fleet/engine_track.h"
+#include "fleet/tenure.h"
 
 struct pool_size;
 
@@ -74,6 +75,7 @@ struct replica_model {
 struct replica {
     struct lock lock;                    /* of all below */
     char *name;                          /* "10.0.0.11:8000"; does not change */
+    struct tenure tenure;                /* under the lock of healths, which hands replicas out */
     struct pool_size *_Atomic pool_size; /* learns from what goes here how many are needed; NULL: nobody asks */
     _Atomic unsigned prefix_place; /* among those of the prefix index, from 1 on; 0: it has none. The index's own */
     struct replica_now now;
@@ -181,10 +183,12 @@ struct pool {
 
 struct prefix_index;
 
-/* All of them, made on first use; they live until replicas_free. Own lock. */
+/* All of them, made on first use; they live until they are forgotten (replicas_forget) or replicas_free. Own lock. */
 struct replicas {
     struct lock lock;
     struct map by_name, pools;
+    struct replica_totals forgotten; /* what those that are no more had come to */
+    uint64_t forgotten_count;
     _Atomic(struct prefix_index *) index; /* NULL: nobody has asked for it */
     struct engine_fits fits;              /* own lock */
 };
@@ -194,6 +198,9 @@ void replicas_free(struct replicas *replicas); /* tickets that are out must not 
 
 /* `engine_model`: a name of engine_pairs.def, or NULL. It sets the model anew only if that is not fitted. */
 struct replica *replicas_of(struct replicas *replicas, const char *name, const char *engine_model);
+
+/* Forgets those that this sweep has not named, nobody holds and nothing is under way at, in their time (tenure.h). */
+void replicas_forget(struct replicas *replicas, uint64_t sweep, usec now_us);
 
 struct pool *replicas_pool(struct replicas *replicas, const char *backend);
 

@@ -83,9 +83,28 @@ static const struct metric metrics[] = {
     {"prefix_trust", "gauge", "The share of what it is expected to know that it knows, of late", trust},
 };
 
+/* Of what is gone, and where nothing of ours is left, nothing is so now; but counters are read to their end. */
+static bool
+is_shown(const struct replica *replica, const struct replica_look *look, bool counts)
+{
+    return counts || replica->tenure.gone_us == 0 || look->now.requests > 0;
+}
+
+/* Those that are forgotten go on in one line, so that sums over all never go back. */
+static void
+print_forgotten(const struct replicas *replicas, const struct metric *metric, struct buffer *out)
+{
+    const struct replica_look look = {.totals = replicas->forgotten};
+
+    if (replicas->forgotten_count > 0)
+        buffer_printf(out, "equipoise_replica_%s{endpoint=\"%s\"} %.10g\n", metric->name, TENURE_FORGOTTEN,
+                      metric->of(&look));
+}
+
 static void
 print_metric(struct replicas *replicas, const struct metric *metric, usec now_us, struct buffer *out)
 {
+    bool counts = metric->type[0] == 'c';
     size_t at = 0;
     struct slice name;
     void *value;
@@ -96,9 +115,12 @@ print_metric(struct replicas *replicas, const struct metric *metric, usec now_us
         struct replica_look look;
 
         replica_look(value, now_us, &look);
-        buffer_printf(out, "equipoise_replica_%s{endpoint=\"%.*s\"} %.10g\n", metric->name, SLICE_ARGS(name),
-                      metric->of(&look));
+        if (is_shown(value, &look, counts))
+            buffer_printf(out, "equipoise_replica_%s{endpoint=\"%.*s\"} %.10g\n", metric->name, SLICE_ARGS(name),
+                          metric->of(&look));
     }
+    if (counts)
+        print_forgotten(replicas, metric, out);
 }
 
 void

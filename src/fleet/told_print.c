@@ -57,7 +57,7 @@ print_gauge(struct replicas *replicas, size_t which, usec now_us, struct buffer 
 
         replica_look(value, now_us, &look);
         read_gauges(&look.told, now_us, values);
-        if (look.told.at_us != 0 && values[which] >= 0)
+        if (((struct replica *)value)->tenure.gone_us == 0 && look.told.at_us != 0 && values[which] >= 0)
             buffer_printf(out, "equipoise_replica_told_%s{endpoint=\"%.*s\"%s} %.10g\n", gauge->name, SLICE_ARGS(name),
                           gauge->labels, values[which]);
     }

@@ -11,12 +11,14 @@ struct moment {
 struct past {
     struct moment steps[UTILISATION_STEPS], minutes[UTILISATION_MINUTES]; /* rings; the newest at (count - 1) % size */
     size_t step_count, minute_count;
+    uint64_t sampled; /* the number of the last sample that met it */
 };
 
 struct utilisation {
-    struct map by_name; /* of replicas -> struct past */
-    usec minute_us;     /* when the newest minute was written down */
-    usec sampled_us;    /* when the newest sample was taken; 0: none yet */
+    struct map by_name; /* of replicas -> struct past; as long as these are there */
+    uint64_t samples;
+    usec minute_us;  /* when the newest minute was written down */
+    usec sampled_us; /* when the newest sample was taken; 0: none yet */
 };
 
 struct utilisation *
@@ -79,6 +81,23 @@ sample_one(struct utilisation *utilisation, struct replica *replica, bool minute
     past->steps[past->step_count++ % UTILISATION_STEPS] = moment_of(&look, now_us);
     if (minute)
         past->minutes[past->minute_count++ % UTILISATION_MINUTES] = moment_of(&look, now_us);
+    past->sampled = utilisation->samples;
+}
+
+/* Of replicas that are no more. */
+static void
+forget(struct utilisation *utilisation)
+{
+    size_t at = 0;
+    struct slice name;
+    void *past;
+
+    while (map_next(&utilisation->by_name, &at, &name, &past)) {
+        if (((struct past *)past)->sampled == utilisation->samples)
+            continue;
+        free(map_take(&utilisation->by_name, name));
+        at = 0; /* others may have moved */
+    }
 }
 
 void
@@ -88,12 +107,14 @@ utilisation_sample(struct utilisation *utilisation, struct replicas *replicas, u
     struct slice name;
     void *replica;
 
+    utilisation->samples++;
     if (minute)
         utilisation->minute_us = now_us;
     lock_take(&replicas->lock);
     for (size_t at = 0; map_next(&replicas->by_name, &at, &name, &replica);)
         sample_one(utilisation, replica, minute, now_us);
     lock_drop(&replicas->lock);
+    forget(utilisation);
     utilisation->sampled_us = now_us;
 }
 

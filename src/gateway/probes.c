@@ -108,6 +108,7 @@ start(struct probes *probes, const struct backend_config *backend, size_t endpoi
     probe->backend = backend;
     probe->endpoint = &backend->endpoints[endpoint];
     probe->health = healths_place(&probes->view->worker->gateway->healths, probe->endpoint);
+    healths_hold_place(&probes->view->worker->gateway->healths, probe->health, NULL);
     probe->question.answered = answered;
     probe->timer.fire = ask;
     world_timer_start(world_of(probe), &probe->timer, 0);
@@ -132,6 +133,7 @@ probes_stop(struct probes *probes)
     for (size_t i = 0; i < probes->count; i++) {
         world_timer_stop(world_of(&probes->all[i]), &probes->all[i].timer);
         question_drop(&probes->all[i].question);
+        healths_let_place_go(&probes->view->worker->gateway->healths, probes->all[i].health, NULL);
     }
     view_release(probes->view);
     free(probes);

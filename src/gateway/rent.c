@@ -73,6 +73,7 @@ sample(struct rent_keeper *keeper)
 {
     struct gateway *gateway = keeper->worker->gateway;
 
+    healths_sweep(&gateway->healths, keeper->config, keeper->since_us);
     utilisation_sample(gateway->utilisation, &gateway->healths.replicas, keeper->since_us);
 }
 

@@ -1,6 +1,7 @@
 /* Writes down, every few seconds, how busy replicas were (fleet/utilisation.h), and for how long the replicas of backends
  * with a price by the hour have been paid for (money/rent.h): those that the configuration names or has found, each from
- * when it was taken over with it to when it is gone from it. On the first worker. What a gateway that was killed had not written, at most RENT_EVERY_US, is not booked,
+ * when it was taken over with it to when it is gone from it. What is known of those that are gone is forgotten in its time
+ * (fleet/tenure.h). On the first worker. What a gateway that was killed had not written, at most RENT_EVERY_US, is not booked,
  * nor is the time in which none runs: nobody knows then whether the replicas did. */
 #ifndef GATEWAY_RENT_H
 #define GATEWAY_RENT_H

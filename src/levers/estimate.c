@@ -23,6 +23,12 @@ facts_source_init(struct facts_source *source, struct experiences *experiences, 
 void
 facts_source_free(struct facts_source *source)
 {
+    size_t at = 0;
+    struct slice name;
+    void *facts;
+
+    while (map_next(&source->known, &at, &name, &facts))
+        healths_let_go(source->healths, &((struct target_facts *)facts)->standing);
     map_free(&source->known);
     arena_reset(&source->arena);
 }

@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include "base/list.h"
+#include "base/rng.h"
 #include "cmocka_ready.h"
 
 enum { KEYS = 5000 };
@@ -80,6 +81,42 @@ a_walk_meets_each_once(void **state)
     map_free(&map);
 }
 
+/* Against a table that is looked through from end to end. */
+static void
+what_is_taken_out_is_gone(void **state)
+{
+    enum { NAMES = 200, STEPS = 20000 };
+    static int values[NAMES];
+    bool there[NAMES] = {false};
+    size_t count = 0;
+    struct map map;
+    struct rng rng;
+
+    (void)state;
+    map_init(&map);
+    rng_seed(&rng, 11);
+    assert_null(map_take(&map, SLICE_LITERAL("0")));
+    for (unsigned step = 0; step < STEPS; step++) {
+        unsigned which = (unsigned)rng_below(&rng, NAMES);
+        char key[32];
+
+        snprintf(key, sizeof(key), "%u", which);
+        if (rng_below(&rng, 2) == 0)
+            assert_ptr_equal(map_put(&map, slice_of(key), &values[which]), there[which] ? &values[which] : NULL);
+        else
+            assert_ptr_equal(map_take(&map, slice_of(key)), there[which] ? &values[which] : NULL);
+        count -= there[which];
+        there[which] = map_get(&map, slice_of(key)) != NULL;
+        count += there[which];
+        assert_int_equal(map.count, count);
+        for (unsigned i = 0; step % 100 == 0 && i < NAMES; i++) {
+            snprintf(key, sizeof(key), "%u", i);
+            assert_ptr_equal(map_get(&map, slice_of(key)), there[i] ? &values[i] : NULL);
+        }
+    }
+    map_free(&map);
+}
+
 struct item {
     int number;
     struct list link;
@@ -127,6 +164,7 @@ main(void)
         cmocka_unit_test(holds_many_keys),
         cmocka_unit_test(any_bytes_are_a_key),
         cmocka_unit_test(a_walk_meets_each_once),
+        cmocka_unit_test(what_is_taken_out_is_gone),
         cmocka_unit_test(lists),
     };
 
