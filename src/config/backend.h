@@ -43,9 +43,10 @@ struct model_alias {
 /* Whether requests wait in front of a backend rather than in it (fleet/admission.h). */
 struct admission_config {
     bool on;
-    int64_t kv_tokens; /* of one replica; 0: not told */
-    unsigned requests; /* that may be there at a time; 0: found */
-    unsigned queue;    /* that wait at most */
+    int64_t kv_tokens;  /* of one replica; 0: not told */
+    unsigned sequences; /* that one replica works at at a time; 0: not told */
+    unsigned requests;  /* that may be there at a time; 0: found */
+    unsigned queue;     /* that wait at most */
 };
 
 /* One account at a provider: its own key, health and rate limits. */

@@ -400,6 +400,7 @@ build_backend(struct build *build, const struct backend_draft *draft, struct bac
     backend->usd_per_hour = draft->usd_per_hour;
     backend->admission = (struct admission_config){.on = draft->admission.mode != 0,
                                                    .kv_tokens = draft->admission.kv_tokens,
+                                                   .sequences = draft->admission.sequences,
                                                    .requests = draft->admission.requests,
                                                    .queue = draft->admission.queue};
     add_replicas(build, draft, backend);

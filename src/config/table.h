@@ -117,7 +117,7 @@ struct backend_draft {
     struct replicas_config replicas;
     struct {
         unsigned mode; /* 0: off */
-        unsigned kv_tokens, requests, queue;
+        unsigned kv_tokens, sequences, requests, queue;
     } admission;
 };
 

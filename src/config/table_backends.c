@@ -65,10 +65,14 @@ static const struct field admission_fields[] = {
           "Tokens that the cache of keys and values of one replica holds. Default: of `engine_model`, else found by "
           "its latency.",
           .standard = "auto", .word = "auto", .least = 1, .most = 1000000000),
+    FIELD(
+        "sequences", FIELD_COUNT, AT(backend_draft, admission.sequences),
+        "Requests that one replica works at at a time (vLLM: `--max-num-seqs`): more would wait inside of it. Default: "
+        "256 where it is known what its cache holds, else found by its latency.",
+        .standard = "auto", .word = "auto", .least = 1, .most = 1000000),
     FIELD("requests", FIELD_COUNT, AT(backend_draft, admission.requests),
-          "So many requests may be there at a time, whatever their size. Default: found, in tokens, by what the caches "
-          "hold "
-          "and by latency.",
+          "So many of this gateway's requests may be there at a time, whatever their size. Default: found, in tokens, "
+          "by what caches and engines hold and by latency.",
           .standard = "auto", .word = "auto", .least = 1, .most = 1000000),
     FIELD("queue", FIELD_COUNT, AT(backend_draft, admission.queue), "So many may wait in line at most.",
           .standard = "1000", .least = 1, .most = 100000),

@@ -6,7 +6,13 @@
  * arrival if the forecast misses it, later if it has become hopeless. Who waits and leaves is forgotten at once.
  *
  * At an engine prompts wait in the order in which they came, whoever sent them. So no more of them are there than keep it
- * busy, one that is read and one that is ready: then the next place in line is worth something.
+ * busy, one that is read and one that is ready: then the next place in line is worth something. A prompt counts as no more
+ * than what keeps one engine busy: while that one reads a long prompt, the others go on. And nobody waits for room that
+ * others have taken beyond their share: a tenant with less of its prompts there than its share of that room may start
+ * though it is full, up to twice of it. So what a crowd holds up is itself.
+ *
+ * What others than this gateway's clients have at the engines counts, as the engines tell of it (told.h), but against a number
+ * of requests that the user has set.
  *
  * Less urgent classes leave free what more urgent ones needed of late, so that these find room when they come back.
  *
@@ -32,16 +38,18 @@ enum admission_state {
  * list. */
 struct admission_ticket {
     struct fair_waiter waiter;
-    struct list link; /* in the list of those that are to be told */
+    struct list link;        /* in the list of those that are to be told */
+    struct fair_place place; /* its tenant's name stays as long as the ticket is not outside */
     enum admission_state state;
     unsigned class;
     int64_t tokens;  /* input + half the output: what it takes of the caches on the average */
     int64_t prefill; /* tokens of its prompt that no cache is expected to know */
+    int64_t filling; /* of the room for prompts, what it takes: at most what keeps one replica busy */
     bool prefilling; /* in, and its first token has not come */
     usec deadline_us;
     usec asked_us, admitted_us;
-    usec forecast_us; /* how long it was expected to wait */
-    usec prompt_us;   /* from then on, to its first token, by the engines' model */
+    usec plain_wait_us; /* how long it was expected to wait, by Little's law alone */
+    usec prompt_us;     /* from then on, to its first token, by the engines' model */
     usec retry_after_us;
 };
 
@@ -52,6 +60,10 @@ struct admission_pace {
     usec first_token_us;         /* of an empty prompt with nobody else there */
     int64_t step_tokens;         /* of prompts, by which a step of one is well used: more make it longer, not better */
     int64_t kv_tokens;           /* of one of them; 0: not known */
+    unsigned sequences;          /* requests that one of them works at at a time; 0: not known */
+    int64_t others_requests;     /* in all: of others */
+    int64_t others_tokens;       /* in all: in their caches, of others */
+    int64_t others_prefill;      /* likewise, of prompts that wait there, what is to be read */
     unsigned requests_most;      /* in all, by the user's own word; 0: the limit is found */
     size_t queue_most;           /* that may wait */
 };
@@ -63,12 +75,12 @@ struct admission {
     struct admission_pace pace;
     size_t in_flight;
     int64_t tokens;                          /* in flight */
-    int64_t prefill;                         /* of those whose first token has not come */
+    int64_t prefill, filling;                /* of those whose first token has not come */
     int64_t class_tokens[FAIR_CLASSES_MOST]; /* in flight */
     double class_needed[FAIR_CLASSES_MOST];  /* in flight and waiting, at most, of late */
     usec needed_us;                          /* when those were as they are */
     double mean_prefill;                     /* of those that were let in */
-    double wait_factor;                      /* seen waits / forecast ones; 1 to begin with */
+    double waits_seen_us, waits_plain_us;    /* sums that fade: of waits, and of those by Little's law; above 0 */
     double prompt_factor, prompt_spread; /* likewise of first tokens, by the engines' model, and how far they stray */
     uint64_t admitted, waited, refused, left; /* lifetime counts */
 };
@@ -80,6 +92,7 @@ void admission_free(struct admission *admission); /* nobody is in or waits */
 struct admission_want {
     struct fair_place place;
     int64_t tokens, prefill; /* as in the ticket; tokens at least 1 */
+    int64_t work_us;         /* of an engine's time, beside what is there; at least 1 */
     usec deadline_us;        /* of its first token; USEC_NEVER: none */
 };
 
@@ -106,6 +119,11 @@ void admission_first_token(struct admission *admission, struct admission_ticket 
 enum admission_state admission_end(struct admission *admission, struct admission_ticket *ticket, usec now_us,
                                    struct list *told);
 
+bool admission_waits(struct admission *admission); /* somebody does */
+
+/* The engines have told anew what others have there: who waits may start. */
+void admission_told(struct admission *admission, const struct admission_pace *pace, usec now_us, struct list *told);
+
 /* The pool said that it has too much to do. */
 void admission_overloaded(struct admission *admission, usec now_us);
 
@@ -118,6 +136,7 @@ struct admissions {
 void admissions_init(struct admissions *all);
 void admissions_free(struct admissions *all);
 struct admission *admissions_of(struct admissions *all, const char *name, const struct admission_pace *pace);
+struct admission *admissions_find(struct admissions *all, const char *name); /* NULL: it was never asked for */
 
 /* How many are in or wait, anywhere: 0 at rest. */
 size_t admissions_busy(struct admissions *all);
@@ -127,7 +146,7 @@ void admissions_print(struct admissions *all, struct buffer *out);
 
 struct admission_figures {
     size_t in_flight, waiting;
-    int64_t tokens, limit_tokens, waiting_tokens;
+    int64_t tokens, limit_tokens, waiting_tokens, others_tokens;
     double limit_requests;
     usec residence_us;
     uint64_t admitted, waited, refused, left, cuts;

@@ -1,5 +1,6 @@
 #include "fleet/fair_queue.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -10,8 +11,14 @@ struct fair_share {
     struct fair_class *class;
     struct heap waiters; /* by deadline */
     unsigned weight;
-    double start;   /* virtual: of its next request */
-    int64_t tokens; /* of its waiters */
+    double start;            /* virtual: of its next request */
+    int64_t work_us, tokens; /* of its waiters */
+    size_t there;            /* served, and not over */
+    int64_t there_tokens;    /* likewise */
+    int64_t filling;         /* of their prompts, what is not read */
+    double needed;           /* tokens there and waiting, at most, of late */
+    usec needed_us;          /* when that was so */
+    struct list link;        /* in class->present */
 };
 
 static bool
@@ -49,6 +56,7 @@ fair_queue_init(struct fair_queue *queue)
     *queue = (struct fair_queue){0};
     for (unsigned i = 0; i < FAIR_CLASSES_MOST; i++) {
         map_init(&queue->classes[i].shares);
+        list_init(&queue->classes[i].present);
         heap_init(&queue->classes[i].waiting, starts_before);
     }
 }
@@ -91,6 +99,24 @@ share_of(struct fair_class *class, const struct fair_place *place)
     return share;
 }
 
+static double
+needed_now(const struct fair_share *share, usec now_us)
+{
+    double now = (double)(share->there_tokens + share->tokens);
+
+    return fmax(now, share->needed * exp2(-(double)(now_us - share->needed_us) / (double)FAIR_HALF_LIFE_US));
+}
+
+/* Before what it has changes, and after. */
+static void
+note_need(struct fair_share *share, usec now_us)
+{
+    share->needed = needed_now(share, now_us);
+    share->needed_us = now_us;
+    if (!list_linked(&share->link))
+        list_append(&share->class->present, &share->link);
+}
+
 /* Its place among the shares may depend on its soonest waiter, so it is taken out before that can change. */
 static void
 begin_change(struct fair_share *share)
@@ -106,12 +132,13 @@ end_change(struct fair_share *share)
 }
 
 void
-fair_queue_add(struct fair_queue *queue, struct fair_waiter *waiter, const struct fair_place *place)
+fair_queue_add(struct fair_queue *queue, struct fair_waiter *waiter, const struct fair_place *place, usec now_us)
 {
     struct fair_class *class = &queue->classes[place->class];
     struct fair_share *share;
 
-    ENSURE(place->class < FAIR_CLASSES_MOST && place->weight > 0 && waiter->tokens > 0 && waiter->share == NULL);
+    ENSURE(place->class < FAIR_CLASSES_MOST && place->weight > 0 && waiter->tokens > 0 && waiter->work_us > 0);
+    ENSURE(waiter->share == NULL && waiter->there == NULL);
     share = share_of(class, place);
     begin_change(share);
     if (share->waiters.count == 0 && share->start < class->now)
@@ -119,10 +146,12 @@ fair_queue_add(struct fair_queue *queue, struct fair_waiter *waiter, const struc
     waiter->share = share;
     waiter->order = ++queue->orders;
     heap_put(&share->waiters, &waiter->node);
+    share->work_us += waiter->work_us;
     share->tokens += waiter->tokens;
     class->tokens += waiter->tokens;
     class->count++;
     end_change(share);
+    note_need(share, now_us);
 }
 
 struct fair_waiter *
@@ -135,6 +164,74 @@ fair_queue_next(const struct fair_queue *queue, unsigned class)
                          : NULL;
 }
 
+/* Of all that needed something of late. */
+static double
+weights_of(const struct fair_class *class)
+{
+    double weights = 0.0;
+
+    LIST_EACH(&class->present, node, after)
+    weights += CONTAINER_OF(node, struct fair_share, link)->weight;
+    return weights;
+}
+
+/* What it has most of, by weight. */
+static double
+dominant(const struct fair_share *share, const struct fair_filter *filter)
+{
+    return fmax((double)share->there_tokens / filter->room, (double)share->filling / filter->filling_room) /
+           share->weight;
+}
+
+static double
+most_dominant(const struct fair_class *class, const struct fair_filter *filter)
+{
+    double most = 0.0;
+
+    LIST_EACH(&class->present, node, after)
+    most = fmax(most, dominant(CONTAINER_OF(node, struct fair_share, link), filter));
+    return most;
+}
+
+/* The soonest of a tenant that may start, of those that come first. */
+static struct fair_waiter *
+first_of(const struct fair_share *share, const struct fair_filter *filter)
+{
+    const struct fair_waiter *first = NULL;
+
+    for (size_t i = 0; i < share->waiters.count && i < FAIR_LOOKS_MOST; i++) {
+        const struct fair_waiter *waiter = CONTAINER_OF(share->waiters.nodes[i], struct fair_waiter, node);
+
+        if (filter->may(filter->context, waiter) && (first == NULL || is_sooner(&waiter->node, &first->node)))
+            first = waiter;
+    }
+    return (struct fair_waiter *)(uintptr_t)first;
+}
+
+struct fair_waiter *
+fair_queue_next_that(const struct fair_queue *queue, unsigned class, const struct fair_filter *filter)
+{
+    const struct heap *waiting = &queue->classes[class].waiting;
+    bool less = filter->room > 0.0;
+    double most = less ? most_dominant(&queue->classes[class], filter) : 0.0;
+    const struct fair_share *best = NULL;
+    struct fair_waiter *found = NULL;
+
+    for (size_t i = 0; i < waiting->count; i++) {
+        const struct fair_share *share = CONTAINER_OF(waiting->nodes[i], struct fair_share, node);
+        struct fair_waiter *first;
+
+        if ((less && dominant(share, filter) >= most) || (best != NULL && starts_before(&best->node, &share->node)))
+            continue;
+        first = first_of(share, filter);
+        if (first == NULL)
+            continue;
+        best = share;
+        found = first;
+    }
+    return found;
+}
+
 static void
 take_out(struct fair_waiter *waiter, double served)
 {
@@ -143,24 +240,100 @@ take_out(struct fair_waiter *waiter, double served)
 
     begin_change(share);
     heap_take(&share->waiters, &waiter->node);
+    share->work_us -= waiter->work_us;
     share->tokens -= waiter->tokens;
     class->tokens -= waiter->tokens;
     class->count--;
     share->start += served / share->weight;
     waiter->share = NULL;
     end_change(share);
-    ENSURE(share->tokens >= 0 && class->tokens >= 0);
+    ENSURE(share->work_us >= 0 && share->tokens >= 0 && class->tokens >= 0);
 }
 
 void
-fair_queue_serve(struct fair_queue *queue, struct fair_waiter *waiter)
+fair_queue_serve(struct fair_queue *queue, struct fair_waiter *waiter, int64_t filling)
 {
-    struct fair_class *class = waiter->share->class;
+    struct fair_share *share = waiter->share;
 
     (void)queue;
-    if (waiter->share->start > class->now)
-        class->now = waiter->share->start;
-    take_out(waiter, (double)waiter->tokens);
+    if (share->start > share->class->now)
+        share->class->now = share->start;
+    share->there++;
+    share->there_tokens += waiter->tokens;
+    share->filling += filling;
+    waiter->there = share;
+    waiter->filling = filling;
+    take_out(waiter, (double)waiter->work_us);
+}
+
+void
+fair_queue_filled(struct fair_waiter *waiter)
+{
+    if (waiter->there != NULL)
+        waiter->there->filling -= waiter->filling;
+    waiter->filling = 0;
+}
+
+void
+fair_queue_over(struct fair_queue *queue, struct fair_waiter *waiter, usec now_us)
+{
+    struct fair_share *share = waiter->there;
+
+    (void)queue;
+    fair_queue_filled(waiter);
+    if (share == NULL)
+        return;
+    note_need(share, now_us);
+    waiter->there = NULL;
+    share->there--;
+    share->there_tokens -= waiter->tokens;
+    ENSURE(share->there_tokens >= 0 && share->filling >= 0);
+    ENSURE(share->there > 0 || (share->there_tokens == 0 && share->filling == 0));
+}
+
+/* Of one of the others. */
+static void
+add_claim(const struct fair_share *share, double entitled, double each, usec now_us, struct fair_claims *claims)
+{
+    double there = (double)share->there_tokens;
+
+    claims->reserved += fmax(0.0, fmin(needed_now(share, now_us) + each, entitled) - there);
+}
+
+/* Those who have needed nothing of late. */
+static void
+forget(struct fair_class *class, const struct fair_share *own, double least, usec now_us)
+{
+    LIST_EACH(&class->present, node, after)
+    {
+        struct fair_share *share = CONTAINER_OF(node, struct fair_share, link);
+
+        if (needed_now(share, now_us) < least && share != own)
+            list_remove(node);
+    }
+}
+
+struct fair_claims
+fair_queue_claims(struct fair_queue *queue, const struct fair_place *place, double room, double each, usec now_us)
+{
+    struct fair_class *class = &queue->classes[place->class];
+    struct fair_share *own = share_of(class, place);
+    struct fair_claims claims = {.there = (double)own->there_tokens};
+    double weights;
+
+    note_need(own, now_us);
+    forget(class, own, each / 2.0, now_us);
+    weights = weights_of(class);
+    claims.shared = weights > own->weight;
+    claims.share = room * own->weight / weights;
+    LIST_EACH(&class->present, node, after)
+    {
+        const struct fair_share *share = CONTAINER_OF(node, struct fair_share, link);
+
+        if (share != own)
+            add_claim(share, room * share->weight / weights, each, now_us, &claims);
+    }
+    return claims;
 }
 
 void
@@ -171,19 +344,25 @@ fair_queue_leave(struct fair_queue *queue, struct fair_waiter *waiter)
         take_out(waiter, 0.0);
 }
 
+struct sum {
+    int64_t work_us, tokens;
+};
+
 /* Of one tenant, what has a deadline no later. */
-static int64_t
+static struct sum
 due_before(const struct fair_share *share, usec deadline_us)
 {
-    int64_t tokens = 0;
+    struct sum sum = {0};
 
     for (size_t i = 0; i < share->waiters.count; i++) {
         const struct fair_waiter *waiter = CONTAINER_OF(share->waiters.nodes[i], struct fair_waiter, node);
 
-        if (waiter->deadline_us <= deadline_us)
-            tokens += waiter->tokens;
+        if (waiter->deadline_us > deadline_us)
+            continue;
+        sum.work_us += waiter->work_us;
+        sum.tokens += waiter->tokens;
     }
-    return tokens;
+    return sum;
 }
 
 /* What others of the class get until virtual time `until`. */
@@ -198,22 +377,23 @@ others_until(const struct fair_class *class, const struct fair_share *own, doubl
 
         if (share == own || gets <= 0.0)
             continue;
-        tokens += gets < (double)share->tokens ? gets : (double)share->tokens;
+        tokens += (double)share->tokens * (gets < (double)share->work_us ? gets / (double)share->work_us : 1.0);
     }
     return (int64_t)tokens;
 }
 
 int64_t
-fair_queue_ahead(const struct fair_queue *queue, const struct fair_place *place, usec deadline_us, int64_t tokens)
+fair_queue_ahead(const struct fair_queue *queue, const struct fair_place *place, usec deadline_us, int64_t work_us)
 {
     const struct fair_class *class = &queue->classes[place->class];
     const struct fair_share *own = map_get(&class->shares, place->tenant);
-    int64_t ahead = 0, of_own = own != NULL ? due_before(own, deadline_us) : 0;
+    struct sum of_own = own != NULL ? due_before(own, deadline_us) : (struct sum){0};
+    int64_t ahead = 0;
     double start = own != NULL && own->start > class->now ? own->start : class->now;
 
     for (unsigned i = 0; i < place->class; i++)
         ahead += queue->classes[i].tokens;
-    return ahead + of_own + others_until(class, own, start + (double)(of_own + tokens) / place->weight);
+    return ahead + of_own.tokens + others_until(class, own, start + (double)(of_own.work_us + work_us) / place->weight);
 }
 
 size_t

@@ -11,13 +11,13 @@ static const double LONG_SAMPLES = 600.0;
 /* Residence and size are of about the last so many requests. */
 static const double FEW_SAMPLES = 100.0;
 
-static const double SMOOTHING = 0.2, GRADIENT_LEAST = 0.5, OVERLOAD_CUT = 0.7, CACHES_SHARE = 0.9;
+static const double SMOOTHING = 0.2, GRADIENT_LEAST = 0.5, OVERLOAD_CUT = 0.7;
 
 void
 token_limit_init(struct token_limit *limit, double requests)
 {
     ENSURE(requests >= 1.0);
-    *limit = (struct token_limit){.requests = requests, .requests_first = requests};
+    *limit = (struct token_limit){.replicas = 1, .requests = requests, .requests_each = requests};
 }
 
 static double
@@ -26,25 +26,28 @@ mean(double before, double sample, double samples)
     return before > 0.0 ? before + (sample - before) / samples : sample;
 }
 
-/* As many requests of mean size as the caches hold; no bound where that is not known. */
+/* As many requests of mean size as the caches hold and the engines work at; no bound where that is not known. */
 static double
 requests_most(const struct token_limit *limit)
 {
-    if (limit->caches_tokens == 0 || limit->mean_tokens <= 0.0)
-        return INFINITY;
-    return fmax(1.0, (double)limit->caches_tokens / limit->mean_tokens);
+    double most = limit->sequences > 0.0 ? limit->sequences : INFINITY;
+
+    if (limit->caches_tokens > 0 && limit->mean_tokens > 0.0)
+        most = fmin(most, (double)limit->caches_tokens / limit->mean_tokens);
+    return fmax(1.0, most);
 }
 
 void
-token_limit_caches(struct token_limit *limit, int64_t kv_tokens)
+token_limit_pool(struct token_limit *limit, unsigned replicas, unsigned sequences, int64_t kv_tokens)
 {
-    bool known_before = limit->caches_tokens > 0;
-
-    limit->caches_tokens = (int64_t)((double)kv_tokens * CACHES_SHARE);
-    if (!known_before && limit->caches_tokens > 0 && limit->steps == 0)
-        limit->requests = HUGE_VAL; /* what the caches hold is where it begins, too */
-    else if (limit->caches_tokens == 0 && isinf(limit->requests))
-        limit->requests = limit->requests_first; /* nobody says any more what they hold */
+    ENSURE(replicas > 0);
+    if (limit->steps == 0) /* nothing was found yet; what caches and engines hold is where it begins, too */
+        limit->requests = kv_tokens > 0 ? HUGE_VAL : limit->requests_each * replicas;
+    else
+        limit->requests = fmax(1.0, limit->requests * replicas / limit->replicas);
+    limit->replicas = replicas;
+    limit->caches_tokens = (int64_t)((double)kv_tokens * replicas * TOKEN_LIMIT_ROOM_SHARE);
+    limit->sequences = (double)sequences * replicas * TOKEN_LIMIT_ROOM_SHARE;
 }
 
 void
@@ -56,12 +59,11 @@ token_limit_fix(struct token_limit *limit, unsigned requests)
 int64_t
 token_limit_tokens(const struct token_limit *limit)
 {
-    double tokens = (limit->fixed > 0 ? (double)limit->fixed : limit->requests) * limit->mean_tokens;
+    double requests = limit->fixed > 0 ? (double)limit->fixed : fmin(limit->requests, requests_most(limit));
+    double tokens = requests * limit->mean_tokens;
 
     if (limit->mean_tokens <= 0.0)
         return INT64_MAX; /* nothing was admitted yet */
-    if (limit->fixed == 0 && limit->caches_tokens > 0 && tokens > (double)limit->caches_tokens)
-        return limit->caches_tokens;
     return tokens < 9e18 ? (int64_t)tokens : INT64_MAX;
 }
 

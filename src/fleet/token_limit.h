@@ -4,8 +4,11 @@
  * A request in flight takes its input and, on the average over its life, half of its output. Of the caches nine tenths are
  * used, so that growing answers find room. Within that, the limit follows the gradient of latency, as Netflix's
  * concurrency-limits do: L <- 0.8 L + 0.2 (g L + sqrt L) in requests of mean size, g = r_long / r_short within 0.5 and 1.
- * Latency is the first token's, divided by what the engine's model says it takes with nobody else there: raw latency
- * would take long prompts for a jam. While less than half of the limit is used it tells nothing, and the limit stays.
+ * Latency is the first token's, divided by what the engine's model says it takes: raw latency would take long prompts for a
+ * jam. While less than half of the limit is used it tells nothing, and the limit stays.
+ *
+ * Nor are there more requests than engines work at at a time, again nine tenths of it: others would wait in the engine,
+ * where nobody's turn can be changed. When replicas come or go the limit changes with their number.
  *
  * For one thread at a time. */
 #ifndef FLEET_TOKEN_LIMIT_H
@@ -13,25 +16,30 @@
 
 #include "base/timers.h"
 
+/* Of what caches and engines hold, so that answers may grow, and replicas be filled unevenly. */
+#define TOKEN_LIMIT_ROOM_SHARE 0.9
+
 struct token_limit {
-    double requests_first; /* what L began with, where nobody tells what the caches hold */
+    unsigned replicas;     /* of which all of this is */
+    double requests_each;  /* what L began with for one, where nobody tells what the caches hold */
     double requests;       /* L: of mean size; at least 1 */
     double mean_tokens;    /* of a request: input + output / 2 */
     double long_ratio;     /* r_long; 0: nothing seen yet */
     double window_sum;     /* of the ratios since the last step */
     unsigned window_count; /* how many they are */
     int64_t caches_tokens; /* 0.9 of what the pool's caches hold; 0: not known */
+    double sequences;      /* likewise, of the requests that its engines work at at a time */
     usec cut_us;           /* when it was last cut for an overload */
     double residence_us;   /* of a request, from its start to its end; 0: none has ended */
     unsigned fixed;        /* requests; 0: not */
     uint64_t cuts, steps;
 };
 
-/* `requests`: to begin with, of a pool whose caches are not known. */
+/* `requests`: of one replica, to begin with, while it is not known what its cache holds. */
 void token_limit_init(struct token_limit *limit, double requests);
 
-/* What the caches of all usable replicas hold together; 0: not known. */
-void token_limit_caches(struct token_limit *limit, int64_t kv_tokens);
+/* How many replicas are usable, at least 1; how many requests one works at at a time, and what its cache holds; 0: not known. */
+void token_limit_pool(struct token_limit *limit, unsigned replicas, unsigned sequences, int64_t kv_tokens);
 
 /* By somebody's word: so many requests of mean size, whatever the caches hold and latency says; 0: the limit is found. */
 void token_limit_fix(struct token_limit *limit, unsigned requests);

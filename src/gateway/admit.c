@@ -5,12 +5,8 @@
 #include "config/value.h"
 #include "fleet/admission.h"
 #include "fleet/pool_size.h"
+#include "gateway/admit_pace.h"
 #include "gateway/attempt.h"
-#include "gateway/cascading.h"
-
-/* With so many times the tokens at which reading the weights takes as long as using them, nine tenths of a step are use
- * (hypot(1, 2) / 2 of step_time.h's first term). */
-static const double GOOD_STEP = 2.0;
 
 /* In line, or at the backend. Owned by the exchange until it is handed to a flight; while a message about it is on its
  * way, by that. */
@@ -43,115 +39,11 @@ admit_read_deadline(struct exchange *exchange, const char **why)
     return true;
 }
 
-static usec
-sooner(usec a, usec b)
-{
-    return a < b ? a : b;
-}
-
-/* When the first token has to be there: as the route says, and so that what follows it ends in time; of a cascade's answer, in
- * time for the reference's. */
-static usec
-first_token_deadline_us(const struct exchange *exchange, const struct plan *plan)
-{
-    const struct route_config *route = exchange->request.route;
-    usec whole_us = exchange->request.deadline_us, first_us = USEC_NEVER;
-    usec rest_us = plan->total_us > plan->first_token_us ? plan->total_us - plan->first_token_us : 0;
-
-    if (route->first_token_us != USEC_NEVER)
-        first_us = exchange->arrived_us + route->first_token_us;
-    if (plan->source == SOURCE_CASCADE) {
-        rest_us = plan->rest_us;
-        whole_us = cascading_due_us(exchange);
-    } else if (route->total_us != USEC_NEVER)
-        whole_us = sooner(whole_us, exchange->arrived_us + route->total_us);
-    return whole_us != USEC_NEVER ? sooner(first_us, whole_us - rest_us) : first_us;
-}
-
-/* What a request wants, and what its backend is like */
-
 static bool
 admits(const struct exchange *exchange, const struct plan *plan)
 {
     return plan->target != NULL && plan->target->backend->admission.on && plan->source != SOURCE_SHARED &&
            plan->source != SOURCE_PASSTHROUGH && !exchange->view->config->observe;
-}
-
-/* A client may ask for any number of answers: no request counts for more than all the caches hold, or than anybody has
- * ever served. */
-static const int64_t TOKENS_BELIEVED = (int64_t)1 << 32;
-
-static int64_t
-believed(int64_t tokens, const struct admission_pace *pace)
-{
-    int64_t most = pace->kv_tokens > 0 ? pace->kv_tokens * pace->replicas : TOKENS_BELIEVED;
-
-    return tokens < most ? tokens : most;
-}
-
-static struct admission_want
-want_of(const struct exchange *exchange, const struct plan *plan, const struct admission_pace *pace)
-{
-    struct expectation expectation = experience_expect(plan->facts->experience, 500000);
-    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
-    const struct key_config *key = exchange->identity.key;
-    const struct tenant_config *tenant = exchange->identity.tenant;
-    int64_t tokens = wish.prompt_tokens + wish.output_tokens / 2;
-
-    return (struct admission_want){
-        .place = {.class = key != NULL ? key->class : exchange->view->config->open_class,
-                  .tenant = slice_of(tenant->name),
-                  .weight = tenant->weight},
-        .tokens = tokens > 0 ? believed(tokens, pace) : 1,
-        .prefill = believed(wish.prompt_tokens - wish.matched_tokens, pace),
-        .deadline_us = first_token_deadline_us(exchange, plan),
-    };
-}
-
-/* A replica reads a prompt in steps that are full, beside what decodes there. */
-static void
-add_pace(struct replica *replica, usec now_us, struct admission_pace *pace)
-{
-    struct replica_look look;
-    struct step_load load = {0};
-
-    replica_look(replica, now_us, &look);
-    load.kv_tokens = look.now.context_tokens;
-    load.sequences = look.now.requests - look.now.filling;
-    load.new_tokens = load.sequences + 1;
-    pace->first_token_us += (usec)step_time_predict_us(&look.model.time, &load);
-    load.new_tokens = look.model.step_tokens_most > load.sequences ? look.model.step_tokens_most : load.sequences + 1;
-    pace->prefill_us_per_token += step_time_predict_us(&look.model.time, &load) / (double)load.new_tokens;
-    if (look.model.time.beta_us > 0.0)
-        pace->step_tokens += (int64_t)(GOOD_STEP * look.model.time.alpha_us / look.model.time.beta_us);
-    pace->kv_tokens += look.model.kv_tokens;
-    pace->replicas++;
-}
-
-/* The mean of the replicas that can be asked now; of all if none can. */
-static struct admission_pace
-pace_of(const struct exchange *exchange, const struct plan *plan)
-{
-    const struct standing *standing = &plan->facts->standing;
-    const struct backend_config *backend = plan->target->backend;
-    usec now_us = world_now_us(worker_world(exchange->worker));
-    struct admission_pace pace = {0};
-
-    for (size_t i = 0; i < standing->count; i++)
-        if (health_state(standing->seats[i].health, now_us) == HEALTH_IN)
-            add_pace(standing->seats[i].replica, now_us, &pace);
-    for (size_t i = 0; pace.replicas == 0 && i < standing->count; i++)
-        add_pace(standing->seats[i].replica, now_us, &pace);
-    ENSURE(pace.replicas > 0);
-    pace.requests_most = backend->admission.requests;
-    pace.queue_most = backend->admission.queue;
-    pace.first_token_us /= pace.replicas;
-    pace.prefill_us_per_token /= pace.replicas;
-    pace.step_tokens /= pace.replicas;
-    pace.kv_tokens = backend->admission.kv_tokens > 0 ? backend->admission.kv_tokens
-                     : backend->engine_model != NULL  ? pace.kv_tokens / pace.replicas
-                                                      : 0;
-    return pace;
 }
 
 static struct admission *
@@ -167,8 +59,8 @@ admission_of(const struct exchange *exchange, const struct plan *plan, const str
 static void
 survey_plan(const struct exchange *exchange, struct plan *plan)
 {
-    struct admission_pace pace = pace_of(exchange, plan);
-    struct admission_want want = want_of(exchange, plan, &pace);
+    struct admission_pace pace = admit_pace(exchange, plan);
+    struct admission_want want = admit_want(exchange, plan, &pace);
     usec now_us = world_now_us(worker_world(exchange->worker));
     struct admission_forecast forecast = admission_expect(admission_of(exchange, plan, &pace), &want, now_us);
 
@@ -258,8 +150,7 @@ tell_pool(const struct exchange *exchange, usec now_us)
     const struct target_facts *facts = exchange->plan->facts;
     struct pool_size *pool =
         facts->standing.count > 0 ? atomic_load(&facts->standing.seats[0].replica->pool_size) : NULL;
-    struct expectation expectation = experience_expect(facts->experience, 500000);
-    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
+    struct replica_wish wish = admit_wish(exchange, exchange->plan);
 
     if (pool == NULL)
         return;
@@ -351,8 +242,8 @@ admit_ask(struct exchange *exchange)
     if (!admits(exchange, exchange->plan))
         return true;
     ENSURE(exchange->place == NULL);
-    pace = pace_of(exchange, exchange->plan);
-    want = want_of(exchange, exchange->plan, &pace);
+    pace = admit_pace(exchange, exchange->plan);
+    want = admit_want(exchange, exchange->plan, &pace);
     place = must_calloc(1, sizeof(*place));
     place->admission = admission_of(exchange, exchange->plan, &pace);
     place->world = worker_world(exchange->worker);
@@ -427,4 +318,37 @@ admit_over(struct flight *flight)
     if ((flight->status == 429 || flight->status == 503) && (flight->part == NULL || flight->part->leads))
         admission_overloaded(place->admission, world_now_us(place->world));
     leave(place);
+}
+
+/* Of others */
+
+/* As those that wait are. */
+static struct replica_wish
+like_those_in_line(struct admission *admission)
+{
+    struct admission_figures figures;
+
+    admission_figures(admission, &figures);
+    return (struct replica_wish){.prompt_tokens =
+                                     figures.waiting > 0 ? figures.waiting_tokens / (int64_t)figures.waiting : 0};
+}
+
+void
+admit_told(struct gateway_worker *worker, const struct backend_config *backend)
+{
+    struct world *world = worker_world(worker);
+    struct admission *admission =
+        backend->admission.on ? admissions_find(&worker->gateway->admissions, backend->name) : NULL;
+    struct replica_wish like;
+    struct admission_pace pace;
+    struct list told;
+
+    if (admission == NULL || !admission_waits(admission))
+        return;
+    like = like_those_in_line(admission);
+    if (!admit_pace_of_backend(worker, backend, &like, &pace))
+        return;
+    list_init(&told);
+    admission_told(admission, &pace, world_now_us(world), &told);
+    tell(world, &told);
 }

@@ -20,6 +20,9 @@ void admit_survey(const struct exchange *exchange, struct plans *plans);
  * plans were weighed again. */
 bool admit_ask(struct exchange *exchange);
 
+/* An engine of the backend has told anew what others have there. On the first worker. */
+void admit_told(struct gateway_worker *worker, const struct backend_config *backend);
+
 /* The flight has the exchange's place from now on, if there is one. */
 void admit_hand_over(struct exchange *exchange, struct flight *flight);
 

@@ -5,6 +5,7 @@
 
 #include "fleet/metrics_page.h"
 #include "fleet/told.h"
+#include "gateway/admit.h"
 #include "gateway/question.h"
 
 /* An engine that works hard may be slow to tell. */
@@ -94,6 +95,7 @@ tell(struct scrape *scrape)
         log_line(worker->gateway->log, LOG_INFO, "backend %s: %s shows its metrics again", scrape->backend->name,
                  scrape->replica->name);
     scrape->failing = false;
+    admit_told(worker, scrape->backend);
     again(scrape, scrape->backend->scrape_us);
 }
 
@@ -151,8 +153,10 @@ run_read(struct job *job)
 static void
 scrapes_free(struct scrapes *scrapes)
 {
-    for (size_t i = 0; i < scrapes->count; i++)
+    for (size_t i = 0; i < scrapes->count; i++) {
         question_drop(&scrapes->all[i].question);
+        healths_let_place_go(&scrapes->view->worker->gateway->healths, NULL, scrapes->all[i].replica);
+    }
     view_release(scrapes->view);
     free(scrapes);
 }
@@ -247,6 +251,7 @@ start(struct scrapes *scrapes, const struct backend_config *backend, size_t endp
     scrape->backend = backend;
     scrape->endpoint = &backend->metrics_endpoints[endpoint];
     scrape->replica = healths_replica(&worker->gateway->healths, backend, endpoint);
+    healths_hold_place(&worker->gateway->healths, NULL, scrape->replica);
     scrape->question.answered = answered;
     scrape->timer.fire = ask;
     /* Anywhere within the first interval, for the same reason. */

@@ -18,6 +18,7 @@ want(int64_t tokens, unsigned class, usec deadline_us)
     return (struct admission_want){.place = {.class = class, .tenant = SLICE_LITERAL("acme"), .weight = 1},
                                    .tokens = tokens,
                                    .prefill = tokens / 2,
+                                   .work_us = tokens,
                                    .deadline_us = deadline_us};
 }
 
@@ -235,6 +236,137 @@ an_overload_cuts_the_limit_once(void **state)
     admission_free(&admission);
 }
 
+/* Two replicas, of which two prompts of the usual length, or 1,000 tokens, keep one busy. */
+static const struct admission_pace two = {.replicas = 2,
+                                          .prefill_us_per_token = 100.0,
+                                          .first_token_us = 1000,
+                                          .step_tokens = 1000,
+                                          .kv_tokens = 1000000,
+                                          .queue_most = 100};
+
+static struct admission_want
+prompt_of(const char *tenant, int64_t prefill)
+{
+    return (struct admission_want){.place = {.class = 0, .tenant = slice_of(tenant), .weight = 1},
+                                   .tokens = prefill,
+                                   .prefill = prefill,
+                                   .work_us = prefill,
+                                   .deadline_us = USEC_NEVER};
+}
+
+/* One replica reads it, the other goes on. */
+static void
+a_long_prompt_holds_up_one_replica(void **state)
+{
+    struct admission_ticket usual[200] = {0}, longest = {0}, beside[4] = {0};
+    struct admission admission;
+    unsigned in = 0;
+
+    (void)state;
+    admission_init(&admission, &two);
+    for (unsigned i = 0; i < 200; i++) { /* so that it is known what is usual */
+        ask(&admission, &usual[i], prompt_of("acme", 500), 0);
+        end(&admission, &usual[i], 0);
+    }
+    assert_int_equal(ask(&admission, &longest, prompt_of("acme", 100000), 0), ADMISSION_IN);
+    for (unsigned i = 0; i < 4; i++)
+        in += ask(&admission, &beside[i], prompt_of("acme", 500), 0) == ADMISSION_IN;
+    assert_in_range(in, 2, 4);
+    assert_true(in < 4 || admission.mean_prefill > 500); /* it counts among what is usual */
+    end(&admission, &longest, 1);
+    for (unsigned i = 0; i < 4; i++)
+        end(&admission, &beside[i], 1);
+    admission_free(&admission);
+}
+
+/* A crowd fills the room for prompts: who has nothing there does not wait for it, but has no more than its share of a
+ * second one. */
+static void
+a_crowd_holds_up_itself(void **state)
+{
+    struct admission_ticket crowd[8] = {0}, quiet[6] = {0};
+    struct admission admission;
+    unsigned in = 0;
+
+    (void)state;
+    admission_init(&admission, &two);
+    for (unsigned i = 0; i < 8; i++)
+        in += ask(&admission, &crowd[i], prompt_of("loud", 500), 0) == ADMISSION_IN;
+    assert_int_equal(in, 4); /* 2,000 tokens */
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(ask(&admission, &quiet[i], prompt_of("quiet", 500), 1),
+                         i < 4 ? ADMISSION_IN : ADMISSION_WAITS);
+    assert_int_equal(end(&admission, &quiet[0], 2), 1); /* of two equals, who has less there now */
+    assert_int_equal(quiet[4].state, ADMISSION_IN);
+    for (unsigned i = 0; i < 8; i++)
+        end(&admission, &crowd[i], 4);
+    for (unsigned i = 0; i < 6; i++)
+        end(&admission, &quiet[i], 4);
+    admission_free(&admission);
+}
+
+/* What others have there takes room for tokens and for prompts, but is nothing that a user's own number is about; and
+ * when the engines tell that it is gone, who waits may start. */
+static void
+what_others_have_there_counts(void **state)
+{
+    struct admission_ticket tickets[12] = {0}, first = {0}, second = {0};
+    struct admission admission;
+    struct admission_pace crowded = pace, set = pace;
+    struct admission_want small = want(100, 0, USEC_NEVER);
+    struct admission_figures figures;
+    struct list told;
+    unsigned in = 0;
+
+    (void)state;
+    crowded.others_tokens = 600; /* of the 1,000 */
+    admission_init(&admission, &crowded);
+    for (unsigned i = 0; i < 12; i++)
+        in += admission_ask(&admission, &tickets[i], &small, &crowded, 0) == ADMISSION_IN;
+    assert_int_equal(in, 4);
+    assert_true(admission_waits(&admission));
+    admission_figures(&admission, &figures);
+    assert_int_equal(figures.others_tokens, 600);
+    list_init(&told);
+    crowded.others_tokens = 300;
+    admission_told(&admission, &crowded, 1, &told);
+    in = 0;
+    LIST_EACH(&told, node, after)
+    {
+        in++;
+        list_remove(node);
+    }
+    assert_int_equal(in, 3);
+    for (unsigned i = 0; i < 12; i++)
+        end(&admission, &tickets[i], 2);
+    /* Their prompts are read before ours. */
+    crowded = two;
+    crowded.others_prefill = 2500;
+    small = prompt_of("acme", 500);
+    assert_int_equal(admission_ask(&admission, &first, &small, &crowded, 3), ADMISSION_IN); /* one is always served */
+    assert_int_equal(admission_ask(&admission, &second, &small, &crowded, 3), ADMISSION_WAITS);
+    crowded.others_prefill = 1000;
+    list_init(&told);
+    admission_told(&admission, &crowded, 4, &told);
+    assert_ptr_equal(list_first(&told), &second.link);
+    list_remove(&second.link);
+    assert_int_equal(second.state, ADMISSION_IN);
+    end(&admission, &second, 5);
+    end(&admission, &first, 5);
+    admission_free(&admission);
+    set.requests_most = 10;
+    set.others_tokens = 600;
+    admission_init(&admission, &set);
+    small = want(50, 0, USEC_NEVER);
+    in = 0;
+    for (unsigned i = 0; i < 12; i++)
+        in += admission_ask(&admission, &tickets[i], &small, &set, 0) == ADMISSION_IN;
+    assert_int_equal(in, 10);
+    for (unsigned i = 0; i < 12; i++)
+        end(&admission, &tickets[i], 2);
+    admission_free(&admission);
+}
+
 /* Anything may happen in any order: the limit holds, nobody is forgotten, and at the end nothing is left. */
 static void
 nothing_leaks(void **state)
@@ -310,6 +442,9 @@ main(void)
         cmocka_unit_test(urgent_requests_find_the_room_that_they_needed_of_late),
         cmocka_unit_test(the_queue_has_an_end),
         cmocka_unit_test(an_overload_cuts_the_limit_once),
+        cmocka_unit_test(a_long_prompt_holds_up_one_replica),
+        cmocka_unit_test(a_crowd_holds_up_itself),
+        cmocka_unit_test(what_others_have_there_counts),
         cmocka_unit_test(nothing_leaks),
         cmocka_unit_test(the_gradient_finds_a_limit),
     };

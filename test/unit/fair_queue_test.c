@@ -22,8 +22,9 @@ place_of(char tenant, unsigned class, unsigned weight)
 static void
 add(struct fair_queue *queue, struct one *one, struct fair_place place, usec deadline_us, int64_t tokens)
 {
-    *one = (struct one){.waiter = {.deadline_us = deadline_us, .tokens = tokens}, .tenant = place.tenant.data[0]};
-    fair_queue_add(queue, &one->waiter, &place);
+    *one = (struct one){.waiter = {.deadline_us = deadline_us, .work_us = tokens, .tokens = tokens},
+                        .tenant = place.tenant.data[0]};
+    fair_queue_add(queue, &one->waiter, &place, 0);
 }
 
 /* Whoever is next in any class, served; '-': nobody. */
@@ -35,7 +36,8 @@ serve(struct fair_queue *queue)
 
         if (next == NULL)
             continue;
-        fair_queue_serve(queue, next);
+        fair_queue_serve(queue, next, 0);
+        fair_queue_over(queue, next, 0);
         return CONTAINER_OF(next, struct one, waiter)->tenant;
     }
     return '-';
@@ -54,13 +56,13 @@ the_earliest_deadline_of_a_tenant_goes_first(void **state)
     add(&queue, &all[2], place_of('a', 0, 1), 100, 1);
     add(&queue, &all[3], place_of('a', 0, 1), 300, 1);
     assert_ptr_equal(fair_queue_next(&queue, 0), &all[2].waiter);
-    fair_queue_serve(&queue, &all[2].waiter);
+    fair_queue_serve(&queue, &all[2].waiter, 0);
     assert_ptr_equal(fair_queue_next(&queue, 0), &all[1].waiter); /* of equals who came first */
     fair_queue_leave(&queue, &all[1].waiter);
     fair_queue_leave(&queue, &all[1].waiter);
     assert_ptr_equal(fair_queue_next(&queue, 0), &all[3].waiter);
-    fair_queue_serve(&queue, &all[3].waiter);
-    fair_queue_serve(&queue, &all[0].waiter);
+    fair_queue_serve(&queue, &all[3].waiter, 0);
+    fair_queue_serve(&queue, &all[0].waiter, 0);
     assert_int_equal(fair_queue_count(&queue), 0);
     assert_int_equal(fair_queue_tokens(&queue), 0);
     fair_queue_free(&queue);
@@ -138,6 +140,114 @@ who_was_away_saves_nothing_up(void **state)
     fair_queue_free(&queue);
 }
 
+/* Work counts, not tokens: who asks for what takes long gets fewer of them. */
+static void
+work_is_what_is_shared(void **state)
+{
+    enum { EACH = 300 };
+    static struct one slow[EACH], quick[EACH];
+    struct fair_queue queue;
+    unsigned of_slow = 0;
+
+    (void)state;
+    fair_queue_init(&queue);
+    for (unsigned i = 0; i < EACH; i++) {
+        add(&queue, &slow[i], place_of('s', 0, 1), USEC_NEVER, 1);
+        add(&queue, &quick[i], place_of('q', 0, 1), USEC_NEVER, 1);
+        fair_queue_leave(&queue, &slow[i].waiter);
+        slow[i].waiter.work_us = 5;
+        fair_queue_add(&queue, &slow[i].waiter, &(struct fair_place){0, SLICE_LITERAL("s"), 1}, 0);
+    }
+    for (unsigned i = 0; i < 300; i++)
+        of_slow += serve(&queue) == 's';
+    assert_in_range(of_slow, 49, 51);
+    while (serve(&queue) != '-')
+        continue;
+    fair_queue_free(&queue);
+}
+
+static bool
+is_even(const void *context, const struct fair_waiter *waiter)
+{
+    (void)context;
+    return waiter->tokens % 2 == 0;
+}
+
+static void
+who_has_less_there_is_told_apart(void **state)
+{
+    struct fair_filter less = {is_even, NULL, 100, 10}, all_of_them = {is_even, NULL, 0, 0};
+    struct fair_queue queue;
+    struct one all[5];
+
+    (void)state;
+    fair_queue_init(&queue);
+    add(&queue, &all[0], place_of('a', 1, 1), USEC_NEVER, 40);
+    add(&queue, &all[1], place_of('a', 1, 1), USEC_NEVER, 30);
+    add(&queue, &all[2], place_of('a', 1, 1), 5, 31);    /* the soonest, but it may not */
+    assert_null(fair_queue_next_that(&queue, 1, &less)); /* there is nobody with more */
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &all_of_them), &all[0].waiter);
+    fair_queue_serve(&queue, &all[0].waiter, 1);
+    assert_null(fair_queue_next_that(&queue, 1, &less));
+    add(&queue, &all[3], place_of('b', 1, 2), USEC_NEVER, 70);
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &less), &all[3].waiter);
+    fair_queue_serve(&queue, &all[3].waiter, 0);
+    add(&queue, &all[4], place_of('b', 1, 2), USEC_NEVER, 2);
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &less),
+                     &all[4].waiter); /* 40 of 100, and 70 with twice the weight */
+    fair_queue_leave(&queue, &all[4].waiter);
+    add(&queue, &all[4], place_of('b', 1, 2), USEC_NEVER, 20);
+    fair_queue_serve(&queue, &all[4].waiter, 9);
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &less), &all[1].waiter); /* 45 of 100 against 40 */
+    fair_queue_over(&queue, &all[3].waiter, 0);
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &less),
+                     &all[1].waiter); /* 9 of 10, with twice the weight, of prompts */
+    fair_queue_filled(&all[4].waiter);
+    fair_queue_filled(&all[4].waiter);
+    assert_null(fair_queue_next_that(&queue, 1, &less));
+    fair_queue_over(&queue, &all[0].waiter, 0);
+    fair_queue_over(&queue, &all[0].waiter, 0);
+    assert_ptr_equal(fair_queue_next_that(&queue, 1, &less), &all[1].waiter);
+    fair_queue_leave(&queue, &all[1].waiter);
+    fair_queue_leave(&queue, &all[2].waiter);
+    fair_queue_over(&queue, &all[4].waiter, 0);
+    fair_queue_free(&queue);
+}
+
+/* What others needed of late and have not there now is theirs, up to their share; it fades, and then they share no more. */
+static void
+what_was_needed_of_late_is_claimed(void **state)
+{
+    struct fair_place quiet = place_of('q', 0, 1), loud = place_of('l', 0, 3);
+    struct fair_claims claims;
+    struct fair_queue queue;
+    struct one all[2];
+
+    (void)state;
+    fair_queue_init(&queue);
+    claims = fair_queue_claims(&queue, &loud, 400, 10, 0);
+    assert_true(claims.share == 400 && claims.reserved == 0 && claims.there == 0 && !claims.shared);
+    add(&queue, &all[0], quiet, USEC_NEVER, 40);
+    claims = fair_queue_claims(&queue, &loud, 400, 10, 0);
+    assert_true(claims.shared && claims.share == 300 && claims.reserved == 50); /* what waits, and one request more */
+    fair_queue_serve(&queue, &all[0].waiter, 0);
+    claims = fair_queue_claims(&queue, &loud, 400, 10, 0);
+    assert_true(claims.share == 300 && claims.reserved == 10);
+    fair_queue_over(&queue, &all[0].waiter, 0);
+    claims = fair_queue_claims(&queue, &loud, 400, 10, FAIR_HALF_LIFE_US);
+    assert_true(claims.share == 300 && claims.reserved > 29.99 && claims.reserved < 30.01);
+    claims = fair_queue_claims(&queue, &loud, 80, 10, FAIR_HALF_LIFE_US);
+    assert_true(claims.share == 60 && claims.reserved == 20); /* no more than its share */
+    claims = fair_queue_claims(&queue, &loud, 400, 10, 4 * FAIR_HALF_LIFE_US);
+    assert_true(claims.share == 400 && claims.reserved == 0);
+    add(&queue, &all[1], loud, USEC_NEVER, 7);
+    fair_queue_serve(&queue, &all[1].waiter, 0);
+    claims = fair_queue_claims(&queue, &loud, 400, 10, 4 * FAIR_HALF_LIFE_US);
+    assert_true(claims.there == 7);
+    fair_queue_over(&queue, &all[1].waiter, 4 * FAIR_HALF_LIFE_US);
+    fair_queue_free(&queue);
+}
+
 static void
 the_urgent_class_goes_first(void **state)
 {
@@ -185,7 +295,7 @@ what_is_ahead_comes_true(void **state)
                (next = fair_queue_next(&queue, 2)) != NULL) {
             int64_t tokens = next->tokens;
 
-            fair_queue_serve(&queue, next);
+            fair_queue_serve(&queue, next, 0);
             if (next == &own.waiter)
                 break;
             served += tokens;
@@ -205,6 +315,9 @@ main(void)
         cmocka_unit_test(a_crowd_gets_no_more_than_its_share),
         cmocka_unit_test(weights_and_sizes_count),
         cmocka_unit_test(who_was_away_saves_nothing_up),
+        cmocka_unit_test(work_is_what_is_shared),
+        cmocka_unit_test(who_has_less_there_is_told_apart),
+        cmocka_unit_test(what_was_needed_of_late_is_claimed),
         cmocka_unit_test(the_urgent_class_goes_first),
         cmocka_unit_test(what_is_ahead_comes_true),
     };

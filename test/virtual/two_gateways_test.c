@@ -18,6 +18,19 @@ static const char first_config[] =
     "prices: { override: { gpus/twin-small: { input: $1/M, output: $4/M },\n"
     "                      other/assistant: { input: $1/M, output: $4/M } } }\n";
 
+/* The same with a line in front of the first engine, in whose cache some 576 tokens are for requests. */
+static const char waiting_config[] =
+    "backends:\n"
+    "  gpus:  { url: [ \"http://one.example\" ], engine: twin, models: [ twin-small ], scrape: 1s,\n"
+    "           admission: { mode: on, kv_tokens: 640 } }\n"
+    "  spare: { url: [ \"http://two.example\" ], engine: twin, models: [ twin-small ], metrics: off }\n"
+    "  other: { url: \"http://other.example\", models: [ assistant ] }\n"
+    "routes:\n"
+    "  assistant: { reference: gpus/twin-small }\n"
+    "  beside:    { reference: other/assistant }\n"
+    "prices: { override: { gpus/twin-small: { input: $1/M, output: $4/M },\n"
+    "                      other/assistant: { input: $1/M, output: $4/M } } }\n";
+
 /* All that it has goes to the first engine. */
 static const char second_config[] = "backends:\n"
                                     "  gpus: { url: \"http://one.example\", engine: twin, models: [ twin-small ] }\n"
@@ -71,17 +84,18 @@ load_second(const struct config *first)
 }
 
 static void
-open_both(struct both *both, void **state, struct arena *arena, const char *policy)
+open_both(struct both *both, void **state, const char *config)
 {
     struct twin_settings settings = engine_settings();
-    struct scene *s =
-        scene_new(state, (struct scene_options){.seed = 7, .config = arena_printf(arena, first_config, policy)});
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 7, .config = config});
+    bool together = config_backend(s->config, SLICE_LITERAL("gpus"))->endpoint_count == 2;
 
     *both = (struct both){.scene = s, .config = load_second(s->config)};
     for (size_t i = 0; i < 2; i++) {
         both->twins[i] = twin_new(&settings);
         both->engines[i] = twin_worker_new(both->twins[i], history_world_apart(s->history));
-        vbackend_is_application(scene_replica(s, "gpus", i), both->engines[i]);
+        vbackend_is_application(together || i == 0 ? scene_replica(s, "gpus", i) : scene_backend(s, "spare"),
+                                both->engines[i]);
     }
     gateway_init(&both->second, both->config, &s->log, 2);
     both->second.workers[0] = gateway_worker_new(&both->second, history_world_apart(s->history));
@@ -141,7 +155,7 @@ what_the_other_gateway_has_there_is_seen(void **state)
         struct both both;
         uint64_t before;
 
-        open_both(&both, state, &arena, policies[p]);
+        open_both(&both, state, arena_printf(&arena, first_config, policies[p]));
         for (size_t i = 0; i < 12; i++)
             clients[i] = scene_asks(
                 both.scene, (struct ask){.model = "beside", .stream = true, .headers = "x-twin-output-tokens: 4000\n"});
@@ -162,10 +176,51 @@ what_the_other_gateway_has_there_is_seen(void **state)
     arena_reset(&arena);
 }
 
+static struct admission_figures
+line_of(struct both *both)
+{
+    struct admission *gpus = admissions_find(&both->scene->gateway.admissions, "gpus");
+    struct admission_figures figures;
+
+    assert_non_null(gpus);
+    admission_figures(gpus, &figures);
+    return figures;
+}
+
+/* What the other has there fills the cache: of ours one goes, and no more; when it has left, and the engine has told so, the
+ * others go too, though none of ours is over. */
+static void
+what_the_other_gateway_has_there_takes_room(void **state)
+{
+    struct vclient *others[4], *own[4];
+    struct both both;
+
+    open_both(&both, state, waiting_config);
+    for (size_t i = 0; i < 4; i++)
+        others[i] = scene_asks(
+            both.scene, (struct ask){.model = "beside", .stream = true, .headers = "x-twin-output-tokens: 4000\n"});
+    history_run_for(both.scene->history, 5 * USEC_PER_S);
+    for (size_t i = 0; i < 4; i++)
+        own[i] = scene_asks(both.scene, (struct ask){.stream = true, .headers = "x-twin-output-tokens: 2000\n"});
+    history_run_for(both.scene->history, USEC_PER_S / 2);
+    assert_true(line_of(&both).others_tokens > 576);
+    assert_int_equal(line_of(&both).in_flight, 1);
+    assert_int_equal(line_of(&both).waiting, 3);
+    for (size_t i = 0; i < 4; i++)
+        vclient_leave(others[i]);
+    history_run_for(both.scene->history, 1300 * USEC_PER_MS);
+    assert_int_equal(line_of(&both).others_tokens, 0);
+    assert_in_range(line_of(&both).in_flight, 2, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(vclient_waits(own[i]));
+    close_both(&both, state);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_the_other_gateway_has_there_takes_room, scene_teardown),
         cmocka_unit_test_teardown(what_the_other_gateway_has_there_is_seen, scene_teardown),
     };
 
