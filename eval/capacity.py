@@ -9,6 +9,9 @@ smallest static fleet that keeps 99 %, which nobody knows beforehand: a static f
 hindsight. "At equal attainment" is the cheapest of a policy's runs that attains at least as much as the recommended sizes with
 their standard setting.
 
+The last column is the same recommendation as the gateway makes it of itself, while it serves the trace and its replicas come and
+go: it has to fit its model first, and shares requests out by its policy.
+
 Without --days only half an hour of azure_code and azure_conv and a day of ServeGen's deepseek-r1; with it two days each of its
 language pools, of which the first is for learning (many minutes). Traffic of ServeGen is scaled to a few replicas; its lengths
 are drawn. Everything is modelled, on Llama 3 70B on four A100, and played by `equipoise replay --scaling`. The exit status is 1 if the recommended sizes are not cheaper
@@ -43,7 +46,7 @@ def play(program, data, case, cold):
     """Per policy: (knob, attainment, hours, p50, p99) of each run."""
     _, trace, limit_ms, learn, options = case
     out = subprocess.run([program, "replay", data / trace, "--engine", ENGINE, "--first-token", f"{limit_ms}ms", "--json",
-                          "--scaling", "static,in_flight,capacity,oracle", "--cold-start", f"{cold}s",
+                          "--scaling", "static,in_flight,capacity,oracle,gateway", "--cold-start", f"{cold}s",
                           *(["--learn", f"{learn}s"] if learn else []), *options], stdout=subprocess.PIPE, check=True).stdout
     runs = {}
     for run in json.loads(out)["variants"]:
@@ -71,7 +74,8 @@ def main():
     data = pathlib.Path(options.shared) / "data"
     held = True
 
-    print(f"{'traffic':20} {'cold':>5}  {'recommended':22} {'p99':>6}  {'static peak':22} {'in flight':22} {'oracle (99 %)':22}")
+    print(f"{'traffic':20} {'cold':>5}  {'recommended':22} {'p99':>6}  {'static peak':22} {'in flight':22} {'oracle (99 %)':22} "
+          f"{'through the gateway':22} {'p99':>6}")
     for case in CASES + (DAYS if options.days else []):
         if not (data / case[1]).exists():
             print(f"{case[0]:20} is absent; not judged")
@@ -81,7 +85,9 @@ def main():
             own = runs["capacity"][0]
             static, target = (cheapest(runs[name], own[1]) for name in ("static", "in_flight"))
             oracle = cheapest(runs["oracle"], GOAL)
-            print(f"{case[0]:20} {cold:4}s  {told(own):22} {own[4]:5.1f}s  {told(static):22} {told(target):22} {told(oracle):22}")
+            gateway = runs["gateway"][0]
+            print(f"{case[0]:20} {cold:4}s  {told(own):22} {own[4]:5.1f}s  {told(static):22} {told(target):22} {told(oracle):22} "
+                  f"{told(gateway):22} {gateway[4]:5.1f}s")
             for name, other in (("static peak", static), ("autoscaler", target)):
                 if other and own[2] >= other[2]:
                     print(f"{'':28}does not hold: {own[2] / other[2]:.2f} x the {name} at equal attainment")

@@ -80,17 +80,31 @@ take_limits(const struct replay_settings *settings, struct config *config)
     }
 }
 
+/* No command is run in a replay. */
+static void
+take_changes(const struct replay_changes *changes, struct backend_config *pool)
+{
+    if (changes->start == 0)
+        return;
+    pool->replicas.given = true;
+    pool->replicas.least = changes->least;
+    pool->replicas.most = changes->most;
+    pool->replicas.cold_start_us = changes->cold_us;
+    pool->replicas.command = NULL;
+}
+
 static int
 take_size(const struct replay_settings *settings, struct config *config)
 {
     struct backend_config *pool;
 
-    if (settings->replicas == 0 || settings->config_file == NULL)
+    if (settings->replicas == 0 || (settings->config_file == NULL && settings->changes.start == 0))
         return CMD_FINE; /* without a file it was written with that many */
     pool = replay_pool_find(config, settings->pool != NULL ? settings->pool : "");
     if (pool == NULL)
         return CMD_USAGE;
     replay_pool_resize(config, pool, (unsigned)settings->replicas);
+    take_changes(&settings->changes, pool);
     return CMD_FINE;
 }
 

@@ -5,6 +5,14 @@
 
 #include "config/config.h"
 
+/* Of a pool whose replicas come and go (replay_fleet.h). */
+struct replay_changes {
+    unsigned start; /* that are there to begin with: its first; 0: none comes or goes */
+    unsigned least, most;
+    usec cold_us;  /* until one that is wanted is there */
+    usec learn_us; /* what came before is played, and not counted */
+};
+
 struct replay_settings {
     const char *config_file; /* NULL: a route `assistant` over modelled engines */
     const char *engine;      /* REPLAY_ENGINE_USUAL */
@@ -18,7 +26,8 @@ struct replay_settings {
     uint64_t workers; /* logical ones, of the gateway */
     uint64_t seed;
     uint64_t limit; /* of the trace, for the progress bar; 0: none */
-    usec wall_us;   /* when it plays; 0: when the trace says, else on the day of the built-in prices */
+    struct replay_changes changes;
+    usec wall_us; /* when it plays; 0: when the trace says, else on the day of the built-in prices */
 };
 
 /* CMD_FINE, or the exit status once it has said what is wrong. *out is the caller's to release, in any case; NULL: there is

@@ -11,6 +11,7 @@
 const char *const REPLAY_ENGINE_USUAL = "h100-llama-3.1-8b";
 
 struct replay_engine {
+    struct vbackend *place;
     struct twin *twin;
     struct application *application;
     unsigned model_count;
@@ -146,6 +147,7 @@ start_cast(struct replay_cast *cast, struct history *history, const struct confi
     for (size_t i = 0; i < backend->endpoint_count; i++) {
         struct vbackend *vbackend = vbackend_new(history, &backend->endpoints[i], backend->name);
 
+        cast->engines[i].place = vbackend;
         settings.seed = rng_mix(seed ^ rng_mix(backend->index * 1000 + i));
         cast->engines[i].twin = twin_new(&settings);
         cast->engines[i].application = twin_worker_new(cast->engines[i].twin, history_world_apart(history));
@@ -184,6 +186,13 @@ replay_engines_free(struct replay_engines *engines)
         free(cast->engines);
     }
     free(engines->casts);
+}
+
+void
+replay_engine_refuses(const struct replay_cast *cast, size_t engine, bool refuses)
+{
+    ENSURE(engine < cast->engine_count);
+    vbackend_set_refusing(cast->engines[engine].place, refuses);
 }
 
 /* What could be */

@@ -45,6 +45,9 @@ int replay_engines_start(struct replay_engines *engines, struct history *history
                          const char *usual, uint64_t seed);
 void replay_engines_free(struct replay_engines *engines); /* before the history */
 
+/* It takes no connections from now on, or does again. */
+void replay_engine_refuses(const struct replay_cast *cast, size_t engine, bool refuses);
+
 /* Which modelled engine plays it; NULL: a constant pace. *exit_status is CMD_FINE, or it has said what is wrong. */
 const struct engine_pair *replay_engines_pair(const struct backend_config *backend, const char *usual,
                                               int *exit_status);

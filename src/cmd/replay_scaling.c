@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/interrupt.h"
 #include "cmd/replay_engines.h"
+#include "cmd/replay_run.h"
 #include "fleet/capacity.h"
 #include "fleet/pool_size.h"
 #include "gateway/sizer_rules.h"
@@ -284,6 +285,69 @@ try_each(struct fleets *fleets, enum scaler scaler, const double *knobs, size_t 
     free(variant);
 }
 
+/* Through the gateway: its own sizer decides, and what it shares out by whom it finds (replay_fleet.h). */
+
+static int
+play_world(struct fleets *fleets, struct replay_world *world, struct replay_trace *trace, struct replay_variant *out)
+{
+    struct replay_fleet *fleet = replay_fleet_new(world, fleets->pool->index);
+    int exit_status = CMD_FINE;
+
+    fleets->comparison->interrupted |= replay_run(world, trace, out->name);
+    if (world->trace_status != OK && world->trace_status != ERR_NOT_FOUND) {
+        replay_trace_complain(trace);
+        exit_status = CMD_FAILED;
+    }
+    replay_outcome_take(world, fleet, &out->outcome);
+    replay_fleet_free(fleet);
+    return exit_status;
+}
+
+static int
+play_gateway(struct fleets *fleets, struct replay_variant *out)
+{
+    struct replay_world *world = must_calloc(1, sizeof(*world));
+    struct replay_trace trace;
+    int exit_status = replay_trace_open(&trace, fleets->wanted->path, &fleets->wanted->trace);
+
+    if (exit_status == CMD_FINE)
+        exit_status = replay_world_new(world, &out->settings, trace.trace);
+    if (exit_status == CMD_FINE)
+        exit_status = play_world(fleets, world, &trace, out);
+    replay_world_free(world);
+    replay_trace_close(&trace);
+    free(world);
+    return exit_status;
+}
+
+static int
+try_gateway(struct fleets *fleets)
+{
+    struct replay_variant *variant = must_calloc(1, sizeof(*variant));
+    int exit_status = CMD_FINE;
+
+    *variant = (struct replay_variant){.name = REPLAY_BY_GATEWAY,
+                                       .scaler = REPLAY_BY_GATEWAY,
+                                       .settings = fleets->wanted->settings,
+                                       .played = true,
+                                       .whole = true};
+    variant->settings.replicas = REPLAY_REPLICAS_MOST;
+    variant->settings.changes = (struct replay_changes){.start = fleets->traffic.start,
+                                                        .least = fleets->traffic.least,
+                                                        .most = fleets->traffic.most,
+                                                        .cold_us = fleets->traffic.cold_us,
+                                                        .learn_us = fleets->traffic.learn_us};
+    if (fleets->wanted->by_gateway && !is_stopped(fleets, variant->name)) {
+        exit_status = play_gateway(fleets, variant);
+        variant->settings = fleets->wanted->settings;
+        variant->whole = !fleets->comparison->interrupted;
+        fleets->played++;
+        keep(fleets, variant);
+    }
+    free(variant);
+    return exit_status;
+}
+
 /* Of each scaler one run is told: the cheapest that is enough, else the one that comes nearest. */
 static void
 choose(struct replay_comparison *comparison, const char *scaler)
@@ -303,7 +367,7 @@ choose(struct replay_comparison *comparison, const char *scaler)
         best->tried = false;
 }
 
-static void
+static int
 try_all(struct fleets *fleets)
 {
     static const double none[] = {0};
@@ -314,12 +378,13 @@ try_all(struct fleets *fleets)
     if (fleets->wanted->sizes.count > 0)
         traffic->start = fleets->wanted->sizes.counts[0];
     if (fleets->comparison->interrupted)
-        return;
+        return CMD_FINE;
     scaling_learn(traffic);
     take_goal(fleets);
     try_each(fleets, SCALER_IN_FLIGHT, targets, sizeof(targets) / sizeof(targets[0]));
     try_each(fleets, SCALER_CAPACITY, none, 1);
     try_each(fleets, SCALER_ORACLE, factors, sizeof(factors) / sizeof(factors[0]));
+    return try_gateway(fleets);
 }
 
 int
@@ -333,7 +398,7 @@ replay_scaling_play(const struct replay_wanted *wanted, struct replay_comparison
         exit_status = read_requests(&fleets, wanted->path);
     if (exit_status == CMD_FINE) {
         comparison->cold_us = fleets.traffic.cold_us;
-        try_all(&fleets);
+        exit_status = try_all(&fleets);
         for (enum scaler scaler = 0; scaler < SCALER_COUNT; scaler++)
             choose(comparison, scaler_name(scaler));
         if (isatty(STDERR_FILENO))

@@ -23,22 +23,37 @@ replay_variant_add(struct replay_comparison *comparison, const struct replay_set
         snprintf(variant->name + len, sizeof(variant->name) - len, "%s%s", len > 0 ? " " : "", settings->policy);
 }
 
+/* How many replicas of a backend there were at most, and for how long all together. */
+static void
+take_hours(const struct replay_world *world, const struct replay_fleet *fleet, size_t index, struct replay_outcome *out,
+           double *hours, int64_t *count)
+{
+    *count = (int64_t)world->engines.casts[index].engine_count;
+    *hours = (double)out->summary.span_us / (3600.0 * USEC_PER_S) * (double)*count;
+    if (fleet == NULL || replay_fleet_backend(fleet) != index)
+        return;
+    *count = replay_fleet_sum(fleet).most;
+    *hours = (double)replay_fleet_sum(fleet).replica_us / (3600.0 * USEC_PER_S);
+}
+
 /* What the engines of one backend did and had. */
 static void
-take_cast(const struct replay_world *world, size_t index, struct replay_outcome *out)
+take_cast(const struct replay_world *world, const struct replay_fleet *fleet, size_t index, struct replay_outcome *out)
 {
     const struct replay_cast *cast = &world->engines.casts[index];
     const struct backend_config *backend = &world->config->backends[index];
     wide_int charged = world->stats.backends[index].charged;
     struct replay_work work = replay_engines_work(cast, out->summary.span_us);
-    double hours = (double)out->summary.span_us / (3600.0 * USEC_PER_S) * (double)cast->engine_count;
+    double hours;
+    int64_t count;
 
+    take_hours(world, fleet, index, out, &hours, &count);
     out->paid += usd_known(backend->usd_per_hour) ? 0 : charged;
     if (cast->engine_count == 0 || cast->pair == NULL)
         return;
     out->busy += work.busy * (double)cast->engine_count;
-    out->engines += (int64_t)cast->engine_count;
-    out->kv_tokens += cast->pair->kv_tokens * (int64_t)cast->engine_count;
+    out->engines += count;
+    out->kv_tokens += cast->pair->kv_tokens * count;
     out->prefix_asked += work.prefix_asked;
     out->prefix_found += work.prefix_found;
     out->preemptions += work.preemptions;
@@ -55,8 +70,8 @@ take_cast(const struct replay_world *world, size_t index, struct replay_outcome 
     out->paid += (wide_int)(hours * (double)backend->usd_per_hour);
 }
 
-static void
-take_outcome(const struct replay_world *world, struct replay_outcome *out)
+void
+replay_outcome_take(const struct replay_world *world, const struct replay_fleet *fleet, struct replay_outcome *out)
 {
     const struct replay_stats *stats = &world->stats;
 
@@ -71,8 +86,8 @@ take_outcome(const struct replay_world *world, struct replay_outcome *out)
     out->tokens = stats->input_tokens + stats->output_tokens;
     out->cost = stats->cost;
     for (size_t i = 0; i < world->engines.count; i++)
-        take_cast(world, i, out);
-    out->busy = out->engines > 0 ? out->busy / (double)out->engines : 0;
+        take_cast(world, fleet, i, out);
+    out->busy = fleet != NULL ? NAN : out->engines > 0 ? out->busy / (double)out->engines : 0;
     out->engines_priced &= out->engines > 0;
 }
 
@@ -106,7 +121,7 @@ play_world(struct replay_comparison *comparison, struct replay_variant *variant,
         }
     }
     if (exit_status == CMD_FINE) {
-        take_outcome(world, &variant->outcome);
+        replay_outcome_take(world, NULL, &variant->outcome);
         variant->played = true;
         variant->whole = !comparison->interrupted;
         comparison->format = trace_format(trace->trace);

@@ -4,10 +4,14 @@
 #ifndef CMD_REPLAY_VARIANTS_H
 #define CMD_REPLAY_VARIANTS_H
 
+#include "cmd/replay_fleet.h"
 #include "cmd/replay_trace.h"
 #include "cmd/replay_world.h"
 
 enum { REPLAY_VARIANTS_MOST = 96, REPLAY_VARIANT_NAME = 48 };
+
+/* The one among fleets that change that is played through the gateway, as it recommends itself. */
+#define REPLAY_BY_GATEWAY "gateway"
 
 /* What one came to. */
 struct replay_outcome {
@@ -53,6 +57,10 @@ struct replay_comparison {
     double pooled;
     bool interrupted;
 };
+
+/* What a world came to that has played its trace; with a fleet that changed, or NULL. */
+void replay_outcome_take(const struct replay_world *world, const struct replay_fleet *fleet,
+                         struct replay_outcome *out);
 
 /* A further variant, of which there are fewer than REPLAY_VARIANTS_MOST; named by what varies. */
 void replay_variant_add(struct replay_comparison *comparison, const struct replay_settings *settings);

@@ -74,7 +74,9 @@ add_title(const struct replay_comparison *comparison, struct buffer *out)
     buffer_add_text(out, replay_variants_sized(comparison) ? "$/answer: for one within the limits.\n"
                                                            : "ms/token: between tokens after it.\n");
     if (comparison->fleets_change)
-        buffer_add_text(out, "Played without the gateway: each request goes to the replica with the least work.\n");
+        buffer_add_text(out,
+                        "Played without the gateway, but for the line of that name: each request goes to the replica "
+                        "with the least work.\n");
     if (comparison->interrupted && !comparison->fleets_change)
         buffer_add_text(out, "Interrupted: the last line is what had ended by then.\n");
     else if (comparison->interrupted)

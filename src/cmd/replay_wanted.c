@@ -134,16 +134,20 @@ read_scalers(struct replay_wanted *wanted)
 
     for (scaler = 0; all && scaler < SCALER_COUNT; scaler++)
         wanted->scalers[scaler] = true;
+    wanted->by_gateway = all;
     while (!all && rest.data != NULL) {
         struct slice name = slice_trim(slice_split(&rest, ','));
 
-        if (!scaler_find(name, &scaler)) {
-            cmd_complain("replay: --scaling wants static, in_flight, capacity or oracle, several with commas, or all; "
-                         "not '%.*s'.",
+        if (slice_is(name, REPLAY_BY_GATEWAY)) {
+            wanted->by_gateway = true;
+        } else if (scaler_find(name, &scaler)) {
+            wanted->scalers[scaler] = true;
+        } else {
+            cmd_complain("replay: --scaling wants static, in_flight, capacity, oracle or gateway, several with commas, "
+                         "or all; not '%.*s'.",
                          SLICE_ARGS(name));
             return false;
         }
-        wanted->scalers[scaler] = true;
     }
     wanted->scales = true;
     return true;
@@ -303,7 +307,7 @@ add_fleet_options(struct replay_wanted *wanted, struct option_table *table)
          "how many engines (1); several (2,4,8 or 2-8): side by side; of a pool: gpus=2,4", &wanted->said.replicas},
         {"policy", 0, OPTION_TEXT, "A,B,C", "how requests are shared out over engines; several (all): side by side",
          &wanted->said.policies},
-        {"scaling", 0, OPTION_TEXT, "A,B", "fleets that change: static, in_flight, capacity, oracle; or all",
+        {"scaling", 0, OPTION_TEXT, "A,B", "fleets that change: static, in_flight, capacity, oracle, gateway; or all",
          &wanted->said.scaling},
         {"cold-start", 0, OPTION_TEXT, "TIME", "scaling: until a replica is there (the pool's own, else 2m)",
          &wanted->said.cold_start},

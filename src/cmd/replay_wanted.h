@@ -16,7 +16,7 @@ struct replay_wanted {
     enum policy_id policies[POLICY_COUNT];
     size_t policy_count; /* 0: as the configuration says */
     unsigned attain_ppm;
-    bool scalers[SCALER_COUNT], scales; /* which fleets that change; any of them */
+    bool scalers[SCALER_COUNT], by_gateway, scales; /* which fleets that change; any of them */
     usec cold_start_us, learn_us;
 
     /* As they were said; NULL: they were not. */

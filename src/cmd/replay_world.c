@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "cmd/cmd.h"
 #include "cmd/replay_config.h"
+#include "cmd/replay_sizes.h"
 #include "money/prices.h"
 
 enum { COMPLAINTS_MOST = 10 };
@@ -86,7 +87,8 @@ take_record(void *context, unsigned worker, struct slice bytes)
     (void)worker;
     if (world->deaf || journal_look(bytes, &head) != OK || head.type != JOURNAL_SETTLE)
         return;
-    if (journal_read(&head, record) == OK)
+    if (journal_read(&head, record) == OK &&
+        record->row.arrived_wall_us - world->start_wall_us >= world->settings->changes.learn_us)
         replay_stats_row(&world->stats, &record->row);
 }
 
@@ -149,10 +151,24 @@ choose_wall(const struct replay_world *world)
     return wall_us;
 }
 
+/* Of a pool whose replicas come and go the gateway knows at first those that are there. */
+static void
+show_first(struct replay_world *world)
+{
+    struct backend_config *pool;
+
+    if (world->settings->changes.start == 0)
+        return;
+    pool = replay_pool_find(world->config, world->settings->pool != NULL ? world->settings->pool : "");
+    ENSURE(pool != NULL && world->settings->changes.start <= pool->endpoint_count);
+    pool->endpoint_count = world->settings->changes.start;
+}
+
 static int
 start_history(struct replay_world *world)
 {
     const struct replay_settings *settings = world->settings;
+    int exit_status;
 
     world->start_wall_us = choose_wall(world);
     world->history = history_new((struct history_options){.seed = settings->seed,
@@ -165,8 +181,13 @@ start_history(struct replay_world *world)
     replay_stats_init(&world->stats, world->config, world->start_wall_us);
     world->stats.could = replay_engines_could;
     world->stats.engines = &world->engines;
+    exit_status =
+        replay_engines_start(&world->engines, world->history, world->config, settings->engine, settings->seed);
+    if (exit_status != CMD_FINE)
+        return exit_status;
+    show_first(world);
     start_gateway(world);
-    return replay_engines_start(&world->engines, world->history, world->config, settings->engine, settings->seed);
+    return CMD_FINE;
 }
 
 int

@@ -130,6 +130,46 @@ money_is_hours_by_price(void **state)
     unlink(file.path);
 }
 
+/* The gateway's own recommendation, through the gateway: replicas come when the busy minutes begin and go after them; all that counts
+ * is counted, and answered, whoever leaves meanwhile. */
+static void
+replicas_come_and_go_through_the_gateway(void **state)
+{
+    static const char yaml[] =
+        "backends:\n"
+        "  gpus: { url: \"http://10.0.0.1:8000\", engine: vllm, usd_per_hour: $2.50, engine_model: a100-llama-3-8b,\n"
+        "          replicas: { min: 1, max: 3, cold_start: 30s, command: \"false\" } }\n"
+        "routes:\n"
+        "  own: { reference: gpus/m, acceptable: { first_token: 1s } }\n";
+    struct file config = write_file(SLICE_LITERAL(yaml)), file = trace_file();
+    const char *words[] = {"--scaling", "gateway", "--config", config.path, "--replicas", "1", NULL, NULL, NULL};
+    struct replay_comparison *comparison, *learned;
+    const struct replay_outcome *changing;
+    uint64_t requests;
+
+    (void)state;
+    assert_int_equal(play(&file, words, &comparison), CMD_FINE);
+    assert_int_equal(comparison->count, 1);
+    changing = &told(comparison, "gateway")->outcome;
+    requests = changing->requests;
+    assert_in_range(requests, 3500, 4000);
+    assert_int_equal(changing->ok, requests);
+    assert_in_range(changing->engines, 2, 4); /* one may be paid that has not gone yet */
+    assert_true(replay_attained(changing) > 0.8);
+    assert_true(changing->engine_hours > 1.05 * 1320.0 / 3600);
+    assert_true(changing->engine_hours < 0.9 * 1320.0 / 3600 * (double)changing->engines);
+    assert_true(fabs((double)changing->paid - changing->engine_hours * 2.5 * (double)USD_ONE) < 1000);
+    words[6] = "--learn";
+    words[7] = "10m";
+    assert_int_equal(play(&file, words, &learned), CMD_FINE);
+    assert_true(told(learned, "gateway")->outcome.requests < requests);
+    assert_true(told(learned, "gateway")->outcome.engine_hours < changing->engine_hours - 0.9 * 600.0 / 3600);
+    free(comparison);
+    free(learned);
+    unlink(config.path);
+    unlink(file.path);
+}
+
 /* Of each scaler one line: no other run of it is enough and costs less. What wins is none that knows the future. */
 static void
 the_best_of_each_is_told(void **state)
@@ -202,7 +242,7 @@ one_seed_gives_the_same_bytes(void **state)
     }
     assert_true(slice_equal(buffer_content(&words[0]), buffer_content(&words[1])));
     assert_true(says(&words[0], "a replica is there 30 s after the wish for it"));
-    assert_true(says(&words[0], "Played without the gateway: "));
+    assert_true(says(&words[0], "Played without the gateway, but for the line of that name: "));
     assert_true(says(&words[0], "* The cheapest that answers 99 % within the limits: "));
     assert_true(says(&words[0], "oracle knows the future, "));
     assert_true(says(&words[0], "\"scaler\":\"capacity\",\"knob\":0.000000,\"told\":true"));
@@ -257,9 +297,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(money_is_hours_by_price),
-        cmocka_unit_test(the_best_of_each_is_told),
-        cmocka_unit_test(one_seed_gives_the_same_bytes),
+        cmocka_unit_test(money_is_hours_by_price),  cmocka_unit_test(replicas_come_and_go_through_the_gateway),
+        cmocka_unit_test(the_best_of_each_is_told), cmocka_unit_test(one_seed_gives_the_same_bytes),
         cmocka_unit_test(the_pool_says_how_many),
     };
 
