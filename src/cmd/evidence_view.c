@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* asprintf */
 #include "cmd/evidence_view.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,12 +31,27 @@ labels_of(uint64_t labels)
     return labels == BETTING_NEVER ? REPORT_NEVER : labels;
 }
 
+/* What is served until a fall is noticed: about ln 10,000 ÷ KL audits (quality/betting.h), of which so many requests are. */
+enum { FALL_PPM = 200000 };
+
+static double
+noticed_after(const struct evidence_verdict *verdict, uint32_t fall_to_ppm)
+{
+    double floor = (double)verdict->judged_floor_ppm / PPM, to = (double)fall_to_ppm / PPM;
+    double divergence = to * log(to / floor) + (1 - to) * log((1 - to) / (1 - floor));
+
+    if (verdict->reason != EVIDENCE_SERVES || verdict->audit_ppm == 0)
+        return 0;
+    return log(FALL_ALARM) / divergence * PPM / verdict->audit_ppm;
+}
+
 static struct report_evidence
 line_of(struct shared_evidence *shared)
 {
     struct evidence_verdict verdict = shared_evidence_verdict(shared);
     const struct arm_standing *arm = verdict.serving.arm != ARM_NONE ? &verdict.serving : &verdict.next;
     const struct arm_standing *next = &verdict.next;
+    uint32_t fall_to_ppm = verdict.floor_ppm > 2 * FALL_PPM ? verdict.floor_ppm - FALL_PPM : verdict.floor_ppm / 2;
 
     return (struct report_evidence){
         .lever = slice_of(shared_evidence_lever(shared)),
@@ -60,6 +76,8 @@ line_of(struct shared_evidence *shared)
         .failures = verdict.failures,
         .suspensions = verdict.suspensions,
         .audit_ppm = verdict.audit_ppm,
+        .fall_to_ppm = fall_to_ppm,
+        .noticed_after = noticed_after(&verdict, fall_to_ppm),
     };
 }
 

@@ -47,6 +47,8 @@ struct report_evidence {
     uint64_t audits, failures; /* in the epoch, and those that the judge could not judge */
     uint32_t suspensions;      /* likewise */
     uint32_t audit_ppm;        /* of what it could answer, so many are audited */
+    uint32_t fall_to_ppm; /* if the share fell to this, far below the floor, about so many requests would come before */
+    double noticed_after; /* it is suspended; 0: it serves none */
 };
 
 struct report_options {

@@ -202,6 +202,10 @@ write_evidence(const struct report_evidence *evidence, struct buffer *out)
         buffer_printf(out, " by arm %u of %u", evidence->arm, evidence->arms);
     buffer_printf(out, "; floor %.4g%% %s, lower bound now %.2f%%; %u suspensions\n", evidence->floor_ppm / 1e4,
                   evidence->of, evidence->lower_ppm / 1e4, evidence->suspensions);
+    if (evidence->noticed_after > 0)
+        buffer_printf(
+            out, "  %-16s   were it to fall to %.4g%%, some %.0f requests would be served before that is noticed\n", "",
+            evidence->fall_to_ppm / 1e4, evidence->noticed_after);
     if (evidence->judged_floor_ppm != evidence->floor_ppm)
         buffer_printf(out, "  %-16s   with the mistakes of its judge, which has to accept %.2f%% for that\n", "",
                       evidence->judged_floor_ppm / 1e4);
@@ -358,6 +362,9 @@ add_evidence_json(const struct report *report, const struct report_route *route,
         buffer_printf(out, ",\"of\":\"%s\",\"arm\":%u,\"arms\":%u,\"judged_floor\":%.6f,\"upper_bound\":%.6f",
                       evidence->of, evidence->arm, evidence->arms, evidence->judged_floor_ppm / 1e6,
                       evidence->upper_ppm / 1e6);
+        if (evidence->noticed_after > 0)
+            buffer_printf(out, ",\"fall_to\":%.6f,\"noticed_after_requests\":%.0f", evidence->fall_to_ppm / 1e6,
+                          evidence->noticed_after);
         report_evidence_json(evidence, out);
         buffer_add_byte(out, '}');
         first = false;

@@ -145,6 +145,13 @@ test("report and metrics tell what serves, on what evidence, and what that cost"
   assert.equal(choice.evidence.floor, 0.8);
   assert.ok(choice.evidence.lower_bound >= 0.8 && choice.evidence.suspensions === 0);
   assert.match((await gateway.command("report")).stdout, /beta\/small: served \d+ of \d+ requests/);
+  const told = await gateway.told("report");
+  const route = told.routes.find(({ route }) => route === "assistant");
+  const mine = route.evidence.find(({ lever }) => lever === "router beta/small");
+  assert.ok(mine.arm >= 1 && mine.arms === 20 && mine.of === "of what is served" && mine.noticed_after_requests > 0);
+  assert.ok(route.own_calls >= choice.audits && Number(route.audits_paid_usd) > 0);
+  assert.ok(route.saved_interval_usd.low < Number(route.saved_usd) && Number(route.saved_usd) < route.saved_interval_usd.high);
+  assert.ok(told.models.some(({ route, model, requests }) => route === "assistant" && model === "beta/small" && requests > 100));
   assert.equal(await metric('equipoise_router_serves{route="assistant",model="beta/small"}'), 1);
   assert.ok(await metric('equipoise_router_lower_bound{route="assistant",model="beta/small"}') >= 0.8);
 });

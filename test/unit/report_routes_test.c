@@ -128,7 +128,9 @@ static const struct report_evidence evidence[] = {
      .lower_ppm = 931200,
      .labels = 100,
      .audits = 200,
-     .suspensions = 2},
+     .suspensions = 2,
+     .fall_to_ppm = 700000,
+     .noticed_after = 1234},
     {.lever = SLICE_CONSTANT(REPORT_JUDGE),
      .route = SLICE_CONSTANT("assistant"),
      .words = "no arm reaches the floor",
@@ -239,6 +241,7 @@ a_person_reads_it(void **state)
     assert_says(&text,
                 "router beta/small: serves by arm 7 of 20; floor 90% of what is served, lower bound now 93.12%; 2 "
                 "suspensions");
+    assert_says(&text, "were it to fall to 70%, some 1234 requests would be served before that is noticed");
     assert_says(&text, "which has to accept 92.10% for that");
     assert_says(
         &text,
