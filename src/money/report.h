@@ -93,8 +93,6 @@ struct report_choice {
     wide_int saved, audit_cost; /* by what it served; of those calls */
     int64_t judged;             /* calls to the route's judge, for all its models */
     wide_int judge_cost;
-    int64_t told, told_of_reference;          /* outcomes of what it served, and of what the route's reference did */
-    int64_t useful_ppm, reference_useful_ppm; /* sums over these */
     const struct report_evidence *evidence;
 };
 

@@ -46,12 +46,6 @@ report_choice_add(struct text_table *table, struct arena *arena, const struct gr
         line = line_of(table, arena, route, model_of(arena, group));
         line->served += sums->rows;
         line->saved += sums->baseline - (sums->cost - sums->cost_without_baseline);
-        line->told += sums->judged;
-        line->useful_ppm += sums->useful_ppm;
-    } else if (slice_is(source, "reference")) {
-        line = line_of(table, arena, route, SLICE_NONE);
-        line->told_of_reference += sums->judged;
-        line->reference_useful_ppm += sums->useful_ppm;
     }
     line = line_of(table, arena, route, SLICE_NONE);
     line->requests += sums->rows;
@@ -105,8 +99,6 @@ report_choice_finish(const struct text_table *table, struct report *report)
         line->requests = all.requests;
         line->judged = all.judged;
         line->judge_cost = all.judge_cost;
-        line->told_of_reference = all.told_of_reference;
-        line->reference_useful_ppm = all.reference_useful_ppm;
         line->evidence = evidence;
     }
     qsort(report->choices, report->choice_count, sizeof(struct report_choice), by_route_and_model);
@@ -138,24 +130,6 @@ write_standing(const struct report_evidence *evidence, struct buffer *out)
     buffer_add_byte(out, '\n');
 }
 
-/* What came back, beside what is bounded: it is no evidence, as those who tell are not drawn by lot. */
-static void
-write_outcomes(const struct report_choice *line, struct buffer *out)
-{
-    struct interval own = estimate_share((double)line->useful_ppm / 1e6, (double)line->told);
-    struct interval reference =
-        estimate_share((double)line->reference_useful_ppm / 1e6, (double)line->told_of_reference);
-
-    if (!own.known)
-        return;
-    buffer_printf(out, "  %-16s told of %lld that it answered: %.2f%% useful (%.1f to %.1f)", "", (long long)line->told,
-                  100 * own.middle, 100 * own.low, 100 * own.high);
-    if (reference.known)
-        buffer_printf(out, "; of %lld of the reference: %.2f%%", (long long)line->told_of_reference,
-                      100 * reference.middle);
-    buffer_add_byte(out, '\n');
-}
-
 static void
 write_line(const struct report_choice *line, struct buffer *out)
 {
@@ -171,7 +145,6 @@ write_line(const struct report_choice *line, struct buffer *out)
         buffer_printf(out, "  %-16s %s\n", "", evidence->words);
     else
         write_standing(evidence, out);
-    write_outcomes(line, out);
 }
 
 /* Once for a route, behind its last model. */
@@ -221,9 +194,6 @@ report_choice_json(const struct report *report, struct buffer *out)
             amount_format(amounts[k].amount, text);
             buffer_printf(out, ",\"%s\":\"%s\"", amounts[k].name, text);
         }
-        buffer_printf(out, ",\"told\":%lld,\"useful\":%.6f,\"reference_told\":%lld,\"reference_useful\":%.6f",
-                      (long long)line->told, (double)line->useful_ppm / 1e6, (long long)line->told_of_reference,
-                      (double)line->reference_useful_ppm / 1e6);
         report_evidence_json(line->evidence, out);
         buffer_add_byte(out, '}');
     }
