@@ -52,7 +52,9 @@ slice_is(struct slice a, const char *text)
 static inline bool
 slice_equal_nocase(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+    /* Most that are as long differ in their first letter already. */
+    return a.len == b.len &&
+           (a.len == 0 || (((a.data[0] ^ b.data[0]) & ~0x20) == 0 && strncasecmp(a.data, b.data, a.len) == 0));
 }
 
 static inline bool
@@ -66,6 +68,24 @@ slice_is_nocase(struct slice a, const char *text)
 
 /* Is it one of these, but for the case of letters? */
 bool slice_is_among_nocase(struct slice a, const struct slice *some, size_t count);
+
+/* Names, each shorter than 64 bytes. Most others have a length that none of these has. Made of a list of X("name"):
+ *
+ *     static const struct slice all[] = {NAMES(SLICE_LISTED)};
+ *     static const struct slice_set set = {all, sizeof(all) / sizeof(*all), 0 NAMES(SLICE_LENGTH)}; */
+struct slice_set {
+    const struct slice *all;
+    size_t count;
+    uint64_t lengths; /* bit (1 << len) */
+};
+#define SLICE_LISTED(text) SLICE_CONSTANT(text),
+#define SLICE_LENGTH(text) | (uint64_t)1 << (sizeof(text) - 1)
+
+static inline bool
+slice_set_has_nocase(const struct slice_set *set, struct slice a)
+{
+    return a.len < 64 && (set->lengths >> a.len & 1) != 0 && slice_is_among_nocase(a, set->all, set->count);
+}
 
 static inline bool
 slice_starts(struct slice a, const char *prefix)

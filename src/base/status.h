@@ -23,7 +23,8 @@ const char *status_text(enum status status);
             ensure_failed(#claim, __FILE__, __LINE__);                                                                 \
     } while (0)
 
-_Noreturn void ensure_failed(const char *claim, const char *file, int line);
+/* Cold: what leads here stands apart from what is run. */
+_Noreturn __attribute__((cold)) void ensure_failed(const char *claim, const char *file, int line);
 
 /* Memory that we cannot live without: returns non-NULL or ends the program with a message. */
 void *must_alloc(unsigned long size) __attribute__((malloc, returns_nonnull));

@@ -51,6 +51,17 @@ is_tighter(const struct limit_left *a, const struct limit_left *b)
     return b->limit < 0 || a->left * b->limit < b->left * a->limit;
 }
 
+/* Most answers say nothing of limits: then neither the clock nor any of the names need be looked at. */
+static bool
+speaks_of_limits(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (slice_starts_nocase(head->headers[i].name, "x-ratelimit-") ||
+            slice_starts_nocase(head->headers[i].name, "anthropic-ratelimit-"))
+            return true;
+    return false;
+}
+
 bool
 limits_left_read(const struct http_head *head, usec wall_us, struct limits_left *out)
 {
@@ -60,6 +71,8 @@ limits_left_read(const struct http_head *head, usec wall_us, struct limits_left 
 
     for (unsigned unit = 0; unit < LIMIT_UNITS; unit++)
         out->of[unit] = (struct limit_left){.limit = -1, .left = -1};
+    if (!speaks_of_limits(head))
+        return false;
     if (clock_parse_http(http_head_get(head, "date"), &theirs) == OK)
         wall_us = theirs;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -27,16 +27,20 @@ is_declared(const struct hop_names *hops, struct slice name)
     return false;
 }
 
+#define HOP_NAMES(X)                                                                                                   \
+    X("connection")                                                                                                    \
+    X("keep-alive")                                                                                                    \
+    X("proxy-connection") X("proxy-authenticate") X("te") X("trailer") X("transfer-encoding") X("upgrade")             \
+        X("content-length")
+
 /* Of this hop by their nature, in both directions (RFC 9110, 7.6.1; RFC 9112). */
 static bool
 is_of_hop(const struct hop_names *hops, struct slice name)
 {
-    static const struct slice names[] = {
-        SLICE_CONSTANT("connection"),         SLICE_CONSTANT("keep-alive"), SLICE_CONSTANT("proxy-connection"),
-        SLICE_CONSTANT("proxy-authenticate"), SLICE_CONSTANT("te"),         SLICE_CONSTANT("trailer"),
-        SLICE_CONSTANT("transfer-encoding"),  SLICE_CONSTANT("upgrade"),    SLICE_CONSTANT("content-length")};
+    static const struct slice all[] = {HOP_NAMES(SLICE_LISTED)};
+    static const struct slice_set names = {all, sizeof(all) / sizeof(*all), 0 HOP_NAMES(SLICE_LENGTH)};
 
-    return slice_is_among_nocase(name, names, sizeof(names) / sizeof(*names)) || is_declared(hops, name);
+    return slice_set_has_nocase(&names, name) || is_declared(hops, name);
 }
 
 /* Servers that hand headers on as variables (CGI, RFC 3875, 4.1.18) make no difference between '-' and '_'. */

@@ -465,6 +465,8 @@ reserve_tightest(struct exchange *exchange, enum budget_unit unit, struct budget
 {
     struct reservation *r = exchange->reservation;
 
+    if (!(unit == BUDGET_TOKENS ? r->has_tokens : unit == BUDGET_REQUESTS ? r->has_requests : r->has_money))
+        return false;
     if (r->claim.count > 0)
         return budgets_tightest(budgets_of(exchange), &r->claim, unit, out);
     *out = r->standing[unit];

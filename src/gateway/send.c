@@ -225,11 +225,16 @@ on_writable(void *context)
     send_upload(context);
 }
 
-static struct replica_wish
-wish_of(const struct exchange *exchange)
+static struct expectation
+expectation_of(const struct exchange *exchange)
 {
-    struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
-    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
+    return experience_expect(exchange->plan->facts->experience, 500000);
+}
+
+static struct replica_wish
+wish_of(const struct exchange *exchange, const struct expectation *expectation)
+{
+    struct replica_wish wish = estimate_wish(&exchange->request, expectation);
 
     wish.matched_tokens = exchange->choice.matched_tokens;
     wish.streamed = exchange->facts.stream;
@@ -237,19 +242,19 @@ wish_of(const struct exchange *exchange)
 }
 
 static void
-take_ticket(struct exchange *exchange, struct flight *flight, const struct replica_wish *wish)
+take_ticket(struct exchange *exchange, struct flight *flight, const struct replica_wish *wish,
+            const struct expectation *expectation)
 {
     const struct target_facts *facts = exchange->plan->facts;
-    struct expectation expectation = experience_expect(facts->experience, 500000);
     struct replica_wish learned = *wish;
 
     learned.fit = facts->standing.fit;
     flight_ticket_take(flight, facts->standing.seats[exchange->seat].replica, &learned,
-                       expectation.bytes_per_output_token);
+                       expectation->bytes_per_output_token);
 }
 
 static struct flight *open_flight(struct exchange *exchange, const char *secret, const struct call_request *request,
-                                  const struct replica_wish *wish);
+                                  const struct replica_wish *wish, const struct expectation *expectation);
 
 void
 send_join(struct exchange *exchange, struct flight *flight, void (*wake)(struct cursor *))
@@ -287,8 +292,9 @@ send_flight(struct exchange *exchange, void (*wake)(struct cursor *))
         .streamed = streamed && exchange->head.body_len != 0,
         .stream_len = exchange->head.body_len,
     };
-    struct replica_wish wish = wish_of(exchange);
-    struct flight *flight = open_flight(exchange, exchange->secret, &request, &wish);
+    struct expectation expectation = expectation_of(exchange);
+    struct replica_wish wish = wish_of(exchange, &expectation);
+    struct flight *flight = open_flight(exchange, exchange->secret, &request, &wish, &expectation);
 
     prefixes_watch(exchange, flight);
     flight->writable = on_writable;
@@ -335,21 +341,22 @@ send_together(struct exchange *const *exchanges, size_t count, const char *secre
         .parts = &part,
         .part_count = 1,
     };
+    struct expectation expectation = expectation_of(first); /* all go to the same target */
     struct replica_wish wish = {0};
 
     if (count > 1)
         request.header_count = shared_headers(headers, request.header_count, shares);
     for (size_t i = 0; i < count; i++) {
         ENSURE(destination_allowed(exchanges[i]->identity.tenant, first->plan->target->backend));
-        wish.prompt_tokens += wish_of(exchanges[i]).prompt_tokens;
+        wish.prompt_tokens += wish_of(exchanges[i], &expectation).prompt_tokens;
     }
-    return open_flight(first, secret, &request, &wish);
+    return open_flight(first, secret, &request, &wish, &expectation);
 }
 
 /* Here is the last place before anything is sent; the balance has seen to it. */
 static struct flight *
 open_flight(struct exchange *exchange, const char *secret, const struct call_request *request,
-            const struct replica_wish *wish)
+            const struct replica_wish *wish, const struct expectation *expectation)
 {
     struct flight *flight;
 
@@ -363,7 +370,7 @@ open_flight(struct exchange *exchange, const char *secret, const struct call_req
     else if (exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked)
         flight_hide_logprobs(flight, exchange->request.config->limits.answer_max);
     exchange->asked_logprobs |= exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked;
-    take_ticket(exchange, flight, wish);
+    take_ticket(exchange, flight, wish, expectation);
     flight->secret = arena_copy(&flight->arena, slice_of(secret));
     return flight;
 }

@@ -196,15 +196,17 @@ static void
 put_kinds(const struct exchange *exchange, struct row *row)
 {
     const struct cost *kinds = &exchange->kinds;
+    const struct price *price;
+    bool is_part = batch_part_of(exchange) != NULL || settle_is_part(exchange);
+    usd by_book = kinds->why_unknown == NULL && !is_part ? kinds->total : USD_UNKNOWN;
 
     if (exchange->try_count == 0)
         return;
-    if (exchange->identity.api != API_PASSTHROUGH)
-        settle_price_cache(exchange, settle_named_plan(exchange)->facts->price, &exchange->usage, &row->cache_discount,
-                           &row->cache_surcharge);
-    else if (exchange->cursor.flight != NULL)
-        settle_price_cache(exchange, settle_served_price(exchange), &exchange->usage, &row->cache_discount,
-                           &row->cache_surcharge);
+    if (exchange->identity.api != API_PASSTHROUGH || exchange->cursor.flight != NULL) {
+        price = exchange->identity.api != API_PASSTHROUGH ? settle_named_plan(exchange)->facts->price
+                                                          : settle_served_price(exchange);
+        settle_price_cache(exchange, price, &exchange->usage, by_book, &row->cache_discount, &row->cache_surcharge);
+    }
     if (kinds->why_unknown != NULL)
         return;
     row->input_cost = kinds->input - kinds->cache_read - kinds->cache_write;

@@ -13,8 +13,9 @@ const struct price *settle_served_price(const struct exchange *exchange);
 const struct plan *settle_named_plan(const struct exchange *exchange);
 
 /* What the provider's prompt cache did to the cost, by the book, whoever asked it to keep what: what reading it saved and
- * what writing it cost on top. Both are unknown where there is no price. */
-void settle_price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage,
+ * what writing it cost on top. Both are unknown where there is no price. `cost`: of that usage at that price, if it was
+ * worked out already; else USD_UNKNOWN. */
+void settle_price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage, usd cost,
                         usd *discount, usd *surcharge);
 
 /* Whether it has paid a part, be it all, of a call that others might share: exchange->part. */

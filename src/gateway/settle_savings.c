@@ -23,17 +23,18 @@ marks_sent(const struct exchange *exchange)
 }
 
 void
-settle_price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage, usd *discount,
-                   usd *surcharge)
+settle_price_cache(const struct exchange *exchange, const struct price *price, const struct usage *usage, usd cost,
+                   usd *discount, usd *surcharge)
 {
     struct price_terms terms = {.wall_us = exchange->arrived_wall_us};
     struct usage without = *usage;
-    usd cost, of_unread, of_neither;
+    usd of_unread, of_neither;
 
     *discount = *surcharge = 0;
     if (usage->cache_read_tokens == 0 && usage->cache_write_tokens == 0)
         return;
-    cost = prices_cost(price, &terms, usage).total;
+    if (!usd_known(cost))
+        cost = prices_cost(price, &terms, usage).total;
     usage_drop(&without, USAGE_cache_read_tokens);
     of_unread = of_neither = prices_cost(price, &terms, &without).total;
     if (usage->cache_write_tokens != 0) {
@@ -53,7 +54,7 @@ saved_by_marks(const struct exchange *exchange)
 
     if (!marks_sent(exchange))
         return 0;
-    settle_price_cache(exchange, settle_named_plan(exchange)->facts->price, usage, &discount, &surcharge);
+    settle_price_cache(exchange, settle_named_plan(exchange)->facts->price, usage, USD_UNKNOWN, &discount, &surcharge);
     return usd_sub(discount, surcharge, &saved) == OK && usd_known(saved) ? saved : 0;
 }
 

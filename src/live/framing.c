@@ -289,20 +289,16 @@ framing_trailer_allowed(struct slice name)
     return !slice_is_among_nocase(name, forbidden, sizeof(forbidden) / sizeof(*forbidden));
 }
 
+#define OWN_NAMES(X)                                                                                                   \
+    X("Connection")                                                                                                    \
+    X("Content-Length") X("Date") X("Expect") X("Host") X("Keep-Alive") X("Proxy-Connection") X("TE") X("Trailer")     \
+        X("Transfer-Encoding") X("Upgrade")
+
 bool
 framing_owns(struct slice name)
 {
-    static const struct slice ours[] = {SLICE_CONSTANT("Connection"),
-                                        SLICE_CONSTANT("Content-Length"),
-                                        SLICE_CONSTANT("Date"),
-                                        SLICE_CONSTANT("Expect"),
-                                        SLICE_CONSTANT("Host"),
-                                        SLICE_CONSTANT("Keep-Alive"),
-                                        SLICE_CONSTANT("Proxy-Connection"),
-                                        SLICE_CONSTANT("TE"),
-                                        SLICE_CONSTANT("Trailer"),
-                                        SLICE_CONSTANT("Transfer-Encoding"),
-                                        SLICE_CONSTANT("Upgrade")};
+    static const struct slice all[] = {OWN_NAMES(SLICE_LISTED)};
+    static const struct slice_set ours = {all, sizeof(all) / sizeof(*all), 0 OWN_NAMES(SLICE_LENGTH)};
 
-    return slice_is_among_nocase(name, ours, sizeof(ours) / sizeof(*ours));
+    return slice_set_has_nocase(&ours, name);
 }

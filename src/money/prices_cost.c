@@ -147,13 +147,20 @@ struct context {
     bool batch;
 };
 
+/* Nearly always there is none. */
+static struct slice
+word_of(const char *word)
+{
+    return word[0] != '\0' ? slice_of(word) : SLICE_LITERAL("");
+}
+
 static struct context
 context_of(const struct price_terms *terms, const struct usage *usage)
 {
     struct context context = {
-        .wall_us = terms->wall_us, .speed = slice_of(usage->speed), .geo = slice_of(usage->inference_geo)};
+        .wall_us = terms->wall_us, .speed = word_of(usage->speed), .geo = word_of(usage->inference_geo)};
 
-    context.tier = terms->service_tier.len > 0 ? terms->service_tier : slice_of(usage->service_tier);
+    context.tier = terms->service_tier.len > 0 ? terms->service_tier : word_of(usage->service_tier);
     context.batch = terms->batch || slice_is_nocase(context.tier, "batch");
     return context;
 }

@@ -60,7 +60,8 @@ usd_sum_add(struct usd_sum *sum, usd_rate rate, int64_t count, int64_t per)
 enum status
 usd_sum_total(const struct usd_sum *sum, usd *out)
 {
-    wide_int total = wide_divide_half_even(sum->scaled, (USD_RATE_ONE / USD_ONE) * USD_SUM_PER);
+    /* Of the sides and parts of a cost most are nothing, and a division of 128 bits takes its time. */
+    wide_int total = sum->scaled != 0 ? wide_divide_half_even(sum->scaled, (USD_RATE_ONE / USD_ONE) * USD_SUM_PER) : 0;
 
     *out = USD_UNKNOWN;
     if (total > INT64_MAX)

@@ -98,12 +98,49 @@ copying(void **state)
     free(none);
 }
 
+#define FRUITS(X) X("Apple") X("pear") X("kiwi")
+
+/* As a look through the whole list would say, whatever the length or the first letter. */
+static void
+sets_of_names(void **state)
+{
+    static const struct slice all[] = {FRUITS(SLICE_LISTED)};
+    static const struct slice_set fruits = {all, sizeof(all) / sizeof(*all), 0 FRUITS(SLICE_LENGTH)};
+    static const struct {
+        const char *name;
+        bool among;
+    } cases[] = {
+        {"apple", true},
+        {"APPLE", true},
+        {"Pear", true},
+        {"KIWI", true},
+        {"", false},
+        {"pea", false},
+        {"pears", false},
+        {"bear", false},
+        {"peat", false},
+        {"kiw", false},
+        {"`pple", false},
+        {"pe[r", false},
+        {"a name of sixty-eight bytes, which is longer than all bits of a word..", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(slice_set_has_nocase(&fruits, slice_of(cases[i].name)), cases[i].among);
+        assert_int_equal(slice_is_among_nocase(slice_of(cases[i].name), all, 3), cases[i].among);
+    }
+    assert_false(slice_equal_nocase(SLICE_LITERAL("[x"), SLICE_LITERAL("{x"))); /* as far apart as A and a */
+    assert_true(slice_equal_nocase(SLICE_LITERAL(""), SLICE_NONE));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_data), cmocka_unit_test(parts),     cmocka_unit_test(comparing),
-        cmocka_unit_test(finding),      cmocka_unit_test(splitting), cmocka_unit_test(copying),
+        cmocka_unit_test(without_data),  cmocka_unit_test(parts),     cmocka_unit_test(comparing),
+        cmocka_unit_test(finding),       cmocka_unit_test(splitting), cmocka_unit_test(copying),
+        cmocka_unit_test(sets_of_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
