@@ -60,6 +60,14 @@ __tsan_default_suppressions(void)
     return "race:uv_pipe\nrace:uv_spawn\n";
 }
 
+/* They go by stacks, which must not be forgotten before they are asked for. */
+const char *__tsan_default_options(void);
+const char *
+__tsan_default_options(void)
+{
+    return "history_size=7";
+}
+
 /* The backend */
 
 static void
