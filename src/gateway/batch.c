@@ -126,8 +126,10 @@ free_queue(struct batch_queue *queue)
 void
 batch_queues_free(struct gateway_worker *worker)
 {
-    while (!list_empty(&worker->batch_queues))
-        free_queue(CONTAINER_OF(list_first(&worker->batch_queues), struct batch_queue, link));
+    LIST_EACH(&worker->batch_queues, node, after)
+    {
+        free_queue(CONTAINER_OF(node, struct batch_queue, link));
+    }
 }
 
 /* The longest unused of those without anybody. */
@@ -170,6 +172,7 @@ queue_of(struct exchange *exchange)
     struct gateway_worker *worker = exchange->worker;
     struct slice key = make_key(exchange, &worker->text);
     struct batch_queue *found = NULL;
+    struct list *first;
 
     LIST_EACH(&worker->batch_queues, node, after)
     {
@@ -182,8 +185,11 @@ queue_of(struct exchange *exchange)
     }
     if (found == NULL)
         found = new_queue(worker, key, exchange->ticket->group);
-    list_remove(&found->link);
-    list_append(worker->batch_queues.next, &found->link);
+    first = list_first(&worker->batch_queues);
+    if (first != &found->link) {
+        list_remove(&found->link);
+        list_append(first, &found->link);
+    }
     return found;
 }
 

@@ -181,6 +181,7 @@ mission_read(struct exchange *exchange)
 {
     const struct flight *flight = exchange->cursor.flight;
 
+    ENSURE(flight != NULL);
     cursor_skip(&exchange->cursor);
     if (ceiling_reached(exchange))
         ceiling_end(exchange);
