@@ -108,6 +108,33 @@ put_warm(struct gateway *gateway, struct buffer *out)
     }
 }
 
+/* How judges do on the reference's own other answers: equipoise_judge_NAME. */
+static const struct figure judges[] = {
+    {"ceiling",
+     "So much of the reference's own second answers the route's judge accepts: more it will accept of nobody", mean},
+    {"ceiling_lower_bound", "At least so much, at the route's confidence", lower},
+    {"ceiling_labels", "Second answers that it judged", labels},
+    {"ceiling_floor", "So much it would have to accept for the route's floor; 0: nothing is known yet", floor_of},
+};
+
+static void
+put_judges(struct gateway *gateway, const struct figure *figure, struct buffer *out)
+{
+    buffer_printf(out, "# HELP equipoise_judge_%s %s\n# TYPE equipoise_judge_%s gauge\n", figure->name, figure->help,
+                  figure->name);
+    for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
+         at = evidences_next(&gateway->evidences, at)) {
+        struct evidence_verdict verdict;
+
+        if (strcmp(shared_evidence_lever(at), JUDGE_EVIDENCE) != 0)
+            continue;
+        verdict = shared_evidence_verdict(at);
+        buffer_printf(out, "equipoise_judge_%s{route=\"", figure->name);
+        buffer_add_json(out, slice_of(shared_evidence_route(at)));
+        buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));
+    }
+}
+
 void
 choosing_print(struct gateway *gateway, struct buffer *out)
 {
@@ -117,4 +144,6 @@ choosing_print(struct gateway *gateway, struct buffer *out)
         for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
             put_figure(gateway, &figures[i], lever_name(levers[k]), out);
     put_warm(gateway, out);
+    for (size_t i = 0; i < sizeof(judges) / sizeof(judges[0]); i++)
+        put_judges(gateway, &judges[i], out);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "gateway/audit_run.h"
+#include "gateway/choosing.h"
 #include "gateway/evidence_keeper.h"
 #include "gateway/mission.h"
 #include "levers/router.h"
@@ -155,11 +156,16 @@ static void
 a_fair_judge_has_a_high_ceiling(void **state)
 {
     struct scene *s = opens(state, judged_itself);
+    struct buffer metrics = {0};
 
     asks(s, 0, SAMPLE + 40);
     assert_int_equal(stands_of(s, JUDGE_EVIDENCE).reason, EVIDENCE_SERVES);
     assert_int_equal(stands_of(s, SMALL).reason, EVIDENCE_SERVES);
     assert_int_equal(s->gateway.alerts.waiting_count, 0);
+    choosing_print(&s->gateway, &metrics);
+    assert_contains(buffer_content(&metrics), "\nequipoise_judge_ceiling{route=\"assistant\"} 1\n");
+    assert_contains(buffer_content(&metrics), "\nequipoise_judge_ceiling_labels{route=\"assistant\"} ");
+    buffer_free(&metrics);
     scene_rest(s);
     assert_int_equal(own_rows(s, "alpha"), gateway_count(&s->gateway, COUNT_SELF_ACCEPTABLE));
     for (size_t i = 0; i < s->row_count; i++)
