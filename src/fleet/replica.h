@@ -176,6 +176,9 @@ void replica_ask(struct replica *replica);
 void replica_tell(struct replica *replica, const struct replica_told *told);
 void replica_learn_model(struct replica *replica, const struct replica_model *model);
 
+/* Aborts if an invariant does not hold. Under its lock. */
+void replica_check(const struct replica *replica);
+
 /* What the workers share of one backend's dispatching, beside its replicas; kept by the backend's name. */
 struct pool {
     _Atomic uint64_t turn;
