@@ -7,9 +7,11 @@
  *
  * At an engine prompts wait in the order in which they came, whoever sent them. So no more of them are there than keep it
  * busy, one that is read and one that is ready: then the next place in line is worth something. A prompt counts as no more
- * than what keeps one engine busy: while that one reads a long prompt, the others go on. And nobody waits for room that
- * others have taken beyond their share: a tenant with less of its prompts there than its share of that room may start
- * though it is full, up to twice of it. So what a crowd holds up is itself.
+ * than what keeps one engine busy: while that one reads a long prompt, the others go on.
+ *
+ * What a crowd holds up is itself. Tenants with less there than others go first, also into a second room for prompts where
+ * the others have filled the first; what they needed of late is left free for them by those who have more than their share,
+ * and so is the tenth of all that answers grow into. Who would be late holds up nobody.
  *
  * What others than this gateway's clients have at the engines counts, as the engines tell of it (told.h), but against a number
  * of requests that the user has set.
