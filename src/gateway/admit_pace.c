@@ -116,11 +116,22 @@ add_pace(struct replica *replica, const struct replica_wish *like, usec now_us, 
     pace->first_token_us += (usec)step_time_predict_us(&look.model.time, &load);
     load.new_tokens = look.model.step_tokens_most > load.sequences ? look.model.step_tokens_most : load.sequences + 1;
     pace->prefill_us_per_token += step_time_predict_us(&look.model.time, &load) / (double)load.new_tokens;
-    if (look.model.time.beta_us > 0.0)
-        pace->step_tokens += (int64_t)(GOOD_STEP * look.model.time.alpha_us / look.model.time.beta_us);
     pace->kv_tokens += look.model.kv_tokens;
     pace->replicas++;
     add_others(&look, like, now_us, pace);
+}
+
+/* By what is known of such engines: what is learned tells how long a step takes, but hardly what of it each part is, and for a
+ * moment any part may be 0. */
+static int64_t
+step_tokens(const struct backend_config *backend)
+{
+    const struct engine_pair *pair =
+        backend->engine_model != NULL ? engine_pair_find(slice_of(backend->engine_model)) : NULL;
+
+    if (pair == NULL)
+        pair = engine_pair_at(0);
+    return (int64_t)(GOOD_STEP * pair->time.alpha_us / pair->time.beta_us);
 }
 
 /* From sums to means. */
@@ -132,7 +143,7 @@ end_pace(const struct backend_config *backend, struct admission_pace *pace)
     pace->queue_most = backend->admission.queue;
     pace->first_token_us /= pace->replicas;
     pace->prefill_us_per_token /= pace->replicas;
-    pace->step_tokens /= pace->replicas;
+    pace->step_tokens = step_tokens(backend);
     pace->kv_tokens = backend->admission.kv_tokens > 0 ? backend->admission.kv_tokens
                       : backend->engine_model != NULL  ? pace->kv_tokens / pace->replicas
                                                        : 0;
