@@ -232,12 +232,24 @@ loop_leave(struct live_world *world)
         loop_stopping(world);
 }
 
+void
+loop_enter_together(struct live_world *world)
+{
+    loop_enter(world);
+    if (world->together == 0 || loop_now_us(world) - world->together_us < TOGETHER_US)
+        return;
+    loop_leave(world);
+    loop_enter(world);
+}
+
 /* What is sent one right behind the other finds its readers awake, and the kernel's code and ours in the processor's
  * cache: it costs less than what is sent in between. */
 void
 loop_leave_together(struct live_world *world)
 {
-    if (++world->together == TOGETHER_MOST)
+    if (world->together++ == 0)
+        world->together_us = loop_now_us(world);
+    if (world->together == TOGETHER_MOST)
         loop_leave(world);
 }
 

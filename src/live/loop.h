@@ -5,8 +5,9 @@
  * sends what was written meanwhile, once per stream, and tends streams whose work could not be done at the place where
  * it arose; so an application is never called back from within a call of its own.
  *
- * Sockets that are ready at the same time are looked after one after another, TOGETHER_MOST at most, before what they led to
- * is sent: a send costs less right behind another one. What waits, waits some ten microseconds for each of the others.
+ * Sockets that are ready at the same time are looked after one after another before what they led to is sent: a send costs
+ * less right behind another one. What waits, waits for TOGETHER_MOST of them at most, and for no other once TOGETHER_US
+ * are over: some take longer (a TLS handshake, a body of a megabyte).
  *
  * Invariant: a stream on `dirty` has unsent bytes; timers_next(&timers) is never before `alarm_us` while the alarm runs. */
 #ifndef LIVE_LOOP_H
@@ -30,6 +31,8 @@ enum {
     DATE_SIZE = 40
 };
 
+#define TOGETHER_US ((usec)200)
+
 struct live_server;
 struct tls_contexts;
 
@@ -39,7 +42,8 @@ struct live_world {
     uv_loop_t loop;
 
     uv_check_t polled; /* called when all sockets that were ready have been looked after */
-    unsigned together; /* how many were, since anything was sent */
+    unsigned together; /* how many were, since anything was sent, */
+    usec together_us;  /* and since when */
     uv_timer_t alarm;  /* the one timer of libuv behind all of `timers` */
     usec alarm_us;     /* when it goes off; USEC_NEVER: it is not set */
     struct timers timers;
@@ -89,7 +93,8 @@ void loop_free(struct live_world *world);
 void loop_enter(struct live_world *world);
 void loop_leave(struct live_world *world);
 
-/* Where several sockets may be ready at once: leaves after the last of them, or after TOGETHER_MOST. */
+/* The same where several sockets may be ready at once, for each of them. Streams may be gone after entering. */
+void loop_enter_together(struct live_world *world);
 void loop_leave_together(struct live_world *world);
 
 /* By loop_leave while stopping: sees whether this worker has nothing left to do. (live.c) */

@@ -524,16 +524,22 @@ react(struct stream *stream, int status, int events)
     }
 }
 
+static struct stream *
+stream_of(uv_poll_t *handle)
+{
+    return CONTAINER_OF(handle, struct poller, handle)->stream;
+}
+
 static void
 on_poll(uv_poll_t *handle, int status, int events)
 {
-    struct stream *stream = CONTAINER_OF(handle, struct poller, handle)->stream;
     struct live_world *world;
 
-    if (stream == NULL)
+    if (stream_of(handle) == NULL)
         return;
-    world = stream->world;
-    loop_enter(world);
-    react(stream, status, events);
+    world = stream_of(handle)->world;
+    loop_enter_together(world);
+    if (stream_of(handle) != NULL) /* what it waited for may have changed, too */
+        react(stream_of(handle), status, events & stream_of(handle)->interest);
     loop_leave_together(world);
 }

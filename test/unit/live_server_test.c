@@ -144,6 +144,34 @@ answers_go_out_while_others_are_heard(void **state)
     close(first);
 }
 
+/* Nor does it wait for a second one that takes long. */
+static void
+answers_wait_for_one_slow_request_at_most(void **state)
+{
+    static const char gate[] = "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct rig *rig = *state;
+    int clients[4];
+    struct buffer answer;
+
+    for (size_t i = 0; i < 4; i++)
+        clients[i] = rig_connect(rig->port);
+    rig_send(clients[0], gate);
+    rig_wait(&rig->at_gate, 1);
+    rig_send(clients[1], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok");
+    rig_send(clients[2], gate);
+    rig_send(clients[3], gate);
+    atomic_store(&rig->let_through, 1);
+    rig_wait(&rig->at_gate, 2);
+    atomic_store(&rig->let_through, 2); /* it took a millisecond at least */
+    rig_wait(&rig->at_gate, 3);
+    answer = rig_read_answer(clients[1]);
+    assert_true(slice_ends(buffer_content(&answer), "\r\n\r\nok"));
+    buffer_free(&answer);
+    atomic_store(&rig->let_through, 3);
+    for (size_t i = 0; i < 4; i++)
+        close(clients[i]);
+}
+
 /* A client that sends requests and reads no answers has no answer cut short for want of room. */
 static void
 pipelined_answers_wait_for_their_reader(void **state)
@@ -504,6 +532,7 @@ main(void)
         LIVE_TEST(keeps_the_connection),
         LIVE_TEST(serves_pipelined_requests_in_order),
         LIVE_TEST(answers_go_out_while_others_are_heard),
+        LIVE_TEST(answers_wait_for_one_slow_request_at_most),
         LIVE_TEST(pipelined_answers_wait_for_their_reader),
         LIVE_TEST(a_finished_answer_ends_the_pause),
         LIVE_TEST(speaks_http_1_0),
