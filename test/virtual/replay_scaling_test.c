@@ -138,7 +138,7 @@ replicas_come_and_go_through_the_gateway(void **state)
     static const char yaml[] =
         "backends:\n"
         "  gpus: { url: \"http://10.0.0.1:8000\", engine: vllm, usd_per_hour: $2.50, engine_model: a100-llama-3-8b,\n"
-        "          replicas: { min: 1, max: 3, cold_start: 30s, command: \"false\" } }\n"
+        "          replicas: { min: 1, max: 6, cold_start: 30s, command: \"false\" } }\n"
         "routes:\n"
         "  own: { reference: gpus/m, acceptable: { first_token: 1s } }\n";
     struct file config = write_file(SLICE_LITERAL(yaml)), file = trace_file();
@@ -154,10 +154,11 @@ replicas_come_and_go_through_the_gateway(void **state)
     requests = changing->requests;
     assert_in_range(requests, 3500, 4000);
     assert_int_equal(changing->ok, requests);
-    assert_in_range(changing->engines, 2, 4); /* one may be paid that has not gone yet */
+    assert_in_range(changing->engines, 2, 7); /* one may be paid that has not gone yet */
     assert_true(replay_attained(changing) > 0.8);
     assert_true(changing->engine_hours > 1.05 * 1320.0 / 3600);
-    assert_true(changing->engine_hours < 0.9 * 1320.0 / 3600 * (double)changing->engines);
+    assert_true(changing->engine_hours <
+                1320.0 / 3600 + 0.75 * 690.0 / 3600 * (double)(changing->engines - 1)); /* those that came have left */
     assert_true(fabs((double)changing->paid - changing->engine_hours * 2.5 * (double)USD_ONE) < 1000);
     words[6] = "--learn";
     words[7] = "10m";
