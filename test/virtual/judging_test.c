@@ -324,7 +324,8 @@ paper_read(struct cache_disk *disk, uint64_t at, char *out, size_t len, size_t *
 
     *got = at < content.len ? content.len - at : 0;
     *got = *got < len ? *got : len;
-    memcpy(out, content.data + at, *got);
+    if (*got > 0)
+        memcpy(out, content.data + at, *got);
     return OK;
 }
 
