@@ -1,5 +1,8 @@
 /* Places that come and go: what is known of those that are gone stays for a while, and then it is no more. */
+/* labels: threads */
 #include "fleet/tenure.h"
+
+#include <pthread.h>
 
 #include "cmocka_ready.h"
 #include "fleet/health.h"
@@ -255,6 +258,70 @@ ever_new_places_are_bounded(void **state)
     close_town(&t);
 }
 
+/* Threads: views come and go, requests with them, while the first worker sweeps and the page is read. */
+
+enum { WORKERS = 3, ROUNDS = 300 };
+
+struct passer_by {
+    struct town *town;
+    unsigned number;
+};
+
+static void *
+come_and_go(void *context)
+{
+    struct passer_by *passer_by = context;
+    struct arena arena;
+
+    arena_init(&arena);
+    for (usec round = 1; round <= ROUNDS; round++) {
+        struct backend_config backend = passer_by->town->backend;
+        struct endpoint endpoint = {.host = "one", .port = (unsigned)(round + (usec)passer_by->number) % 7 + 1};
+        struct target target = {.backend = &backend};
+        struct standing standing;
+
+        backend.endpoints = &endpoint;
+        backend.endpoint_count = 1;
+        standing = healths_standing(&passer_by->town->healths, &target, SLICE_LITERAL("gpus/m"), &arena);
+        answer(standing.seats[0].replica, round);
+        health_failed(standing.seats[0].health, round, round);
+        healths_let_go(&passer_by->town->healths, &standing);
+    }
+    arena_reset(&arena);
+    return NULL;
+}
+
+static void
+sweeping_takes_nothing_from_others(void **state)
+{
+    struct town t;
+    struct passer_by passers[WORKERS];
+    pthread_t threads[WORKERS];
+    struct buffer page = {0};
+    uint64_t taken;
+
+    (void)state;
+    open_town(&t);
+    name(&t, 0);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        passers[i] = (struct passer_by){&t, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &passers[i]), 0);
+    }
+    for (usec i = 1; i <= ROUNDS; i++) {
+        healths_sweep(&t.healths, &t.config, 2 * i * TENURE_KEPT_US);
+        print(&t, &page);
+    }
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    healths_sweep(&t.healths, &t.config, 4 * ROUNDS * TENURE_KEPT_US);
+    healths_sweep(&t.healths, &t.config, 6 * ROUNDS * TENURE_KEPT_US);
+    assert_int_equal(t.healths.replicas.by_name.count, 0);
+    taken = t.healths.replicas.forgotten.taken;
+    assert_int_equal(taken, WORKERS * ROUNDS);
+    buffer_free(&page);
+    close_town(&t);
+}
+
 int
 main(void)
 {
@@ -263,6 +330,7 @@ main(void)
         cmocka_unit_test(what_somebody_uses_stays),
         cmocka_unit_test(counters_go_on),
         cmocka_unit_test(ever_new_places_are_bounded),
+        cmocka_unit_test(sweeping_takes_nothing_from_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
