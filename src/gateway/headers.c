@@ -30,8 +30,8 @@ is_declared(const struct hop_names *hops, struct slice name)
 #define HOP_NAMES(X)                                                                                                   \
     X("connection")                                                                                                    \
     X("keep-alive")                                                                                                    \
-    X("proxy-connection") X("proxy-authenticate") X("te") X("trailer") X("transfer-encoding") X("upgrade")             \
-        X("content-length")
+    X("proxy-connection")                                                                                              \
+    X("proxy-authenticate") X("te") X("trailer") X("transfer-encoding") X("upgrade") X("content-length")
 
 /* Of this hop by their nature, in both directions (RFC 9110, 7.6.1; RFC 9112). */
 static bool
