@@ -32,10 +32,15 @@ struct step_load {
     int64_t sequences;  /* B */
 };
 
-/* The pairs in a chunk of `fresh` tokens behind `before` tokens: the i-th of them (from 1) attends to before + i. */
+/* The pairs in a chunk of `fresh` tokens behind `before` tokens: the i-th of them (from 1) attends to before + i. Clients and
+ * answers may claim any number of tokens: from 2^30 on, more than any context has, they count as that. */
 static inline int64_t
 step_attended(int64_t before, int64_t fresh)
 {
+    const int64_t most = (int64_t)1 << 30;
+
+    before = before < most ? before : most;
+    fresh = fresh < most ? fresh : most;
     return fresh * before + fresh * (fresh + 1) / 2;
 }
 

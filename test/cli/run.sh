@@ -153,7 +153,7 @@ usage() {
     expect_eq 2 'what a replica costs for an hour' replay x --usd-per-hour free
     expect_eq 2 'csv is of one replay' replay x --replicas 2,4 --csv x.csv
     expect_eq 2 'give a file, not standard input' replay - --replicas 2,4
-    expect_eq 2 'scaling wants static, in_flight, capacity or oracle' replay x --scaling hpa
+    expect_eq 2 'scaling wants static, in_flight, capacity, oracle or gateway' replay x --scaling hpa
     expect_eq 2 'cold-start and --learn are for --scaling' replay x --cold-start 2m
     expect_eq 2 'scaling goes with one number' replay x --scaling all --policy p2c
     expect_eq 2 'scaling goes with one number' replay x --scaling all --replicas 2,4

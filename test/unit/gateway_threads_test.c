@@ -29,7 +29,7 @@
 #include "twin/customers.h"
 #include "twin/twin.h"
 
-enum { WORKERS = 4, CROWDS = 2, REQUESTS = 600, LARGE_BYTES = 1200 * 1000, LISTENER_ADMIN = 1 };
+enum { WORKERS = 4, CROWDS = 2, REQUESTS = 1500, LARGE_BYTES = 1200 * 1000, LISTENER_ADMIN = 1 };
 
 struct house {
     char *dir;
