@@ -39,11 +39,7 @@ trap end_children EXIT
 trap 'exit 130' INT TERM HUP
 
 cd "$root/test/e2e"
-# node_modules is as the lockfile says if it was made from this very lockfile: then no network is asked.
-if ! cmp -s package-lock.json node_modules/.made-from; then
-    npm ci --no-audit --no-fund --loglevel=error
-    cp package-lock.json node_modules/.made-from
-fi
+./install.sh
 
 [ $# -gt 0 ] || set -- *.test.mjs
 tally=$(mktemp)

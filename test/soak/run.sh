@@ -39,7 +39,8 @@ step() {
 
 chaos() { build/release/chaos --quiet --jobs "$jobs" --from "${FROM:-1}" "$@"; }
 
-step_build() { cmake --preset release && cmake --build --preset release --target equipoise chaos; }
+# The live steps speak with the SDKs of the end-to-end tests.
+step_build() { cmake --preset release && cmake --build --preset release --target equipoise chaos && test/e2e/install.sh; }
 
 step_histories() { chaos --count "${HISTORIES:-1000000}"; }
 
@@ -70,7 +71,6 @@ step_fuzz() {
     echo "result: $fuzzed fuzzers, ${SOAK_FUZZ_S:-3600} s each, nothing found"
 }
 
-# The SDKs that the live steps speak with, as test/e2e/run.sh installs them.
 [ -s "$results" ] || printf '# Soak: %s, %s\n\n%s\n\n' "$(date +%Y-%m-%d)" "$commit" \
     "$(nproc) cores, $(uname -sr), Node $(node --version 2>/dev/null || echo missing)." >"$results"
 
