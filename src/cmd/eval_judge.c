@@ -240,6 +240,10 @@ run(const struct wanted *wanted)
         cmd_complain("eval judge: which judge? Give --judge RULE, or --config FILE for a route's.");
         return CMD_USAGE;
     }
+    if (wanted->most == 0) {
+        cmd_complain("eval judge: --most wants a number from 1.");
+        return CMD_USAGE;
+    }
     if (!take_confidence(wanted, &evaluated))
         return CMD_USAGE;
     arena_init(&evaluated.arena);

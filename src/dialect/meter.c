@@ -353,10 +353,10 @@ meter_end(struct meter *meter)
 }
 
 void
-meter_cut(struct meter *meter, size_t bytes)
+meter_cut(struct meter *meter, size_t bytes, size_t text_bytes)
 {
     meter->answer_bytes += (int64_t)bytes;
-    meter->text_bytes = meter->answer_bytes;
+    meter->text_bytes = (int64_t)text_bytes;
     meter->text.cut = true;
 }
 

@@ -56,8 +56,8 @@ void meter_told(struct meter *meter, enum api told, struct slice frame);
 void meter_piece(struct meter *meter, struct slice piece);
 void meter_end(struct meter *meter);
 
-/* `bytes` of a buffered answer whose end is not awaited. All of them count as text: it is not known which are. */
-void meter_cut(struct meter *meter, size_t bytes);
+/* `bytes` of a buffered answer whose end is not awaited; of them `text_bytes` count as text: it is not known which are. */
+void meter_cut(struct meter *meter, size_t bytes, size_t text_bytes);
 
 /* Both at once, for an answer that came as one: nothing is copied. */
 void meter_whole(struct meter *meter, struct slice answer);

@@ -207,16 +207,16 @@ engines_have_seats(const struct admission *admission)
            (int64_t)admission->in_flight + pace->others_requests < (int64_t)pace->sequences * pace->replicas;
 }
 
-/* Up to its share a tenant may start also in the tenth that is kept free. Beyond it, it leaves free what others needed of late
- * with less than theirs. */
+/* Up to its share, or with a first request of any size, a tenant may start also in the tenth that is kept free. Beyond it, it
+ * leaves free what others needed of late with less than theirs. */
 static double
 fair_room(struct admission *admission, const struct fair_place *place, int64_t tokens, usec now_us)
 {
     double room = room_for_tokens(admission);
     struct fair_claims claims = fair_queue_claims(&admission->queue, place, room, admission->limit.mean_tokens, now_us);
+    bool within = claims.there <= 0 || claims.there + (double)tokens <= claims.share;
 
-    return claims.shared && claims.there + (double)tokens <= claims.share ? room / TOKEN_LIMIT_ROOM_SHARE
-                                                                          : room - claims.reserved;
+    return claims.shared && within ? room / TOKEN_LIMIT_ROOM_SHARE : room - claims.reserved;
 }
 
 static bool

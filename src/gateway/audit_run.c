@@ -243,7 +243,9 @@ compared(struct comparison *comparison)
     if (comparison->only_reads) {
         find_truth(run);
     } else if (comparison->questions[0] == NULL) {
-        learn(run, comparison->outcome, comparison->failed);
+        /* What is known of a judge's mistakes is known of texts. */
+        learn(run, comparison->outcome,
+              comparison->failed || (comparison->by_calls && noise_is_set(&run->terms.noise)));
     } else if (comparison->screening.outside) {
         if (!outside_judge_ask(&run->outside, run->worker, run->route, run->tenant, comparison->questions[0],
                                outside_said))

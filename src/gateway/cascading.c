@@ -17,12 +17,16 @@
 /* Beside what the route allows: a connection that its peer had closed, and what a backend did not like of ours. */
 enum { OTHER_ATTEMPTS = 2 };
 
-/* So many of a row's attempts are left for those of a cascade. */
+/* Each of a cascade may be tried on a connection that its peer had closed, too. */
+enum { TRIES_EACH = 2 };
+
+/* For so many a row's attempts suffice, whatever becomes of each. */
 static size_t
 models_most(const struct route_config *route)
 {
-    return route->attempts + OTHER_ATTEMPTS < ROW_ATTEMPTS_MOST ? ROW_ATTEMPTS_MOST - route->attempts - OTHER_ATTEMPTS
-                                                                : 0;
+    size_t others = route->attempts + OTHER_ATTEMPTS;
+
+    return others < ROW_ATTEMPTS_MOST ? (ROW_ATTEMPTS_MOST - others) / TRIES_EACH : 0;
 }
 
 static bool

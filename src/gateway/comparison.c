@@ -164,7 +164,7 @@ judge(struct comparison *comparison, struct said *reference, struct said *candid
 {
     if (reference->text.called != candidate->text.called)
         comparison->outcome = 0.0;
-    else if (reference->text.called)
+    else if ((comparison->by_calls = reference->text.called))
         judge_calls(comparison, buffer_content(&reference->calls), buffer_content(&candidate->calls));
     else
         judge_texts(comparison, buffer_content(&reference->text.text), buffer_content(&candidate->text.text));
@@ -218,7 +218,7 @@ comparison_start(struct comparison *comparison)
     struct gateway_worker *worker = comparison->worker;
     struct world *world = worker_world(worker);
 
-    if (worker->comparing == AT_ONCE_MOST) {
+    if (worker->comparing >= AT_ONCE_MOST) {
         release_all(comparison);
         return false;
     }

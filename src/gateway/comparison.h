@@ -43,6 +43,7 @@ struct comparison {
     void (*done)(struct comparison *); /* on the worker; answers and request are released */
     double outcome;
     bool failed;            /* it could not be judged */
+    bool by_calls;          /* both call tools, and these were compared: no text was judged */
     const char *found;      /* in what the candidate is degenerate; NULL: it is not */
     struct buffer texts[2]; /* `only_reads`, and not failed: the reference's and the candidate's, which `done` owns */
     struct chunk *questions

@@ -156,11 +156,18 @@ flight_translate_unread(struct flight *flight)
 
 /* Whole answers */
 
+/* A token's entry among logprobs ({"token":"...","logprob":-0.01,"bytes":[...],"top_logprobs":[]}) beside the few bytes of
+ * its text: an answer with them is text to no more than one part in so many. */
+enum { LOGPROBS_BYTES_EACH = 16 };
+
 void
 flight_translate_piece(struct flight *flight, struct slice piece)
 {
-    if (buffer_len(&flight->untold) + piece.len > flight->whole_most) {
-        meter_cut(&flight->meter, buffer_len(&flight->untold) + piece.len); /* its provider bills it all the same */
+    size_t bytes = buffer_len(&flight->untold) + piece.len;
+
+    if (bytes > flight->whole_most) {
+        /* Its provider bills it all the same. */
+        meter_cut(&flight->meter, bytes, flight->translation != NULL ? bytes : bytes / LOGPROBS_BYTES_EACH);
         flight_drop_untold(flight);
         if (flight->translation != NULL)
             give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");

@@ -58,8 +58,10 @@ noise_earn_ppm(const struct judge_noise *noise, bool of_route, uint32_t floor_pp
 
     if (!noise_is_set(noise))
         return floor_ppm;
-    return to_ppm(of_route ? 1 - (1 - q) * (1 - missed) : q * share(noise->sensitive_high_ppm) + (1 - q) * missed,
-                  true);
+    if (of_route)
+        return to_ppm(1 - (1 - q) * (1 - missed), true);
+    /* Of a judge that likes bad answers more than good ones, all bad is what it likes best. */
+    return to_ppm(fmax(missed, q * share(noise->sensitive_high_ppm) + (1 - q) * missed), true);
 }
 
 uint32_t

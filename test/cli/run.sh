@@ -395,6 +395,7 @@ judges() {
     sed 's/ CALIBRATION//' judge.yaml >asked.yaml
     expect_eq 2 'FILE' eval judge
     expect_eq 2 'which judge' eval judge compared.jsonl
+    expect_eq 2 '[-]-most wants a number from 1' eval judge compared.jsonl --judge exact --most 0
     expect_eq 2 'which judge' eval judge compared.jsonl --judge exact --config asked.yaml
     expect_eq 2 'one of exact, numeric, json and embedding' eval judge compared.jsonl --judge wise
     expect_eq 2 '[-]-confidence wants a share' eval judge compared.jsonl --judge exact --confidence 100%

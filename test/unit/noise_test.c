@@ -137,6 +137,7 @@ floors_are_what_the_bounds_say(void **state)
                                       .sensitive_high_ppm = 980000,
                                       .specific_low_ppm = 800000,
                                       .specific_high_ppm = 900000};
+    static const struct judge_noise backward = {850000, 910000, 20000, 50000};
 
     (void)state;
     assert_false(noise_is_set(&none));
@@ -144,9 +145,10 @@ floors_are_what_the_bounds_say(void **state)
     assert_int_equal(noise_fall_ppm(&none, 900000), 900000);
     assert_true(noise_reachable(&none, false, 999999));
     assert_int_equal(noise_truth_low_ppm(&none, true, 123456), 123456);
-    assert_int_equal(noise_earn_ppm(&noise, false, 900000), 902000); /* .9 x .98 + .1 x .2 */
-    assert_int_equal(noise_earn_ppm(&noise, true, 900000), 920000);  /* 1 - .1 x .8 */
-    assert_int_equal(noise_fall_ppm(&noise, 900000), 874000);        /* .9 x .96 + .1 x .1 */
+    assert_int_equal(noise_earn_ppm(&noise, false, 900000), 902000);    /* .9 x .98 + .1 x .2 */
+    assert_int_equal(noise_earn_ppm(&noise, true, 900000), 920000);     /* 1 - .1 x .8 */
+    assert_int_equal(noise_earn_ppm(&backward, false, 900000), 980000); /* what it accepts of bad answers alone */
+    assert_int_equal(noise_fall_ppm(&noise, 900000), 874000);           /* .9 x .96 + .1 x .1 */
     assert_in_range(noise_truth_low_ppm(&noise, false, 902000), 899998, 900000);
     assert_in_range(noise_truth_low_ppm(&noise, true, 920000), 899998, 900000);
     assert_in_range(noise_truth_high_ppm(&noise, 874000), 899998, 900002);
