@@ -65,8 +65,8 @@ load_text(struct slice text, const struct config *before)
     return config;
 }
 
-/* Loading takes longer than most histories: what was loaded, and over what, is kept for further scenes. It never
- * changes. */
+/* Loading takes longer than most histories: what was loaded, and over what, is kept for further scenes, while there is room.
+ * It never changes. */
 enum { LOADED_MOST = 2048 };
 
 static struct loaded {
@@ -86,19 +86,20 @@ load(const struct scene_options *options, struct config *before)
 {
     struct buffer text = config_text(options);
     struct loaded *at = loaded;
+    struct config *config;
 
-    while (at < loaded + LOADED_MOST - 1 && at->text != NULL && !is_it(at, buffer_content(&text), before))
+    while (at < loaded + LOADED_MOST && at->text != NULL && !is_it(at, buffer_content(&text), before))
         at++;
-    if (!is_it(at, buffer_content(&text), before)) {
-        config_release(at->config);
-        config_release(at->before);
-        free(at->text);
-        at->config = load_text(buffer_content(&text), before);
-        at->before = before != NULL ? config_hold(before) : NULL;
-        at->text = slice_strdup(buffer_content(&text));
+    if (at < loaded + LOADED_MOST && at->text != NULL) {
+        config = config_hold(at->config);
+    } else {
+        config = load_text(buffer_content(&text), before);
+        if (at < loaded + LOADED_MOST)
+            *at = (struct loaded){slice_strdup(buffer_content(&text)), before != NULL ? config_hold(before) : NULL,
+                                  config_hold(config)};
     }
     buffer_free(&text);
-    return config_hold(at->config);
+    return config;
 }
 
 static const struct provider usual_provider = {
