@@ -292,8 +292,15 @@ framing_trailer_allowed(struct slice name)
 #define OWN_NAMES(X)                                                                                                   \
     X("Connection")                                                                                                    \
     X("Content-Length")                                                                                                \
-    X("Date") X("Expect") X("Host") X("Keep-Alive") X("Proxy-Connection") X("TE") X("Trailer") X("Transfer-Encoding")  \
-        X("Upgrade")
+    X("Date")                                                                                                          \
+    X("Expect")                                                                                                        \
+    X("Host")                                                                                                          \
+    X("Keep-Alive")                                                                                                    \
+    X("Proxy-Connection")                                                                                              \
+    X("TE")                                                                                                            \
+    X("Trailer")                                                                                                       \
+    X("Transfer-Encoding")                                                                                             \
+    X("Upgrade")
 
 bool
 framing_owns(struct slice name)
