@@ -82,6 +82,34 @@ cmd_read_file(const char *path, size_t most, struct buffer *out)
     return status;
 }
 
+int
+cmd_read_lines(const char *path, cmd_line_reader *read, void *out)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    enum status status = ERR_IO;
+    struct problems problems;
+
+    problems_init(&problems);
+    if (file != NULL)
+        status = read(file, standard ? "standard input" : path, &problems, out);
+    else
+        problems_add(&problems, (struct problem){.file = path}, "cannot be opened: %s", strerror(errno));
+    cmd_print_problems(&problems, SLICE_NONE);
+    problems_free(&problems);
+    if (file != NULL && !standard)
+        fclose(file);
+    return status == OK ? CMD_FINE : CMD_FAILED;
+}
+
+const char *
+cmd_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(path, "-") == 0 ? "standard input" : slash != NULL ? slash + 1 : path;
+}
+
 enum status
 cmd_read_config(const char *path, size_t most, struct buffer *out)
 {

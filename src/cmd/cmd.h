@@ -50,6 +50,14 @@ enum status cmd_read_file(const char *path, size_t most, struct buffer *out) MUS
 /* The same for a configuration; where there is none it also says how to come by one. */
 enum status cmd_read_config(const char *path, size_t most, struct buffer *out) MUST_CHECK;
 
+/* Opens the file ("-": standard input), has `read` put what stands in its lines into `out`, and prints what it finds wrong.
+ * CMD_FINE or CMD_FAILED; what was put into `out` is the caller's either way. */
+typedef enum status cmd_line_reader(FILE *file, const char *name, struct problems *problems, void *out);
+int cmd_read_lines(const char *path, cmd_line_reader *read, void *out);
+
+/* How a file is named in what is printed of it: without its folders, "-" as "standard input". */
+const char *cmd_name_of(const char *path);
+
 /* Writes it to stderr. */
 void cmd_tell(struct slice bytes);
 

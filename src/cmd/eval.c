@@ -46,60 +46,41 @@ parse_wanted(const struct wanted *wanted, struct eval_settings *out)
     return in_range("--orders", wanted->orders, ORDERS_MOST) && in_range("--passes", wanted->passes, PASSES_MOST);
 }
 
-/* The cosine, as both vectors have the length 1. */
-static bool
-similarity(void *context, struct slice a, struct slice b, double *cosine)
-{
-    const struct embedder *embedder = context;
-    float left[EMBED_DIMS_MOST], right[EMBED_DIMS_MOST];
-    unsigned dims = embedder_dims(embedder);
+/* What pairs are read into, and scored by. */
+struct scoring {
+    struct embedder *embedder;
+    struct scored_pairs *pairs;
+};
 
-    if (!embedder_embed(embedder, a, left, NULL) || !embedder_embed(embedder, b, right, NULL))
-        return false;
-    *cosine = 0;
-    for (unsigned i = 0; i < dims; i++)
-        *cosine += (double)left[i] * (double)right[i];
-    return true;
+static enum status
+score_lines(FILE *file, const char *name, struct problems *problems, void *out)
+{
+    struct scoring *scoring = out;
+
+    return scored_pairs_read(file, name, embedder_similarity, scoring->embedder, problems, scoring->pairs);
 }
 
 /* CMD_FINE, with the pairs read. */
 static int
 read_pairs(const char *path, struct scored_pairs *out)
 {
-    bool standard = strcmp(path, "-") == 0;
-    struct problems problems;
-    struct embedder *embedder;
-    enum status status = embedder_open_builtin(&embedder);
-    FILE *file;
+    struct scoring scoring = {.pairs = out};
+    enum status status = embedder_open_builtin(&scoring.embedder);
+    int end;
 
     if (status != OK) {
         cmd_complain("eval cache: the built-in embedder cannot be opened: %s.", status_text(status));
         return CMD_FAILED;
     }
-    problems_init(&problems);
-    file = standard ? stdin : fopen(path, "rb");
-    if (file != NULL) {
-        status = scored_pairs_read(file, standard ? "standard input" : path, similarity, embedder, &problems, out);
-    } else {
-        status = ERR_IO;
-        problems_add(&problems, (struct problem){.file = path}, "cannot be opened: %s", strerror(errno));
-    }
-    cmd_print_problems(&problems, SLICE_NONE);
-    if (file != NULL && !standard)
-        fclose(file);
-    problems_free(&problems);
-    embedder_close(embedder);
-    return status == OK ? CMD_FINE : CMD_FAILED;
+    end = cmd_read_lines(path, score_lines, &scoring);
+    embedder_close(scoring.embedder);
+    return end;
 }
 
 static int
 run_pairs(const struct wanted *wanted, const struct eval_settings *settings)
 {
-    const char *slash = strrchr(wanted->path, '/');
-    struct eval_result result = {.settings = *settings,
-                                 .name = strcmp(wanted->path, "-") == 0 ? "standard input"
-                                         : slash != NULL                ? slash + 1
-                                                                        : wanted->path};
+    struct eval_result result = {.settings = *settings, .name = cmd_name_of(wanted->path)};
     struct buffer out = {0};
     int end = read_pairs(wanted->path, &result.pairs);
 

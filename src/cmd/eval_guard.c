@@ -210,24 +210,10 @@ add_json(const struct result *result, struct buffer *out)
     buffer_add_text(out, "]}\n");
 }
 
-static int
-read_answers(const char *path, struct guard_answers *out)
+static enum status
+read_answers(FILE *file, const char *name, struct problems *problems, void *out)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    enum status status = ERR_IO;
-    struct problems problems;
-
-    problems_init(&problems);
-    if (file != NULL)
-        status = guard_answers_read(file, standard ? "standard input" : path, &problems, out);
-    else
-        problems_add(&problems, (struct problem){.file = path}, "cannot be opened: %s", strerror(errno));
-    cmd_print_problems(&problems, SLICE_NONE);
-    problems_free(&problems);
-    if (file != NULL && !standard)
-        fclose(file);
-    return status == OK ? CMD_FINE : CMD_FAILED;
+    return guard_answers_read(file, name, problems, out);
 }
 
 static int
@@ -236,7 +222,7 @@ run(const char *path, const struct settings *settings, bool json)
     struct result *result = must_calloc(1, sizeof(*result));
     struct guard_answers answers = {.count = 0};
     struct buffer out = {0};
-    int end = read_answers(path, &answers);
+    int end = cmd_read_lines(path, read_answers, &answers);
 
     result->settings = *settings;
     if (end == CMD_FINE) {

@@ -139,21 +139,6 @@ take_judge(const struct wanted *wanted, struct evaluated *out)
     return CMD_FINE;
 }
 
-/* The cosine, as both vectors have the length 1. */
-static bool
-similarity(void *context, struct slice a, struct slice b, double *cosine)
-{
-    const struct embedder *embedder = context;
-    float left[EMBED_DIMS_MOST], right[EMBED_DIMS_MOST];
-
-    if (!embedder_embed(embedder, a, left, NULL) || !embedder_embed(embedder, b, right, NULL))
-        return false;
-    *cosine = 0;
-    for (unsigned i = 0; i < embedder_dims(embedder); i++)
-        *cosine += (double)left[i] * (double)right[i];
-    return true;
-}
-
 static int
 prepare(struct evaluated *out)
 {
@@ -165,7 +150,7 @@ prepare(struct evaluated *out)
                                            .tolerance = judge->tolerance_ppm / 1e6,
                                            .same_fields = true,
                                            .cosine_least = judge->similar_ppm / 1e6,
-                                           .similarity = similarity};
+                                           .similarity = embedder_similarity};
     if (judge_asking_calls(judge) || judge->judge != JUDGE_EMBEDDING)
         return CMD_FINE;
     status = embedder_open_builtin(&out->embedder);
@@ -176,32 +161,10 @@ prepare(struct evaluated *out)
     return CMD_FAILED;
 }
 
-static int
-read_file(const char *path, struct comparisons *out)
+static enum status
+read_comparisons(FILE *file, const char *name, struct problems *problems, void *out)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    enum status status = ERR_IO;
-    struct problems problems;
-
-    problems_init(&problems);
-    if (file != NULL)
-        status = comparisons_read(file, standard ? "standard input" : path, &problems, out);
-    else
-        problems_add(&problems, (struct problem){.file = path}, "cannot be opened: %s", strerror(errno));
-    cmd_print_problems(&problems, SLICE_NONE);
-    problems_free(&problems);
-    if (file != NULL && !standard)
-        fclose(file);
-    return status == OK ? CMD_FINE : CMD_FAILED;
-}
-
-static const char *
-name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return strcmp(path, "-") == 0 ? "standard input" : slash != NULL ? slash + 1 : path;
+    return comparisons_read(file, name, problems, out);
 }
 
 static int
@@ -215,7 +178,7 @@ ask_and_print(const struct wanted *wanted, struct evaluated *evaluated, const st
     struct buffer out = {0};
     int end = CMD_FAILED;
 
-    told->name = name_of(wanted->path);
+    told->name = cmd_name_of(wanted->path);
     told->words = judge_words(&evaluated->judge, &evaluated->arena);
     told->alpha_ppm = evaluated->alpha_ppm;
     if (eval_judge_ask(comparisons, attacked, &evaluated->asking, told) != OK) {
@@ -249,7 +212,7 @@ run(const struct wanted *wanted)
     arena_init(&evaluated.arena);
     end = take_judge(wanted, &evaluated);
     if (end == CMD_FINE)
-        end = read_file(wanted->path, &comparisons);
+        end = cmd_read_lines(wanted->path, read_comparisons, &comparisons);
     if (end == CMD_FINE)
         end = prepare(&evaluated);
     if (end == CMD_FINE) {

@@ -18,25 +18,10 @@ struct wanted {
     bool tags, online, warm, time, json;
 };
 
-/* CMD_FINE, with the lines of the file added. */
-static int
-read_file(const char *path, struct labelled *out)
+static enum status
+read_labelled(FILE *file, const char *name, struct problems *problems, void *out)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    enum status status = ERR_IO;
-    struct problems problems;
-
-    problems_init(&problems);
-    if (file != NULL)
-        status = labelled_read(file, standard ? "standard input" : path, &problems, out);
-    else
-        problems_add(&problems, (struct problem){.file = path}, "cannot be opened: %s", strerror(errno));
-    cmd_print_problems(&problems, SLICE_NONE);
-    problems_free(&problems);
-    if (file != NULL && !standard)
-        fclose(file);
-    return status == OK ? CMD_FINE : CMD_FAILED;
+    return labelled_read(file, name, problems, out);
 }
 
 static bool
@@ -100,11 +85,11 @@ find_model(const struct labelled *labelled, const char *option, const char *name
 static int
 read_all(const struct wanted *wanted, struct labelled *labelled, struct fit_wanted *fit_wanted)
 {
-    int end = read_file(wanted->train, labelled);
+    int end = cmd_read_lines(wanted->train, read_labelled, labelled);
 
     if (end == CMD_FINE && wanted->test != NULL) {
         fit_wanted->taught = labelled->count;
-        end = read_file(wanted->test, labelled);
+        end = cmd_read_lines(wanted->test, read_labelled, labelled);
     }
     if (end != CMD_FINE)
         return end;
@@ -152,14 +137,6 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
     return (double)from * 1e6 / CLOCKS_PER_SEC / TIMED_DECISIONS;
 }
 
-static const char *
-name_of(const struct wanted *wanted)
-{
-    const char *path = wanted->test != NULL ? wanted->test : wanted->train, *slash = strrchr(path, '/');
-
-    return strcmp(path, "-") == 0 ? "standard input" : slash != NULL ? slash + 1 : path;
-}
-
 static int
 judge(const struct wanted *wanted, struct labelled *labelled, const struct fit_wanted *fit_wanted,
       struct router_result *result)
@@ -173,7 +150,7 @@ judge(const struct wanted *wanted, struct labelled *labelled, const struct fit_w
         cmd_complain("eval router: the built-in embedder cannot be opened: %s.", status_text(status));
         return CMD_FAILED;
     }
-    result->name = name_of(wanted);
+    result->name = cmd_name_of(wanted->test != NULL ? wanted->test : wanted->train);
     result->labelled = labelled;
     result->fit = fit_wanted;
     fit(labelled, embedder, fit_wanted, &result->fitted);

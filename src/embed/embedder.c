@@ -283,6 +283,20 @@ embedder_embed(const struct embedder *embedder, struct slice text, float *out, s
 }
 
 bool
+embedder_similarity(void *context, struct slice a, struct slice b, double *cosine)
+{
+    const struct embedder *embedder = context;
+    float left[EMBED_DIMS_MOST], right[EMBED_DIMS_MOST];
+
+    if (!embedder_embed(embedder, a, left, NULL) || !embedder_embed(embedder, b, right, NULL))
+        return false;
+    *cosine = 0; /* both have the length 1 */
+    for (unsigned i = 0; i < embedder_dims(embedder); i++)
+        *cosine += (double)left[i] * (double)right[i];
+    return true;
+}
+
+bool
 embedder_quantize(const float *vector, unsigned dims, int8_t *out)
 {
     float largest = 0;

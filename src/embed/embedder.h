@@ -30,6 +30,10 @@ uint64_t embedder_table_id(const struct embedder *embedder);
  * in it; `out` is zero then. Any bytes are a text. */
 bool embedder_embed(const struct embedder *embedder, struct slice text, float *out, size_t *pieces);
 
+/* The cosine of two texts' vectors, as judges ask for it (quality/judge.h): `embedder` is a const struct embedder. False if
+ * one of them has no word in it. */
+bool embedder_similarity(void *embedder, struct slice a, struct slice b, double *cosine);
+
 /* As whole numbers from -127 to 127, the largest in size being 127 or -127: a cosine does not ask for the length. Returns
  * false, and zeros, for zeros. */
 bool embedder_quantize(const float *vector, unsigned dims, int8_t *out);

@@ -228,27 +228,12 @@ comparison_start(struct comparison *comparison)
     return true;
 }
 
-static bool
-similarity(void *context, struct slice a, struct slice b, double *cosine)
-{
-    const struct embedder *embedder = context;
-    float first[EMBED_DIMS_MOST], second[EMBED_DIMS_MOST];
-    double sum = 0.0;
-
-    if (!embedder_embed(embedder, a, first, NULL) || !embedder_embed(embedder, b, second, NULL))
-        return false;
-    for (unsigned i = 0; i < embedder_dims(embedder); i++)
-        sum += (double)first[i] * (double)second[i];
-    *cosine = sum;
-    return true;
-}
-
 void
 comparison_rule_meaning(struct judge_rule *rule, struct gateway *gateway)
 {
     if (rule->judge != JUDGE_EMBEDDING)
         return;
     gateway_open_meanings(gateway);
-    rule->similarity = similarity;
+    rule->similarity = embedder_similarity;
     rule->context = gateway->embedder;
 }

@@ -4,24 +4,18 @@
 #include "cmd/eval_drift.h"
 #include "cmd/guard_file.h"
 #include "cmocka_ready.h"
+#include "read_lines.h"
+
+static enum status
+reader(FILE *file, const char *name, struct problems *problems, void *out)
+{
+    return guard_answers_read(file, name, problems, out);
+}
 
 static enum status
 read_lines(const char *lines, struct guard_answers *out, char *problem)
 {
-    FILE *file = fmemopen((char *)lines, strlen(lines), "rb");
-    struct problems problems;
-    enum status status;
-
-    assert_non_null(file);
-    problems_init(&problems);
-    status = guard_answers_read(file, "lines", &problems, out);
-    problem[0] = '\0';
-    assert_int_equal(problems.count, status != OK);
-    if (problems.count > 0)
-        snprintf(problem, 300, "%u: %s", problems.all[0].line, problems.all[0].text);
-    problems_free(&problems);
-    fclose(file);
-    return status;
+    return read_lines_by(reader, slice_of(lines), out, problem);
 }
 
 static void

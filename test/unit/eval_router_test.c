@@ -6,25 +6,18 @@
 #include "base/rng.h"
 #include "cmd/eval_router_report.h"
 #include "cmocka_ready.h"
+#include "read_lines.h"
 
-/* Reads the lines, with the first problem in `problem` (of 300 bytes). */
+static enum status
+reader(FILE *file, const char *name, struct problems *problems, void *out)
+{
+    return labelled_read(file, name, problems, out);
+}
+
 static enum status
 read_lines(struct slice lines, struct labelled *out, char *problem)
 {
-    FILE *file = fmemopen((char *)lines.data, lines.len, "rb");
-    struct problems problems;
-    enum status status;
-
-    assert_non_null(file);
-    problems_init(&problems);
-    status = labelled_read(file, "lines", &problems, out);
-    problem[0] = '\0';
-    assert_int_equal(problems.count, status != OK);
-    if (problems.count > 0)
-        snprintf(problem, 300, "%u: %s", problems.all[0].line, problems.all[0].text);
-    problems_free(&problems);
-    fclose(file);
-    return status;
+    return read_lines_by(reader, lines, out, problem);
 }
 
 static void

@@ -1,38 +1,19 @@
 /* What became of looking for stored answers, in reports: each look-up of each row is counted once, by lever and route, and
  * the evidence stands beside it. */
-#include "cmocka_ready.h"
+#include "books.h"
 
 #include <yyjson.h>
 
-#include "base/timers.h"
-#include "ledger_fixture.h"
-#include "money/ledger_memory.h"
 #include "money/report.h"
 
-#define DAY_US ((int64_t)86400 * USEC_PER_S)
 #define NOW_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
-
-struct books {
-    struct ledger *ledger;
-    struct ledger_store *store;
-    uint64_t last_id;
-};
-
-static const char *
-no_risk(struct slice lever)
-{
-    (void)lever;
-    return "none";
-}
 
 static void
 book(struct books *books, const char *route, const char *look_ups, usd cost, usd saved)
 {
-    struct buffer record = {0};
     struct row row;
 
     row_init(&row);
-    row.id = ++books->last_id;
     row.arrived_wall_us = NOW_US;
     row.route = slice_of(route);
     row.tags = SLICE_LITERAL("feature=chat");
@@ -43,19 +24,16 @@ book(struct books *books, const char *route, const char *look_ups, usd cost, usd
     row.baseline = cost + saved;
     if (saved != 0)
         row.savings[row.saving_count++] = (struct saving_line){SLICE_LITERAL("semantic_cache"), false, saved};
-    journal_put_settle(&record, &row);
-    assert_int_equal(ledger_apply(books->ledger, buffer_content(&record)), OK);
-    buffer_free(&record);
+    books_settle(books, &row);
 }
 
 static int
 set_up(void **state)
 {
-    struct books *books = must_calloc(1, sizeof(*books));
+    struct books *books;
 
-    books->store = ledger_memory_open();
-    assert_int_equal(ledger_open(books->store, &books->ledger), OK);
-    assert_int_equal(ledger_begin(books->ledger), OK);
+    (void)books_open(state);
+    books = *state;
     book(books, "helpdesk", "exact_cache=miss,semantic_cache=hit", 0, 3 * USD_ONE);
     book(books, "helpdesk", "exact_cache=miss,semantic_cache=hit", 0, 4 * USD_ONE);
     book(books, "helpdesk", "exact_cache=hit,semantic_cache=miss", 0, 0);
@@ -65,17 +43,6 @@ set_up(void **state)
     book(books, "other", "exact_cache=miss,of_the_future=perhaps,,=,exact_cache", USD_ONE, 0);
     book(books, "other", "", USD_ONE, 0);
     assert_int_equal(ledger_commit(books->ledger), OK);
-    *state = books;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct books *books = *state;
-
-    ledger_close(books->ledger);
-    free(books);
     return 0;
 }
 
@@ -225,10 +192,10 @@ a_spreadsheet_reads_the_same(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(each_look_up_counts_once, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_person_reads_why, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_spreadsheet_reads_the_same, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(each_look_up_counts_once, set_up, books_close),
+    cmocka_unit_test_setup_teardown(a_person_reads_why, set_up, books_close),
+    cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, books_close),
+    cmocka_unit_test_setup_teardown(a_spreadsheet_reads_the_same, set_up, books_close),
 };
 
 int

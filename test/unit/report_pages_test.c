@@ -1,43 +1,16 @@
 /* What a person reads in a report, from a ledger of a few known requests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 #include <yyjson.h>
 
-#include "base/timers.h"
-#include "ledger_fixture.h"
-#include "money/ledger_memory.h"
+#include "books.h"
 #include "money/report.h"
 
-#define DAY_US ((int64_t)86400 * USEC_PER_S)
 #define BEFORE_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define NOW_US (BEFORE_US + DAY_US)                  /* the report's day begins */
-
-struct books {
-    struct ledger *ledger;
-    struct ledger_store *store;
-    uint64_t last_id;
-};
 
 static const char *
 some_risk(struct slice lever)
 {
     return slice_is(lever, "alternatives") ? "none to answers" : "unknown";
-}
-
-static void
-book(struct books *books, struct row *row)
-{
-    struct buffer record = {0};
-
-    row->id = ++books->last_id;
-    journal_put_settle(&record, row);
-    assert_int_equal(ledger_apply(books->ledger, buffer_content(&record)), OK);
-    buffer_free(&record);
 }
 
 static struct row
@@ -64,8 +37,8 @@ book_the_day_before(struct books *books)
     struct row web = request(BEFORE_US, "web", "assistant", "large", USD_ONE);
     struct row batch = request(BEFORE_US, "batch", "search", "small", 2 * USD_ONE);
 
-    book(books, &web);
-    book(books, &batch);
+    books_settle(books, &web);
+    books_settle(books, &batch);
 }
 
 static void
@@ -84,44 +57,22 @@ book_the_day(struct books *books)
     cheaper.useful_ppm = 1000000;
     cheaper.worth = estimated.worth = 20 * USD_ONE;
     cheaper.tags = SLICE_LITERAL("customer=42,feature=chat");
-    book(books, &cheaper);
+    books_settle(books, &cheaper);
     estimated.exactness = SLICE_LITERAL("estimated");
     estimated.total_us = 3000000;
     estimated.useful_ppm = 0;
     estimated.tags = SLICE_LITERAL("feature=search");
-    book(books, &estimated);
+    books_settle(books, &estimated);
     unpriced.exactness = SLICE_LITERAL("unpriced");
-    book(books, &unpriced);
-}
-
-static int
-set_up(void **state)
-{
-    struct books *books = must_calloc(1, sizeof(*books));
-
-    books->store = ledger_memory_open();
-    assert_int_equal(ledger_open(books->store, &books->ledger), OK);
-    assert_int_equal(ledger_begin(books->ledger), OK);
-    *state = books;
-    return 0;
+    books_settle(books, &unpriced);
 }
 
 static int
 set_up_days(void **state)
 {
-    set_up(state);
+    books_open(state);
     book_the_day_before(*state);
     book_the_day(*state);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct books *books = *state;
-
-    ledger_close(books->ledger);
-    free(books);
     return 0;
 }
 
@@ -320,7 +271,7 @@ one_request_makes_a_report(void **state)
     struct report report;
     struct buffer text = {0};
 
-    book(*state, &row);
+    books_settle(*state, &row);
     collect_by(*state, REPORT_BY_ROUTE, NULL, &report);
     write_squeezed(&report, &text);
     assert_says(&text, "requests 1, 1 answered in full");
@@ -341,7 +292,7 @@ csv_is_quoted_where_it_must_be(void **state)
     struct buffer csv = {0};
     struct slice rest;
 
-    book(*state, &row);
+    books_settle(*state, &row);
     collect_by(*state, REPORT_BY_KEY, "", &report);
     report_write_csv(&report, &csv);
     rest = buffer_content(&csv);
@@ -423,8 +374,8 @@ worth_counts_as_far_as_it_was_useful(void **state)
 int
 main(void)
 {
-#define ON_DAYS(test) cmocka_unit_test_setup_teardown(test, set_up_days, tear_down)
-#define ON_NOTHING(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ON_DAYS(test) cmocka_unit_test_setup_teardown(test, set_up_days, books_close)
+#define ON_NOTHING(test) cmocka_unit_test_setup_teardown(test, books_open, books_close)
     const struct CMUnitTest tests[] = {
         ON_DAYS(the_month_is_held_against_its_budget),
         ON_DAYS(a_day_is_told),

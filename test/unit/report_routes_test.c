@@ -3,27 +3,10 @@
 #include <math.h>
 #include <yyjson.h>
 
-#include "base/timers.h"
-#include "cmocka_ready.h"
-#include "ledger_fixture.h"
-#include "money/ledger_memory.h"
+#include "books.h"
 #include "money/report_routes.h"
 
-#define DAY_US ((int64_t)86400 * USEC_PER_S)
 #define NOW_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
-
-struct books {
-    struct ledger *ledger;
-    struct ledger_store *store;
-    uint64_t last_id;
-};
-
-static const char *
-no_risk(struct slice lever)
-{
-    (void)lever;
-    return "none";
-}
 
 struct booked {
     const char *source, *backend, *model;
@@ -36,11 +19,9 @@ struct booked {
 static void
 book(struct books *books, struct booked what)
 {
-    struct buffer record = {0};
     struct row row;
 
     row_init(&row);
-    row.id = ++books->last_id;
     row.arrived_wall_us = NOW_US;
     row.route = SLICE_LITERAL("assistant");
     row.state = SLICE_LITERAL("ok");
@@ -55,20 +36,17 @@ book(struct books *books, struct booked what)
     if (what.saved != 0)
         row.savings[row.saving_count++] =
             (struct saving_line){slice_of(what.about != NULL ? ROW_AUDITS : "router"), false, what.saved};
-    journal_put_settle(&record, &row);
-    assert_int_equal(ledger_apply(books->ledger, buffer_content(&record)), OK);
-    buffer_free(&record);
+    books_settle(books, &row);
 }
 
 /* 40 by the reference, of which 30 are the holdout; 60 by a model at a tenth of the cost; ten audits and a judge. */
 static int
 set_up(void **state)
 {
-    struct books *books = must_calloc(1, sizeof(*books));
+    struct books *books;
 
-    books->store = ledger_memory_open();
-    assert_int_equal(ledger_open(books->store, &books->ledger), OK);
-    assert_int_equal(ledger_begin(books->ledger), OK);
+    (void)books_open(state);
+    books = *state;
     for (unsigned i = 0; i < 40; i++)
         book(books, (struct booked){.source = "reference",
                                     .backend = "alpha",
@@ -99,17 +77,6 @@ set_up(void **state)
                                 .useful_ppm = ROW_UNKNOWN,
                                 .about = "0000000000001"});
     assert_int_equal(ledger_commit(books->ledger), OK);
-    *state = books;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct books *books = *state;
-
-    ledger_close(books->ledger);
-    free(books);
     return 0;
 }
 
@@ -285,11 +252,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_route_adds_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(models_have_a_cost_for_each_useful_output, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_route_adds_up, set_up, books_close),
+        cmocka_unit_test_setup_teardown(models_have_a_cost_for_each_useful_output, set_up, books_close),
         cmocka_unit_test(what_has_no_squares_has_no_interval),
-        cmocka_unit_test_setup_teardown(a_person_reads_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_person_reads_it, set_up, books_close),
+        cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, books_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

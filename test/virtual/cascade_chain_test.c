@@ -40,24 +40,13 @@ struct model {
     unsigned status;
 };
 
-static unsigned
-number_in(struct slice body)
-{
-    struct slice rest = slice_from(body, slice_find(body, SLICE_LITERAL("is number ")) + 10);
-    unsigned number = 0;
-
-    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
-        number = 10 * number + (unsigned)(rest.data[0] - '0');
-    return number;
-}
-
 static void
 speak(void *context, const struct vcall_seen *seen, struct vscript *script)
 {
     struct model *model = context;
     struct provider provider = model->provider;
 
-    provider.words = model->words[number_in(seen->body) % 10];
+    provider.words = model->words[scene_number_behind(seen->body, "is number ") % 10];
     provider.status = model->status;
     provider.first_word_us += model->takes_us;
     provider_plays(&provider, seen, script);
@@ -149,30 +138,6 @@ both_earn(struct scene *s)
     return asked;
 }
 
-static const struct row *
-row_of(struct scene *s, const struct vclient *client)
-{
-    char id[TEXT_ID_SIZE];
-
-    scene_rest(s);
-    for (size_t i = 0; i < s->row_count; i++) {
-        text_format_id(s->rows[i].id, id);
-        if (slice_is(vclient_header(client, "x-equipoise-id"), id))
-            return &s->rows[i];
-    }
-    fail_msg("no row");
-    return NULL;
-}
-
-static usd
-line_of(const struct row *row, const char *lever)
-{
-    for (size_t i = 0; i < row->saving_count; i++)
-        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever))
-            return row->savings[i].saved;
-    return 0;
-}
-
 /* The first of that digit from a hundred on after `asked` that was drawn for no audit. */
 static const struct row *
 of_digit(struct scene *s, size_t asked, size_t digit)
@@ -181,7 +146,7 @@ of_digit(struct scene *s, size_t asked, size_t digit)
     const struct row *row;
 
     do
-        row = row_of(s, asks(s, number += 10));
+        row = scene_row_of(s, asks(s, number += 10));
     while (slice_find(row->plans, SLICE_LITERAL("drawn for an audit")) < row->plans.len);
     return row;
 }
@@ -204,14 +169,14 @@ what_one_does_not_keep_the_next_is_asked(void **state)
     assert_int_equal(row->try_count, 2);
     assert_slice_is(row->tries[0].target, "beta/small");
     assert_slice_is(row->tries[0].state, "rejected");
-    assert_true(line_of(row, "cascade") == row->baseline - row->cost && row->cost < row->baseline / 50);
+    assert_true(scene_saved(row, "cascade") == row->baseline - row->cost && row->cost < row->baseline / 50);
     assert_slice_is(row->look_ups, "cascade=kept");
     row = of_digit(s, asked, 9);
     assert_slice_is(row->backend, "alpha");
     assert_int_equal(row->try_count, 3);
     assert_slice_is(row->tries[1].target, "gamma/middle");
     assert_slice_is(row->tries[1].state, "rejected");
-    assert_true(line_of(row, "cascade") == -(row->tries[0].cost + row->tries[1].cost));
+    assert_true(scene_saved(row, "cascade") == -(row->tries[0].cost + row->tries[1].cost));
     assert_slice_is(row->look_ups, "cascade=in_vain");
     assert_int_equal(s->attempts, gateway_count(&s->gateway, COUNT_CASCADE_REJECTED));
     scene_passed(s);
@@ -399,7 +364,7 @@ nobody_waits_in_line_beyond_the_references_time(void **state)
         client = starts(s, (asked + 20) / 10 * 10 + 10 * i + 2, NULL);
         history_run_to_rest(s->history);
         assert_int_equal(vclient_status(client), 200);
-        row = row_of(s, client);
+        row = scene_row_of(s, client);
         assert_slice_is(row->backend, "alpha");
         assert_true(row->total_us <= 10 * USEC_PER_S);
         waited += row->total_us > 3 * USEC_PER_S && row->try_count == 1; /* it was never let in */

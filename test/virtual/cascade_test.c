@@ -101,30 +101,6 @@ not_drawn(struct scene *s, size_t from)
     return from;
 }
 
-static const struct row *
-row_of(struct scene *s, const struct vclient *client)
-{
-    char id[TEXT_ID_SIZE];
-
-    scene_rest(s);
-    for (size_t i = 0; i < s->row_count; i++) {
-        text_format_id(s->rows[i].id, id);
-        if (slice_is(vclient_header(client, "x-equipoise-id"), id))
-            return &s->rows[i];
-    }
-    fail_msg("no row");
-    return NULL;
-}
-
-static usd
-line_of(const struct row *row, const char *lever)
-{
-    for (size_t i = 0; i < row->saving_count; i++)
-        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever))
-            return row->savings[i].saved;
-    return 0;
-}
-
 static void
 nothing_is_kept_before_it_is_earned(void **state)
 {
@@ -139,11 +115,11 @@ nothing_is_kept_before_it_is_earned(void **state)
         served += is_by(says(s, asked + i, false), "cascade");
     assert_true(served > 150 && served < 200); /* the coin takes some for audits */
     client = says(s, not_drawn(s, asked + 200), false);
-    row = row_of(s, client);
+    row = scene_row_of(s, client);
     assert_slice_is(row->source, "cascade");
     assert_slice_is(row->backend, "beta");
     assert_int_equal(row->try_count, 1);
-    assert_true(line_of(row, "cascade") == row->baseline - row->cost && row->cost < row->baseline / 50);
+    assert_true(scene_saved(row, "cascade") == row->baseline - row->cost && row->cost < row->baseline / 50);
     assert_contains(row->plans, "acceptance score 1.000, at least 1.000");
     assert_slice_is(row->look_ups, "cascade=kept");
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_ACCEPTED), served + 2);
@@ -164,14 +140,14 @@ what_does_not_pass_goes_on(void **state)
     client = says(s, asked, false);
     assert_true(is_by(client, "reference"));
     assert_contains(vclient_body(client), "w4");
-    row = row_of(s, client);
+    row = scene_row_of(s, client);
     assert_int_equal(row->try_count, 2);
     assert_slice_is(row->tries[0].target, "beta/small");
     assert_slice_is(row->tries[0].state, "rejected");
     assert_contains(row->tries[0].why, "not accepted: regex");
     assert_slice_is(row->tries[1].state, "ok");
-    assert_true(row->tries[0].cost > 0 && line_of(row, "cascade") == -row->tries[0].cost);
-    assert_true(line_of(row, "attempts") == 0);
+    assert_true(row->tries[0].cost > 0 && scene_saved(row, "cascade") == -row->tries[0].cost);
+    assert_true(scene_saved(row, "attempts") == 0);
     assert_contains(row->plans, "its answer was not kept");
     assert_slice_is(row->look_ups, "cascade=in_vain");
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_REJECTED), 1);
@@ -240,7 +216,7 @@ in_the_shadow_it_learns_and_never_serves(void **state)
 
     for (size_t i = 0; i < 20; i++)
         assert_true(is_by(says(s, asked + i, false), "reference"));
-    row = row_of(s, says(s, asked + 20, false));
+    row = scene_row_of(s, says(s, asked + 20, false));
     assert_true(row->saving_count > 0 && row->savings[0].shadow && slice_is(row->savings[0].lever, "cascade"));
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_ACCEPTED), 0);
     scene_passed(s);
@@ -257,7 +233,7 @@ streams_are_skipped_or_held(void **state)
 
     for (size_t i = 0; i < 30; i++)
         assert_true(is_by(says(s, asked + i, true), "reference"));
-    row = row_of(s, says(s, asked + 30, true));
+    row = scene_row_of(s, says(s, asked + 30, true));
     assert_contains(row->plans, "held back until it is whole");
     scene_passed(s);
     scene_free(s, state);
@@ -306,7 +282,7 @@ faults_of_the_first_are_not_the_clients(void **state)
         client = says(s, asked, i / 2 % 2 == 0);
         assert_true(is_by(client, "reference"));
         assert_contains(vclient_body(client), "w4");
-        row = row_of(s, client);
+        row = scene_row_of(s, client);
         assert_int_equal(row->try_count, 2);
         assert_slice_is(row->tries[0].state, "failed");
         assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_FAILED), 1);
@@ -331,7 +307,7 @@ its_calls_are_not_among_the_routes_attempts(void **state)
     scene_provider(s, "alpha")->status = 500;
     client = says(s, asked, false);
     assert_true(is_by(client, "model"));
-    row = row_of(s, client);
+    row = scene_row_of(s, client);
     assert_int_equal(row->try_count, 3);
     assert_slice_is(row->backend, "gamma");
     scene_passed(s);
@@ -382,8 +358,8 @@ budgets_have_room_for_both_or_it_does_not_begin(void **state)
             scene_provider(s, "beta")->words = USELESS; /* each has to go on */
     }
     assert_int_equal(vclient_status(client), 402);
-    assert_slice_is(row_of(s, client)->state, "refused");
-    assert_int_equal(row_of(s, client)->try_count, 0); /* not after a call */
+    assert_slice_is(scene_row_of(s, client)->state, "refused");
+    assert_int_equal(scene_row_of(s, client)->try_count, 0); /* not after a call */
     assert_true(gateway_count(&s->gateway, COUNT_CASCADE_REJECTED) > 3);
     scene_passed(s);
 }
@@ -429,7 +405,7 @@ what_is_set_aside_for_the_reference_is_not_spent(void **state)
         }
         scene_rest(s);
         assert_true(way == LEFT || is_by(client, "reference"));
-        row = way == LEFT ? &s->rows[s->row_count - 1] : row_of(s, client);
+        row = way == LEFT ? &s->rows[s->row_count - 1] : scene_row_of(s, client);
         assert_int_equal(row->try_count, way == LEFT ? 1 : 2);
         assert_slice_is(row->tries[0].target, "beta/small");
         /* Of beta, some 200 bytes and 60 tokens at $0.02/M and $0.08/M: ten millionths. Of alpha it would be more than 500 millionths. */
@@ -459,14 +435,14 @@ a_dear_answer_takes_nothing_from_the_reference(void **state)
     scene_provider(s, "beta")->output = 1000000; /* $0.08 */
     client = says(s, asked, false);
     assert_true(is_by(client, "reference"));
-    row = row_of(s, client);
+    row = scene_row_of(s, client);
     assert_int_equal(row->try_count, 2);
     assert_true(row->tries[0].cost > 50 * USD_ONE / 1000);
     assert_int_equal(gateway_count(&s->gateway, COUNT_CLIPPED), 0);
     assert_int_equal(budgets_reserved(&s->gateway.budgets), 0);
     client = says(s, asked, false);
     assert_int_equal(vclient_status(client), 402); /* nothing was called for it */
-    assert_int_equal(row_of(s, client)->try_count, 0);
+    assert_int_equal(scene_row_of(s, client)->try_count, 0);
     scene_passed(s);
 }
 
@@ -483,7 +459,7 @@ who_is_late_is_not_waited_for(void **state)
     scene_provider(s, "beta")->first_word_us = 60 * USEC_PER_S;
     client = says(s, asked, false);
     assert_true(is_by(client, "reference"));
-    row = row_of(s, client);
+    row = scene_row_of(s, client);
     assert_contains(row->tries[0].why, "not accepted in time");
     assert_true(row->total_us <= 10 * USEC_PER_S);
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_LATE), 1);
@@ -506,7 +482,7 @@ a_closed_connection_is_asked_again(void **state)
         client = says(s, asked, false);
         assert_true(is_by(client, i == 0 ? "cascade" : "reference"));
     }
-    assert_true(row_of(s, client)->total_us <= 10 * USEC_PER_S);
+    assert_true(scene_row_of(s, client)->total_us <= 10 * USEC_PER_S);
     scene_passed(s);
 }
 
@@ -523,7 +499,7 @@ the_cheapest_that_has_earned_is_asked(void **state)
     do
         client = says(s, asked, false);
     while (!is_by(client, "cascade") && ++asked < 1000);
-    assert_slice_is(row_of(s, client)->backend, "gamma");
+    assert_slice_is(scene_row_of(s, client)->backend, "gamma");
     assert_int_not_equal(stands_of(s, "beta/small").reason, EVIDENCE_SERVES);
     scene_passed(s);
     scene_free(s, state);
@@ -535,7 +511,7 @@ the_cheapest_that_has_earned_is_asked(void **state)
         client = says(s, asked, false);
     while (stands_of(s, "beta/small").reason != EVIDENCE_SERVES && ++asked < 1000);
     client = says(s, not_drawn(s, asked), false);
-    assert_slice_is(row_of(s, client)->backend, "beta");
+    assert_slice_is(scene_row_of(s, client)->backend, "beta");
     scene_passed(s);
 }
 

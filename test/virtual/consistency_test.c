@@ -35,17 +35,6 @@ struct small {
     unsigned number;
 };
 
-static unsigned
-number_in(struct slice body)
-{
-    struct slice rest = slice_from(body, slice_find(body, SLICE_LITERAL("is number ")) + 10);
-    unsigned number = 0;
-
-    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
-        number = 10 * number + (unsigned)(rest.data[0] - '0');
-    return number;
-}
-
 static bool
 is_hard(unsigned number)
 {
@@ -79,7 +68,7 @@ speak_large(void *context, const struct vcall_seen *seen, struct vscript *script
     char text[64];
 
     (void)context;
-    snprintf(text, sizeof(text), "It is %u.", number_in(seen->body));
+    snprintf(text, sizeof(text), "It is %u.", scene_number_behind(seen->body, "is number "));
     vscript_add(script, play_wait(50 * USEC_PER_MS));
     answer(script, text, false);
 }
@@ -88,7 +77,7 @@ static void
 speak_small(void *context, const struct vcall_seen *seen, struct vscript *script)
 {
     struct small *small = context;
-    unsigned n = number_in(seen->body);
+    unsigned n = scene_number_behind(seen->body, "is number ");
     char text[64];
 
     small->of_request = n == small->number ? small->of_request + 1 : 1;
@@ -179,21 +168,6 @@ not_drawn(struct scene *s, size_t from)
     return from;
 }
 
-static const struct row *
-row_of(struct scene *s, const struct vclient *client)
-{
-    char id[TEXT_ID_SIZE];
-
-    scene_rest(s);
-    for (size_t i = 0; i < s->row_count; i++) {
-        text_format_id(s->rows[i].id, id);
-        if (slice_is(vclient_header(client, "x-equipoise-id"), id))
-            return &s->rows[i];
-    }
-    fail_msg("no row");
-    return NULL;
-}
-
 static size_t
 rows_from(struct scene *s, const char *source)
 {
@@ -280,7 +254,7 @@ each_call_has_its_price(void **state)
         struct small small;
         struct scene *s = opens(state, configs[i], &small);
 
-        costs[i] = own_cost(row_of(s, asks(s, 4, NULL)));
+        costs[i] = own_cost(scene_row_of(s, asks(s, 4, NULL)));
         scene_passed(s);
         scene_free(s, state);
     }
@@ -294,11 +268,11 @@ every_call_is_expected(void **state)
     struct small small;
     struct scene *s = opens(state, config, &small);
     size_t asked = not_drawn(s, earns(s));
-    const struct row *row = row_of(s, asks(s, 4 * asked, NULL));
+    const struct row *row = scene_row_of(s, asks(s, 4 * asked, NULL));
     usd call = row->tries[0].cost;
 
     while (!slice_is(row->source, "cascade"))
-        row = row_of(s, asks(s, 4 * ++asked, NULL));
+        row = scene_row_of(s, asks(s, 4 * ++asked, NULL));
     call = row->tries[0].cost;
     /* three calls, and of the reference's some share, which costs a thousand times that */
     assert_true(row->reserved_estimate > 3 * call);
@@ -318,7 +292,8 @@ who_wants_one_answer_is_not_served(void **state)
         struct scene *s = opens(state, config, &small);
 
         for (size_t n = 1; n < 20; n++)
-            assert_contains(row_of(s, asks(s, n, cases[i]))->plans, "asked again, a model would only repeat itself");
+            assert_contains(scene_row_of(s, asks(s, n, cases[i]))->plans,
+                            "asked again, a model would only repeat itself");
         assert_int_equal(small.calls, 0);
         scene_passed(s);
         scene_free(s, state);
@@ -345,7 +320,7 @@ further_calls_that_fail_keep_nothing(void **state)
         audits = stands(s).audits;
         small.fails_from = 2;
         small.status = cases[i].status;
-        row = row_of(s, asks(s, 4 * ++asked, NULL));
+        row = scene_row_of(s, asks(s, 4 * ++asked, NULL));
         assert_slice_is(row->source, "reference");
         if (row->try_count == 2)
             assert_contains(row->tries[0].why, cases[i].why);
@@ -417,7 +392,7 @@ who_is_late_is_not_waited_for(void **state)
     const struct row *row;
 
     small.takes_us = 6 * USEC_PER_S; /* the first is there in time, the others are not */
-    row = row_of(s, asks(s, 4 * asked, NULL));
+    row = scene_row_of(s, asks(s, 4 * asked, NULL));
     assert_slice_is(row->source, "reference");
     assert_true(row->total_us <= 10 * USEC_PER_S);
     assert_int_equal(gateway_count(&s->gateway, COUNT_CASCADE_LATE), 1);

@@ -56,24 +56,13 @@ answer(struct vscript *script, struct slice text)
     buffer_free(&body);
 }
 
-static unsigned
-number_in(struct slice body)
-{
-    struct slice rest = slice_from(body, slice_find(body, SLICE_LITERAL("number ")) + 7);
-    unsigned number = 0;
-
-    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
-        number = 10 * number + (unsigned)(rest.data[0] - '0');
-    return number;
-}
-
 static void
 speak(void *context, const struct vcall_seen *seen, struct vscript *script)
 {
     const struct speaker *speaker = context;
     struct buffer text = {0};
 
-    speaker->says(number_in(seen->body), &text);
+    speaker->says(scene_number_behind(seen->body, "number "), &text);
     answer(script, buffer_content(&text));
     buffer_free(&text);
 }

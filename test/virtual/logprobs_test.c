@@ -29,17 +29,6 @@ struct small {
     bool refuses; /* with words about logprobs */
 };
 
-static unsigned
-number_in(struct slice body)
-{
-    struct slice rest = slice_from(body, slice_find(body, SLICE_LITERAL("is number ")) + 10);
-    unsigned number = 0;
-
-    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
-        number = 10 * number + (unsigned)(rest.data[0] - '0');
-    return number;
-}
-
 static bool
 is_hard(unsigned number)
 {
@@ -51,7 +40,7 @@ speak(void *context, const struct vcall_seen *seen, struct vscript *script)
 {
     struct small *small = context;
     struct provider provider = small->provider;
-    bool hard = is_hard(number_in(seen->body));
+    bool hard = is_hard(scene_number_behind(seen->body, "is number "));
 
     provider.words = hard ? WRONG : RIGHT;
     provider.logprob_milli = hard ? -1000 : -100;
@@ -128,21 +117,6 @@ kept_one(struct scene *s, struct ask ask, size_t *asked)
     }
 }
 
-static const struct row *
-row_of(struct scene *s, const struct vclient *client)
-{
-    char id[TEXT_ID_SIZE];
-
-    scene_rest(s);
-    for (size_t i = 0; i < s->row_count; i++) {
-        text_format_id(s->rows[i].id, id);
-        if (slice_is(vclient_header(client, "x-equipoise-id"), id))
-            return &s->rows[i];
-    }
-    fail_msg("no row");
-    return NULL;
-}
-
 static struct vcall_seen
 last_seen(struct scene *s)
 {
@@ -211,7 +185,7 @@ they_are_asked_for_and_taken_out(void **state)
         client = kept_one(s, ask, &asked);
         assert_contains(last_seen(s).body, cases[i].asking);
         assert_nothing_else(s, client, cases[i].api, cases[i].stream);
-        row = row_of(s, client);
+        row = scene_row_of(s, client);
         assert_true((row->transforms & TRANSFORM_LOGPROBS) != 0);
         assert_contains(row->plans, "acceptance score 0.905");
         assert_true(row->cost < row->baseline / 50);
@@ -238,7 +212,7 @@ what_it_is_not_sure_of_goes_on(void **state)
     }
     assert_true(hard == 50 && served > 110);
     do
-        row = row_of(s, asks(s, (struct ask){0}, 4 * ++asked + 3));
+        row = scene_row_of(s, asks(s, (struct ask){0}, 4 * ++asked + 3));
     while (row->try_count < 2);
     assert_contains(row->tries[0].why, "acceptance score 0.368, below");
     assert_slice_is(row->tries[0].state, "rejected");
@@ -257,7 +231,7 @@ who_asks_has_them(void **state)
 
     assert_contains(vclient_body(client), "\"logprob\":-0.100");
     assert_lacks(last_seen(s).body, "{\"logprobs\":true,\"model\"");
-    assert_int_equal(row_of(s, client)->transforms & TRANSFORM_LOGPROBS, 0);
+    assert_int_equal(scene_row_of(s, client)->transforms & TRANSFORM_LOGPROBS, 0);
     scene_passed(s);
 }
 
@@ -276,7 +250,7 @@ who_tells_none_is_left_alone(void **state)
             assert_false(is_kept(asks(s, (struct ask){0}, n)));
         before = vbackend_seen_count(scene_backend(s, "beta"));
         assert_true(before >= 1 && before <= 2);
-        assert_contains(row_of(s, asks(s, (struct ask){0}, 30))->plans, "its backend told no logprobs");
+        assert_contains(scene_row_of(s, asks(s, (struct ask){0}, 30))->plans, "its backend told no logprobs");
         assert_int_equal(stands(s).audits, 0);
         small.provider.tells_none = small.refuses = false;
         history_run_for(s->history, 3601 * USEC_PER_S);
@@ -298,7 +272,7 @@ who_stops_telling_fails_nobody(void **state)
 
     small.provider.tells_none = true;
     do
-        row = row_of(s, asks(s, (struct ask){0}, ++asked));
+        row = scene_row_of(s, asks(s, (struct ask){0}, ++asked));
     while (row->try_count < 2);
     assert_contains(row->tries[0].why, "not accepted: its backend told no logprobs");
     assert_slice_is(row->source, "reference");
@@ -330,7 +304,7 @@ what_cannot_be_asked_is_told(void **state)
         struct scene *s = opens(state, cases[i].config, &small);
 
         for (size_t n = 1; n < 20; n++)
-            assert_contains(row_of(s, asks(s, cases[i].ask, n))->plans, cases[i].why);
+            assert_contains(scene_row_of(s, asks(s, cases[i].ask, n))->plans, cases[i].why);
         assert_int_equal(vbackend_seen_count(scene_backend(s, "beta")), 0);
         scene_passed(s);
         scene_free(s, state);

@@ -355,6 +355,41 @@ scene_passed(struct scene *scene)
     scene->passed = true;
 }
 
+const struct row *
+scene_row_of(struct scene *scene, const struct vclient *client)
+{
+    char id[TEXT_ID_SIZE];
+
+    scene_rest(scene);
+    for (size_t i = 0; i < scene->row_count; i++) {
+        text_format_id(scene->rows[i].id, id);
+        if (slice_is(vclient_header(client, "x-equipoise-id"), id))
+            return &scene->rows[i];
+    }
+    fail_msg("no row");
+    return NULL;
+}
+
+usd
+scene_saved(const struct row *row, const char *lever)
+{
+    for (size_t i = 0; i < row->saving_count; i++)
+        if (!row->savings[i].shadow && slice_is(row->savings[i].lever, lever))
+            return row->savings[i].saved;
+    return 0;
+}
+
+unsigned
+scene_number_behind(struct slice text, const char *words)
+{
+    struct slice rest = slice_from(text, slice_find(text, slice_of(words)) + strlen(words));
+    unsigned number = 0;
+
+    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
+        number = 10 * number + (unsigned)(rest.data[0] - '0');
+    return number;
+}
+
 void
 assert_slice_is_(struct slice slice, const char *text, const char *file, int line)
 {

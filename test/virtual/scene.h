@@ -101,6 +101,16 @@ struct vclient *scene_asks(struct scene *scene, struct ask ask);
 void scene_rest(struct scene *scene);
 
 const struct row *scene_row(struct scene *scene, size_t index);
+
+/* Runs to rest, as scene_rest. The row of the request that the client sent. */
+const struct row *scene_row_of(struct scene *scene, const struct vclient *client);
+
+/* What the row says that the lever saved, not in shadow; 0 where it has no such line. */
+usd scene_saved(const struct row *row, const char *lever);
+
+/* The number behind the words in a text, 0 where there is none. */
+unsigned scene_number_behind(struct slice text, const char *words);
+
 void scene_passed(struct scene *scene);
 
 #define assert_row_is(scene, index, field, text) assert_slice_is(scene_row(scene, index)->field, text)

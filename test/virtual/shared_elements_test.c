@@ -61,15 +61,6 @@ counted(struct scene *s, enum counter which)
     return gateway_count(&s->gateway, which);
 }
 
-static usd
-line_of(const struct row *row, const char *lever)
-{
-    for (size_t i = 0; i < row->saving_count; i++)
-        if (slice_is(row->savings[i].lever, lever) && !row->savings[i].shadow)
-            return row->savings[i].saved;
-    return 0;
-}
-
 /* The rows behind that of the first batch: each has what was known for nothing, and of the call its part. */
 static void
 assert_split(struct scene *s)
@@ -84,8 +75,8 @@ assert_split(struct scene *s)
 
         assert_slice_is(row->state, "ok");
         assert_true(row->baseline == ALL * pico_per_token);
-        assert_true(line_of(row, "exact_cache") == (ALL - BOUGHT) * pico_per_token);
-        assert_true(line_of(row, "coalesce") == BOUGHT * pico_per_token - row->cost);
+        assert_true(scene_saved(row, "exact_cache") == (ALL - BOUGHT) * pico_per_token);
+        assert_true(scene_saved(row, "coalesce") == BOUGHT * pico_per_token - row->cost);
         assert_true(row->cost == BOUGHT * pico_per_token / MEMBERS);
         assert_int_equal(row->saving_count, 2);
         shared += slice_is(row->source, "shared");
@@ -172,7 +163,7 @@ a_part_that_fails_is_no_failure(void **state)
 
         cost += row->cost;
         if (slice_is(row->source, "shared"))
-            assert_true(row->cost == ALL * pico_per_token / MEMBERS && line_of(row, "exact_cache") == 0);
+            assert_true(row->cost == ALL * pico_per_token / MEMBERS && scene_saved(row, "exact_cache") == 0);
     }
     assert_true(cost == (BOUGHT + ALL) * pico_per_token);
     assert_int_equal(counted(s, COUNT_CACHE_PARTLY), 0);
@@ -196,7 +187,7 @@ who_shares_nothing_is_booked_as_before(void **state)
         assert_slice_is(row->source, "partly-cached");
         assert_true(row->cost == BOUGHT * pico_per_token && row->baseline == ALL * pico_per_token);
         assert_int_equal(row->saving_count, 1);
-        assert_true(line_of(row, "exact_cache") == (ALL - BOUGHT) * pico_per_token);
+        assert_true(scene_saved(row, "exact_cache") == (ALL - BOUGHT) * pico_per_token);
         assert_int_equal(counted(s, COUNT_COALESCED_TOKENS), 0);
         assert_int_equal(counted(s, COUNT_COALESCED_FLIGHTS), 0);
         scene_passed(s);

@@ -71,22 +71,11 @@ answer_with_status(struct vscript *script, unsigned status)
     vscript_add(script, play_end());
 }
 
-static unsigned
-number_in(struct slice body)
-{
-    struct slice rest = slice_from(body, slice_find(body, SLICE_LITERAL("is number ")) + 10);
-    unsigned number = 0;
-
-    for (; rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = slice_from(rest, 1))
-        number = 10 * number + (unsigned)(rest.data[0] - '0');
-    return number;
-}
-
 static void
 speak(void *context, const struct vcall_seen *seen, struct vscript *script)
 {
     bool large = context != NULL;
-    unsigned n = number_in(seen->body);
+    unsigned n = scene_number_behind(seen->body, "is number ");
     char text[64];
 
     snprintf(text, sizeof(text), large ? "It is %u." : "I say %u.", large || is_right(n) ? n : n + 1);
@@ -109,7 +98,7 @@ check(void *context, const struct vcall_seen *seen, struct vscript *script)
         answer_with_status(script, checker->status);
         return;
     }
-    snprintf(text, sizeof(text), "%u%%", sureness(number_in(seen->body)));
+    snprintf(text, sizeof(text), "%u%%", sureness(scene_number_behind(seen->body, "is number ")));
     answer(script, checker->says != NULL ? checker->says : text);
 }
 
