@@ -5,7 +5,7 @@
 
 RouteLLM's GSM8K: 674 questions, GPT-4's answer as the reference's and Mixtral's as the candidate's, and the other way round. A
 candidate's answer is acceptable where it is right, or the reference's is wrong. Exit status 1 if worthless answers pass a rule for
-numbers more often than the file's answers are alike anyway, or if its calibration is not taken back by a configuration.
+numbers in more than 5 % of cases, or if a configuration does not take its calibration.
 """
 
 import argparse

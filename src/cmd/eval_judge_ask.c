@@ -43,6 +43,7 @@ struct questions {
     struct asked *asked;
     size_t attacked; /* comparisons */
     struct slice constant;
+    bool calls; /* the judge is called, and not a rule */
 };
 
 static long
@@ -116,7 +117,7 @@ same_words(struct slice a, struct slice b)
     return judge_compare(&exact, a, b, &outcome) == OK && outcome > 0;
 }
 
-/* As the gateway does: what is degenerate is not asked about, nor what is the same. */
+/* As the gateway does: what is degenerate is not judged, nor is one who is called asked about what is the same. */
 static void
 add_candidate(struct questions *questions, size_t at, bool asks_swapped, struct judge_told *told)
 {
@@ -130,7 +131,7 @@ add_candidate(struct questions *questions, size_t at, bool asks_swapped, struct 
     if (degenerate_text(reference, candidate) != DEGENERATE_NOT) {
         told->screened++;
         asked->outcome = 0;
-    } else if (slice_equal(slice_trim(reference), slice_trim(candidate))) {
+    } else if (questions->calls && slice_equal(slice_trim(reference), slice_trim(candidate))) {
         told->equal++;
         asked->outcome = 1;
     } else {
@@ -272,6 +273,7 @@ eval_judge_ask(const struct comparisons *comparisons, size_t attacked_most, stru
                struct judge_told *out)
 {
     struct questions questions = {.comparisons = comparisons,
+                                  .calls = judge_asking_calls(asking->judge),
                                   .attacked = attacked_most,
                                   .asked = must_calloc(comparisons->count, sizeof(struct asked)),
                                   .constant = most_common_reference(comparisons)};

@@ -32,15 +32,13 @@ labels_of(uint64_t labels)
 }
 
 /* What is served until a fall is noticed: about ln 10,000 ÷ KL audits (quality/betting.h), of which so many requests are. */
-enum { FALL_PPM = 200000 };
-
 static double
-noticed_after(const struct evidence_verdict *verdict, uint32_t fall_to_ppm)
+noticed_after(const struct evidence_verdict *verdict)
 {
-    double floor = (double)verdict->judged_floor_ppm / PPM, to = (double)fall_to_ppm / PPM;
-    double divergence = to * log(to / floor) + (1 - to) * log((1 - to) / (1 - floor));
+    double floor = (double)verdict->judged_fall_ppm[0] / PPM, to = (double)verdict->judged_fall_ppm[1] / PPM;
+    double divergence = to > 0 && to < floor ? to * log(to / floor) + (1 - to) * log((1 - to) / (1 - floor)) : 0;
 
-    if (verdict->reason != EVIDENCE_SERVES || verdict->audit_ppm == 0)
+    if (verdict->reason != EVIDENCE_SERVES || verdict->audit_ppm == 0 || !(divergence > 0) || !isfinite(divergence))
         return 0;
     return log(FALL_ALARM) / divergence * PPM / verdict->audit_ppm;
 }
@@ -51,7 +49,6 @@ line_of(struct shared_evidence *shared)
     struct evidence_verdict verdict = shared_evidence_verdict(shared);
     const struct arm_standing *arm = verdict.serving.arm != ARM_NONE ? &verdict.serving : &verdict.next;
     const struct arm_standing *next = &verdict.next;
-    uint32_t fall_to_ppm = verdict.floor_ppm > 2 * FALL_PPM ? verdict.floor_ppm - FALL_PPM : verdict.floor_ppm / 2;
 
     return (struct report_evidence){
         .lever = slice_of(shared_evidence_lever(shared)),
@@ -59,7 +56,8 @@ line_of(struct shared_evidence *shared)
         .words = verdict.reason == EVIDENCE_SERVES ? "serves" : evidence_reason_text(verdict.reason),
         .of = floor_words(verdict.scope),
         .floor_ppm = verdict.floor_ppm,
-        .of_route = verdict.scope == FLOOR_ROUTE,
+        .floor_of = floor_name(verdict.scope),
+        .of_route = verdict.scope != FLOOR_SERVED,
         .judged_floor_ppm = verdict.judged_floor_ppm,
         .arm = verdict.serving.arm != ARM_NONE ? verdict.serving.arm + 1 : 0,
         .arms = ARMS,
@@ -76,8 +74,8 @@ line_of(struct shared_evidence *shared)
         .failures = verdict.failures,
         .suspensions = verdict.suspensions,
         .audit_ppm = verdict.audit_ppm,
-        .fall_to_ppm = fall_to_ppm,
-        .noticed_after = noticed_after(&verdict, fall_to_ppm),
+        .fall_to_ppm = verdict.fall_to_ppm,
+        .noticed_after = noticed_after(&verdict),
     };
 }
 

@@ -31,6 +31,7 @@ struct talk {
     struct judge_ask *ask;
     unsigned order; /* of a model: 1 shows the candidate first */
     unsigned tries, status;
+    bool too_long; /* the answer */
     struct buffer question, answer;
     struct call call;
     struct command_run run;
@@ -167,7 +168,8 @@ on_body(struct call *call, struct slice piece)
 {
     struct talk *talk = talk_of(call);
 
-    if (buffer_len(&talk->answer) + piece.len <= ANSWER_BYTES_MOST)
+    talk->too_long = talk->too_long || buffer_len(&talk->answer) + piece.len > ANSWER_BYTES_MOST;
+    if (!talk->too_long)
         buffer_add(&talk->answer, piece);
 }
 
@@ -182,6 +184,8 @@ on_end(struct call *call)
         again_or_fail(talk, why);
     else if (talk->status < 200 || talk->status >= 300)
         fail(talk, why);
+    else if (talk->too_long)
+        fail(talk, "its answer is longer than is read");
     else if (talk->talks->asking->judge->model != NULL)
         take_model(talk);
     else
@@ -225,6 +229,7 @@ send_call(struct talk *talk)
     talk->tries++;
     talks->asking->calls++;
     buffer_clear(&talk->answer);
+    talk->too_long = false;
     talk->call = (struct call){.events = &events};
     talks->world->ops->call_open(talks->world, &talk->call,
                                  &(struct call_request){.endpoint = judge->model != NULL

@@ -153,7 +153,7 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
     count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
     keep_outcome(run);
     if (run->of_judge)
-        evidence_news_of_judge(run->worker, run->evidence, events);
+        evidence_news_of_judge(run->worker, run->evidence, events, (enum floor_scope)run->route->floor_of);
     else
         evidence_news(run->worker, run->evidence, events, "a score of", "routes: judge");
     finish(run);

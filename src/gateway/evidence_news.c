@@ -47,13 +47,15 @@ evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, u
 }
 
 void
-evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events)
+evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events,
+                       enum floor_scope floor_of)
 {
     const char *route = shared_evidence_route(evidence);
     struct evidence_verdict verdict;
     struct alert alert;
 
-    if ((events & EVENT_BELOW_FLOOR) == 0)
+    /* Of all answers of a route an arm that is a small part of them may still be acceptable enough. */
+    if ((events & EVENT_BELOW_FLOOR) == 0 || floor_of != FLOOR_SERVED)
         return;
     verdict = shared_evidence_verdict(evidence);
     alert_init(&alert, ALERT_JUDGE_CEILING, "%s", route);

@@ -9,7 +9,8 @@
 void evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events, const char *score,
                    const char *judge);
 
-/* The same of evidence about the judge itself. */
-void evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events);
+/* The same of evidence about the judge itself, for a floor of that kind. */
+void evidence_news_of_judge(struct gateway_worker *worker, struct shared_evidence *evidence, unsigned events,
+                            enum floor_scope floor_of);
 
 #endif

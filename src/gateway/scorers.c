@@ -215,9 +215,10 @@ put_on_trial(struct scorer *scorer, struct frozen *frozen)
     frozen_release(before);
 }
 
-/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. */
+/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
+ * several models none is tried (gateway/choosing.c). */
 static void
-freeze_next(struct scorer *scorer, bool serves)
+freeze_next(struct scorer *scorer, bool serves, unsigned models)
 {
     bool has_view;
 
@@ -226,7 +227,7 @@ freeze_next(struct scorer *scorer, bool serves)
     lock_drop(&scorer->view_lock);
     if (!serves)
         show(scorer, freeze(scorer, scorer->models), scorer->models, WARM_OVER);
-    else if (has_view)
+    else if (has_view && models == 1)
         put_on_trial(scorer, freeze(scorer, scorer->models));
 }
 
@@ -489,7 +490,7 @@ run_taught(struct job *job)
             scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
         if (router_labels(scorer->router) >= scorer->next_labels && (taught->serves || !is_on_its_way(learning)))
-            freeze_next(scorer, taught->serves);
+            freeze_next(scorer, taught->serves, count);
     }
     lock_drop(&scorer->lock);
 }

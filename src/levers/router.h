@@ -38,10 +38,7 @@ struct choosing {
     bool drawn;      /* by it: the reference answers, and a candidate is judged by that */
 };
 
-/* The words by which evidence of a candidate is kept, and shown: "router backend/model". */
-#define ROUTER_EVIDENCE "router %s"
-
-/* And that of the judge (doc/judges.md). */
+/* The words by which evidence of the judge itself is kept (doc/judges.md); of a candidate it is "router backend/model". */
 #define JUDGE_EVIDENCE "judge"
 
 /* With targets, evidence and scores filled in: sorts them by what they cost, and says what their evidence is about.

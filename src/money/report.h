@@ -32,6 +32,7 @@ struct report_evidence {
     struct slice lever, route;
     const char *words;         /* how it stands */
     const char *of;            /* of which answers its floor speaks: "of what is served" */
+    const char *floor_of;      /* "served", "route", "relative" */
     bool of_route;             /* of all of the route, the reference's counting as acceptable; else of its own */
     uint32_t floor_ppm;        /* of those so many must be acceptable; 0: no epoch has begun */
     uint32_t judged_floor_ppm; /* so many the judge must accept for that; the same where its mistakes are not known */

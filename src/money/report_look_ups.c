@@ -188,8 +188,8 @@ report_evidence_json(const struct report_evidence *evidence, struct buffer *out)
                   ",\"serves\":%s,\"floor\":%.6f,\"floor_of\":\"%s\",\"threshold\":%.6f,\"mean\":%.6f,"
                   "\"lower_bound\":%.6f,\"own_mean\":%.6f",
                   evidence->serves ? "true" : "false", evidence->floor_ppm / 1e6,
-                  evidence->of_route ? "route" : "served", evidence->threshold, evidence->mean_ppm / 1e6,
-                  evidence->lower_ppm / 1e6, evidence->own_mean_ppm / 1e6);
+                  evidence->floor_of != NULL ? evidence->floor_of : "served", evidence->threshold,
+                  evidence->mean_ppm / 1e6, evidence->lower_ppm / 1e6, evidence->own_mean_ppm / 1e6);
     json_labels(out, "labels", evidence->labels);
     json_labels(out, "labels_missing", evidence->missing);
     json_labels(out, "labels_missing_as_so_far", evidence->missing_slow);

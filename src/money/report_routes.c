@@ -24,7 +24,8 @@ is_own(const struct group *group)
 {
     struct slice source = group->of[DIMENSION_source];
 
-    return slice_is(source, "audit") || slice_is(source, "judge") || slice_is(source, "verifier");
+    return slice_is(source, "audit") || slice_is(source, "judge") || slice_is(source, "verifier") ||
+           slice_is(source, "sample");
 }
 
 struct report_model *
@@ -264,10 +265,12 @@ write_route(const struct report *report, const struct report_route *route, struc
 {
     char saved[TEXT_MOST], span[3 * TEXT_MOST], audits[TEXT_MOST];
 
-    buffer_printf(
-        out, "  %-16.*s %lld requests; saved %s (%s), after %s for %lld calls of our own (audits, judges, verifiers)\n",
-        SLICE_ARGS(route->route), (long long)route->all.rows, money(route->all.saved, saved),
-        span_of_dollars(report_saved(&route->all), span), money(route->audit_cost, audits), (long long)route->audits);
+    buffer_printf(out,
+                  "  %-16.*s %lld requests; saved %s (%s), after %s for %lld calls of our own (audits, judges, "
+                  "verifiers, samples)\n",
+                  SLICE_ARGS(route->route), (long long)route->all.rows, money(route->all.saved, saved),
+                  span_of_dollars(report_saved(&route->all), span), money(route->audit_cost, audits),
+                  (long long)route->audits);
     write_served(report, route, out);
     for (size_t i = 0; i < report->options.evidence_count; i++) {
         const struct report_evidence *evidence = &report->options.evidence[i];

@@ -7,7 +7,7 @@
 #include "money/report.h"
 #include "money/text_table.h"
 
-/* How evidence of a judge names its lever (gateway/audit_run.h). */
+/* How evidence of a judge names its lever (levers/router.h). */
 #define REPORT_JUDGE "judge"
 
 /* The line of a group of kind `request`; of calls of our own there is no model's (NULL). Tables hold structs of these. */

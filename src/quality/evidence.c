@@ -203,6 +203,15 @@ floor_words(enum floor_scope scope)
     return words[scope];
 }
 
+const char *
+floor_name(enum floor_scope scope)
+{
+    static const char *const names[] = {
+        [FLOOR_SERVED] = "served", [FLOOR_ROUTE] = "route", [FLOOR_RELATIVE] = "relative"};
+
+    return names[scope];
+}
+
 static enum evidence_reason
 reason_of(const struct evidence *evidence)
 {
@@ -410,10 +419,19 @@ evidence_arm(const struct evidence *evidence, unsigned arm)
     return standing;
 }
 
+enum { FALL_PPM = 200000 };
+
 struct evidence_verdict
 evidence_verdict(const struct evidence *evidence)
 {
+    const struct evidence_terms *terms = &evidence->terms;
+    uint32_t fall_to_ppm = terms->floor_ppm > 2 * FALL_PPM ? terms->floor_ppm - FALL_PPM : terms->floor_ppm / 2;
+    bool told = terms->scope != FLOOR_RELATIVE; /* there pairs fall, not shares */
+
     return (struct evidence_verdict){
+        .fall_to_ppm = fall_to_ppm,
+        .judged_fall_ppm = {told ? noise_fall_ppm(&terms->noise, terms->floor_ppm) : 0,
+                            told ? noise_fall_ppm(&terms->noise, fall_to_ppm) : 0},
         .reason = reason_of(evidence),
         .scope = evidence->terms.scope,
         .floor_ppm = evidence->begun ? evidence->terms.floor_ppm : 0,

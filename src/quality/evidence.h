@@ -38,6 +38,9 @@ enum floor_scope {
 /* "of what is served", ... */
 const char *floor_words(enum floor_scope scope);
 
+/* As the configuration and programs that read reports call it. */
+const char *floor_name(enum floor_scope scope);
+
 struct evidence_terms {
     enum floor_scope scope;
     uint32_t floor_ppm; /* 0 < floor < PPM */
@@ -159,6 +162,8 @@ struct evidence_verdict {
     enum floor_scope scope;
     uint32_t floor_ppm;                /* 0: no epoch has begun */
     uint32_t judged_floor_ppm;         /* what the judge must accept for that: more, where its mistakes are known */
+    uint32_t fall_to_ppm;              /* a fall far below the floor: to this share; */
+    uint32_t judged_fall_ppm[2];       /* what its judge accepts at the floor, and then; equal: that is not known */
     struct arm_standing serving, next; /* next: where the walk waits */
     uint32_t suspensions;
     uint32_t audit_ppm; /* where it may serve */

@@ -197,7 +197,7 @@ for (const model of ["fooled", "same", "empty", "flattering"])
     assert.ok(asked[model === "fooled" ? "flattering" : model] > 5); // it was tried
   });
 
-test("labelled requests tell others apart from the start, and are no evidence", async () => {
+test("what labelled requests taught scores others from the start, and is no evidence", async () => {
   const learned = () => metric('equipoise_router_warm_labels{route="warm"}');
   assert.equal((await ask("warm")).by, "reference");
   await until("the file to be learned of", async () => await learned() === 100);

@@ -42,6 +42,7 @@ test("answers of two megabytes come back whole, and short ones beside them", asy
 test("clients that leave meanwhile are booked once each, and hold nobody up", async () => {
   const ended = async () => (await gateway.ended("client gone")) + (await gateway.ended("ok"));
   const before = await ended();
+  const goneBefore = await gateway.ended("client gone");
   const aborts = Array.from({ length: 16 }, () => new AbortController());
   // Each leaves while its answer is on the way, or is put back, or told.
   onAsked = (body) => {
@@ -51,4 +52,5 @@ test("clients that leave meanwhile are booked once each, and hold nobody up", as
   await Promise.all(aborts.map(({ signal }, i) => ask(`Tell me at length, ${i}`, { signal }).catch(() => {})));
   assert.equal((await ask("Tell me.")).choices[0].message.content, "yes");
   await until("all to be booked", async () => (await ended()) - before === aborts.length + 1);
+  assert.ok((await gateway.ended("client gone")) > goneBefore); // the first leaves at once
 });

@@ -39,7 +39,7 @@ book(struct books *books, struct booked what)
     books_settle(books, &row);
 }
 
-/* 40 by the reference, of which 30 are the holdout; 60 by a model at a tenth of the cost; ten audits and a judge. */
+/* 40 by the reference, of which 30 are the holdout; 60 by a model at a tenth of the cost; ten audits, a judge and a further answer. */
 static int
 set_up(void **state)
 {
@@ -74,6 +74,13 @@ set_up(void **state)
                                 .model = "referee",
                                 .cost = 2 * USD_ONE,
                                 .saved = -2 * USD_ONE,
+                                .useful_ppm = ROW_UNKNOWN,
+                                .about = "0000000000001"});
+    book(books, (struct booked){.source = "sample",
+                                .backend = "beta",
+                                .model = "small",
+                                .cost = USD_ONE,
+                                .saved = -USD_ONE,
                                 .useful_ppm = ROW_UNKNOWN,
                                 .about = "0000000000001"});
     assert_int_equal(ledger_commit(books->ledger), OK);
@@ -143,14 +150,14 @@ a_route_adds_up(void **state)
     assert_int_equal(route->all.rows, 100);
     assert_int_equal(route->holdout.rows, 30);
     assert_int_equal(route->treated.rows, 70);
-    assert_int_equal(route->audits, 11);
-    assert_true(route->audit_cost == 12 * (wide_int)USD_ONE);
+    assert_int_equal(route->audits, 12);
+    assert_true(route->audit_cost == 13 * (wide_int)USD_ONE);
     saved = report_saved(&route->all);
-    assert_true(saved.known && near(saved.middle, 60 * 9 - 12));
-    /* 111 rows: 30 times 8, 30 times 10, 40 times 0, ten times -1, once -2: squares 4,934 in all. */
-    assert_true(near(saved.high - saved.middle, 1.959964 * sqrt((4934 - 528.0 * 528 / 111) * 111 / 110)));
+    assert_true(saved.known && near(saved.middle, 60 * 9 - 13));
+    /* 112 rows: 30 times 8, 30 times 10, 40 times 0, eleven times -1, once -2: squares 4,935 in all. */
+    assert_true(near(saved.high - saved.middle, 1.959964 * sqrt((4935 - 527.0 * 527 / 112) * 112 / 111)));
     difference = report_cost_difference(&route->treated, &route->holdout);
-    assert_true(difference.known && near(difference.middle, 10 - (100 + 60 + 12) / 70.0));
+    assert_true(difference.known && near(difference.middle, 10 - (100 + 60 + 13) / 70.0));
     assert_true(difference.low > 6 && difference.high < 9);
     report_free(&report);
 }
@@ -202,8 +209,8 @@ a_person_reads_it(void **state)
 
     collect(*state, &report);
     report_write_text(&report, false, &text);
-    assert_says(&text, "assistant        100 requests; saved $528.00 ($");
-    assert_says(&text, "after $12.00 for 11 calls of our own (audits, judges, verifiers)");
+    assert_says(&text, "assistant        100 requests; saved $527.00 ($");
+    assert_says(&text, "after $13.00 for 12 calls of our own (audits, judges, verifiers, samples)");
     assert_says(&text, "served by beta/small 60.0%, alpha/big 40.0%");
     assert_says(&text,
                 "router beta/small: serves by arm 7 of 20; floor 90% of what is served, lower bound now 93.12%; 2 "
@@ -214,7 +221,7 @@ a_person_reads_it(void **state)
         &text,
         "its judge accepts 85.0% of 300 second answers of the reference itself (80.0 to 90.0%): the floor cannot "
         "be reached with this judge");
-    assert_says(&text, "holdout, 30 requests: the others cost $7.54 less each ($");
+    assert_says(&text, "holdout, 30 requests: the others cost $7.53 less each ($");
     assert_says(&text, "; useful -10.0% (");
     assert_says(&text, "beta/small                             60 for $60.00; useful 80.0% of 30 judged (");
     assert_says(&text, "; $1.25 each ($");
@@ -235,8 +242,8 @@ a_program_reads_the_same(void **state)
     doc = yyjson_read(buffer_content(&text).data, buffer_len(&text), 0);
     assert_non_null(doc);
     route = yyjson_doc_ptr_get(doc, "/routes/0");
-    assert_string_equal(yyjson_get_str(yyjson_obj_get(route, "audits_paid_usd")), "12");
-    assert_true(near(yyjson_get_num(yyjson_ptr_get(route, "/saved_interval_usd/estimate")), 528));
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(route, "audits_paid_usd")), "13");
+    assert_true(near(yyjson_get_num(yyjson_ptr_get(route, "/saved_interval_usd/estimate")), 527));
     assert_int_equal(yyjson_get_int(yyjson_ptr_get(route, "/holdout/requests")), 30);
     assert_int_equal(yyjson_get_int(yyjson_ptr_get(route, "/evidence/0/arm")), 7);
     assert_int_equal(yyjson_get_int(yyjson_ptr_get(route, "/evidence/0/evidence/suspensions")), 2);

@@ -53,7 +53,7 @@ stands_of(struct scene *s, const char *target)
 {
     char name[64];
 
-    snprintf(name, sizeof(name), ROUTER_EVIDENCE, target);
+    snprintf(name, sizeof(name), "router %s", target);
     return shared_evidence_verdict(evidences_at(&s->gateway.evidences, "assistant", name));
 }
 

@@ -1,5 +1,5 @@
 /* Replicas that come and go by reloads, as discovery does it: those that are gone are forgotten in their time, not sooner than the
- * last stream from them has ended, and sums over all never go back. */
+ * last stream from them has ended (that sums over all never go back is unit/tenure_test.c's). */
 #include "scene.h"
 
 #include "fleet/tenure.h"
