@@ -8,14 +8,14 @@
 #include "levers/cascade.h"
 #include "virtual/vcommand.h"
 
-#define CONFIG(beta, limits, validator)                                                                                \
+#define CONFIG(beta, limits, validator, tries)                                                                         \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
     "  beta:  { url: \"http://beta.example\", models: [ small ]" beta " }\n"                                           \
     "  gamma: { url: \"http://gamma.example\", models: [ middle ] }\n"                                                 \
     "routes:\n"                                                                                                        \
     "  direct:    { reference: beta/small }\n"                                                                         \
-    "  assistant: { reference: alpha/big, candidates: [ gamma/middle, beta/small ], attempts: 1,\n"                    \
+    "  assistant: { reference: alpha/big, candidates: [ gamma/middle, beta/small ], attempts: " tries ",\n"            \
     "               acceptable: { quality: 60%" limits " }, validate: { regex: \"w2\"" validator                       \
     " }, judge: { by: exact },\n"                                                                                      \
     "               cascade: { accept: validators }, learning: 100%, levers: { cascade: on } }\n"                      \
@@ -25,9 +25,10 @@
     "    gamma/middle: { input: $0.20/M, output: $0.80/M }\n"                                                          \
     "    beta/small:   { input: $0.02/M, output: $0.08/M }\n"
 
-static const char config[] = CONFIG("", "", "");
-static const char with_command[] = CONFIG("", "", ", command: validator");
-static const char in_time[] = CONFIG("", ", total: 10s", "");
+static const char config[] = CONFIG("", "", "", "1");
+static const char with_command[] = CONFIG("", "", ", command: validator", "1");
+static const char in_time[] = CONFIG("", ", total: 10s", "", "1");
+static const char with_many_tries[] = CONFIG("", "", "", "12");
 
 /* Answers of so many words are those of the reference; found useful, though others; not useful. */
 enum { SAME = 5, OTHER = 4, USELESS = 1 };
@@ -348,7 +349,7 @@ nobody_waits_in_line_beyond_the_references_time(void **state)
 {
     struct model small, middle;
     struct scene *s =
-        opens(state, CONFIG(", admission: { mode: on, requests: 1 }", ", total: 10s", ""), &small, &middle);
+        opens(state, CONFIG(", admission: { mode: on, requests: 1 }", ", total: 10s", "", "1"), &small, &middle);
     size_t asked, waited = 0;
 
     scene_provider(s, "alpha")->first_word_us = 2 * USEC_PER_S;
@@ -373,7 +374,28 @@ nobody_waits_in_line_beyond_the_references_time(void **state)
     scene_passed(s);
 }
 
+/* A row has room for 16 attempts: of the route's own, and two for each model that a cascade asks (its connection may be stale).
+ * What does not fit is not begun. */
+static void
+a_chain_fits_into_its_row(void **state)
+{
+    struct model small, middle;
+    struct scene *s = opens(state, with_many_tries, &small, &middle);
+    size_t asked = until(s, "beta/small", 0);
+    const struct row *row = of_digit(s, asked, 2);
+
+    assert_contains(row->plans, "beta/small");
+    for (size_t i = 0; i < 300; i++)
+        assert_false(is_by(asks(s, asked + 10 + i), "gamma/middle"));
+    scene_rest(s);
+    for (size_t i = 0; i < s->row_count; i++)
+        for (size_t k = 0; k < s->rows[i].try_count; k++)
+            assert_lacks(s->rows[i].tries[k].target, "gamma");
+    scene_passed(s);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_teardown(a_chain_fits_into_its_row, scene_teardown),
     cmocka_unit_test_teardown(what_one_does_not_keep_the_next_is_asked, scene_teardown),
     cmocka_unit_test_teardown(the_way_on_is_expected, scene_teardown),
     cmocka_unit_test_teardown(evidence_is_about_what_is_handed_on, scene_teardown),

@@ -328,6 +328,21 @@ translated_requests_ask_as_well(void **state)
 }
 
 /* A whole answer that is longer with them than may be held back, and events that cannot be read: nothing of them is kept. */
+/* What was cut is paid for as text, of which there is little among logprobs: 25 bytes of 400, and not 100 tokens. */
+static void
+assert_little_is_billed(struct scene *s)
+{
+    size_t cut = 0;
+
+    for (size_t i = 0; i < s->row_count; i++)
+        for (size_t k = 0; k < s->rows[i].try_count; k++)
+            if (slice_is(s->rows[i].tries[k].target, "beta/small") && slice_is(s->rows[i].tries[k].state, "failed")) {
+                assert_true(s->rows[i].tries[k].cost < 3 * USD_ONE / 1000000);
+                cut++;
+            }
+    assert_true(cut > 10);
+}
+
 static void
 what_cannot_be_read_is_not_kept(void **state)
 {
@@ -345,6 +360,8 @@ what_cannot_be_read_is_not_kept(void **state)
             assert_false(is_kept(asks(s, ask, asked + i)));
         scene_rest(s);
         assert_true(gateway_count(&s->gateway, way == 0 ? COUNT_CASCADE_FAILED : COUNT_CASCADE_REJECTED) > 10);
+        if (way == 0)
+            assert_little_is_billed(s);
         s->config->limits.answer_max = answer_max; /* scenes of one configuration share it */
         scene_passed(s);
         scene_free(s, state);
