@@ -15,6 +15,7 @@
 struct audited {
     enum lever_id lever; /* whose plan it is: the router's or the cascade's */
     const struct routed *candidate;
+    bool is_certain;    /* any conversation would have been drawn now, and for no other candidate */
     struct chunk *body; /* held: the exchange lets go of it with the first byte of its answer */
 };
 
@@ -88,24 +89,25 @@ routed_of(const struct choosing *choosing, const struct plan *plan)
     return NULL;
 }
 
-/* Evenly among those that have something to learn: drawn by the conversation as well, and by nothing else. NULL: none. */
+/* Evenly among those that have something to learn, of which there are *count: drawn by the conversation as well, and by
+ * nothing else. NULL: none. */
 static struct plan *
-choose(struct exchange *exchange)
+choose(struct exchange *exchange, size_t *count)
 {
     static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
     const struct choosing *choosing = models_of_any(exchange);
     struct plan *eligible[PLANS_MOST], *drawn;
-    size_t count = 0;
 
+    *count = 0;
     for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
         struct plan *plan = &exchange->plans.all[i];
 
         if (chooses_models(plan) && plan->evidence.learns && would_serve(exchange, i))
-            eligible[count++] = plan;
+            eligible[(*count)++] = plan;
     }
-    if (count == 0)
+    if (*count == 0)
         return NULL;
-    drawn = eligible[rng_mix(choosing->draw ^ apart) % count];
+    drawn = eligible[rng_mix(choosing->draw ^ apart) % *count];
     drawn->evidence.detail = "asked too, and judged by this answer, if that comes whole";
     return drawn;
 }
@@ -113,13 +115,15 @@ choose(struct exchange *exchange)
 void
 audit_draw(struct exchange *exchange)
 {
-    const struct plan *drawn = choose(exchange);
+    size_t count;
+    const struct plan *drawn = choose(exchange, &count);
 
     if (drawn == NULL)
         return;
     exchange->audited = arena_alloc(&exchange->arena, sizeof(*exchange->audited));
     *exchange->audited = (struct audited){.lever = drawn->lever,
                                           .candidate = routed_of(models_of(exchange, drawn->lever), drawn),
+                                          .is_certain = models_of_any(exchange)->all_drawn && count == 1,
                                           .body = chunk_hold(exchange->body)};
 }
 
@@ -281,6 +285,21 @@ prepare_judge(struct exchange *exchange)
     return run;
 }
 
+/* What a part of the conversations taught is not proved by that part. */
+static void
+draw_tells(const struct exchange *exchange, const struct routed *candidate, struct audit_run *run)
+{
+    const struct choosing *choosing = models_of(exchange, exchange->audited->lever);
+
+    run->trial = candidate->trial;
+    if (exchange->audited->is_certain)
+        return;
+    run->hour = choosing->hour;
+    run->audit.only_loses = choosing->by_heart;
+    if (run->trial.by_heart)
+        run->trial.evidence = NULL;
+}
+
 static struct audit_run *
 prepare_candidate(struct exchange *exchange, const struct routed *candidate)
 {
@@ -292,7 +311,7 @@ prepare_candidate(struct exchange *exchange, const struct routed *candidate)
     run->link_count = count;
     run->evidence = candidate->evidence;
     run->terms = candidate->terms;
-    run->trial = candidate->trial;
+    draw_tells(exchange, candidate, run);
     run->sameness = sameness_of(exchange, candidate);
     run->audit.score = candidate->score;
     run->earned = models_of(exchange, exchange->audited->lever)->earned;

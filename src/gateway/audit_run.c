@@ -90,7 +90,8 @@ teach(struct audit_run *run)
                                   .api = run->answered->identity.api,
                                   .body = run->body,
                                   .outcome = outcome,
-                                  .serves = run->earned});
+                                  .serves = run->earned,
+                                  .hour = run->hour});
 }
 
 /* The router's counter, or the cascade's or the judge's of the same outcome: all stand in the same order. */
@@ -133,6 +134,7 @@ learn_on_trial(struct audit_run *run, unsigned events)
     if (run->trial.evidence == NULL || (events & EVENT_SUSPENDED))
         return;
     audit.score = run->trial.score;
+    audit.only_loses = false; /* that is about the scores that serve */
     (void)shared_evidence_observe(run->trial.evidence, &run->trial.terms, &audit);
     take_over(run, scorer);
 }

@@ -80,12 +80,23 @@ choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *c
     enum lever_mode mode = lever_mode_of(request, lever);
     uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
     uint64_t hour = (uint64_t)(exchange->arrived_wall_us / HOUR_US);
+    uint32_t ppm;
 
     choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
     choosing->earned = router_serves(choosing);
     choosing->serves = mode == LEVER_ON && choosing->earned;
     choosing->draw = coin_draw(&exchange->worker->gateway->coin, rng_mix(sticks_to + hour));
-    choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, audited_ppm(choosing, mode));
+    choosing->hour = exchange->conversation != 0 ? hour : 0;
+    ppm = audited_ppm(choosing, mode);
+    choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, ppm);
+    choosing->all_drawn = ppm == PPM;
+}
+
+/* Did the draw of this hour, or of a later one by a clock that was set back, teach who scores? */
+static bool
+by_heart(const struct choosing *choosing, const struct scored *scored)
+{
+    return choosing->hour != 0 && scored->taught_until >= choosing->hour;
 }
 
 /* Where there are several models, what one is asked depends on what the others serve: a trial would be of other requests than
@@ -100,7 +111,10 @@ try_next(struct exchange *exchange, struct choosing *choosing, const struct scor
     evidence = evidences_at(&exchange->worker->gateway->on_trial, exchange->request.route->name,
                             shared_evidence_lever(choosing->all[0].evidence));
     router_try(choosing, &exchange->request,
-               &(struct trial){.scorer = on_trial->mark, .evidence = evidence, .score = (double)on_trial->scores[0]});
+               &(struct trial){.scorer = on_trial->mark,
+                               .evidence = evidence,
+                               .score = (double)on_trial->scores[0],
+                               .by_heart = by_heart(choosing, on_trial)});
 }
 
 void
@@ -122,7 +136,8 @@ choosing_begin(struct exchange *exchange)
         choosing->all[i].score = (double)now.scores[i];
     choosing->told_apart = now.mark != 0;
     router_order(choosing, request, now.mark);
-    try_next(exchange, choosing, &on_trial);
     choosing_draw(exchange, LEVER_ROUTER, choosing);
+    choosing->by_heart = by_heart(choosing, &now);
+    try_next(exchange, choosing, &on_trial);
     request->choosing = choosing;
 }

@@ -16,7 +16,8 @@ struct frozen {
     atomic_uint holders;
     struct router_view *view;
     uint64_t mark;
-    struct buffer bytes; /* as router_save has it */
+    uint64_t taught_until; /* as in struct scored */
+    struct buffer bytes;   /* as router_save has it */
 };
 
 /* Labelled requests that a file brings. */
@@ -26,14 +27,20 @@ enum warm {
     WARM_RUNS    /* somebody has; meanwhile nothing else is learned */
 };
 
+/* Ahead of what router_save wrote. */
+struct kept_head {
+    uint64_t models, taught_until;
+};
+
 struct scorer {
     struct scorer *next;
     struct lock lock;      /* of what learns; held while it does, off the loop */
     struct router *router; /* NULL: nothing was learned yet */
     uint64_t warm_labels;  /* those of the file, if there is one; the rest are audits */
     uint64_t next_labels;  /* when the next view is due */
+    uint64_t taught_until; /* of what was learned so far */
     struct buffer kept;    /* what was read at the start, until it is known whom it is about */
-    uint64_t kept_models;
+    struct kept_head kept_head;
     struct lock view_lock; /* of what is looked at, for a moment; within the other, where both are held */
     struct frozen *frozen; /* NULL: there is no view yet */
     struct frozen *trial;  /* the next one; NULL: none is on trial */
@@ -198,6 +205,7 @@ freeze(struct scorer *scorer, uint64_t models)
     frozen->view = router_freeze(scorer->router);
     router_save(scorer->router, &frozen->bytes);
     frozen->mark = hash_xxh64(buffer_content(&frozen->bytes), models) | 1;
+    frozen->taught_until = scorer->taught_until;
     scorer->next_labels = labels_of_next(scorer);
     return frozen;
 }
@@ -265,7 +273,8 @@ begin(struct scorer *scorer, uint64_t models, const struct route_config *route, 
     scorer->router = NULL;
     scorer->warm_labels = labelled != NULL ? labelled->count : 0;
     scorer->next_labels = scorer->warm_labels + SCORER_LABELS_FIRST;
-    if (scorer->kept_models == models &&
+    scorer->taught_until = scorer->kept_head.taught_until;
+    if (scorer->kept_head.models == models &&
         router_restore(buffer_content(&scorer->kept), scorer_models(route), embedder_table_id(embedder),
                        embedder_dims(embedder), &scorer->router) == OK)
         show(scorer, freeze(scorer, models), models, WARM_OVER);
@@ -340,6 +349,7 @@ static void
 score_by(struct frozen *frozen, const struct features *features, unsigned count, struct scored *out)
 {
     out->mark = frozen != NULL ? frozen->mark : 0;
+    out->taught_until = frozen != NULL ? frozen->taught_until : 0;
     for (unsigned i = 0; i < count; i++)
         out->scores[i] = 1.0f;
     if (frozen != NULL)
@@ -489,6 +499,8 @@ run_taught(struct job *job)
         if (scorer->router == NULL)
             scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
+        if (taught->hour > scorer->taught_until)
+            scorer->taught_until = taught->hour;
         if (router_labels(scorer->router) >= scorer->next_labels && (taught->serves || !is_on_its_way(learning)))
             freeze_next(scorer, taught->serves, count);
     }
@@ -519,7 +531,14 @@ scorer_learn(struct gateway_worker *worker, struct view *view, const struct taug
     world->ops->work(world, &learning->job);
 }
 
-/* Keeping: whom it is about, then what router_save wrote. */
+/* Keeping: whom it is about and until when it was taught, then what router_save wrote. */
+
+static void
+put_kept(struct buffer *out, const struct kept_head *head, const struct buffer *bytes)
+{
+    buffer_add(out, slice_make((const char *)head, sizeof(*head)));
+    buffer_add(out, buffer_content(bytes));
+}
 
 void
 scorer_save(struct scorer *scorer, struct buffer *out)
@@ -528,13 +547,10 @@ scorer_save(struct scorer *scorer, struct buffer *out)
 
     lock_take(&scorer->lock);
     (void)look(scorer, 0, &frozen, &trial);
-    if (frozen != NULL) {
-        buffer_add(out, slice_make((const char *)&scorer->models, sizeof(scorer->models)));
-        buffer_add(out, buffer_content(&frozen->bytes));
-    } else if (buffer_len(&scorer->kept) > 0) { /* nobody has asked since the start */
-        buffer_add(out, slice_make((const char *)&scorer->kept_models, sizeof(scorer->kept_models)));
-        buffer_add(out, buffer_content(&scorer->kept));
-    }
+    if (frozen != NULL)
+        put_kept(out, &(struct kept_head){scorer->models, frozen->taught_until}, &frozen->bytes);
+    else if (buffer_len(&scorer->kept) > 0) /* nobody has asked since the start */
+        put_kept(out, &scorer->kept_head, &scorer->kept);
     frozen_release(frozen);
     frozen_release(trial);
     lock_drop(&scorer->lock);
@@ -543,11 +559,11 @@ scorer_save(struct scorer *scorer, struct buffer *out)
 void
 scorer_restore(struct scorer *scorer, struct slice bytes)
 {
-    if (bytes.len <= sizeof(scorer->kept_models))
+    if (bytes.len <= sizeof(scorer->kept_head))
         return;
     lock_take(&scorer->lock);
-    memcpy(&scorer->kept_models, bytes.data, sizeof(scorer->kept_models));
+    memcpy(&scorer->kept_head, bytes.data, sizeof(scorer->kept_head));
     buffer_clear(&scorer->kept);
-    buffer_add(&scorer->kept, slice_from(bytes, sizeof(scorer->kept_models)));
+    buffer_add(&scorer->kept, slice_from(bytes, sizeof(scorer->kept_head)));
     lock_drop(&scorer->lock);
 }

@@ -6,7 +6,8 @@
  * the evidence, which starts from nothing then. So none is while some model is more than half of the way to serve, as its
  * audits came so far. While something serves, scores stay what they are; the next view, frozen when audits have doubled, is on
  * trial beside it: it scores too, evidence of its own learns from the same audits, and when that has earned a wider arm than
- * the one that serves, it takes over. The view is kept over a restart with the evidence that is about it; what was learned
+ * the one that serves, it takes over. No view is proved by what it learned from: where the coin draws a part of the
+ * conversations only, which stays the same for an hour, audits count for a view's earning from the next hour on. The view is kept over a restart with the evidence that is about it; what was learned
  * since is not, nor is one on trial.
  *
  * Where the route has a file of labelled requests (`warm_start`), what is learned of it (warm_start.h) makes the first view,
@@ -49,6 +50,7 @@ struct scorer *scorer_at(struct scorers *scorers, const char *route);
 /* What a view says of a request. */
 struct scored {
     uint64_t mark;                    /* stands for the view; 0: there is none, and all scores are 1 */
+    uint64_t taught_until;            /* the last hour of which it learned a part that the coin drew; 0: none */
     float scores[ROUTER_MODELS_MOST]; /* of the route's other models, in the configuration's order */
 };
 
@@ -87,6 +89,8 @@ struct taught {
     struct chunk *body;
     double outcome;
     bool serves;
+    uint64_t
+        hour; /* of whose conversations the coin drew a part, and this one; 0: all were drawn, or none comes again */
 };
 
 void scorer_learn(struct gateway_worker *worker, struct view *view, const struct taught *taught);

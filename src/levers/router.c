@@ -9,7 +9,7 @@
 #include "levers/terms.h"
 
 /* Changes when what is audited, or how it is judged, means something else than before. */
-enum { RULE = 1 };
+enum { RULE = 2 };
 
 /* A request by which candidates are put in order. */
 enum { TYPICAL_INPUT = 1000, TYPICAL_OUTPUT = 500 };

@@ -20,6 +20,7 @@ struct routed {
         struct shared_evidence *evidence;
         struct evidence_terms terms;
         double score;
+        bool by_heart; /* as below */
     } trial;
 };
 
@@ -35,7 +36,12 @@ struct choosing {
     bool earned;     /* something may serve, be the lever on or in shadow */
     bool serves;     /* something is earned, and the lever is on */
     uint64_t draw;   /* of the coin of audits (quality/coin.h), the same for a conversation, for an hour */
+    uint64_t hour;   /* since the Unix epoch; 0: it is drawn for this request alone */
     bool drawn;      /* by it: the reference answers, and a candidate is judged by that */
+    bool all_drawn;  /* as any other would be now */
+    bool
+        by_heart; /* scores were learned from a part of the conversations which this very draw picked: of those that are in
+                      * it they know more than of those that are served */
 };
 
 /* The words by which evidence of the judge itself is kept (doc/judges.md); of a candidate it is "router backend/model". */

@@ -383,6 +383,8 @@ evidence_observe(struct evidence *evidence, const struct audit *audit)
         events = count_judge(evidence, audit->judge_failed);
     if (evidence->serving != ARM_NONE && falls(evidence, audit, band))
         return events | suspend(evidence);
+    if (audit->only_loses)
+        return events;
     count(evidence, audit, band);
     if (next_arm(evidence) != ARM_NONE && (of_route || band <= next_arm(evidence))) {
         evidence->waited++;

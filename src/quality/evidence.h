@@ -127,6 +127,8 @@ struct audit {
     double rounding; /* FLOOR_RELATIVE, where they are not just 0 or 1: even from [0, 1), from nothing else. For earning
                         * each counts as right if it is above this, which leaves their means as they are. */
     unsigned halvings; /* the bet is scaled by 2^-halvings; 0 where p does not depend on the request */
+    bool
+        only_loses; /* it was not drawn as what is served is, and says too much good of it: it counts for losing alone */
     bool promoted; /* though no earned arm holds the score, the lever would have served it, as a judge had let this very
                         * pair pass: it counts for losing as what is served, and for earning as any other of its score */
 };

@@ -338,6 +338,25 @@ no_epoch_begins_without_sense(void **state)
     assert_false(evidence_is_for(&evidence, &terms));
 }
 
+/* The scores know the answers by heart: against what serves that counts, for earning it does not. */
+static void
+what_only_loses_earns_nothing(void **state)
+{
+    struct stream stream;
+
+    (void)state;
+    stream_begin(&stream, 1, &of_route, always);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(
+            evidence_observe(&stream.evidence, &(struct audit){.score = 1, .outcome = 1, .only_loses = true}), 0);
+    assert_int_equal(evidence_arm(&stream.evidence, ARMS - 1).labels, 0);
+    while (stream.evidence.serving == ARM_NONE)
+        (void)evidence_observe(&stream.evidence, &(struct audit){.score = 1, .outcome = 1});
+    for (unsigned i = 0; i < 40 && stream.evidence.serving != ARM_NONE; i++)
+        (void)evidence_observe(&stream.evidence, &(struct audit){.score = 1, .outcome = 0, .only_loses = true});
+    assert_int_equal(stream.evidence.round, 2);
+}
+
 int
 main(void)
 {
@@ -352,6 +371,7 @@ main(void)
         cmocka_unit_test(a_fall_suspends_whatever_the_floor_speaks_of),
         cmocka_unit_test(what_is_saved_comes_back),
         cmocka_unit_test(no_epoch_begins_without_sense),
+        cmocka_unit_test(what_only_loses_earns_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

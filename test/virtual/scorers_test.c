@@ -202,6 +202,42 @@ what_is_learned_since_is_tried_before_it_serves(void **state)
     scene_passed(s);
 }
 
+static struct evidence_verdict
+on_trial(struct scene *s)
+{
+    return shared_evidence_verdict(evidences_at(&s->gateway.on_trial, "assistant", "router beta/small"));
+}
+
+/* While it serves, the coin draws a part of the conversations, the same for an hour: what learned of that part is not proved by
+ * it. */
+static void
+a_trial_waits_for_the_next_draw(void **state)
+{
+    static const usec hour_us = 3600 * USEC_PER_S;
+    struct scene *s = scene_new(
+        state, (struct scene_options){.seed = 3, .config = CONFIG("{ quality: 85% }"), .wall_us = 480000 * hour_us});
+    size_t asked;
+    bool is_hard;
+
+    vbackend_decides(scene_backend(s, "alpha"), answer, &large);
+    vbackend_decides(scene_backend(s, "beta"), answer, &small);
+    asked = earns(s);
+    while (on_trial(s).next.arm == ARM_NONE) {
+        asks(s, asked++, &is_hard);
+        assert_true(asked < 9000);
+    }
+    for (size_t i = 0; i < 200; i++)
+        asks(s, asked++, &is_hard);
+    assert_int_equal(on_trial(s).audits, 0);
+    history_run_for(s->history, hour_us);
+    for (size_t i = 0; i < 200; i++)
+        asks(s, asked++, &is_hard);
+    print_message("on trial after %zu requests: %zu audits\n", asked, (size_t)on_trial(s).audits);
+    assert_true(on_trial(s).audits > 5);
+    scene_rest(s);
+    scene_passed(s);
+}
+
 /* The view is kept with the evidence that is about it: a new process serves on. */
 static void
 scores_survive_a_restart(void **state)
@@ -325,6 +361,7 @@ main(void)
         cmocka_unit_test_teardown(what_it_is_right_about_is_served, scene_teardown),
         cmocka_unit_test_teardown(a_floor_of_the_route_serves_more, scene_teardown),
         cmocka_unit_test_teardown(what_is_learned_since_is_tried_before_it_serves, scene_teardown),
+        cmocka_unit_test_teardown(a_trial_waits_for_the_next_draw, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
         cmocka_unit_test_teardown(labelled_requests_tell_the_first_ones_apart, scene_teardown),
         cmocka_unit_test_teardown(labels_that_are_wrong_earn_nothing, scene_teardown),
