@@ -132,8 +132,8 @@ put_user(struct buffer *request)
         buffer_printf(request, "X-Equipoise-Who: user %lu\r\n", (unsigned long)geteuid());
 }
 
-bool
-admin_answers(const char *address)
+static bool
+somebody_listens(const char *address)
 {
     char host[256];
     const char *port;
@@ -147,8 +147,18 @@ admin_answers(const char *address)
     return fd >= 0;
 }
 
-int
-admin_call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer)
+bool
+admin_answers(const char *address)
+{
+    struct arena arena = {0};
+    bool answers = somebody_listens(address != NULL ? address : usual_admin(&arena));
+
+    arena_reset(&arena);
+    return answers;
+}
+
+static int
+call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer)
 {
     struct buffer request = {0}, whole = {0};
     char host[256];
@@ -158,7 +168,7 @@ admin_call(const char *address, const char *method, const char *path, struct sli
     address = without_scheme(address);
     if (split_address(address, host, sizeof(host), &port) != OK) {
         cmd_complain("'%s' is not an address; expected HOST:PORT, the port from 1 to 65535, as %s", address,
-                     ADMIN_DEFAULT);
+                     USUAL_ADMIN);
         return CMD_USAGE;
     }
     buffer_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, address);
@@ -179,6 +189,16 @@ admin_call(const char *address, const char *method, const char *path, struct sli
         close(fd);
     buffer_free(&request);
     buffer_free(&whole);
+    return exit_status;
+}
+
+int
+admin_call(const char *address, const char *method, const char *path, struct slice json, struct buffer *answer)
+{
+    struct arena arena = {0};
+    int exit_status = call(address != NULL ? address : usual_admin(&arena), method, path, json, answer);
+
+    arena_reset(&arena);
     return exit_status;
 }
 

@@ -32,7 +32,7 @@ say(struct slice answer)
 int
 cmd_alert(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     struct buffer answer = {0};
     const struct option table[] = {
         ADMIN_OPTION(&admin),

@@ -18,7 +18,6 @@ static const char *const titles[COLUMNS] = {"whose", "budget",    "spent",    "r
                                             "used",  "resets in", "forecast", "refused",  "if exceeded"};
 
 /* The file that `serve` would take. */
-static const char USUAL_FILE[] = "equipoise.yaml";
 
 struct line {
     char cells[COLUMNS][CELL_SIZE];
@@ -222,7 +221,7 @@ recall(struct budgets *budgets, const char *data, usec wall_us)
 static int
 read_ledger(const struct offline *offline, struct buffer *out)
 {
-    const char *file = offline->config_file != NULL ? offline->config_file : USUAL_FILE;
+    const char *file = offline->config_file != NULL ? offline->config_file : USUAL_CONFIG;
     struct config *config = load_config(file);
     usec wall_us = clock_wall_us();
     struct budgets budgets;
@@ -240,22 +239,31 @@ read_ledger(const struct offline *offline, struct buffer *out)
     return status == OK ? CMD_FINE : CMD_FAILED;
 }
 
+static void
+say_no_gateway(const char *admin)
+{
+    struct arena arena = {0};
+
+    fprintf(stderr,
+            "No gateway answers on %s (--admin): this is what the ledger says of the budgets in %s (--config).\n",
+            admin != NULL ? admin : usual_admin(&arena), USUAL_CONFIG);
+    arena_reset(&arena);
+}
+
 static int
 collect(const char *admin, const struct offline *offline, struct buffer *out)
 {
     if (offline->config_file == NULL && offline->data == NULL && admin_answers(admin))
         return admin_call(admin, "GET", "/budgets", SLICE_NONE, out);
     if (offline->config_file == NULL && offline->data == NULL)
-        fprintf(stderr,
-                "No gateway answers on %s (--admin): this is what the ledger says of the budgets in %s (--config).\n",
-                admin, USUAL_FILE);
+        say_no_gateway(admin);
     return read_ledger(offline, out);
 }
 
 int
 cmd_budget(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     struct offline offline = {0};
     bool json = false;
     const struct option table[] = {

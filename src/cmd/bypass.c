@@ -18,7 +18,7 @@ say(struct slice answer)
 int
 cmd_bypass(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     struct buffer answer = {0};
     const struct option table[] = {
         ADMIN_OPTION(&admin),

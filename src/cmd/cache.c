@@ -122,7 +122,7 @@ run(const struct cache_order *order, const char *what)
 int
 cmd_cache(int argc, char **argv)
 {
-    struct cache_order order = {.admin = ADMIN_DEFAULT};
+    struct cache_order order = {0};
     const struct option table[] = {
         {.name = "tenant",
          .kind = OPTION_TEXT,

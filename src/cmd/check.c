@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/probe_backends.h"
+#include "cmd/usual.h"
 #include "config/yaml.h"
 #include "levers/terms.h"
 #include "live/dns.h"
@@ -191,7 +192,7 @@ check_file(const struct check_options *given, struct slice text)
 int
 cmd_check(int argc, char **argv)
 {
-    struct check_options given = {.file = "equipoise.yaml"};
+    struct check_options given = {.file = USUAL_CONFIG};
     int exit_status = read_options(&given, argc, argv);
     struct buffer text;
 

@@ -1,6 +1,7 @@
 #include "cmd/data_folder.h"
 
 #include "cmd/cmd.h"
+#include "cmd/usual.h"
 #include "config/config.h"
 #include "config/yaml.h"
 
@@ -26,6 +27,8 @@ data_folder_find(struct data_folder *folder, struct arena *arena)
 {
     if (folder->data != NULL)
         return CMD_FINE;
+    if (folder->config == NULL && usual_config_is_here())
+        folder->config = USUAL_CONFIG;
     if (folder->config != NULL)
         return read_config(folder, arena);
     folder->data = "equipoise-data";

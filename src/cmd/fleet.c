@@ -229,7 +229,7 @@ print_fleet(struct slice json)
 int
 cmd_fleet(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     bool json = false;
     const struct option table[] = {
         ADMIN_OPTION(&admin),

@@ -4,6 +4,7 @@
 #include "cmd/discover.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
+#include "cmd/usual.h"
 
 struct init_options {
     const char *output;
@@ -72,7 +73,7 @@ tell(const struct discovery *discovery, const char *file)
 int
 cmd_init(int argc, char **argv)
 {
-    struct init_options given = {.output = "equipoise.yaml"};
+    struct init_options given = {.output = USUAL_CONFIG};
     int exit_status = read_options(&given, argc, argv);
     struct discovery discovery;
     struct buffer text;

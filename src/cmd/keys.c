@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
+#include "cmd/usual.h"
 #include "config/insert.h"
 #include "config/value.h"
 #include "config/yaml.h"
@@ -187,7 +188,7 @@ print_key(const struct add_options *given, const struct new_key *key)
 static int
 keys_add(int argc, char **argv)
 {
-    struct add_options given = {.file = "equipoise.yaml"};
+    struct add_options given = {.file = USUAL_CONFIG};
     struct new_key key = {.expires = ""};
     int exit_status = read_options(&given, argc, argv);
 

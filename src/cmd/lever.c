@@ -102,7 +102,7 @@ call(const char *admin, int argc, char **argv, bool as_json)
 int
 cmd_lever(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     bool json = false;
     const struct option table[] = {
         ADMIN_OPTION(&admin),

@@ -6,7 +6,7 @@
 int
 cmd_reload(int argc, char **argv)
 {
-    const char *admin = ADMIN_DEFAULT;
+    const char *admin = NULL;
     struct buffer answer = {0};
     const struct option table[] = {
         ADMIN_OPTION(&admin),

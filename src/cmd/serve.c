@@ -7,6 +7,7 @@
 #include "cmd/options.h"
 #include "cmd/reread.h"
 #include "cmd/stand.h"
+#include "cmd/usual.h"
 #include "config/compare.h"
 #include "config/outside.h"
 #include "config/value.h"
@@ -33,7 +34,8 @@ static int
 read_options(int *argc, char **argv, struct serve_options *out)
 {
     const struct option table[] = {
-        {"config", 'c', OPTION_TEXT, "FILE", "the configuration; without it, what is found is used", &out->config},
+        {"config", 'c', OPTION_TEXT, "FILE", "the configuration (equipoise.yaml, if it is here; else what is found)",
+         &out->config},
         {"observe", 0, OPTION_FLAG, NULL, "forward and book, never alter or refuse", &out->observe},
         {"listen", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `listen`", &out->listen},
         {"admin", 0, OPTION_TEXT, "ADDRESS", "instead of the configuration's `admin`", &out->admin},
@@ -43,9 +45,10 @@ read_options(int *argc, char **argv, struct serve_options *out)
          &out->core_dumps},
     };
     static const struct example examples[] = {
-        {"equipoise serve", "use what is here: keys in the environment, engines on this machine"},
-        {"equipoise serve --config equipoise.yaml", "serve as the file says"},
-        {"equipoise serve --config equipoise.yaml --observe", "only forward and book, whatever the file says"},
+        {"equipoise serve",
+         "as equipoise.yaml here says; without it: keys in the environment, engines on this machine"},
+        {"equipoise serve --config /etc/equipoise/equipoise.yaml", "as that file says"},
+        {"equipoise serve --observe", "only forward and book, whatever the file says"},
     };
     const struct options options = {
         .command = "serve",
@@ -248,6 +251,10 @@ cmd_serve(int argc, char **argv)
         process_keep_memory_private(); /* before a secret is read */
     if (!read_override(&options, &options.override))
         return CMD_USAGE;
+    if (options.config == NULL && usual_config_is_here()) {
+        options.config = USUAL_CONFIG;
+        fputs("Serves as " USUAL_CONFIG " of this folder says (--config names another).\n", stderr);
+    }
     dns_start();
     return options.config != NULL ? serve_file(&options) : serve_found(&options);
 }

@@ -225,23 +225,51 @@ config_load(const char *file, struct slice text, struct problems *problems, stru
     return config_load_input(&(struct config_input){.file = file, .text = text}, problems, out);
 }
 
+/* One member at the top, and nothing else of the file; `standard` where it is not there. */
+static enum status
+peek(struct reader *reader, struct slice text, const char *key, const char *what, const char *standard,
+     struct slice *out)
+{
+    const struct yaml_node *root, *found;
+    enum status status = yaml_parse(reader->arena, reader->file, text, reader->problems, &root);
+
+    if (status != OK)
+        return status;
+    found = root->kind == YAML_MAP ? yaml_get(root, key) : NULL;
+    *out = slice_of(standard);
+    if (found == NULL || yaml_is_null(found))
+        return OK;
+    if (found->kind != YAML_SCALAR || found->text.len == 0) {
+        reader_error(reader, found, NULL, "%s: expected %s, found %s", key, what, yaml_kind_name(found));
+        return ERR_INVALID;
+    }
+    *out = found->text;
+    return OK;
+}
+
 enum status
 config_data_folder(const char *file, struct slice text, struct problems *problems, struct arena *arena,
                    const char **out)
 {
     struct reader reader = {arena, file, problems, &config_outside_real, NULL};
-    const struct yaml_node *root, *data;
-    enum status status = yaml_parse(arena, file, text, problems, &root);
+    struct slice path;
+    enum status status = peek(&reader, text, "data", "a path", "equipoise-data", &path);
 
-    if (status != OK)
-        return status;
-    data = root->kind == YAML_MAP ? yaml_get(root, "data") : NULL;
-    if (data != NULL && !yaml_is_null(data) && (data->kind != YAML_SCALAR || data->text.len == 0)) {
-        reader_error(&reader, data, NULL, "data: expected a path, found %s", yaml_kind_name(data));
-        return ERR_INVALID;
-    }
-    *out = reader_path(&reader, data != NULL && !yaml_is_null(data) ? data->text : SLICE_LITERAL("equipoise-data"));
-    return OK;
+    if (status == OK)
+        *out = reader_path(&reader, path);
+    return status;
+}
+
+enum status
+config_admin(const char *file, struct slice text, struct problems *problems, struct arena *arena, const char **out)
+{
+    struct reader reader = {arena, file, problems, &config_outside_real, NULL};
+    struct slice address;
+    enum status status = peek(&reader, text, "admin", "an address", "127.0.0.1:9090", &address);
+
+    if (status == OK)
+        *out = arena_slice_text(arena, address);
+    return status;
 }
 
 bool

@@ -242,6 +242,10 @@ enum status config_load(const char *file, struct slice text, struct problems *pr
 enum status config_data_folder(const char *file, struct slice text, struct problems *problems, struct arena *arena,
                                const char **out) MUST_CHECK;
 
+/* Likewise the address of the admin listener, as it stands there. */
+enum status config_admin(const char *file, struct slice text, struct problems *problems, struct arena *arena,
+                         const char **out) MUST_CHECK;
+
 /* Whether it may be served: without keys only on loopback addresses, with a warning there. To be asked before listening,
  * after options of the command line have had their say. */
 void config_check_exposure(const struct config *config, struct problems *problems);

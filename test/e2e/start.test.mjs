@@ -27,6 +27,33 @@ test("with no configuration and a clean environment, the built-in modelled backe
   }
 });
 
+test("the configuration that stands here is meant by every command, with its addresses and its folder", async () => {
+  const folder = scratch();
+  const [port, admin] = [await freePort(), await freePort()];
+  const here = (...args) => equipoise(args, { cwd: folder });
+  writeFileSync(join(folder, "equipoise.yaml"), `listen: 127.0.0.1:${port}\nadmin: 127.0.0.1:${admin}\ndata: books\n` +
+    'backends: { a: { url: "http://127.0.0.1:9" } }\nroutes: { r: { reference: a/m } }\nbudget: $5/day\n');
+  const gateway = new Program("serve", process.env.EQUIPOISE, ["serve"], { cwd: folder });
+  try {
+    await gateway.prints(/Serves as equipoise\.yaml/);
+    await gateway.prints(new RegExp(`serves on http://127\\.0\\.0\\.1:${port} \\(admin http://127\\.0\\.0\\.1:${admin}, ledger in books`));
+    const set = await here("lever", "r", "alternatives", "shadow");
+    assert.equal(set.code, 0, set.stderr);
+    assert.match((await here("budget")).stdout, /everything +\$5\/day/);
+    assert.match((await here("changes")).stdout, /lever at run time r alternatives/);
+    assert.equal((await here("reload")).code, 0);
+    assert.equal((await here("report")).code, 0);
+    // Options stand above it.
+    const elsewhere = await here("lever", "--admin", "127.0.0.1:9");
+    assert.equal(elsewhere.code, 1);
+    assert.match(elsewhere.stderr, /127\.0\.0\.1:9:/);
+    assert.match((await here("report", "--data", "nowhere")).stderr, /nowhere/);
+  } finally {
+    await gateway.stop();
+  }
+  assert.match((await here("budget")).stderr, new RegExp(`No gateway answers on 127\\.0\\.0\\.1:${admin} `));
+});
+
 test("an address that is taken is named", async () => {
   const folder = scratch();
   const [port, admin] = [await freePort(), await freePort()];
