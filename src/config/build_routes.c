@@ -4,9 +4,6 @@
 
 enum { NAMES_MOST = 256 };
 
-/* As enum floor_scope of quality/evidence.h, which stands above. */
-enum { FLOOR_OF_RELATIVE = 2 };
-
 static size_t
 list_backends(const struct config *config, const char **names)
 {
@@ -168,7 +165,7 @@ warn_choice(struct build *build, const struct route_draft *draft, const struct r
     if (!route_has_other_models(route))
         reader_warn(&build->reader, at, "Name a cheaper model: candidates: [ BACKEND/MODEL ].",
                     "the %s has nothing to choose from: no candidate is another model than the reference's", lever);
-    else if (!route->judge.is_set && route->floor_of != FLOOR_OF_RELATIVE)
+    else if (!route->judge.is_set && route->floor_of != FLOOR_RELATIVE)
         reader_warn(&build->reader, at, "Say who judges: judge: { by: exact }.",
                     "the %s will learn and serve nothing: nobody judges the candidates' answers", lever);
 }
@@ -186,7 +183,7 @@ check_relative(struct build *build, const struct route_draft *draft, const struc
 {
     const struct yaml_node *at = build_place(&draft->entry, "acceptable");
 
-    if (route->floor_of != FLOOR_OF_RELATIVE)
+    if (route->floor_of != FLOOR_RELATIVE)
         return;
     if (!validates(route))
         reader_error(&build->reader, at, "Add one, such as validate: { command: ./check-answer }.",

@@ -2,9 +2,8 @@
 
 #include <yyjson.h>
 
-/* As enum judge has them. */
-static const char *const rules[] = {"exact", "numeric", "json", "embedding"};
-enum { NUMERIC = 1, EMBEDDING = 3 };
+static const char *const rules[] = {
+    [JUDGE_EXACT] = "exact", [JUDGE_NUMERIC] = "numeric", [JUDGE_JSON] = "json", [JUDGE_EMBEDDING] = "embedding"};
 
 const char *
 judge_words(const struct judge_config *judge, struct arena *arena)
@@ -17,9 +16,9 @@ judge_words(const struct judge_config *judge, struct arena *arena)
         return arena_printf(arena, "command %s", judge->command);
     if (judge->http != NULL)
         return arena_printf(arena, "http %s", judge->http);
-    if (judge->judge == NUMERIC)
+    if (judge->judge == JUDGE_NUMERIC)
         return arena_printf(arena, "numeric, %g%% apart", judge->tolerance_ppm / 1e4);
-    if (judge->judge == EMBEDDING)
+    if (judge->judge == JUDGE_EMBEDDING)
         return arena_printf(arena, "embedding, %g%% similar", judge->similar_ppm / 1e4);
     return rules[judge->judge];
 }

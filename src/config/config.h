@@ -84,7 +84,7 @@ struct route_config {
     /* acceptable: */
     unsigned quality_ppm;      /* 1,000,000: only answers of the same model */
     unsigned confidence_ppm;   /* 950,000 */
-    unsigned floor_of;         /* enum floor_scope of quality/evidence.h, where models are chosen */
+    unsigned floor_of;         /* enum floor_scope, where models are chosen */
     unsigned served_floor_ppm; /* not FLOOR_SERVED: of what other models serve; 0: none */
     usec first_token_us;       /* USEC_NEVER: no limit */
     usec total_us;             /* USEC_NEVER: no limit */

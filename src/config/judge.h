@@ -3,11 +3,12 @@
 #ifndef CONFIG_JUDGE_H
 #define CONFIG_JUDGE_H
 
+#include "config/acceptable.h"
 #include "config/backend.h"
 
 /* How a route's semantic cache learns whether an answer would have done. */
 struct semantic_config {
-    unsigned judge;         /* enum judge of quality/judge.h */
+    unsigned judge;         /* enum judge */
     unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
     unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
 };
@@ -28,7 +29,7 @@ struct judge_config {
     const struct endpoint *endpoint;
     const char *path; /* its path and query */
     /* Else by the texts alone: */
-    unsigned judge;                              /* enum judge of quality/judge.h */
+    unsigned judge;                              /* enum judge */
     unsigned similar_ppm;                        /* JUDGE_EMBEDDING: the least cosine of two answers */
     unsigned tolerance_ppm;                      /* JUDGE_NUMERIC: how far two numbers may be apart */
     const struct judge_calibration *calibration; /* NULL: it is taken at its word */
@@ -51,7 +52,7 @@ struct cascade_config {
     enum accept_by accept;
     const struct target *verifier; /* ACCEPT_MODEL: that one */
     unsigned samples;              /* ACCEPT_SELF_CONSISTENCY: answers, the first included; 2 to CASCADE_SAMPLES_MOST */
-    unsigned agree;                /* when two of them agree: enum judge of quality/judge.h */
+    unsigned agree;                /* when two of them agree: enum judge */
     unsigned similar_ppm;          /* JUDGE_EMBEDDING: from which cosine on */
     unsigned tolerance_ppm;        /* JUDGE_NUMERIC: how far two numbers may be apart */
     bool holds_streams; /* a streamed answer is held back until it is accepted; else who streams is not served by it */

@@ -1,9 +1,19 @@
 /* Routes: who serves them, what is acceptable, which levers may make it cheaper. */
 #include "config/table_parts.h"
 
-static const char *const judges[] = {"exact", "numeric", "json", "embedding", NULL};               /* enum judge */
-static const char *const texts_judged[] = {"none", "exact", "numeric", "json", "embedding", NULL}; /* enum judge + 1 */
-static const char *const floors[] = {"served", "route", "relative", NULL}; /* enum floor_scope */
+static const char *const judges[] = {[JUDGE_EXACT] = "exact",
+                                     [JUDGE_NUMERIC] = "numeric",
+                                     [JUDGE_JSON] = "json",
+                                     [JUDGE_EMBEDDING] = "embedding",
+                                     [JUDGE_COUNT] = NULL};
+static const char *const texts_judged[] = {"none",
+                                           [1 + JUDGE_EXACT] = "exact",
+                                           [1 + JUDGE_NUMERIC] = "numeric",
+                                           [1 + JUDGE_JSON] = "json",
+                                           [1 + JUDGE_EMBEDDING] = "embedding",
+                                           [1 + JUDGE_COUNT] = NULL};
+static const char *const floors[] = {
+    [FLOOR_SERVED] = "served", [FLOOR_ROUTE] = "route", [FLOOR_RELATIVE] = "relative", NULL};
 static const char *const accepts[] = {"none",     "validators",       "model",
                                       "logprobs", "self_consistency", NULL}; /* enum accept_by */
 static const char *const held[] = {"skip", "hold", NULL};

@@ -61,29 +61,40 @@ add_message(struct calls *calls, yyjson_val *message)
 
 /* Calls of one kind, each by the member that says what is called, and the one that says with what. */
 static void
-add_items(struct calls *calls, yyjson_val *items, const char *type, const char *name, const char *arguments)
+add_items(struct calls *calls, yyjson_val *list, const char *type, const char *name, const char *arguments)
 {
     size_t i, most;
     yyjson_val *item;
 
-    yyjson_arr_foreach(items, i, most, item) if (yyjson_equals_str(yyjson_obj_get(item, "type"), type))
+    yyjson_arr_foreach(list, i, most, item) if (yyjson_equals_str(yyjson_obj_get(item, "type"), type))
         add(calls, yyjson_obj_get(item, name), yyjson_obj_get(item, arguments));
 }
+
+static const struct {
+    const char *type, *name, *arguments;
+} items[] = {
+    {"function_call", "name", "arguments"},        {"custom_tool_call", "name", "input"},
+    {"local_shell_call", "type", "action"},        {"shell_call", "type", "action"},
+    {"computer_call", "type", "action"},           {"apply_patch_call", "type", "operation"},
+    {"mcp_approval_request", "name", "arguments"},
+};
+
+enum { ITEM_COUNT = sizeof(items) / sizeof(items[0]) };
 
 static void
 add_output(struct calls *calls, yyjson_val *output)
 {
-    static const struct {
-        const char *type, *name, *arguments;
-    } kinds[] = {
-        {"function_call", "name", "arguments"},        {"custom_tool_call", "name", "input"},
-        {"local_shell_call", "type", "action"},        {"shell_call", "type", "action"},
-        {"computer_call", "type", "action"},           {"apply_patch_call", "type", "operation"},
-        {"mcp_approval_request", "name", "arguments"},
-    };
+    for (size_t i = 0; i < ITEM_COUNT; i++)
+        add_items(calls, output, items[i].type, items[i].name, items[i].arguments);
+}
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        add_items(calls, output, kinds[i].type, kinds[i].name, kinds[i].arguments);
+bool
+calls_of_is_item(yyjson_val *item)
+{
+    for (size_t i = 0; i < ITEM_COUNT; i++)
+        if (yyjson_equals_str(yyjson_obj_get(item, "type"), items[i].type))
+            return true;
+    return false;
 }
 
 static void

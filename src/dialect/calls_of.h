@@ -14,4 +14,8 @@
 /* Of the whole answer, appended; nothing where it calls none that can be read. */
 void calls_of(enum api api, yyjson_val *root, struct buffer *out);
 
+/* Whether an item of a response's output is such a call: something that the client is to do. What the provider does by itself (a
+ * search in the web) comes back as text. */
+bool calls_of_is_item(yyjson_val *item);
+
 #endif

@@ -1,5 +1,7 @@
 #include "dialect/text_of.h"
 
+#include "dialect/calls_of.h"
+
 static void
 add(struct text_of *out, yyjson_val *text)
 {
@@ -52,19 +54,6 @@ add_choices(struct text_of *out, yyjson_val *choices)
     }
 }
 
-/* What the client is to do. What the provider does by itself (a search in the web) comes back as text. */
-static bool
-is_call(yyjson_val *item)
-{
-    static const char *const calls[] = {"function_call",    "custom_tool_call", "local_shell_call",    "shell_call",
-                                        "apply_patch_call", "computer_call",    "mcp_approval_request"};
-    bool is = false;
-
-    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-        is |= is_type(item, calls[i]);
-    return is;
-}
-
 static void
 add_responses(struct text_of *out, yyjson_val *root)
 {
@@ -73,10 +62,10 @@ add_responses(struct text_of *out, yyjson_val *root)
 
     if (is_type(root, "response.output_text.delta"))
         add(out, yyjson_obj_get(root, "delta"));
-    out->called |= is_type(root, "response.output_item.added") && is_call(yyjson_obj_get(root, "item"));
+    out->called |= is_type(root, "response.output_item.added") && calls_of_is_item(yyjson_obj_get(root, "item"));
     yyjson_arr_foreach(yyjson_obj_get(root, "output"), i, most, item)
     {
-        out->called |= is_call(item);
+        out->called |= calls_of_is_item(item);
         if (is_type(item, "message"))
             add_content(out, yyjson_obj_get(item, "content"), "output_text");
     }

@@ -25,16 +25,11 @@
 #define QUALITY_EVIDENCE_H
 
 #include "base/buffer.h"
+#include "config/acceptable.h"
 #include "quality/arms.h"
 #include "quality/noise.h"
 
 /* Of which answers the floor speaks. */
-enum floor_scope {
-    FLOOR_SERVED,  /* of those that the lever serves */
-    FLOOR_ROUTE,   /* of all of the route, the reference's counting as acceptable */
-    FLOOR_RELATIVE /* of all of the route, as a share of how often the reference is right */
-};
-
 /* "of what is served", ... */
 const char *floor_words(enum floor_scope scope);
 

@@ -8,16 +8,9 @@
 
 #include "base/slice.h"
 #include "base/status.h"
+#include "config/acceptable.h"
 
 struct json_schema;
-
-enum judge {
-    JUDGE_EXACT,     /* the same text but for white space, the case of ASCII letters and a full stop at the end */
-    JUDGE_NUMERIC,   /* the same number */
-    JUDGE_JSON,      /* the same JSON, or JSON that fits the schema */
-    JUDGE_EMBEDDING, /* the same meaning, as the cosine of the two texts' vectors has it */
-    JUDGE_COUNT
-};
 
 const char *judge_name(enum judge judge); /* as in the configuration */
 bool judge_of_name(struct slice name, enum judge *out);
