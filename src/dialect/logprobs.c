@@ -114,6 +114,18 @@ logprobs_wish(enum api api, yyjson_val *root, struct slice raw)
     return (struct logprobs_wish){.why = "its API has no logprobs"};
 }
 
+bool
+logprobs_in_words(enum api api, const struct logprobs_wish *wish, struct slice body)
+{
+    const struct slice word = SLICE_LITERAL("ogprobs"); /* at the beginning of a sentence, too */
+    bool own = (api == API_CHAT || api == API_COMPLETIONS) && wish->place.data != NULL;
+    unsigned count = 0;
+
+    for (size_t at; (at = slice_find(body, word)) < body.len; count++)
+        body = slice_from(body, at + word.len);
+    return count > (own ? 1 : 0);
+}
+
 /* Answers */
 
 /* As a number that is a logarithm of a probability; a little above 0 is rounding. */

@@ -25,6 +25,9 @@ struct logprobs_wish {
 const char *logprobs_member(enum api api); /* NULL: the API has none */
 struct logprobs_wish logprobs_wish(enum api api, yyjson_val *root, struct slice raw);
 
+/* Whether the request holds the word beside that member: an error that speaks of logprobs may then only repeat its words. */
+bool logprobs_in_words(enum api api, const struct logprobs_wish *wish, struct slice body);
+
 /* A further member, with a comma before it, of a request that was put in that API's words; NULL: there is none. */
 const char *logprobs_translated(enum api api);
 

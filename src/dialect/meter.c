@@ -6,8 +6,7 @@
 #include "dialect/json.h"
 #include "dialect/sse.h"
 
-/* Answers up to this size are read whole; of larger ones (batches of embeddings) the usage is looked for at the end. */
-enum { WHOLE_BYTES_MOST = 1024 * 1024, TAIL_BYTES = 64 * 1024 };
+enum { TAIL_BYTES = 64 * 1024 };
 
 void
 meter_init(struct meter *meter, enum api api, enum dialect dialect)
@@ -255,7 +254,7 @@ keep_tail(struct meter *meter, struct slice piece)
 void
 meter_piece(struct meter *meter, struct slice piece)
 {
-    size_t room = WHOLE_BYTES_MOST - buffer_len(&meter->head);
+    size_t room = METER_WHOLE_MOST - buffer_len(&meter->head);
 
     meter->answer_bytes += (int64_t)piece.len;
     buffer_add(&meter->head, slice_first(piece, room));
@@ -307,7 +306,7 @@ read_large(struct meter *meter)
     yyjson_doc *doc;
 
     /* What is looked for may stand across the border of the two. */
-    buffer_add(&ending, slice_from(buffer_content(&meter->head), WHOLE_BYTES_MOST - TAIL_BYTES));
+    buffer_add(&ending, slice_from(buffer_content(&meter->head), METER_WHOLE_MOST - TAIL_BYTES));
     buffer_add(&ending, buffer_content(&meter->tail));
     add_last_member(buffer_content(&ending), SLICE_LITERAL("\"usage\""), &report);
     add_last_member(buffer_content(&ending), SLICE_LITERAL("\"model\""), &report);
@@ -363,7 +362,7 @@ meter_cut(struct meter *meter, size_t bytes, size_t text_bytes)
 void
 meter_whole(struct meter *meter, struct slice answer)
 {
-    if (answer.len > WHOLE_BYTES_MOST) {
+    if (answer.len > METER_WHOLE_MOST) {
         meter_piece(meter, answer);
         meter_end(meter);
         return;

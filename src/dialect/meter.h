@@ -12,7 +12,11 @@
 #include "dialect/text_of.h"
 #include "dialect/usage.h"
 
-enum { METER_MODEL_SIZE = 128 };
+enum {
+    METER_MODEL_SIZE = 128,
+    /* Answers up to this size are read whole; of larger ones (batches of embeddings) the usage is looked for at the end. */
+    METER_WHOLE_MOST = 1024 * 1024
+};
 
 struct meter {
     enum api api;

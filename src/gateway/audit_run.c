@@ -424,7 +424,7 @@ take_answer(struct audit_run *run, const struct flight *flight)
 static void
 take_held_back(struct audit_run *run, enum mission_result result, bool whole)
 {
-    if (cascading_refuses_logprobs(run->answered))
+    if (cascading_refuses_logprobs(run->answered, chunk_bytes(run->body)))
         acceptance_found_silent(run->answered, run->links[run->at].book);
     if (whole)
         score(run);

@@ -339,10 +339,10 @@ is_too_long(const struct exchange *exchange)
 }
 
 bool
-cascading_refuses_logprobs(const struct exchange *exchange)
+cascading_refuses_logprobs(const struct exchange *exchange, struct slice body)
 {
     return exchange->plan != NULL && exchange->plan->asks_logprobs && !exchange->facts.logprobs.asked &&
-           exchange->said.logprobs;
+           exchange->said.logprobs && !logprobs_in_words(exchange->identity.api, &exchange->facts.logprobs, body);
 }
 
 static void
@@ -351,7 +351,7 @@ failed_with_status(struct exchange *exchange)
     const struct flight *flight = exchange->cursor.flight;
 
     reach_report(exchange);
-    if (cascading_refuses_logprobs(exchange))
+    if (cascading_refuses_logprobs(exchange, chunk_bytes(exchange->body)))
         acceptance_found_silent(exchange, exchange->request.cascading->books[model_of(exchange)]);
     (void)cascading_failed(exchange, arena_printf(&exchange->arena, "%s answered with status %u",
                                                   exchange->plan->target->name, flight->status));

@@ -33,8 +33,9 @@ bool cascading_failed(struct exchange *exchange, const char *why);
 /* The time that it had is over. */
 void cascading_late(struct exchange *exchange);
 
-/* Whether the error that its backend answered is about logprobs, which the client did not ask for. Of any attempt. */
-bool cascading_refuses_logprobs(const struct exchange *exchange);
+/* Whether the error that its backend answered is about logprobs, which the client did not ask for: of any attempt, and not if the
+ * request, whose body this is, speaks of them itself: an error may repeat what it does not like. */
+bool cascading_refuses_logprobs(const struct exchange *exchange, struct slice body);
 
 /* The exchange has ended: nobody waits for the score of an answer any more. */
 void cascading_end(struct exchange *exchange);

@@ -151,7 +151,8 @@ struct flight *flight_open(struct world *world, struct flights *all, const struc
  * backend does not say (dialect/translate.h); copied. */
 void flight_translate(struct flight *flight, enum api told, size_t whole_most, struct slice echo, struct slice id);
 
-/* Likewise before anything comes: the logprobs of its answer are ours. Whole answers of more bytes fail. */
+/* Likewise before anything comes: the logprobs of its answer are ours. Whole answers of more bytes, or more than are read of
+ * one (METER_WHOLE_MOST), fail as soon as they are longer. */
 void flight_hide_logprobs(struct flight *flight, size_t whole_most);
 
 /* A flight that is over: an answer that was kept, to be read once more. The caller is the first holder. */

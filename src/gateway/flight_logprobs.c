@@ -2,11 +2,12 @@
  * lose them event by event, other answers when they are whole. */
 #include "gateway/flight_inside.h"
 
+/* What is not read of a longer one would be paid for, and not kept. */
 void
 flight_hide_logprobs(struct flight *flight, size_t whole_most)
 {
     flight->hides_logprobs = true;
-    flight->whole_most = whole_most;
+    flight->whole_most = whole_most < METER_WHOLE_MOST ? whole_most : METER_WHOLE_MOST;
 }
 
 bool
@@ -46,9 +47,7 @@ flight_tell_gathered(struct flight *flight)
     enum status status;
 
     meter_whole(&flight->meter, whole);
-    status = ERR_INVALID; /* longer than is read of one */
-    if (!flight->meter.text.cut)
-        status = logprobs_take_out(flight->meter.api, whole, &without);
+    status = logprobs_take_out(flight->meter.api, whole, &without);
     tell(flight, status, buffer_content(&without), whole, METER_PLAIN, true);
     flight_drop_untold(flight);
     buffer_free(&without);

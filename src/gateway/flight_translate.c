@@ -172,7 +172,8 @@ flight_translate_piece(struct flight *flight, struct slice piece)
         if (flight->translation != NULL)
             give_up(flight, "the answer is longer than those that are put in another API (limits: answer)");
         else
-            give_up(flight, "the answer is longer, with its logprobs, than those that are held back (limits: answer)");
+            give_up(flight,
+                    "the answer is longer, with its logprobs, than those that are held back (1 MiB, limits: answer)");
         if (flight->translation == NULL)
             flight->failure = CALL_FULL; /* which says nothing of the place that it came from */
         return;

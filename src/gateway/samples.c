@@ -76,21 +76,21 @@ take_answer(struct sample *sample, const struct exchange *exchange)
     buffer_init(&flight->meter.text.text);
 }
 
+/* Without one of them nothing is known: what the others would still cost is saved. They may be over on return. */
 static void
 answered(struct mission *mission, struct exchange *exchange)
 {
     struct sample *sample = CONTAINER_OF(mission, struct sample, mission);
     struct samples *samples = sample->all;
+    bool stopped = samples->missing;
 
     take_answer(sample, exchange);
     if (usd_known(exchange->cost))
         samples->cost += exchange->cost;
-    if (--samples->under_way > 0)
-        return;
-    if (samples->missing)
-        samples->done(samples);
-    else
-        compare(samples);
+    if (--samples->under_way == 0)
+        (samples->missing ? samples->done : compare)(samples);
+    else if (samples->missing && !stopped)
+        samples_stop(samples, "dropped: another of the further answers could not be had");
 }
 
 static void
@@ -137,6 +137,7 @@ samples_stop(struct samples *samples, const char *why)
 {
     unsigned left = samples->under_way;
 
+    samples->missing = true; /* so that none of those that end now stops the others once more */
     for (struct sample *sample = samples->each; left > 0; sample++)
         if (sample->mission.exchange != NULL) {
             left--;

@@ -150,6 +150,17 @@ withhold(struct plan *plan, enum verdict verdict, const char *why)
     plan->evidence.detail = why;
 }
 
+/* One that is asked before it has nothing to be scored by now, so that it hands nothing on. */
+static bool
+hangs(const struct plans *plans)
+{
+    for (size_t i = 0; i < plans->count; i++)
+        if (plans->all[i].source == SOURCE_CASCADE && plans->all[i].quality_ppm > 0 &&
+            plans->all[i].withheld == VERDICT_UNSCORED)
+            return true;
+    return false;
+}
+
 /* `links`: cheaper ones that serve; it is asked where their answers are not kept. */
 static struct plan *
 make_one(const struct request *request, size_t at, enum lever_mode mode, unsigned links, struct plans *plans)
@@ -176,6 +187,9 @@ make_one(const struct request *request, size_t at, enum lever_mode mode, unsigne
         withhold(plan, VERDICT_UNJUDGED, unjudged);
     else if (unscored != NULL)
         withhold(plan, VERDICT_UNSCORED, unscored);
+    else if (hangs(plans))
+        withhold(plan, VERDICT_UNSCORED,
+                 "nothing would tell whether to keep the answer of one that is asked before it");
     else if (links > 0 && plan->withheld != VERDICT_STREAM)
         plan->withheld = VERDICT_NEXT;
     return plan;

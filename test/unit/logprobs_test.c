@@ -234,10 +234,41 @@ frames_lose_nothing_but_them(void **state)
     }
 }
 
+/* Its own member, in the way that asks for none, is no word of the client's that an error could repeat. */
+static void
+words_are_told_from_wishes(void **state)
+{
+    static const struct {
+        enum api api;
+        const char *body;
+        bool has;
+    } cases[] = {
+        {API_CHAT, "{" ASK "}", false},
+        {API_CHAT, "{\"logprobs\":false," ASK "}", false},
+        {API_CHAT, "{\"logprobs\":false,\"user\":\"logprobs\"," ASK "}", true},
+        {API_CHAT, "{\"user\":\"Logprobs\"," ASK "}", true},
+        {API_COMPLETIONS, "{\"model\":\"m\",\"prompt\":\"what are logprobs?\"}", true},
+        {API_COMPLETIONS, "{\"model\":\"m\",\"logprobs\":null,\"prompt\":\"x\"}", false},
+        {API_RESPONSES, "{\"model\":\"m\",\"input\":\"x\",\"include\":[]}", false},
+        {API_RESPONSES, "{\"model\":\"m\",\"input\":\"of logprobs\",\"include\":[]}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct request_facts facts;
+        const char *why = NULL;
+        struct arena arena;
+
+        arena_init(&arena);
+        assert_int_equal(request_parse(cases[i].api, slice_of(cases[i].body), &arena, &facts, &why), OK);
+        assert_int_equal(logprobs_in_words(cases[i].api, &facts.logprobs, slice_of(cases[i].body)), cases[i].has);
+        arena_reset(&arena);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(requests_are_made_to_ask),
-    cmocka_unit_test(sureness_is_the_mean_of_tokens),
-    cmocka_unit_test(answers_lose_nothing_but_them),
+    cmocka_unit_test(words_are_told_from_wishes),     cmocka_unit_test(requests_are_made_to_ask),
+    cmocka_unit_test(sureness_is_the_mean_of_tokens), cmocka_unit_test(answers_lose_nothing_but_them),
     cmocka_unit_test(frames_lose_nothing_but_them),
 };
 

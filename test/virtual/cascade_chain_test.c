@@ -8,7 +8,7 @@
 #include "levers/cascade.h"
 #include "virtual/vcommand.h"
 
-#define CONFIG(beta, limits, validator, tries)                                                                         \
+#define CHAIN(beta, limits, by, tries)                                                                                 \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
     "  beta:  { url: \"http://beta.example\", models: [ small ]" beta " }\n"                                           \
@@ -16,19 +16,22 @@
     "routes:\n"                                                                                                        \
     "  direct:    { reference: beta/small }\n"                                                                         \
     "  assistant: { reference: alpha/big, candidates: [ gamma/middle, beta/small ], attempts: " tries ",\n"            \
-    "               acceptable: { quality: 60%" limits " }, validate: { regex: \"w2\"" validator                       \
-    " }, judge: { by: exact },\n"                                                                                      \
-    "               cascade: { accept: validators }, learning: 100%, levers: { cascade: on } }\n"                      \
+    "               acceptable: { quality: 60%" limits " }, judge: { by: exact },\n"                                   \
+    "               " by ", learning: 100%, levers: { cascade: on } }\n"                                               \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \
     "    alpha/big:    { input: $20/M, output: $80/M }\n"                                                              \
     "    gamma/middle: { input: $0.20/M, output: $0.80/M }\n"                                                          \
     "    beta/small:   { input: $0.02/M, output: $0.08/M }\n"
 
+#define CONFIG(beta, limits, validator, tries)                                                                         \
+    CHAIN(beta, limits, "validate: { regex: \"w2\"" validator " }, cascade: { accept: validators }", tries)
+
 static const char config[] = CONFIG("", "", "", "1");
 static const char with_command[] = CONFIG("", "", ", command: validator", "1");
 static const char in_time[] = CONFIG("", ", total: 10s", "", "1");
 static const char with_many_tries[] = CONFIG("", "", "", "12");
+static const char by_logprobs[] = CHAIN("", "", "cascade: { accept: logprobs }", "1");
 
 /* Answers of so many words are those of the reference; found useful, though others; not useful. */
 enum { SAME = 5, OTHER = 4, USELESS = 1 };
@@ -49,6 +52,7 @@ speak(void *context, const struct vcall_seen *seen, struct vscript *script)
 
     provider.words = model->words[scene_number_behind(seen->body, "is number ") % 10];
     provider.status = model->status;
+    provider.logprob_milli = provider.words == SAME ? -100 : -2000;
     provider.first_word_us += model->takes_us;
     provider_plays(&provider, seen, script);
 }
@@ -296,6 +300,33 @@ who_is_not_scored_hands_nothing_on(void **state)
     scene_passed(s);
 }
 
+/* The small one tells no logprobs any more: for an hour neither it nor who comes after it is asked, by audits neither. */
+static void
+who_tells_nothing_is_asked_for_nobody(void **state)
+{
+    struct model small, middle;
+    struct scene *s = opens(state, by_logprobs, &small, &middle);
+    struct vbackend *first = scene_backend(s, "beta"), *next = scene_backend(s, "gamma");
+    size_t asked = until(s, "beta/small", 0), calls, further;
+
+    small.provider.tells_none = true;
+    for (calls = vbackend_seen_count(first); vbackend_seen_count(first) == calls;)
+        (void)asks(s, ++asked);
+    calls = vbackend_seen_count(first);
+    further = vbackend_seen_count(next);
+    for (size_t i = 1; i <= 300; i++)
+        assert_true(is_by(asks(s, asked + i), "alpha/big"));
+    assert_int_equal(vbackend_seen_count(first), calls);
+    assert_int_equal(vbackend_seen_count(next), further);
+    assert_contains(scene_row_of(s, asks(s, asked))->plans, "of one that is asked before it");
+    small.provider.tells_none = false;
+    history_run_for(s->history, 3601 * USEC_PER_S);
+    for (size_t i = 1; i <= 300; i++)
+        (void)asks(s, asked + i);
+    assert_true(vbackend_seen_count(first) > calls + 200 && vbackend_seen_count(next) > further);
+    scene_passed(s);
+}
+
 /* The next is asked if that leaves time for the reference. */
 static void
 a_chain_ends_where_time_does(void **state)
@@ -401,6 +432,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(evidence_is_about_what_is_handed_on, scene_teardown),
     cmocka_unit_test_teardown(who_fails_hands_nothing_on, scene_teardown),
     cmocka_unit_test_teardown(who_is_not_scored_hands_nothing_on, scene_teardown),
+    cmocka_unit_test_teardown(who_tells_nothing_is_asked_for_nobody, scene_teardown),
     cmocka_unit_test_teardown(a_chain_ends_where_time_does, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(nobody_waits_in_line_beyond_the_references_time, scene_teardown),

@@ -26,12 +26,12 @@ static const char config[] = CONFIG("agree: numeric, samples: 3", "");
 /* Of four questions the small model knows three; to the fourth it says something else each time. */
 struct small {
     size_t calls;
-    size_t fails_from; /* the call of each request, counted from 1, from which on it fails; 0: none */
+    size_t fails_from, fails_to; /* the calls of each request, counted from 1, that fail; 0: none, to the last */
     unsigned status;
     bool calls_tool, says_nothing;
-    const char *says; /* instead of all that */
-    usec takes_us;
-    size_t of_request; /* calls for the question that was asked last */
+    const char *says;             /* instead of all that */
+    usec takes_us, last_takes_us; /* the third call of each request alone */
+    size_t of_request;            /* calls for the question that was asked last */
     unsigned number;
 };
 
@@ -83,8 +83,10 @@ speak_small(void *context, const struct vcall_seen *seen, struct vscript *script
     small->of_request = n == small->number ? small->of_request + 1 : 1;
     small->number = n;
     small->calls++;
-    vscript_add(script, play_wait(50 * USEC_PER_MS + small->takes_us));
-    if (small->fails_from != 0 && small->of_request >= small->fails_from && small->status != 0) {
+    vscript_add(script,
+                play_wait(50 * USEC_PER_MS + small->takes_us + (small->of_request == 3 ? small->last_takes_us : 0)));
+    if (small->fails_from != 0 && small->of_request >= small->fails_from &&
+        (small->fails_to == 0 || small->of_request <= small->fails_to) && small->status != 0) {
         vscript_add(script, play_head(small->status, "content-type: application/json"));
         vscript_add(script, play_text("{\"error\":{\"message\":\"no\"}}"));
         vscript_add(script, play_end());
@@ -333,6 +335,31 @@ further_calls_that_fail_keep_nothing(void **state)
     }
 }
 
+/* Where one cannot be had nothing is known whatever the others say: they are ended, and nobody waits for them. */
+static void
+without_one_the_others_are_ended(void **state)
+{
+    struct small small;
+    struct scene *s = opens(state, config, &small);
+    size_t asked = not_drawn(s, earns(s)), ended = 0;
+
+    small.fails_from = small.fails_to = 2;
+    small.status = 500;
+    small.last_takes_us = 60 * USEC_PER_S;
+    for (size_t n = 1; n < 20; n++) {
+        const struct row *row = scene_row_of(s, asks(s, 4 * (asked + n), NULL));
+
+        assert_slice_is(row->source, "reference");
+        assert_true(row->total_us < USEC_PER_S);
+    }
+    for (size_t i = 0; i < s->row_count; i++)
+        ended += slice_find(s->rows[i].why, SLICE_LITERAL("another of the further answers")) < s->rows[i].why.len;
+    assert_true(ended > 10);
+    for (size_t i = 0; i < vbackend_seen_count(scene_backend(s, "beta")); i++)
+        assert_true(vbackend_seen(scene_backend(s, "beta"), i).over_us != 0);
+    scene_passed(s);
+}
+
 /* An answer that says nothing, nothing that could be compared, or calls a tool the next time. */
 static void
 what_cannot_be_compared_is_not_kept(void **state)
@@ -425,6 +452,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(every_call_is_expected, scene_teardown),
     cmocka_unit_test_teardown(who_wants_one_answer_is_not_served, scene_teardown),
     cmocka_unit_test_teardown(further_calls_that_fail_keep_nothing, scene_teardown),
+    cmocka_unit_test_teardown(without_one_the_others_are_ended, scene_teardown),
     cmocka_unit_test_teardown(what_cannot_be_compared_is_not_kept, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(who_is_late_is_not_waited_for, scene_teardown),

@@ -26,7 +26,8 @@ enum { RIGHT = 5, WRONG = 4 };
 /* A small model that is wrong about every fourth question, and not sure of it. */
 struct small {
     struct provider provider;
-    bool refuses; /* with words about logprobs */
+    bool refuses;        /* with words about logprobs */
+    unsigned long_words; /* 0: as many as it has */
 };
 
 static bool
@@ -42,7 +43,7 @@ speak(void *context, const struct vcall_seen *seen, struct vscript *script)
     struct provider provider = small->provider;
     bool hard = is_hard(scene_number_behind(seen->body, "is number "));
 
-    provider.words = hard ? WRONG : RIGHT;
+    provider.words = small->long_words > 0 ? small->long_words : hard ? WRONG : RIGHT;
     provider.logprob_milli = hard ? -1000 : -100;
     if (!small->refuses) {
         provider_plays(&provider, seen, script);
@@ -261,6 +262,29 @@ who_tells_none_is_left_alone(void **state)
     }
 }
 
+/* An error may repeat what it did not like: one that speaks of them as its request does says nothing of the model. */
+static void
+a_requests_own_words_silence_nobody(void **state)
+{
+    struct small small;
+    struct scene *s = opens(state, config, &small);
+    struct ask ask = {.more = "\"user\":\"logprobs\""};
+    const struct row *row;
+
+    small.refuses = true;
+    for (size_t n = 1; n < 30; n++)
+        assert_false(is_kept(asks(s, ask, n)));
+    assert_true(vbackend_seen_count(scene_backend(s, "beta")) > 20); /* audits */
+    small.refuses = false;
+    (void)earns(s, ask);
+    small.refuses = true;
+    for (size_t n = 1; n < 30; n++)
+        assert_false(is_kept(asks(s, ask, n)));
+    row = scene_row_of(s, asks(s, ask, 30));
+    assert_lacks(row->plans, "its backend told no logprobs");
+    scene_passed(s);
+}
+
 /* Once it serves and then tells none, the client has the reference's answer. */
 static void
 who_stops_telling_fails_nobody(void **state)
@@ -327,7 +351,6 @@ translated_requests_ask_as_well(void **state)
     scene_passed(s);
 }
 
-/* A whole answer that is longer with them than may be held back, and events that cannot be read: nothing of them is kept. */
 /* What was cut is paid for as text, of which there is little among logprobs: 25 bytes of 400, and not 100 tokens. */
 static void
 assert_little_is_billed(struct scene *s)
@@ -343,6 +366,7 @@ assert_little_is_billed(struct scene *s)
     assert_true(cut > 10);
 }
 
+/* A whole answer that is longer with them than may be held back, and events that cannot be read: nothing of them is kept. */
 static void
 what_cannot_be_read_is_not_kept(void **state)
 {
@@ -368,11 +392,33 @@ what_cannot_be_read_is_not_kept(void **state)
     }
 }
 
+/* Of one that is longer than what is read the rest is not awaited: it would be paid for, and not be kept. */
+static void
+what_is_too_long_is_ended(void **state)
+{
+    struct small small;
+    struct scene *s = opens(state, config, &small);
+    size_t asked = earns(s, (struct ask){0});
+    const struct row *row;
+
+    small.long_words = 30000;
+    do
+        row = scene_row_of(s, asks(s, (struct ask){0}, 4 * ++asked));
+    while (row->try_count < 2);
+    assert_slice_is(row->tries[0].state, "failed");
+    assert_contains(row->tries[0].why, "longer, with its logprobs");
+    assert_slice_is(row->source, "reference");
+    assert_false(last_seen(s).completed);
+    scene_passed(s);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(they_are_asked_for_and_taken_out, scene_teardown),
     cmocka_unit_test_teardown(what_it_is_not_sure_of_goes_on, scene_teardown),
     cmocka_unit_test_teardown(who_asks_has_them, scene_teardown),
     cmocka_unit_test_teardown(who_tells_none_is_left_alone, scene_teardown),
+    cmocka_unit_test_teardown(a_requests_own_words_silence_nobody, scene_teardown),
+    cmocka_unit_test_teardown(what_is_too_long_is_ended, scene_teardown),
     cmocka_unit_test_teardown(who_stops_telling_fails_nobody, scene_teardown),
     cmocka_unit_test_teardown(what_cannot_be_asked_is_told, scene_teardown),
     cmocka_unit_test_teardown(translated_requests_ask_as_well, scene_teardown),
