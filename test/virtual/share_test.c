@@ -315,7 +315,6 @@ who_is_on_the_way_has_the_start(void **state)
         scene_passed(s);
         scene_free(s, state);
     }
-    printf("SHARED %u\n", shared);
     assert_in_range(shared, 10, 50);
 }
 
