@@ -20,31 +20,6 @@ forecast_of(const struct budget_info *info, usec wall_us)
     return forecast < INT64_MAX ? (int64_t)forecast : INT64_MAX;
 }
 
-/* What holds for requests of this scope. Where their route says something of its own, that holds for a tenant's or all
- * requests there. */
-static struct budget_policy
-policy_of(const struct budget_rule *rule, const struct config *config)
-{
-    struct budget_policy policy = {0}, more = {0};
-
-    for (size_t i = 0; rule->scope == BUDGET_KEY && i < config->key_count; i++)
-        if (slice_is(rule->name, config->keys[i].name)) {
-            policy = config->keys[i].policy;
-            more = config->keys[i].tenant->policy;
-        }
-    for (size_t i = 0; rule->scope == BUDGET_TENANT && i < config->tenant_count; i++)
-        if (slice_is(rule->name, config->tenants[i].name))
-            policy = config->tenants[i].policy;
-    for (size_t i = 0; rule->scope == BUDGET_ROUTE && i < config->route_count; i++)
-        if (slice_is(rule->name, config->routes[i].name))
-            policy = config->routes[i].policy;
-    if (policy.exposure == EXPOSURE_UNSET)
-        policy.exposure = more.exposure != EXPOSURE_UNSET ? more.exposure : config->policy.exposure;
-    if (policy.on_exceed == ON_EXCEED_UNSET)
-        policy.on_exceed = more.on_exceed != ON_EXCEED_UNSET ? more.on_exceed : config->policy.on_exceed;
-    return policy;
-}
-
 static void
 put_text(struct buffer *out, const char *name, struct slice text)
 {
@@ -84,7 +59,7 @@ static void
 put_budget(struct buffer *out, const struct budget_info *info, const struct config *config, usec wall_us)
 {
     enum budget_unit unit = info->rule.unit;
-    struct budget_policy policy = policy_of(&info->rule, config);
+    struct budget_policy policy = config_budget_policy(config, &info->rule);
     wide_int left = (wide_int)info->rule.limit - info->spent - info->reserved;
     char resets[CLOCK_TEXT_SIZE], words[160];
 

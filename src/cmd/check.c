@@ -179,6 +179,7 @@ check_file(const struct check_options *given, struct slice text)
     if (config_load_input(&input, &problems, &config) == OK) {
         config_check_exposure(config, &problems);
         config_check_backends(config, &problems);
+        config_check_budgets(config, &problems);
         warn_expired(config, &problems);
         warn_unfit_judges(config, &problems);
     }

@@ -181,6 +181,54 @@ add_route(const struct config *config, const struct route_config *route, struct 
     buffer_add_byte(out, '\n');
 }
 
+static bool
+is_same_scope(const struct budget_rule *a, const struct budget_rule *b)
+{
+    return a->scope == b->scope && slice_equal(a->name, b->name);
+}
+
+/* A line for each scope: its limits, and what becomes of what exceeds them. */
+static void
+add_budgets(const struct config *config, struct buffer *out)
+{
+    const struct budget_rules *rules = &config->all_budgets;
+
+    if (rules->count > 0)
+        buffer_printf(out, "budgets: %zu\n", rules->count);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct budget_rule *rule = &rules->all[i];
+        struct budget_policy policy = config_budget_policy(config, rule);
+        bool goes_on = i + 1 < rules->count && is_same_scope(rule, rule + 1);
+
+        if (i == 0 || !is_same_scope(rule - 1, rule))
+            buffer_printf(out, "  %s%s%.*s: ", budget_scope_name(rule->scope), rule->name.len > 0 ? " " : "",
+                          SLICE_ARGS(rule->name));
+        buffer_printf(out, "%.*s", SLICE_ARGS(rule->text));
+        if (goes_on)
+            buffer_add_text(out, ", ");
+        else
+            buffer_printf(out, "; %s, %s\n", policy.on_exceed == ON_EXCEED_DEGRADE ? "degrade" : "refuse",
+                          policy.exposure == EXPOSURE_STRICT ? "strict" : "expected");
+    }
+}
+
+static void
+add_alerts(const struct config *config, struct buffer *out)
+{
+    const struct alert_config *alerts = &config->alerts;
+    bool webhook = alerts->endpoint != NULL, command = alerts->command != NULL;
+
+    buffer_add_text(out, "alerts: ");
+    if (webhook)
+        buffer_printf(out, "to the webhook at %s%s", alerts->endpoint->authority, command ? " and " : "");
+    if (command)
+        buffer_add_text(out, "to the command");
+    buffer_add_text(out, webhook || command ? "; budgets at" : "in the log only; budgets at");
+    for (size_t i = 0; i < alerts->share_count; i++)
+        buffer_printf(out, "%s %g%%", i > 0 ? "," : "", alerts->shares_ppm[i] / 10000.0);
+    buffer_add_byte(out, '\n');
+}
+
 void
 summary_text(const struct config *config, struct buffer *out)
 {
@@ -195,6 +243,9 @@ summary_text(const struct config *config, struct buffer *out)
     for (size_t i = 0; i < config->route_count; i++)
         add_route(config, &config->routes[i], out);
     buffer_printf(out, "keys: %zu; tenants: %zu\n", config->key_count, config->tenant_count);
+    add_budgets(config, out);
+    if (config->all_budgets.count > 0)
+        add_alerts(config, out);
     buffer_init(&unpriced);
     if (list_unpriced(config, false, &unpriced) > 0)
         buffer_printf(out, "without a price: %.*s\n", SLICE_ARGS(buffer_content(&unpriced)));
@@ -267,6 +318,21 @@ json_route(const struct route_config *route, struct buffer *out)
 }
 
 static void
+json_budget(const struct config *config, const struct budget_rule *rule, struct buffer *out)
+{
+    struct budget_policy policy = config_budget_policy(config, rule);
+
+    json_text("{\"scope\":", budget_scope_name(rule->scope), out);
+    buffer_add_text(out, ",\"name\":\"");
+    buffer_add_json(out, rule->name);
+    buffer_add_text(out, "\",\"limit\":\"");
+    buffer_add_json(out, rule->text);
+    buffer_printf(out, "\",\"on_exceed\":\"%s\",\"exposure\":\"%s\"}",
+                  policy.on_exceed == ON_EXCEED_DEGRADE ? "degrade" : "refuse",
+                  policy.exposure == EXPOSURE_STRICT ? "strict" : "expected");
+}
+
+static void
 json_config(const struct config *config, struct buffer *out)
 {
     buffer_add_text(out, ",\"backends\":[");
@@ -282,6 +348,11 @@ json_config(const struct config *config, struct buffer *out)
     buffer_add_text(out, "],\"keys\":[");
     for (size_t i = 0; i < config->key_count; i++)
         json_text(i > 0 ? "," : "", config->keys[i].name, out);
+    buffer_add_text(out, "],\"budgets\":[");
+    for (size_t i = 0; i < config->all_budgets.count; i++) {
+        buffer_add_text(out, i > 0 ? "," : "");
+        json_budget(config, &config->all_budgets.all[i], out);
+    }
     buffer_add_text(out, "],\"unpriced\":[");
     list_unpriced(config, true, out);
     buffer_add_byte(out, ']');

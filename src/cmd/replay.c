@@ -94,8 +94,7 @@ replay(const struct replay_wanted *wanted, struct replay_trace *trace)
 
     if (exit_status == CMD_FINE && world->trace_status == ERR_NOT_FOUND && !world->first_waits &&
         world->answered == 0) {
-        cmd_complain("replay: %s holds no request between --from and --until%s.", trace->name,
-                     trace_left_out(trace->trace) > 0 ? " that asked for tokens of a model" : "");
+        replay_trace_say_empty(trace);
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE) {

@@ -207,6 +207,8 @@ add_quantiles(const char *name, const struct quantiles *quantiles, struct buffer
 static void
 add_latency(const struct replay_result *result, bool colour, struct buffer *out)
 {
+    if (result->fine.total.count == 0)
+        return;
     title(out, colour, "Latency                     p50        p90        p95        p99        max");
     add_quantiles("first token", &result->fine.first_token, out);
     add_quantiles("per output token", &result->fine.per_token, out);

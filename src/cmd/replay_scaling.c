@@ -131,7 +131,7 @@ read_requests(struct fleets *fleets, const char *path)
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE && fleets->traffic.count == 0) {
-        cmd_complain("replay: %s holds no request between --from and --until.", trace.name);
+        replay_trace_say_empty(&trace);
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE && fleets->traffic.learn_us > fleets->requests[fleets->traffic.count - 1].at_us) {

@@ -80,7 +80,8 @@ replay_trace_open(struct replay_trace *trace, const char *path, const struct tra
     bool any = options->format == TRACE_ANY, ledger = options->format == TRACE_LEDGER;
     enum status status;
 
-    *trace = (struct replay_trace){.name = strcmp(path, "-") == 0 ? "standard input" : path};
+    *trace = (struct replay_trace){.name = strcmp(path, "-") == 0 ? "standard input" : path,
+                                   .bounded = options->from_us != 0 || options->until_us != 0};
     problems_init(&trace->problems);
     if ((any || ledger) && strcmp(path, "-") != 0 && is_sqlite(path))
         status = open_ledger(trace, path, options);
@@ -92,6 +93,15 @@ replay_trace_open(struct replay_trace *trace, const char *path, const struct tra
         return CMD_FINE;
     cmd_print_problems(&trace->problems, SLICE_NONE);
     return CMD_FAILED;
+}
+
+void
+replay_trace_say_empty(const struct replay_trace *trace)
+{
+    bool left_out = trace->trace != NULL && trace_left_out(trace->trace) > 0;
+
+    cmd_complain("replay: %s holds no request%s%s.", trace->name, trace->bounded ? " between --from and --until" : "",
+                 left_out ? " that asked for tokens of a model" : "");
 }
 
 void

@@ -110,7 +110,7 @@ play_world(struct replay_comparison *comparison, struct replay_variant *variant,
     int exit_status = replay_world_new(world, &variant->settings, trace->trace);
 
     if (exit_status == CMD_FINE && world->trace_status == ERR_NOT_FOUND && !world->first_waits) {
-        cmd_complain("replay: %s holds no request between --from and --until.", trace->name);
+        replay_trace_say_empty(trace);
         exit_status = CMD_FAILED;
     }
     if (exit_status == CMD_FINE) {

@@ -132,6 +132,7 @@ load(const struct serve_options *options, struct slice text, const struct config
             config_keep_started(*out, present);
         config_check_exposure(*out, &problems);
         config_check_backends(*out, &problems);
+        config_check_budgets(*out, &problems);
     }
     config_print_problems(&problems, text, colour, shown);
     if (status == OK && problems.errors > 0) {

@@ -253,6 +253,13 @@ void config_check_exposure(const struct config *config, struct problems *problem
 /* A warning if there is nothing to send requests to. */
 void config_check_backends(const struct config *config, struct problems *problems);
 
+/* A warning if a budget is to degrade where nothing could. */
+void config_check_budgets(const struct config *config, struct problems *problems);
+
+/* What becomes of requests that this budget cannot take; nothing in it is UNSET. Where their route says something of its
+ * own, that holds for a tenant's or all requests there. */
+struct budget_policy config_budget_policy(const struct config *config, const struct budget_rule *rule);
+
 /* problems_print for a configuration's text: what may be a secret in the lines shown is starred out. */
 void config_print_problems(const struct problems *problems, struct slice text, bool colour, struct buffer *out);
 

@@ -224,8 +224,11 @@ text_head(const struct row *row, bool colour, struct buffer *out)
         buffer_printf(out, "  %-16s %.*s\n", "because", SLICE_ARGS(row->why));
     buffer_printf(out, "  %-16s %.*s, %.*s%s\n", "asked for", SLICE_ARGS(or_dash(row->model_asked)),
                   SLICE_ARGS(or_dash(row->api)), row->streamed ? ", streamed" : "");
-    buffer_printf(out, "  %-16s %.*s on %.*s, by %.*s\n", "served by", SLICE_ARGS(or_dash(row->model_served)),
-                  SLICE_ARGS(or_dash(row->backend)), SLICE_ARGS(or_dash(row->source)));
+    if (row->model_served.len + row->backend.len + row->source.len == 0)
+        buffer_printf(out, "  %-16s nobody\n", "served by");
+    else
+        buffer_printf(out, "  %-16s %.*s on %.*s, by %.*s\n", "served by", SLICE_ARGS(or_dash(row->model_served)),
+                      SLICE_ARGS(or_dash(row->backend)), SLICE_ARGS(or_dash(row->source)));
     buffer_printf(out, "  %-16s key %.*s, tenant %.*s, route %.*s, tags %.*s\n", "for",
                   SLICE_ARGS(or_dash(row->key_name)), SLICE_ARGS(or_dash(row->tenant)), SLICE_ARGS(or_dash(row->route)),
                   SLICE_ARGS(or_dash(row->tags)));

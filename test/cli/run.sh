@@ -230,6 +230,12 @@ configurations() {
     expect_eq 3 'without keys would let anybody' serve --config good.yaml --listen 0.0.0.0:8080
     expect_eq 0 'backends: 1' check good.yaml
     expect_eq 0 'warning: there are no backends' check empty.yaml
+    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\nroutes: { r: { reference: a/m } }\n' >budgets.yaml
+    printf 'budget: [ $5/day, 9 requests/hour ]\non_exceed: degrade\nexposure: strict\nalerts: { webhook: "https://hooks.example/SECRET" }\n' >>budgets.yaml
+    expect_eq 0 'everything: \$5/day, 9 requests/hour; degrade, strict' check budgets.yaml
+    expect_eq 0 'alerts: to the webhook at hooks\.example; budgets at 50%, 80%, 100%' check budgets.yaml
+    expect_eq 0 'warning: the budget \$5/day of everything is to degrade, but no route has a lever on' check budgets.yaml
+    expect_json check --json budgets.yaml
     expect_eq 1 '127.0.0.1:9' check --probe good.yaml
     expect_eq 0 'Wrote made.yaml' init -o made.yaml
     expect_eq 1 'is there already; --force' init -o made.yaml
@@ -455,6 +461,10 @@ replay() {
     expect_eq 1 'wrong.csv:5: error: expected 3 fields' replay wrong.csv
     expect_eq 1 'of no trace that is known here' replay bad.yaml
     expect_eq 1 'holds no request between' replay trace.csv --from 1h
+    printf 'arrival_s,input_tokens,output_tokens\n' >head.csv
+    expect_eq 1 'head.csv holds no request\.' replay head.csv
+    expect_eq 1 'head.csv holds no request\.' replay head.csv --replicas 2,4
+    expect_eq 1 'head.csv holds no request\.' replay head.csv --scaling all --cold-start 2m --first-token 1s
     expect_eq 1 'there is no ledger in nothing yet' replay nothing --format ledger
     expect_eq 3 'bad.yaml:1:1: error' replay trace.csv --config bad.yaml
     expect_eq 3 'has no routes' replay trace.csv --config empty.yaml

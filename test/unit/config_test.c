@@ -802,6 +802,41 @@ exposure_errors(const char *text, size_t *warnings)
     return errors;
 }
 
+#define DEGRADES(lever)                                                                                                \
+    "backends: { a: { url: http://127.0.0.1:1, models: [ m, n ] } }\n"                                                 \
+    "keys: { web: { sha256: " SHA_TEST ", budget: $5/day, on_exceed: degrade } }\n"                                    \
+    "routes: { r: { reference: a/m, candidates: [ a/n ], levers: { router: " lever " } } }\n"
+
+static size_t
+budgets_warn(const char *text)
+{
+    struct loaded l;
+    struct problems problems;
+    size_t count;
+
+    load_fine(&l, text);
+    problems_init(&problems);
+    config_check_budgets(l.config, &problems);
+    count = problems.count;
+    assert_int_equal(problems.errors, 0);
+    if (count > 0)
+        assert_non_null(strstr(problems.all[0].text, "the budget $5/day of key web is to degrade"));
+    problems_free(&problems);
+    done(&l);
+    return count;
+}
+
+/* Who says that a budget is to degrade expects answers, not refusals. */
+static void
+a_budget_that_cannot_degrade_is_told_of(void **state)
+{
+    (void)state;
+    assert_int_equal(budgets_warn(DEGRADES("off")), 1);
+    assert_int_equal(budgets_warn(DEGRADES("shadow")), 1);
+    assert_int_equal(budgets_warn(DEGRADES("on")), 0);
+    assert_int_equal(budgets_warn("budget: $5/day\n"), 0);
+}
+
 static void
 without_keys_only_loopback_is_served(void **state)
 {
@@ -919,6 +954,7 @@ main(void)
         cmocka_unit_test(a_secret_in_the_file_is_warned_of),
         cmocka_unit_test(the_caret_stands_below_the_place),
         cmocka_unit_test(without_keys_only_loopback_is_served),
+        cmocka_unit_test(a_budget_that_cannot_degrade_is_told_of),
         cmocka_unit_test(unchanged_endpoints_keep_their_id),
         cmocka_unit_test(holders_share_a_snapshot),
         cmocka_unit_test(keys_are_added_without_harm),

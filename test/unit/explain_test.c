@@ -84,6 +84,20 @@ assert_text(struct slice text, const char *expected)
 }
 
 static void
+who_was_refused_was_served_by_nobody(void **state)
+{
+    struct buffer out = {0};
+    struct row row;
+
+    (void)state;
+    row_init(&row);
+    row.state = SLICE_LITERAL("refused");
+    explain_write_text(&row, false, &out);
+    assert_true(slice_find(buffer_content(&out), SLICE_LITERAL("served by        nobody\n")) < buffer_len(&out));
+    buffer_free(&out);
+}
+
+static void
 changes_are_told(void **state)
 {
     struct buffer buffer = {0};
@@ -141,6 +155,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costs_add_up),
+        cmocka_unit_test(who_was_refused_was_served_by_nobody),
         cmocka_unit_test(changes_are_told),
         cmocka_unit_test(plans_are_a_table),
         cmocka_unit_test(plans_that_are_no_list_are_shown_as_they_are),
