@@ -88,11 +88,28 @@ add_filler(struct buffer *out, size_t len)
     }
 }
 
+/* Where a trace names no blocks, nobody knows what prompts have in common, and no engine will find anything: then they begin
+ * with a number of their own, or the gateway would take each for the same text again. */
+static size_t
+add_number_of_its_own(uint64_t number, size_t most, struct buffer *out)
+{
+    char text[40];
+    struct slice name;
+
+    snprintf(text, sizeof(text), "%llu of these prompts: ", (unsigned long long)number);
+    name = slice_first(slice_of(text), most);
+    buffer_add(out, name);
+    return name.len;
+}
+
 /* A block begins with its name, so that what begins with other blocks begins with other bytes. */
 static void
-add_prompt(const struct trace_request *request, struct buffer *out)
+add_prompt(const struct trace_request *request, uint64_t number, struct buffer *out)
 {
     size_t left = (size_t)request->input_tokens * REPLAY_BYTES_PER_TOKEN;
+
+    if (request->block_count == 0)
+        left -= add_number_of_its_own(number, left, out);
 
     for (size_t i = 0; i < request->block_count && left > 0; i++) {
         size_t size = TRACE_BLOCK_TOKENS * REPLAY_BYTES_PER_TOKEN, before = buffer_len(out), named;
@@ -109,7 +126,7 @@ add_prompt(const struct trace_request *request, struct buffer *out)
 }
 
 static void
-add_body(const struct trace_request *request, enum api api, const char *model, struct buffer *out)
+add_body(const struct trace_request *request, uint64_t number, enum api api, const char *model, struct buffer *out)
 {
     bool turns = api == API_CHAT || api == API_MESSAGES;
 
@@ -123,7 +140,7 @@ add_body(const struct trace_request *request, enum api api, const char *model, s
     buffer_add_text(out, turns                    ? "\"messages\":[{\"role\":\"user\",\"content\":\""
                          : api == API_COMPLETIONS ? "\"prompt\":\""
                                                   : "\"input\":\"");
-    add_prompt(request, out);
+    add_prompt(request, number, out);
     buffer_add_text(out, turns ? "\"}]}" : "\"}");
 }
 
@@ -184,7 +201,7 @@ replay_write(struct replay_writer *writer, const struct trace_request *request, 
     const struct route_config *route = find_route(writer, request);
     enum api api = find_api(route, request->api);
 
-    add_body(request, api, route->name, &writer->body);
+    add_body(request, ++writer->written, api, route->name, &writer->body);
     writer->rounded += request->input_tokens <= 0 || request->output_tokens <= 0 ? 1 : 0;
     out->at_us = request->at_us;
     out->body = buffer_content(&writer->body);

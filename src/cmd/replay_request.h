@@ -1,6 +1,7 @@
 /* Requests as clients would have sent them, made from what a trace tells: lengths, not words. The prompt is filler of four
- * bytes a token; blocks that a trace names have the same bytes wherever they stand. The lengths themselves go along in the
- * headers that the modelled backend reads (twin/said.h); it knows no lengths below 1. */
+ * bytes a token; blocks that a trace names have the same bytes wherever they stand, and where it names none no two prompts
+ * begin alike. The lengths themselves go along in the headers that the modelled backend reads (twin/said.h); it knows no
+ * lengths below 1. */
 #ifndef CMD_REPLAY_REQUEST_H
 #define CMD_REPLAY_REQUEST_H
 
@@ -17,6 +18,7 @@ struct replay_writer {
     uint64_t rerouted;                /* how many named a route that the configuration does not have */
     struct http_header headers[REPLAY_HEADERS_MOST];
     char authorization[80], input[24], output[24], block[24];
+    uint64_t written;
     uint64_t rounded; /* asked for no token of input or of output, which was made one */
     struct buffer body, blocks;
 };

@@ -129,6 +129,12 @@ expected_fill_us(const struct replica *replica, int64_t fresh, int64_t matched)
                            replica_beside_us(&replica->model, (double)(now->requests - now->filling), context));
 }
 
+static double
+trust_of(const struct replica *replica)
+{
+    return (replica->hits_seen + TRUST_BEFORE) / (replica->hits_expected + TRUST_BEFORE);
+}
+
 static struct engine_view
 view_of(const struct replica *replica)
 {
@@ -147,14 +153,13 @@ void
 replica_take(struct replica *replica, struct replica_ticket *ticket, const struct replica_wish *wish, usec now_us)
 {
     int64_t prompt = believed(wish->prompt_tokens), output = believed(wish->output_tokens);
-    int64_t matched = wish->matched_tokens < prompt ? wish->matched_tokens : prompt, fresh = prompt - matched;
+    int64_t matched = wish->matched_tokens < prompt ? wish->matched_tokens : prompt, fresh;
     struct step_time time;
     bool learned = wish->fit != NULL && shared_fit_time(wish->fit, &time);
 
     ENSURE(ticket->replica == NULL && matched >= 0);
     *ticket = (struct replica_ticket){.replica = replica,
                                       .prompt_tokens = prompt,
-                                      .filling_tokens = fresh,
                                       .matched_tokens = matched,
                                       .output_tokens = output,
                                       .taken_us = now_us,
@@ -164,7 +169,9 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
     pass_time(replica, now_us);
     if (learned)
         take_model(replica, &time);
-    ticket->filling_us = expected_fill_us(replica, fresh, matched);
+    ticket->known_tokens = (int64_t)((double)matched * trust_of(replica));
+    ticket->filling_tokens = fresh = prompt - ticket->known_tokens;
+    ticket->filling_us = expected_fill_us(replica, fresh, ticket->known_tokens);
     if (list_empty(&replica->filling))
         replica->head_us = now_us;
     list_append(&replica->filling, &ticket->link);
@@ -178,7 +185,8 @@ replica_take(struct replica *replica, struct replica_ticket *ticket, const struc
     replica->totals.sent_tokens += prompt;
     replica->totals.matched_tokens += matched;
     if (wish->fit != NULL)
-        engine_track_take(&replica->track, view_of(replica), &ticket->turn, prompt, matched, wish->streamed, now_us);
+        engine_track_take(&replica->track, view_of(replica), &ticket->turn, prompt, ticket->known_tokens,
+                          wish->streamed, now_us);
     replica_check(replica);
     lock_drop(&replica->lock);
 }
@@ -342,7 +350,7 @@ replica_look(struct replica *replica, usec now_us, struct replica_look *out)
     lock_take(&replica->lock);
     pass_time(replica, now_us);
     out->wait_us = wait_us(replica, now_us);
-    out->trust = (replica->hits_seen + TRUST_BEFORE) / (replica->hits_expected + TRUST_BEFORE);
+    out->trust = trust_of(replica);
     out->now = replica->now;
     out->totals = replica->totals;
     out->told = replica->told;

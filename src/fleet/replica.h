@@ -87,7 +87,7 @@ struct replica {
     /* Prompts are computed first come first served: the first of these is under way, since head_us. */
     struct list filling; /* tickets */
     usec head_us;
-    /* What came true of what was expected to be known (replica_trust): tokens, fading. */
+    /* What came true of what was matched: tokens, fading. */
     double hits_expected, hits_seen;
     int64_t matched_then;      /* totals.matched_tokens when told.prefix_found was read */
     struct engine_track track; /* of calls to engines of our own alone */
@@ -97,7 +97,9 @@ struct replica {
 /* What is expected of a call. */
 struct replica_wish {
     int64_t prompt_tokens;
-    int64_t matched_tokens; /* of them, what the engine is expected to know; at most prompt_tokens */
+    /* Of them, what it was sent before, at most prompt_tokens. So much of it as has come true of late (replica_look.trust) is
+     * taken to be known: engines forget, and some keep nothing. */
+    int64_t matched_tokens;
     int64_t output_tokens;
     bool streamed; /* its first byte will tell when the prompt is computed; else that is assumed when it should be */
     struct shared_fit *fit; /* what learns of it, where it is an engine of our own; NULL: nothing does */
@@ -107,7 +109,8 @@ struct replica_wish {
 struct replica_ticket {
     struct replica *replica;                                              /* NULL: given back, or never taken */
     int64_t prompt_tokens, filling_tokens, matched_tokens, output_tokens; /* as counted in `now` */
-    int64_t produced;                                                     /* of the output, counted in context_tokens */
+    int64_t known_tokens; /* of those matched, what was taken to be known */
+    int64_t produced;     /* of the output, counted in context_tokens */
     usec taken_us, filling_us;
     bool streamed;
     bool told_begun;  /* the owner's alone */
@@ -149,7 +152,7 @@ double replica_share_us(struct replica_ticket *ticket, usec now_us);
 struct replica_look {
     struct replica_now now;
     usec wait_us; /* until the prompts that are there are computed, by what is known of how far they are */
-    double trust; /* of the tokens that an engine is expected to know, the share that it does, as seen here: 0 to 1 */
+    double trust; /* of the tokens that were matched, the share that the engine did know, of late: 0 to 1 */
     struct replica_totals totals; /* times up to now_us */
     struct replica_told told;
     struct replica_model model;

@@ -100,7 +100,8 @@ told_load(const struct replica_look *look, const struct replica_wish *like, usec
     double worth = told_worth(look->told.at_us, now_us), taken = (double)totals->taken;
     double others = worth * fmax(0, look->told.others), queued = worth * fmax(0, look->told.others_queued);
     double prompt = taken > 0 ? (double)totals->sent_tokens / taken : (double)like->prompt_tokens;
-    double fresh = taken > 0 ? (double)(totals->sent_tokens - totals->matched_tokens) / taken : prompt;
+    double known = look->trust * (double)totals->matched_tokens;
+    double fresh = taken > 0 ? ((double)totals->sent_tokens - known) / taken : prompt;
     double context = (double)now->context_tokens + context_of_others(&look->told, worth, others - queued, prompt);
 
     out->requests = (double)now->requests + others;

@@ -12,8 +12,9 @@ flight_ticket_take(struct flight *flight, struct replica *replica, const struct 
     flight->pool_size = atomic_load(&replica->pool_size);
     flight->wish = *wish;
     replica_take(replica, &flight->ticket, wish, flight->opened_us);
+    flight->wish.matched_tokens = flight->ticket.known_tokens;
     if (flight->pool_size != NULL)
-        flight->pool_work_us = pool_size_takes(flight->pool_size, wish, flight->opened_us);
+        flight->pool_work_us = pool_size_takes(flight->pool_size, &flight->wish, flight->opened_us);
 }
 
 /* What has come, by its text; a usage that comes with the pieces says it better. */

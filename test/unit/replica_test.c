@@ -73,6 +73,45 @@ a_ticket_is_counted_from_the_moment_it_is_taken(void **state)
     replicas_free(&all);
 }
 
+/* An engine that keeps nothing, whatever was sent to it before: prompts are soon taken to be new there, for who waits behind
+ * them, for their shares of its time, and for what is learned of its steps. */
+static void
+what_never_comes_true_is_not_taken_to_be_known(void **state)
+{
+    static const struct replica_metered nothing_known = {1000, 0, 50}, all_known = {1000, 400, 50};
+    struct replicas all;
+    struct engine_fits fits;
+    struct replica_wish wish = WISH;
+    struct replica_ticket ticket = {0};
+    struct replica *replica;
+
+    (void)state;
+    replicas_init(&all);
+    engine_fits_init(&fits);
+    wish.streamed = true;
+    wish.fit = engine_fits_of(&fits, SLICE_LITERAL("gpus/llama"), "h100-llama-3.1-8b");
+    replica = replicas_of(&all, "one:80", "h100-llama-3.1-8b");
+    for (usec at_us = 0; at_us < 400; at_us++) {
+        replica_take(replica, &ticket, &wish, at_us);
+        replica_give_back(&ticket, REPLICA_COMPLETED, &nothing_known, at_us);
+    }
+    replica_take(replica, &ticket, &wish, 400);
+    assert_in_range(now_of(replica).filling_tokens, 980, 1000);
+    assert_true(replica->track.fresh > 980);
+    assert_true(ticket.turn.cached < 20);
+    assert_int_equal(totals_of(replica, 400).matched_tokens, 401 * 400); /* what was sent before stays what it is */
+    replica_give_back(&ticket, REPLICA_COMPLETED, &all_known, 401);
+    for (usec at_us = 402; at_us < 40000; at_us++) { /* it has learned to */
+        replica_take(replica, &ticket, &wish, at_us);
+        replica_give_back(&ticket, REPLICA_COMPLETED, &all_known, at_us);
+    }
+    replica_take(replica, &ticket, &wish, 40000);
+    assert_in_range(now_of(replica).filling_tokens, 600, 620);
+    replica_give_back(&ticket, REPLICA_CLOSED, NULL, 40001);
+    engine_fits_free(&fits);
+    replicas_free(&all);
+}
+
 static void
 every_ending_gives_all_back(void **state)
 {
@@ -254,6 +293,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ticket_is_counted_from_the_moment_it_is_taken),
+        cmocka_unit_test(what_never_comes_true_is_not_taken_to_be_known),
         cmocka_unit_test(every_ending_gives_all_back),
         cmocka_unit_test(busy_time_is_counted_to_the_microsecond),
         cmocka_unit_test(a_replica_is_known_by_its_place_over_reloads),

@@ -160,6 +160,36 @@ known_blocks_are_cached(void **state)
     end(played);
 }
 
+/* No engine finds anything where the trace tells no blocks, so the gateway must not expect it either: it would take its
+ * prompts to be short, and what they take to be the steps'. */
+static void
+prompts_of_which_nothing_is_told_have_nothing_in_common(void **state)
+{
+    struct replay_settings settings = usual();
+    struct buffer text = {0};
+    struct played_trace *played;
+    int64_t matched = 0, sent = 0;
+    struct slice name;
+    void *value;
+    size_t at = 0;
+
+    (void)state;
+    settings.policy = "affinity";
+    write_trace(&text);
+    played = play(buffer_content(&text), (struct trace_options){0}, settings);
+    while (map_next(&played->world.gateway.healths.replicas.by_name, &at, &name, &value)) {
+        const struct replica *replica = value;
+
+        matched += replica->totals.matched_tokens;
+        sent += replica->totals.sent_tokens;
+    }
+    assert_int_equal(matched, 0);
+    assert_true(sent > 200 * 1000);
+    assert_int_equal(played->world.stats.cache_read_tokens, 0);
+    end(played);
+    buffer_free(&text);
+}
+
 /* Whatever their number: 200 lots of 1 in 4 are 50, give or take 4 standard deviations of 6. */
 static void
 replicas_share_the_work(void **state)
@@ -483,6 +513,7 @@ main(void)
         cmocka_unit_test(money_adds_up),
         cmocka_unit_test(times_are_the_engines),
         cmocka_unit_test(known_blocks_are_cached),
+        cmocka_unit_test(prompts_of_which_nothing_is_told_have_nothing_in_common),
         cmocka_unit_test(replicas_share_the_work),
         cmocka_unit_test(one_seed_gives_one_result),
         cmocka_unit_test(stopped_early),
