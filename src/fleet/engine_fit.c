@@ -36,6 +36,7 @@ step_sum_add(struct step_sum *sum, const struct step_time *time, double times, d
     sum->kv_tokens += times * kv_tokens;
     sum->attended += times * attended;
     sum->sequences += times * sequences;
+    sum->tokens += times * tokens;
 }
 
 void
@@ -47,6 +48,7 @@ step_sum_join(struct step_sum *sum, const struct step_sum *more)
     sum->kv_tokens += more->kv_tokens;
     sum->attended += more->attended;
     sum->sequences += more->sequences;
+    sum->tokens += more->tokens;
 }
 
 void
@@ -58,6 +60,7 @@ step_sum_take(struct step_sum *sum, const struct step_sum *less)
     sum->kv_tokens -= less->kv_tokens;
     sum->attended -= less->attended;
     sum->sequences -= less->sequences;
+    sum->tokens -= less->tokens;
 }
 
 static void
@@ -136,20 +139,17 @@ engine_fit_time(const struct engine_fit *fit)
     };
 }
 
-/* All that is known fades a little; what was never told must not become less certain than at the start. */
+/* What was never told must not become less certain than at the start. */
 static void
-forget_a_little(struct engine_fit *fit)
+bound_doubt(struct engine_fit *fit)
 {
     double scale[ENGINE_PARTS];
 
-    for (unsigned i = 0; i < ENGINE_PARTS; i++) {
-        double most = fit->doubt_most[i], doubt = fit->doubt[i][i] / FORGETTING;
-
-        scale[i] = doubt > most ? sqrt(most / doubt) : 1;
-    }
+    for (unsigned i = 0; i < ENGINE_PARTS; i++)
+        scale[i] = fit->doubt[i][i] > fit->doubt_most[i] ? sqrt(fit->doubt_most[i] / fit->doubt[i][i]) : 1;
     for (unsigned i = 0; i < ENGINE_PARTS; i++)
         for (unsigned k = 0; k < ENGINE_PARTS; k++)
-            fit->doubt[i][k] *= scale[i] * scale[k] / FORGETTING;
+            fit->doubt[i][k] *= scale[i] * scale[k];
 }
 
 /* Of the parts below 0 the one that is so by the most of its own doubts; ENGINE_PARTS: none that is in doubt at all. */
@@ -208,21 +208,26 @@ is_absurd(const struct engine_fit *fit)
     return false;
 }
 
-/* One step of the filter: what was seen is 1, in units of itself. */
+/* One step of the filter: what was seen is 1, in units of itself. Only what this sample tells anew is forgotten of what was
+ * known (R. Kulhavy, Restricted exponential forgetting in real-time identification, Automatica 23, 1987): through a jam, all
+ * of whose steps are alike, what earlier ones told apart stays known. */
 static void
 update(struct engine_fit *fit, const double row[ENGINE_PARTS], double noise)
 {
-    double gain[ENGINE_PARTS], innovation = 1 - times_row(fit->parts, row), spread = noise * noise;
+    double gain[ENGINE_PARTS], innovation = 1 - times_row(fit->parts, row), told, less;
 
-    forget_a_little(fit);
     for (unsigned i = 0; i < ENGINE_PARTS; i++)
         gain[i] = times_row(fit->doubt[i], row);
-    spread += times_row(gain, row);
+    told = times_row(gain, row) / (noise * noise);
+    if (!(told > 0))
+        return;
+    less = (FORGETTING - (1 - FORGETTING) / told) / (FORGETTING * (1 + told)) / (noise * noise);
     for (unsigned i = 0; i < ENGINE_PARTS; i++) {
-        fit->parts[i] += gain[i] / spread * innovation;
+        fit->parts[i] += gain[i] / (noise * noise * (1 + told)) * innovation;
         for (unsigned k = 0; k < ENGINE_PARTS; k++)
-            fit->doubt[i][k] -= gain[i] * gain[k] / spread;
+            fit->doubt[i][k] -= gain[i] * gain[k] * less;
     }
+    bound_doubt(fit);
     keep_above_zero(fit);
 }
 

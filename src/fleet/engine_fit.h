@@ -3,9 +3,9 @@
  *
  * For a given ratio of beta to alpha the time of a number of steps is linear in all parameters, and since hypot() is
  * homogeneous its derivatives there give it exactly. So a sample is sums over steps (struct step_sum), whose parts times
- * the parameters are the time; each goes through one step of a Kalman filter with forgetting, in relative errors:
- * samples of before fade by FORGETTING each. What the samples do not tell keeps its starting value, as no parameter is
- * ever less certain than it was at the start. None comes out below 0.
+ * the parameters are the time; each goes through one step of a Kalman filter with forgetting, in relative errors: of what
+ * samples of before told, what this one tells anew fades by FORGETTING, and only that. What the samples do not tell keeps its
+ * value, and no parameter is ever less certain than it was at the start. None comes out below 0.
  *
  * A sample that is far off what is expected, measured by how far samples are off otherwise, is left out (gated): a cold
  * start, a stall, a load that is not ours. Many of them are a changed engine: then what was learned is doubted
@@ -22,6 +22,7 @@ struct step_sum {
     double steps;
     double alpha, beta; /* d hypot(alpha, beta n) by alpha and by beta */
     double kv_tokens, attended, sequences;
+    double tokens; /* n, beside its derivatives */
 };
 
 /* `times` steps with that in each: `tokens` through the model (n). The derivatives are taken at `time`. */

@@ -7,10 +7,19 @@ struct split {
     double sequences, contexts, prompts; /* add up to 1 */
 };
 
+/* As many steps as if the model had been right of them count before any was seen, and what was seen fades when it is so many. */
+static const double STEPS_BEFORE = 64, STEPS_FADE_AT = 8192;
+
 static double
 product_us(const struct step_time *time, double tokens)
 {
     return hypot(time->alpha_us, time->beta_us * tokens);
+}
+
+static double
+room_beside(struct engine_view view, double decoding)
+{
+    return fmax((double)view.step_tokens_most - decoding, 1);
 }
 
 static struct split
@@ -39,13 +48,34 @@ split_of(const struct engine_track *track, struct engine_view view, double conte
     return split;
 }
 
+/* While prompts wait, each step takes as much of them as it has room for. */
 static double
 step_us(const struct engine_track *track, struct engine_view view, double context)
 {
     const struct step_time *time = view.time;
-    double decoding = (double)track->decoding;
+    double decoding = (double)track->decoding, chunk = fmin(track->fresh, room_beside(view, decoding));
+    double deep = track->filling > 0 ? track->fresh / (double)track->filling / 2 : 0;
 
-    return product_us(time, decoding) + time->host_us + time->gamma_us * decoding + time->delta_us * context;
+    return product_us(time, decoding + chunk) + time->host_us + time->gamma_us * decoding + time->delta_us * context +
+           time->epsilon_us * chunk * deep;
+}
+
+/* Answers that ended tell how many steps there really were: engines have no seat for some who wait, and models err. */
+static double
+steps_trust(const struct engine_track *track)
+{
+    return (track->steps_seen + STEPS_BEFORE) / (track->steps_thought + STEPS_BEFORE);
+}
+
+static void
+learn_steps(struct engine_track *track, double seen, double thought)
+{
+    track->steps_seen += seen;
+    track->steps_thought += thought;
+    if (track->steps_thought > STEPS_FADE_AT || track->steps_seen > STEPS_FADE_AT) {
+        track->steps_seen /= 2;
+        track->steps_thought /= 2;
+    }
 }
 
 void
@@ -62,7 +92,7 @@ engine_track_advance(struct engine_track *track, struct engine_view view, usec n
     if (track->decoding + track->filling == 0)
         return;
     decoding = (double)track->decoding;
-    steps = one_us > 0 ? span / one_us : 0;
+    steps = one_us > 0 ? span / one_us * steps_trust(track) : 0;
     context += decoding * steps / 2; /* in the middle */
     split = split_of(track, view, context);
     clocks->sequences += span * decoding;
@@ -86,12 +116,50 @@ static void
 add_chunks(struct step_sum *sum, struct engine_view view, double decoding, double context, int64_t prompt,
            int64_t cached, double *tokens_a_step)
 {
-    double fresh = (double)(prompt - cached), most = (double)view.step_tokens_most - decoding;
-    double times = most > 1 ? ceil(fresh / most) : 1;
+    double fresh = (double)(prompt - cached), times = ceil(fresh / room_beside(view, decoding));
 
     *tokens_a_step = decoding + fresh / times;
     step_sum_add(sum, view.time, times, *tokens_a_step, context, (double)step_attended(cached, prompt - cached) / times,
                  decoding + 1);
+}
+
+/* Prompts whose first tokens came at about one time were in one step: no step is shorter than one that only decodes. */
+static bool
+came_together(const struct engine_arrivals *last, struct engine_view view, usec now_us)
+{
+    return last->at_us != 0 && (double)(now_us - last->at_us) < product_us(view.time, last->decoding) / 2;
+}
+
+/* Who waits behind others has the beginning of its prompt computed in their last step, so that no step has room to spare. */
+static void
+count_arrivals(struct engine_track *track, struct engine_view view)
+{
+    struct engine_arrivals *last = &track->last;
+    double room = room_beside(view, last->decoding), full = last->fresh / room;
+    double steps = fmax(last->waited ? full : ceil(full), 1);
+
+    step_sum_take(&track->chunks, &last->sum);
+    last->sum = (struct step_sum){.steps = 0};
+    step_sum_add(&last->sum, view.time, steps, last->decoding + last->fresh / steps, last->context,
+                 last->attended / steps, last->decoding + fmax(last->prompts / steps, 1));
+    step_sum_join(&track->chunks, &last->sum);
+}
+
+/* The first token of a prompt is here. */
+static void
+arrive(struct engine_track *track, struct engine_view view, const struct engine_turn *turn, usec now_us)
+{
+    struct engine_arrivals *last = &track->last;
+
+    if (!came_together(last, view, now_us))
+        *last = (struct engine_arrivals){.at_us = now_us,
+                                         .waited = turn->taken_us < last->at_us,
+                                         .decoding = (double)track->decoding,
+                                         .context = engine_track_context(track)};
+    last->prompts++;
+    last->fresh += (double)(turn->prompt - turn->cached);
+    last->attended += (double)step_attended(turn->cached, turn->prompt - turn->cached);
+    count_arrivals(track, view);
 }
 
 static void
@@ -107,8 +175,11 @@ begin(struct engine_track *track, struct engine_view view, struct engine_turn *t
 {
     double tokens_a_step;
 
-    add_chunks(&track->chunks, view, (double)track->decoding, engine_track_context(track), turn->prompt, turn->cached,
-               &tokens_a_step);
+    if (turn->streams)
+        arrive(track, view, turn, now_us);
+    else
+        add_chunks(&track->chunks, view, (double)track->decoding, engine_track_context(track), turn->prompt,
+                   turn->cached, &tokens_a_step);
     turn->begun = true;
     turn->begun_us = now_us;
     turn->at_begun = track->clocks;
@@ -126,6 +197,7 @@ engine_track_take(struct engine_track *track, struct engine_view view, struct en
     if (track->decoding + track->filling == 0) { /* nobody holds a sum of before */
         track->clocks = (struct engine_clocks){0};
         track->chunks = (struct step_sum){0};
+        track->last = (struct engine_arrivals){0};
         track->steps = track->context_base = track->fresh = 0;
         track->at_us = now_us;
     }
@@ -190,6 +262,18 @@ sample_first(struct engine_view view, const struct engine_turn *turn, struct eng
     out->from_sent = true;
 }
 
+/* There were no more steps than that, so what was computed of prompts was in those. */
+static void
+pack(struct step_sum *chunks, struct engine_view view, double steps, struct seen seen)
+{
+    double fresh = fmax(chunks->tokens - chunks->steps * seen.sequences, 0);
+    double prompts = fmax(chunks->sequences - chunks->steps * seen.sequences, 0), attended = chunks->attended;
+
+    *chunks = (struct step_sum){.steps = 0};
+    step_sum_add(chunks, view.time, steps, seen.sequences + fresh / steps, seen.contexts, attended / steps,
+                 seen.sequences + prompts / steps);
+}
+
 static void
 sample_rest(const struct engine_track *track, struct engine_view view, const struct engine_turn *turn, int64_t output,
             struct engine_sample *out)
@@ -203,7 +287,9 @@ sample_rest(const struct engine_track *track, struct engine_view view, const str
     if (!turn->streams)
         add_chunks(&chunks, view, seen.sequences, seen.contexts, turn->prompt, turn->cached, &tokens_a_step);
     step_sum_take(&chunks, &turn->chunks);
-    if (chunks.steps < steps)
+    if (chunks.steps > steps)
+        pack(&chunks, view, steps, seen);
+    else
         step_sum_add(&out->sum, view.time, steps - chunks.steps, seen.sequences, seen.contexts, 0, seen.sequences);
     step_sum_join(&out->sum, &chunks);
     out->tokens_a_step = seen.sequences;
@@ -258,6 +344,8 @@ engine_track_end(struct engine_track *track, struct engine_view view, struct eng
         track->warm++;
         return;
     }
+    if (turn->streams)
+        learn_steps(track, (double)(output - 1), track->steps - turn->steps);
     if (prompt > 0)
         set_tokens(turn, prompt, cached >= 0 ? cached : turn->cached);
     sample_first(view, turn, &out->first_token);

@@ -5,9 +5,11 @@
  *
  * An answer that streams shows when its prompt was done. One that does not is taken to decode from when it was sent. Each
  * step gives each decoding sequence one token, so an answer's tokens count the steps that it saw; what was in them is the
- * mean over its time, and the prompts whose first tokens came meanwhile. How far the outputs of others have come is
- * estimated by the model's own steps. What others than us send there is not seen: it makes samples worse (the fit leaves
- * out what is far off), and shares too large.
+ * mean over its time, and the prompts whose first tokens came meanwhile. Prompts share steps: those whose first tokens come
+ * together were in one, no step that somebody waits behind has room to spare, and there were no more steps than an answer
+ * has tokens. How far the outputs of others have come is estimated by the model's own steps, corrected by what answers that
+ * ended had seen of them. What others than us send there is not seen: it makes samples worse (the fit leaves out what is far
+ * off), and shares too large.
  *
  * Shares: while anything is there, each moment is split as the model splits a step: prompts by their uncached tokens, each
  * sequence its even part, and for the cache's reading each by its context. They add up to the busy time.
@@ -29,16 +31,27 @@ struct engine_clocks {
     double a_fresh;       /* to each uncached token of the prompts that are being computed */
 };
 
+/* The prompts whose first tokens came together: they were completed in one step, the last of those that computed them. */
+struct engine_arrivals {
+    usec at_us;  /* 0: there were none yet */
+    bool waited; /* behind others */
+    double prompts, fresh, attended;
+    double decoding, context; /* what decoded beside them */
+    struct step_sum sum;      /* of the steps that computed them; within `chunks` of the track */
+};
+
 /* Invariant: context now is context_base + decoding * steps. */
 struct engine_track {
     usec at_us;       /* up to when everything is counted */
     int64_t decoding; /* sequences */
     int64_t filling;  /* prompts whose first token has not come */
     double fresh;     /* their uncached tokens */
-    double steps;     /* since nothing was there, by the model */
+    double steps;     /* since nothing was there, by the model, corrected by what answers showed */
     double context_base;
     struct engine_clocks clocks;
     struct step_sum chunks; /* steps that had prompts in them */
+    struct engine_arrivals last;
+    double steps_seen, steps_thought; /* of answers of late, fading */
     uint64_t taken;
     unsigned warm; /* whole answers since it came up, to WARM_UP */
     /* For windows of utilisation: since the process began. */

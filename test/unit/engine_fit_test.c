@@ -11,7 +11,7 @@
 
 #define assert_near(a, b, share) assert_true(fabs((a) - (b)) <= (share)*fabs(b))
 
-enum { PEOPLE = 160 };
+enum { PEOPLE = 640 };
 
 struct person {
     struct engine_request request; /* first */
@@ -256,6 +256,37 @@ a_changed_engine_is_learned_anew(void **state)
     rig_end(&rig);
 }
 
+/* In a jam each step is as full as can be, with parts of several prompts in it, and all are alike: what is learned there must
+ * not be paid for with what was known of the others. */
+static void
+a_jam_teaches_nothing_wrong(void **state)
+{
+    struct engine_settings settings = settings_of("a100-llama-3-70b-tp4");
+    struct step_time learned;
+    struct engine_fit fit;
+    struct rig rig;
+
+    (void)state;
+    engine_fit_init(&fit, engine_pair_find(SLICE_LITERAL("a100-llama-3-70b-tp4")));
+    rig_init(&rig, &fit, &settings, 500e3, 7);
+    rig.prompt_most = 2300;
+    for (unsigned jams = 0; jams < 2; jams++) {
+        rig.apart_us = 500e3;
+        run(&rig, 300 * USEC_PER_S);
+        rig.apart_us = 200e3;
+        run(&rig, 240 * USEC_PER_S);
+        assert_true(rig.track.filling > 100 && rig.track.decoding > 200);
+        learned = engine_fit_time(&fit);
+        assert_true(error_over_random_steps(&fit, &settings.time, 32) < 0.03);
+        assert_true(engine_errors_median(&fit.gaps) < 0.01);
+        assert_near(learned.beta_us, settings.time.beta_us, 0.08);
+        assert_near(learned.epsilon_us, settings.time.epsilon_us, 0.4);
+        assert_near(learned.alpha_us + learned.host_us, settings.time.alpha_us, 0.1);
+        assert_int_equal(fit.restarts, 0);
+    }
+    rig_end(&rig);
+}
+
 /* What nobody sees keeps its starting value, and what stands in for each other is said to. */
 static void
 only_what_was_seen_is_learned(void **state)
@@ -399,6 +430,7 @@ main(void)
         cmocka_unit_test(answers_that_do_not_stream_teach_too),
         cmocka_unit_test(cold_start_samples_do_not_poison_the_model),
         cmocka_unit_test(a_changed_engine_is_learned_anew),
+        cmocka_unit_test(a_jam_teaches_nothing_wrong),
         cmocka_unit_test(only_what_was_seen_is_learned),
         cmocka_unit_test(load_that_is_not_ours_is_survived),
         cmocka_unit_test(shares_add_up_to_the_busy_time),
