@@ -25,13 +25,29 @@ visit_push(struct visit *visit)
     return true;
 }
 
+/* RFC 9110, 11.6.1 and 15.5.6. */
+static size_t
+say_what_is_wanted(const struct page *page, unsigned status, struct http_header *out)
+{
+    bool posts = page != NULL && page->post != NULL, gets = page == NULL || page->get != NULL;
+
+    if (status == 401)
+        *out = (struct http_header){SLICE_LITERAL("www-authenticate"), SLICE_LITERAL("Bearer")};
+    else if (status == 405)
+        *out = (struct http_header){SLICE_LITERAL("allow"), slice_of(posts && gets ? "GET, POST"
+                                                                     : posts       ? "POST"
+                                                                                   : "GET")};
+    return status == 401 || status == 405;
+}
+
 void
 visit_reply(struct visit *visit, unsigned status, const char *type, struct slice body)
 {
-    struct http_header headers[] = {{SLICE_LITERAL("content-type"), slice_of(type)},
-                                    {SLICE_LITERAL("cache-control"), SLICE_LITERAL("no-store")}};
+    struct http_header headers[3] = {{SLICE_LITERAL("content-type"), slice_of(type)},
+                                     {SLICE_LITERAL("cache-control"), SLICE_LITERAL("no-store")}};
+    size_t count = 2 + say_what_is_wanted(visit->page, status, &headers[2]);
 
-    client_answer(visit->client, &(struct http_answer){status, headers, 2, (int64_t)body.len});
+    client_answer(visit->client, &(struct http_answer){status, headers, count, (int64_t)body.len});
     buffer_add(&visit->unsent, body);
     visit_push(visit);
 }

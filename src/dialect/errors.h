@@ -7,13 +7,14 @@
 
 /* What is wrong, as every dialect knows it. */
 enum error_kind {
-    ERROR_BAD_REQUEST,     /* 400 */
-    ERROR_UNKNOWN_KEY,     /* 401 */
-    ERROR_OVER_BUDGET,     /* 402 */
-    ERROR_FORBIDDEN,       /* 403 */
-    ERROR_NOT_FOUND,       /* 404: the path */
-    ERROR_NO_SUCH_MODEL,   /* 404 */
-    ERROR_METHOD,          /* 405 */
+    ERROR_BAD_REQUEST,   /* 400 */
+    ERROR_UNKNOWN_KEY,   /* 401 */
+    ERROR_OVER_BUDGET,   /* 402 */
+    ERROR_FORBIDDEN,     /* 403 */
+    ERROR_NOT_FOUND,     /* 404: the path */
+    ERROR_NO_SUCH_MODEL, /* 404 */
+    ERROR_WANTS_POST,    /* 405, as ERROR_WANTS_GET */
+    ERROR_WANTS_GET,
     ERROR_TIMEOUT,         /* 408 */
     ERROR_KEY_IN_USE,      /* 409: of idempotency */
     ERROR_TOO_LARGE,       /* 413 */

@@ -234,13 +234,33 @@ answer_error(struct exchange *exchange, enum error_kind kind, const char *messag
     answer_whole(client, error_status(kind), headers, count, buffer_content(body));
 }
 
+/* What goes with a status so that its reader knows better: RFC 9110, 11.6.1, 15.5.6 and 15.5.16. */
+static size_t
+say_what_is_wanted(enum error_kind kind, struct http_header *out)
+{
+    static const struct {
+        enum error_kind kind;
+        const char *name, *value;
+    } wanted[] = {{ERROR_UNKNOWN_KEY, "www-authenticate", "Bearer"},
+                  {ERROR_WANTS_POST, "allow", "POST"},
+                  {ERROR_WANTS_GET, "allow", "GET, HEAD"},
+                  {ERROR_CODING, "accept-encoding", "identity"}};
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        if (wanted[i].kind == kind)
+            put_header(out, &count, wanted[i].name, slice_of(wanted[i].value));
+    return count;
+}
+
 void
 answer_refusal(struct gateway_worker *worker, struct client *client, enum dialect dialect, enum error_kind kind,
                const char *message)
 {
-    struct http_header type = {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")};
+    struct http_header headers[2] = {{SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")}};
+    size_t count = 1 + say_what_is_wanted(kind, &headers[1]);
 
     buffer_clear(&worker->text);
     error_body(dialect, kind, slice_first(slice_of(message), 2048), SLICE_NONE, &worker->text);
-    answer_whole(client, error_status(kind), &type, 1, buffer_content(&worker->text));
+    answer_whole(client, error_status(kind), headers, count, buffer_content(&worker->text));
 }

@@ -109,7 +109,7 @@ find_errand(const struct gateway_worker *worker, const struct http_head *head, s
         if (!slice_is(path, api_path((enum api)api)))
             continue;
         out->api = (enum api)api;
-        *kind = ERROR_METHOD;
+        *kind = ERROR_WANTS_POST;
         *why = "this path takes POST only";
         return post ? OK : ERR_INVALID;
     }
@@ -117,7 +117,7 @@ find_errand(const struct gateway_worker *worker, const struct http_head *head, s
         bool models = slice_is(path, "/v1/models");
 
         out->errand = models ? ERRAND_MODELS : ERRAND_FEEDBACK;
-        *kind = ERROR_METHOD;
+        *kind = models ? ERROR_WANTS_GET : ERROR_WANTS_POST;
         *why = models ? "this path takes GET only" : "this path takes POST only";
         return (models ? get : post) ? OK : ERR_INVALID;
     }

@@ -128,6 +128,27 @@ test("an unknown path is a 404 and a wrong method a 405, in JSON", async () => {
   }
 });
 
+// RFC 9110, 11.6.1, 15.5.6 and 15.5.16; the admin's pages likewise.
+test("what is refused for its key, method or coding is told what is wanted", async () => {
+  const { url, admin } = stage.gateway;
+  const key = { authorization: `Bearer ${KEY}` };
+  for (const [at, init, status, name, value] of [
+    [`${url}/v1/chat/completions`, { method: "POST", body: "{}" }, 401, "www-authenticate", "Bearer"],
+    [`${url}/v1/chat/completions`, { headers: key }, 405, "allow", "POST"],
+    [`${url}/v1/feedback`, { headers: key }, 405, "allow", "POST"],
+    [`${url}/v1/models`, { method: "POST", headers: key, body: "{}" }, 405, "allow", "GET, HEAD"],
+    [`${url}/v1/chat/completions`, { method: "POST", headers: { ...key, "content-encoding": "gzip" }, body: "{}" }, 415, "accept-encoding", "identity"],
+    [`${admin}/metrics`, { method: "POST", body: "{}" }, 405, "allow", "GET"],
+    [`${admin}/levers`, { method: "DELETE" }, 405, "allow", "GET, POST"],
+    [`${admin}/reload`, {}, 405, "allow", "POST"],
+  ]) {
+    const response = await fetch(at, init);
+    await response.text();
+    assert.equal(response.status, status, `${init.method ?? "GET"} ${at}`);
+    assert.equal(response.headers.get(name), value, `${init.method ?? "GET"} ${at}`);
+  }
+});
+
 test("a body above the limit is a 413", async () => {
   const config = usualConfig(stage.twin.url);
   const gateway = await Gateway.start({ ...config, limits: { body: "64KiB" } });
