@@ -76,7 +76,7 @@ add_title(const struct replay_comparison *comparison, struct buffer *out)
     if (comparison->fleets_change)
         buffer_add_text(out,
                         "Played without the gateway, but for the line of that name: each request goes to the replica "
-                        "with the least work.\n");
+                        "where its first token is expected soonest.\n");
     if (comparison->interrupted && !comparison->fleets_change)
         buffer_add_text(out, "Interrupted: the last line is what had ended by then.\n");
     else if (comparison->interrupted)

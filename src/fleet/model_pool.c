@@ -1,9 +1,11 @@
 #include "fleet/model_pool.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/list.h"
 #include "fleet/engine.h"
+#include "fleet/replica.h"
 
 struct model_replica {
     struct model_pool *pool;
@@ -13,6 +15,9 @@ struct model_replica {
     bool draining;
     uint64_t in_flight;
     double work_us;
+    int64_t filling, filling_tokens; /* without a first token; what is to be computed of their prompts */
+    int64_t context_tokens;          /* of all that are there, with half of their output */
+    int64_t output_tokens;           /* of those in flight */
 };
 
 struct model_request {
@@ -59,17 +64,28 @@ over(struct model_pool *pool, struct model_request *request, usec total_us)
     free(request);
 }
 
+static int64_t
+context_of(const struct model_request *request)
+{
+    return request->engine.prompt_tokens + request->engine.output_tokens / 2;
+}
+
 static void
 on_tokens(struct engine_request *told)
 {
     struct model_request *request = (struct model_request *)(void *)told;
     struct model_replica *replica = request->replica;
 
-    if (request->first_us == 0)
+    if (request->first_us == 0) {
         request->first_us = told->told_at_us;
+        replica->filling--;
+        replica->filling_tokens -= told->prompt_tokens;
+    }
     if (told->tokens < told->output_tokens)
         return;
     replica->in_flight--;
+    replica->context_tokens -= context_of(request);
+    replica->output_tokens -= told->output_tokens;
     replica->work_us -= request->work_us;
     over(replica->pool, request, told->told_at_us - request->arrived_us);
 }
@@ -89,6 +105,10 @@ give(struct model_replica *replica, struct model_request *request)
     }
     replica->in_flight++;
     replica->work_us += request->work_us;
+    replica->filling++;
+    replica->filling_tokens += request->engine.prompt_tokens;
+    replica->context_tokens += context_of(request);
+    replica->output_tokens += request->engine.output_tokens;
 }
 
 /* Replicas */
@@ -99,17 +119,43 @@ is_ready(const struct model_replica *replica)
     return !replica->draining && replica->ready_us <= replica->pool->now_us;
 }
 
+/* When its first token is expected there, as policy_affinity.c counts it: behind the prompts in line and the step under way,
+ * and when there is room. */
+static double
+first_token_us(const struct model_replica *replica, const struct model_request *request)
+{
+    const struct engine_settings *settings = &replica->pool->settings;
+    struct replica_model model = {settings->time, settings->kv_tokens, settings->step_tokens_most, true};
+    const struct request_size *size = &request->size;
+    double decoding = (double)replica->in_flight - (double)replica->filling;
+    double context = (double)replica->context_tokens, fresh = (double)(size->prompt_tokens - size->hit_tokens);
+    double beside_us = replica_beside_us(&model, decoding, fmax(0, context - (double)replica->filling_tokens));
+    double step_us = hypot(model.time.alpha_us, model.time.beta_us * decoding) + model.time.host_us + beside_us;
+    double missing = context + (double)(size->prompt_tokens + size->output_tokens) - (double)model.kv_tokens;
+    double line = (double)replica->filling_tokens, wait_us = decoding > 0 ? step_us / 2 : 0;
+
+    if (line > 0)
+        wait_us += (double)replica_fill_us(&model, line, 0, beside_us);
+    if (missing > 0 && context > 0) /* until answers that end have given back as much */
+        wait_us += missing / context * step_us * (double)replica->output_tokens / 2 / (double)replica->in_flight;
+    return wait_us + (double)replica_fill_us(&model, fmax(1, fresh), 0, beside_us);
+}
+
 static struct model_replica *
-idlest(struct model_pool *pool)
+soonest(struct model_pool *pool, const struct model_request *request)
 {
     struct model_replica *best = NULL;
+    double best_us = 0;
 
     LIST_EACH(&pool->replicas, node, after)
     {
         struct model_replica *replica = CONTAINER_OF(node, struct model_replica, node);
+        double cost_us = is_ready(replica) ? first_token_us(replica, request) : 0;
 
-        if (is_ready(replica) && (best == NULL || replica->work_us < best->work_us))
-            best = replica;
+        if (!is_ready(replica) || (best != NULL && cost_us >= best_us))
+            continue;
+        best = replica;
+        best_us = cost_us;
     }
     return best;
 }
@@ -150,9 +196,12 @@ hand_out_waiting(struct model_pool *pool)
 {
     struct model_replica *replica;
 
-    while (!list_empty(&pool->waiting) && (replica = idlest(pool)) != NULL) {
+    while (!list_empty(&pool->waiting)) {
         struct model_request *request = CONTAINER_OF(list_first(&pool->waiting), struct model_request, node);
 
+        replica = soonest(pool, request);
+        if (replica == NULL)
+            return;
         list_remove(&request->node);
         give(replica, request);
     }
@@ -219,7 +268,7 @@ model_pool_submit(struct model_pool *pool, usec now_us, const struct request_siz
     pool->totals.requests++;
     pool->totals.in_flight++;
     pool->totals.work_us += request->work_us;
-    replica = idlest(pool);
+    replica = soonest(pool, request);
     if (replica == NULL)
         list_append(&pool->waiting, &request->node);
     else

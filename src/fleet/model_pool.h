@@ -1,6 +1,6 @@
-/* A modelled pool of engines (engine.h) for what-if questions: requests go to the replica with the least work under way,
- * replicas come after their cold start and drain when they leave, and every request is held against limits. Time is told
- * by whoever asks. Deterministic. */
+/* A modelled pool of engines (engine.h) for what-if questions: requests go where their first token is expected soonest, as the
+ * gateway's own policy shares them out, replicas come after their cold start and drain when they leave, and every request is
+ * held against limits. Time is told by whoever asks. Deterministic. */
 #ifndef FLEET_MODEL_POOL_H
 #define FLEET_MODEL_POOL_H
 

@@ -267,6 +267,30 @@ one_traffic_has_one_outcome(void **state)
     assert_false(scaler_find(SLICE_LITERAL("best"), &(enum scaler){0}));
 }
 
+/* One replica has a long answer to give, another a long prompt to read: less work, but who comes next would wait for it. */
+static void
+requests_go_where_their_first_token_comes_soonest(void **state)
+{
+    static const struct request_size long_answer = {100, 0, 20000}, long_prompt = {20000, 0, 2}, small = {100, 0, 2};
+    static const struct request_limits limits = {USEC_PER_S / 2, USEC_NEVER};
+    struct engine_settings engine;
+    struct model_pool_totals totals;
+    struct model_pool *pool;
+
+    (void)state;
+    engine_settings_of(engine_pair_find(SLICE_LITERAL("a100-llama-3-8b")), &engine);
+    assert_true(demand_work(&engine, &long_answer).output_us > 2 * demand_work(&engine, &long_prompt).prompt_us);
+    pool = model_pool_new(&engine, &limits, 2);
+    model_pool_submit(pool, 0, &long_answer);
+    model_pool_submit(pool, USEC_PER_S, &long_prompt);
+    model_pool_submit(pool, USEC_PER_S + USEC_PER_S / 10, &small);
+    model_pool_finish(pool);
+    model_pool_totals(pool, &totals);
+    assert_int_equal(totals.over, 3);
+    assert_int_equal(totals.within, 2); /* the long prompt alone is late */
+    model_pool_free(pool);
+}
+
 int
 main(void)
 {
@@ -280,6 +304,7 @@ main(void)
         cmocka_unit_test(what_is_learned_is_not_counted),
         cmocka_unit_test(what_could_not_be_is_counted),
         cmocka_unit_test(one_traffic_has_one_outcome),
+        cmocka_unit_test(requests_go_where_their_first_token_comes_soonest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
