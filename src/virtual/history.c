@@ -234,6 +234,12 @@ history_wall_jump(struct history *history, usec jump_us)
 }
 
 void
+history_slow_jobs(struct history *history, usec longer_us)
+{
+    history->jobs_longer_us = longer_us;
+}
+
+void
 history_fail_appends(struct history *history, uint64_t first, uint64_t count, enum status status)
 {
     history->append_fail_from = first;

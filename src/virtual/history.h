@@ -81,6 +81,9 @@ void history_wall_jump(struct history *history, usec jump_us);
 /* Appends number `first` (from 1, all workers together) to first + count - 1 fail; replaces an earlier order. */
 void history_fail_appends(struct history *history, uint64_t first, uint64_t count, enum status status);
 
+/* From now on work off the loop takes so much longer: other threads are busy. */
+void history_slow_jobs(struct history *history, usec longer_us);
+
 /* What a worker appended, all records in order. */
 struct slice history_journal(const struct history *history, unsigned worker);
 uint64_t history_appends(const struct history *history); /* tried, failed ones too */

@@ -42,6 +42,7 @@ struct history {
     size_t handles_open;
     struct fault faults[FAULTS_MOST];
     size_t fault_count;
+    usec jobs_longer_us;
     uint64_t appends, append_fail_from, append_fail_count;
     enum status append_fail_status;
     struct log_ring log;

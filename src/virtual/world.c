@@ -104,7 +104,7 @@ post_message(struct world *world, unsigned worker, struct message *message)
 static usec
 job_span_us(struct history *history)
 {
-    return 1 + (usec)rng_below(&history->rng, (uint64_t)job_most_us);
+    return 1 + history->jobs_longer_us + (usec)rng_below(&history->rng, (uint64_t)job_most_us);
 }
 
 static void

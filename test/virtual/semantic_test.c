@@ -320,8 +320,71 @@ long_prompts_are_looked_up_apart(void **state)
     scene_passed(s);
 }
 
+/* So many that are all a little like that one, in its partition, that a search among them is none for a worker's loop. */
+static void
+fill(struct scene *s)
+{
+    struct semantic_turn turn, other;
+    struct rng rng;
+    struct digest key;
+    uint64_t at = 0;
+
+    rng_seed(&rng, 1);
+    assert_true(semantic_index_next(s->gateway.turns, &at, &turn, &key));
+    for (unsigned i = 0; i < SEMANTIC_AT_ONCE; i++) {
+        other = turn;
+        for (unsigned k = 0; k < EMBED_DIMS_MOST; k++)
+            other.vector[k] = (int8_t)(rng_below(&rng, 255) - 127);
+        memcpy(key.bytes, &i, sizeof(i));
+        memset(key.bytes + sizeof(i), 0x5a, sizeof(i));
+        semantic_index_add(s->gateway.turns, &other, &key);
+    }
+}
+
+static struct vclient *
+starts(struct scene *s, const char *text)
+{
+    return scene_asks(s, (struct ask){.text = text, .model = "assistant"});
+}
+
+static usec
+took_us(const struct vclient *client)
+{
+    return vclient_ended_us(client) - vclient_started_us(client);
+}
+
+/* Many turns are searched on another thread, and found as well. Who asks meanwhile is not held up, and where that takes too
+ * long nobody waits for it: the request goes on as if nothing had been found, and its turn is kept. */
+static void
+long_searches_hold_up_nobody(void **state)
+{
+    struct scene *s = opens(state, on);
+    struct vclient *searches, *other;
+    usec usual_us;
+
+    usual_us = took_us(says(s, (struct said){.text = reset}));
+    fill(s);
+    assert_true(finds(s, (struct said){.text = forgot}));
+    assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_LATE), 0);
+    history_slow_jobs(s->history, 60 * USEC_PER_S);
+    searches = starts(s, "Please tell me how I reset the password of my account.");
+    history_run_until(s->history,
+                      !list_empty(&s->gateway.workers[0]->exchanges) &&
+                          CONTAINER_OF(s->gateway.workers[0]->exchanges.next, struct exchange, link)->look_up != NULL);
+    other = scene_asks(s, (struct ask){.text = forgot, .model = "other"});
+    history_run_until(s->history, vclient_done(other) && vclient_done(searches));
+    assert_true(took_us(other) < usual_us + 2 * USEC_PER_MS);
+    assert_true(took_us(searches) >= 10 * USEC_PER_MS && took_us(searches) < usual_us + 12 * USEC_PER_MS);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_SEMANTIC_LATE), 1);
+    history_slow_jobs(s->history, 0);
+    assert_true(finds(s, (struct said){.text = "Please tell me how I reset my account's password."}));
+    scene_rest(s);
+    scene_passed(s);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(long_prompts_are_looked_up_apart, scene_teardown),
+    cmocka_unit_test_teardown(long_searches_hold_up_nobody, scene_teardown),
     cmocka_unit_test_teardown(only_the_last_turn_may_differ, scene_teardown),
     cmocka_unit_test_teardown(what_is_gone_is_forgotten, scene_teardown),
     cmocka_unit_test_teardown(equal_requests_are_not_its_own, scene_teardown),
