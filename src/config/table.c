@@ -107,7 +107,7 @@ static const struct field cache_fields[] = {
     FIELD("compress_above", FIELD_SIZE, AT(root_draft, cache.compress_above),
           "Answers longer than this are stored compressed.", .standard = "4KiB"),
     FIELD("turns", FIELD_COUNT, AT(root_draft, cache.turns),
-          "Of how many stored answers the semantic cache knows what was asked; some 270 bytes each.",
+          "Of how many stored answers the semantic cache knows what was asked; some 380 bytes each.",
           .standard = "100000", .least = 1, .most = 16000000, .restart = true),
     FIELD("core_hour", FIELD_MONEY, AT(root_draft, cache.core_hour),
           "What an hour of one core costs. Where looking for answers and keeping them costs more than all that is "
