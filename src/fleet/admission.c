@@ -6,7 +6,7 @@
 /* What more urgent classes needed is forgotten by half in so long. */
 static const double NEEDED_HALF_LIFE_US = 10.0 * USEC_PER_S;
 
-/* What was learned of first tokens is forgotten by half in so long without anything under way. */
+/* What was learned of first tokens is forgotten by half in so long without any that is waited for. */
 static const double IDLE_HALF_LIFE_US = 60.0 * USEC_PER_S;
 
 /* How many requests a replica whose cache is not known may have to begin with. */
@@ -58,13 +58,14 @@ admission_free(struct admission *admission)
 
 /* What classes need */
 
-/* What nothing under way bears out any more, so that a jam is not remembered for good while nobody is let in. */
+/* What no prompt under way bears out any more, so that a jam is not remembered for good while nobody is let in. Answers that go
+ * on, however long, tell nothing of first tokens. */
 static void
 forget_idle(struct admission *admission, usec now_us)
 {
     double kept = exp2(-(double)(now_us - admission->needed_us) / IDLE_HALF_LIFE_US);
 
-    if (admission->in_flight > 0)
+    if (admission->filling > 0)
         return;
     admission->prompt_factor = 1.0 + (admission->prompt_factor - 1.0) * kept;
     admission->prompt_spread *= kept;
@@ -73,9 +74,9 @@ forget_idle(struct admission *admission, usec now_us)
 static void
 note_needs(struct admission *admission, usec now_us)
 {
-    forget_idle(admission, now_us);
     double kept = exp2(-(double)(now_us - admission->needed_us) / NEEDED_HALF_LIFE_US);
 
+    forget_idle(admission, now_us);
     for (unsigned i = 0; i < FAIR_CLASSES_MOST; i++) {
         double needs = (double)(admission->class_tokens[i] + admission->queue.classes[i].tokens);
 
@@ -466,6 +467,7 @@ admission_first_token(struct admission *admission, struct admission_ticket *tick
 {
     lock_take(&admission->lock);
     if (ticket->state == ADMISSION_IN && ticket->prefilling) {
+        note_needs(admission, now_us); /* until now it was waited for */
         end_prefill(admission, ticket);
         token_limit_first_token(&admission->limit, seen_us, modelled_us(admission, ticket->prefill),
                                 admission->tokens + others_tokens(admission));

@@ -57,10 +57,11 @@ admission_of(const struct exchange *exchange, const struct plan *plan, const str
 /* Before the balance */
 
 static void
-survey_plan(const struct exchange *exchange, struct plan *plan)
+survey_plan(struct exchange *exchange, struct plan *plan)
 {
-    struct admission_pace pace = admit_pace(exchange, plan);
-    struct admission_want want = admit_want(exchange, plan, &pace);
+    struct replica_wish wish = admit_wish(exchange, plan);
+    struct admission_pace pace = admit_pace(exchange, plan, &wish);
+    struct admission_want want = admit_want(exchange, plan, &wish, &pace);
     usec now_us = world_now_us(worker_world(exchange->worker));
     struct admission_forecast forecast = admission_expect(admission_of(exchange, plan, &pace), &want, now_us);
 
@@ -72,7 +73,7 @@ survey_plan(const struct exchange *exchange, struct plan *plan)
 }
 
 void
-admit_survey(const struct exchange *exchange, struct plans *plans)
+admit_survey(struct exchange *exchange, struct plans *plans)
 {
     usec now_us = world_now_us(worker_world(exchange->worker));
 
@@ -145,7 +146,7 @@ admit_forget(struct exchange *exchange)
 
 /* Another plan may serve; if none can, the client is told when this one could have. */
 static void
-tell_pool(const struct exchange *exchange, usec now_us)
+tell_pool(struct exchange *exchange, usec now_us)
 {
     const struct target_facts *facts = exchange->plan->facts;
     struct pool_size *pool =
@@ -234,6 +235,7 @@ begin_wait(struct place *place, const struct admission_want *want)
 bool
 admit_ask(struct exchange *exchange)
 {
+    struct replica_wish wish;
     struct admission_pace pace;
     struct admission_want want;
     struct place *place;
@@ -242,8 +244,9 @@ admit_ask(struct exchange *exchange)
     if (!admits(exchange, exchange->plan))
         return true;
     ENSURE(exchange->place == NULL);
-    pace = admit_pace(exchange, exchange->plan);
-    want = admit_want(exchange, exchange->plan, &pace);
+    wish = admit_wish(exchange, exchange->plan);
+    pace = admit_pace(exchange, exchange->plan, &wish);
+    want = admit_want(exchange, exchange->plan, &wish, &pace);
     place = must_calloc(1, sizeof(*place));
     place->admission = admission_of(exchange, exchange->plan, &pace);
     place->world = worker_world(exchange->worker);

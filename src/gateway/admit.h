@@ -14,7 +14,7 @@
 bool admit_read_deadline(struct exchange *exchange, const char **why);
 
 /* After reach_survey: which plans are away for their backend's line, and how long others would wait. */
-void admit_survey(const struct exchange *exchange, struct plans *plans);
+void admit_survey(struct exchange *exchange, struct plans *plans);
 
 /* exchange->plan is about to serve. True: it may. False: it waits, and exchange_admitted follows; or it was refused, and the
  * plans were weighed again. */

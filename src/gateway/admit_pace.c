@@ -2,9 +2,11 @@
 
 #include <math.h>
 
+#include "fleet/policy.h"
 #include "fleet/pool.h"
 #include "fleet/told.h"
 #include "gateway/cascading.h"
+#include "gateway/prefixes.h"
 
 /* With so many times the tokens at which reading the weights takes as long as using them, nine tenths of a step are use
  * (hypot(1, 2) / 2 of step_time.h's first term). */
@@ -47,12 +49,38 @@ believed(int64_t tokens, const struct admission_pace *pace)
     return tokens < most ? tokens : most;
 }
 
+/* By the engine that is expected to keep most of it: that is where it goes, unless somebody else is even sooner. */
+static int64_t
+known_tokens(struct exchange *exchange, const struct plan *plan, int64_t prompt_tokens)
+{
+    const struct standing *standing = &plan->facts->standing;
+    unsigned open[POLICY_SEATS_MOST], blocks[POLICY_SEATS_MOST], best = 0;
+    struct policy_ask ask = {.seats = standing->seats, .open = open, .model = prefixes_model(plan->target)};
+    struct replica_look look;
+
+    if (standing->count < 2 || !policy_of(plan->target->backend->policy)->reads_prompt)
+        return 0;
+    ask.chain = prefixes_chain(exchange);
+    if (ask.chain == NULL)
+        return 0;
+    ask.index = replicas_index(standing->replicas);
+    for (; ask.open_count < standing->count && ask.open_count < POLICY_SEATS_MOST; ask.open_count++)
+        open[ask.open_count] = ask.open_count;
+    policy_match(&ask, blocks);
+    for (unsigned i = 1; i < ask.open_count; i++)
+        best = blocks[i] > blocks[best] ? i : best;
+    replica_look(standing->seats[best].replica, world_now_us(worker_world(exchange->worker)), &look);
+    return (int64_t)(look.trust * (double)prefix_chain_tokens(ask.chain, blocks[best], prompt_tokens));
+}
+
 struct replica_wish
-admit_wish(const struct exchange *exchange, const struct plan *plan)
+admit_wish(struct exchange *exchange, const struct plan *plan)
 {
     struct expectation expectation = experience_expect(plan->facts->experience, 500000);
+    struct replica_wish wish = estimate_wish(&exchange->request, &expectation);
 
-    return estimate_wish(&exchange->request, &expectation);
+    wish.matched_tokens = known_tokens(exchange, plan, wish.prompt_tokens);
+    return wish;
 }
 
 /* At most what an engine could do in a day: see TOKENS_BELIEVED. */
@@ -70,20 +98,20 @@ work_us(const struct plan *plan, const struct replica_wish *wish, usec now_us)
 }
 
 struct admission_want
-admit_want(const struct exchange *exchange, const struct plan *plan, const struct admission_pace *pace)
+admit_want(const struct exchange *exchange, const struct plan *plan, const struct replica_wish *wish,
+           const struct admission_pace *pace)
 {
-    struct replica_wish wish = admit_wish(exchange, plan);
     const struct key_config *key = exchange->identity.key;
     const struct tenant_config *tenant = exchange->identity.tenant;
-    int64_t tokens = wish.prompt_tokens + wish.output_tokens / 2;
+    int64_t tokens = wish->prompt_tokens + wish->output_tokens / 2;
 
     return (struct admission_want){
         .place = {.class = key != NULL ? key->class : exchange->view->config->open_class,
                   .tenant = slice_of(tenant->name),
                   .weight = tenant->weight},
         .tokens = tokens > 0 ? believed(tokens, pace) : 1,
-        .prefill = believed(wish.prompt_tokens - wish.matched_tokens, pace),
-        .work_us = work_us(plan, &wish, world_now_us(worker_world(exchange->worker))),
+        .prefill = believed(wish->prompt_tokens - wish->matched_tokens, pace),
+        .work_us = work_us(plan, wish, world_now_us(worker_world(exchange->worker))),
         .deadline_us = first_token_deadline_us(exchange, plan),
     };
 }
@@ -154,18 +182,17 @@ end_pace(const struct backend_config *backend, struct admission_pace *pace)
 
 /* Of the replicas that can be asked now; of all if none can. */
 struct admission_pace
-admit_pace(const struct exchange *exchange, const struct plan *plan)
+admit_pace(const struct exchange *exchange, const struct plan *plan, const struct replica_wish *like)
 {
     const struct standing *standing = &plan->facts->standing;
-    struct replica_wish like = admit_wish(exchange, plan);
     usec now_us = world_now_us(worker_world(exchange->worker));
     struct admission_pace pace = {0};
 
     for (size_t i = 0; i < standing->count; i++)
         if (health_state(standing->seats[i].health, now_us) == HEALTH_IN)
-            add_pace(standing->seats[i].replica, &like, now_us, &pace);
+            add_pace(standing->seats[i].replica, like, now_us, &pace);
     for (size_t i = 0; pace.replicas == 0 && i < standing->count; i++)
-        add_pace(standing->seats[i].replica, &like, now_us, &pace);
+        add_pace(standing->seats[i].replica, like, now_us, &pace);
     end_pace(plan->target->backend, &pace);
     return pace;
 }

@@ -81,7 +81,7 @@ wait_for_rest(const struct exchange *exchange, const struct plans *plans)
 }
 
 struct plan *
-attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us)
+attempt_next(struct exchange *exchange, struct plans *plans, usec *wait_us)
 {
     struct plan *plan;
 

@@ -36,7 +36,7 @@ void exchange_give_up(struct exchange *exchange, enum exchange_event event, enum
 
 /* What to do next: the plan to serve by; or NULL, and *wait_us how long to wait for a backend that rests, 0 if there is
  * nothing to wait for. Marks every plan of `plans` with its verdict. */
-struct plan *attempt_next(const struct exchange *exchange, struct plans *plans, usec *wait_us);
+struct plan *attempt_next(struct exchange *exchange, struct plans *plans, usec *wait_us);
 
 /* Starts the wait of exchange->wait_us; then REST_OVER. */
 void attempt_wait(struct exchange *exchange);

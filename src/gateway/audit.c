@@ -43,7 +43,7 @@ open_turn(struct plans *plans, size_t at)
 
 /* If it were as good as the reference, would the balance take it? All that was earned serves, as it would in the end. */
 static bool
-would_serve(const struct exchange *exchange, size_t at)
+would_serve(struct exchange *exchange, size_t at)
 {
     struct plans plans = exchange->plans;
 

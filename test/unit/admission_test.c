@@ -186,6 +186,34 @@ urgent_requests_find_the_room_that_they_needed_of_late(void **state)
     admission_free(&admission);
 }
 
+/* First tokens took twenty times as long as they should. Minutes later one long answer of then still goes on. */
+static void
+a_jam_is_forgotten_while_a_long_answer_goes_on(void **state)
+{
+    struct admission_ticket endless = {0}, others[60] = {0}, late = {0}, later = {0};
+    const usec soon_us = 20 * USEC_PER_MS, minutes_later_us = 1200 * USEC_PER_S;
+    struct admission admission;
+    struct list told;
+
+    (void)state;
+    admission_init(&admission, &pace);
+    list_init(&told);
+    assert_int_equal(ask(&admission, &endless, want(100, 0, USEC_NEVER), 0), ADMISSION_IN);
+    admission_first_token(&admission, &endless, 120 * USEC_PER_MS, 0, &told);
+    for (unsigned i = 0; i < 60; i++) {
+        assert_int_equal(ask(&admission, &others[i], want(100, 0, USEC_NEVER), 0), ADMISSION_IN);
+        admission_first_token(&admission, &others[i], 120 * USEC_PER_MS, 0, &told);
+        end(&admission, &others[i], 0);
+    }
+    assert_true(list_empty(&told));
+    assert_int_equal(ask(&admission, &late, want(100, 0, soon_us), 0), ADMISSION_REFUSED);
+    end(&admission, &late, 0);
+    assert_int_equal(ask(&admission, &later, want(100, 0, minutes_later_us + soon_us), minutes_later_us), ADMISSION_IN);
+    end(&admission, &later, minutes_later_us);
+    end(&admission, &endless, minutes_later_us);
+    admission_free(&admission);
+}
+
 static void
 the_queue_has_an_end(void **state)
 {
@@ -440,6 +468,7 @@ main(void)
         cmocka_unit_test(who_has_become_hopeless_does_not_start),
         cmocka_unit_test(prompts_under_way_count),
         cmocka_unit_test(urgent_requests_find_the_room_that_they_needed_of_late),
+        cmocka_unit_test(a_jam_is_forgotten_while_a_long_answer_goes_on),
         cmocka_unit_test(the_queue_has_an_end),
         cmocka_unit_test(an_overload_cuts_the_limit_once),
         cmocka_unit_test(a_long_prompt_holds_up_one_replica),

@@ -8,7 +8,7 @@ enum { PLACES = 4, PROMPT = 8000 };
 static const char *const policies[] = {"round_robin", "least_in_flight", "p2c", "lmetric", "chwbl", "affinity"};
 
 static char *
-config_of(struct arena *arena, const char *policy)
+config_of(struct arena *arena, const char *policy, const char *more)
 {
     return arena_printf(arena,
                         "backends:\n"
@@ -17,21 +17,28 @@ config_of(struct arena *arena, const char *policy)
                         "\"http://four.example\" ]\n"
                         "    engine: vllm\n"
                         "    policy: %s\n"
+                        "%s"
                         "routes:\n"
                         "  assistant: { reference: gpus/big, attempts: 2 }\n"
                         "prices: { override: { gpus/big: { input: $2/M, output: $8/M } } }\n",
-                        policy);
+                        policy, more);
+}
+
+static struct scene *
+open_places_that(void **state, struct arena *arena, const char *policy, const char *more, uint64_t seed)
+{
+    struct scene *s =
+        scene_new(state, (struct scene_options){.seed = seed, .workers = 2, .config = config_of(arena, policy, more)});
+
+    for (size_t i = 0; i < PLACES; i++)
+        *scene_replica_provider(s, "gpus", i) = (struct provider){.words = 4, .input = PROMPT / 4, .output = 4};
+    return s;
 }
 
 static struct scene *
 open_places(void **state, struct arena *arena, const char *policy, uint64_t seed)
 {
-    struct scene *s =
-        scene_new(state, (struct scene_options){.seed = seed, .workers = 2, .config = config_of(arena, policy)});
-
-    for (size_t i = 0; i < PLACES; i++)
-        *scene_replica_provider(s, "gpus", i) = (struct provider){.words = 4, .input = PROMPT / 4, .output = 4};
-    return s;
+    return open_places_that(state, arena, policy, "", seed);
 }
 
 /* A prompt of its own, or one that begins as all of its kind. */
@@ -229,6 +236,38 @@ a_retry_goes_to_the_next_best(void **state)
     arena_reset(&arena);
 }
 
+/* Admission counts what is to be computed, not what an engine is expected to know: in 100 ms nobody reads such a prompt, but
+ * who asks a further question about it is in time. */
+static void
+what_is_known_of_a_prompt_is_not_waited_for(void **state)
+{
+    struct vclient *refused, *served;
+    struct arena arena;
+    struct scene *s;
+    struct ask hasty;
+
+    arena_init(&arena);
+    hasty = (struct ask){.body = body_of(&arena, 1, 2, true), .headers = "x-equipoise-deadline: 100ms\n"};
+    s = open_places_that(state, &arena, "affinity", "    admission: { mode: on, sequences: 64 }\n", 3);
+    for (size_t i = 0; i < PLACES; i++) {
+        scene_replica_provider(s, "gpus", i)->words = 400;
+        scene_replica_provider(s, "gpus", i)->word_gap_us = 100 * USEC_PER_MS;
+    }
+    scene_asks(s, (struct ask){.body = body_of(&arena, 9, 1, true)}); /* nothing is tried for want of others */
+    history_run_for(s->history, USEC_PER_S);
+    refused = scene_asks(s, hasty);
+    history_run_for(s->history, USEC_PER_S);
+    assert_int_equal(vclient_status(refused), 429);
+    scene_asks(s, (struct ask){.body = body_of(&arena, 1, 1, true)});
+    history_run_for(s->history, USEC_PER_S);
+    served = scene_asks(s, hasty);
+    scene_rest(s);
+    assert_int_equal(vclient_status(served), 200);
+    scene_passed(s);
+    scene_free(s, state);
+    arena_reset(&arena);
+}
+
 int
 main(void)
 {
@@ -238,6 +277,7 @@ main(void)
         cmocka_unit_test_teardown(shed_requests_teach_nothing, scene_teardown),
         cmocka_unit_test_teardown(a_known_beginning_finds_its_engine, scene_teardown),
         cmocka_unit_test_teardown(a_retry_goes_to_the_next_best, scene_teardown),
+        cmocka_unit_test_teardown(what_is_known_of_a_prompt_is_not_waited_for, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
