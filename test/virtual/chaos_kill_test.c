@@ -1,5 +1,6 @@
 /* Three hundred histories stop dead; test/soak kills ten thousand. */
 #include "chaos_kill.h"
+#include "chaos_tell.h"
 
 #include <unistd.h>
 
@@ -13,7 +14,9 @@ nothing_is_lost_or_booked_twice(void **state)
 
     for (uint64_t seed = 1; seed <= KILLS; seed++) {
         chaos_write(seed, &script);
+        chaos_tell_of(&script);
         chaos_kill(state, &script, folder, seed % SQLITE_EVERY == 0);
+        chaos_tell_of(NULL);
     }
     rmdir(folder);
     free(folder);
@@ -23,7 +26,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(nothing_is_lost_or_booked_twice, scene_teardown),
+        cmocka_unit_test_teardown(nothing_is_lost_or_booked_twice, chaos_tell_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

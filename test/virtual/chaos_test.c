@@ -1,5 +1,5 @@
 /* Two thousand random histories; test/soak plays a million. */
-#include "chaos.h"
+#include "chaos_tell.h"
 
 #include "base/text.h"
 
@@ -12,7 +12,9 @@ play(void **state, uint64_t seed)
     uint64_t digest;
 
     chaos_write(seed, &script);
+    chaos_tell_of(&script);
     digest = chaos_play(state, &script);
+    chaos_tell_of(NULL);
     return digest;
 }
 
@@ -74,10 +76,12 @@ random_histories_lose_nothing(void **state)
         struct chaos *chaos;
 
         chaos_write(seed, &script);
+        chaos_tell_of(&script);
         chaos = chaos_begin(state, &script);
         chaos_rest(chaos);
         add_up(chaos, &sum);
         chaos_end(chaos);
+        chaos_tell_of(NULL);
     }
     print_message("by their meaning: %d unearned, %d served, %d audited, %d promoted, %d near misses, %d suspensions\n",
                   (int)sum.unearned, (int)sum.hits, (int)sum.audited, (int)sum.promoted, (int)sum.near,
@@ -123,9 +127,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_failed_once_does_not_again, scene_teardown),
-        cmocka_unit_test_teardown(random_histories_lose_nothing, scene_teardown),
-        cmocka_unit_test_teardown(the_same_seed_is_the_same_history, scene_teardown),
+        cmocka_unit_test_teardown(what_failed_once_does_not_again, chaos_tell_teardown),
+        cmocka_unit_test_teardown(random_histories_lose_nothing, chaos_tell_teardown),
+        cmocka_unit_test_teardown(the_same_seed_is_the_same_history, chaos_tell_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
