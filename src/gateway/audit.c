@@ -16,6 +16,7 @@ struct audited {
     enum lever_id lever; /* whose plan it is: the router's or the cascade's */
     const struct routed *candidate;
     bool is_certain;    /* any conversation would have been drawn now, and for no other candidate */
+    bool is_surplus;    /* the lot had fallen on another */
     struct chunk *body; /* held: the exchange lets go of it with the first byte of its answer */
 };
 
@@ -89,25 +90,44 @@ routed_of(const struct choosing *choosing, const struct plan *plan)
     return NULL;
 }
 
-/* Evenly among those that have something to learn, of which there are *count: drawn by the conversation as well, and by
- * nothing else. NULL: none. */
+static bool
+is_among(struct plan *const *plans, size_t count, const struct plan *plan)
+{
+    for (size_t i = 0; i < count; i++)
+        if (plans[i] == plan)
+            return true;
+    return false;
+}
+
+/* A lot among all of them, drawn by the conversation as well and by nothing else. Where it falls on one that would not serve
+ * this request, or has nothing to learn, another takes its place, evenly among those that do: what a candidate would serve
+ * while nobody else is in question would else be audited more often than the rest of what it would serve. NULL: there is none. */
 static struct plan *
-choose(struct exchange *exchange, size_t *count)
+choose(struct exchange *exchange, struct audited *out)
 {
     static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
     const struct choosing *choosing = models_of_any(exchange);
-    struct plan *eligible[PLANS_MOST], *drawn;
+    struct plan *all[PLANS_MOST], *eligible[PLANS_MOST], *drawn;
+    size_t count = 0, eligible_count = 0;
+    uint64_t lot;
 
-    *count = 0;
     for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
         struct plan *plan = &exchange->plans.all[i];
 
-        if (chooses_models(plan) && plan->evidence.learns && would_serve(exchange, i))
-            eligible[(*count)++] = plan;
+        if (!chooses_models(plan))
+            continue;
+        all[count++] = plan;
+        if (plan->evidence.learns && would_serve(exchange, i))
+            eligible[eligible_count++] = plan;
     }
-    if (*count == 0)
+    if (eligible_count == 0)
         return NULL;
-    drawn = eligible[rng_mix(choosing->draw ^ apart) % *count];
+    lot = rng_mix(choosing->draw ^ apart);
+    drawn = all[lot % count];
+    out->is_surplus = !is_among(eligible, eligible_count, drawn);
+    if (out->is_surplus)
+        drawn = eligible[rng_mix(lot) % eligible_count];
+    out->is_certain = count == 1 && models_of(exchange, drawn->lever)->all_drawn;
     drawn->evidence.detail = "asked too, and judged by this answer, if that comes whole";
     return drawn;
 }
@@ -115,16 +135,16 @@ choose(struct exchange *exchange, size_t *count)
 void
 audit_draw(struct exchange *exchange)
 {
-    size_t count;
-    const struct plan *drawn = choose(exchange, &count);
+    struct audited audited = {.body = NULL};
+    const struct plan *drawn = choose(exchange, &audited);
 
     if (drawn == NULL)
         return;
+    audited.lever = drawn->lever;
+    audited.candidate = routed_of(models_of(exchange, drawn->lever), drawn);
+    audited.body = chunk_hold(exchange->body);
     exchange->audited = arena_alloc(&exchange->arena, sizeof(*exchange->audited));
-    *exchange->audited = (struct audited){.lever = drawn->lever,
-                                          .candidate = routed_of(models_of(exchange, drawn->lever), drawn),
-                                          .is_certain = models_of_any(exchange)->all_drawn && count == 1,
-                                          .body = chunk_hold(exchange->body)};
+    *exchange->audited = audited;
 }
 
 static bool
@@ -292,6 +312,7 @@ draw_tells(const struct exchange *exchange, const struct routed *candidate, stru
     const struct choosing *choosing = models_of(exchange, exchange->audited->lever);
 
     run->trial = candidate->trial;
+    run->audit.surplus = exchange->audited->is_surplus;
     if (exchange->audited->is_certain)
         return;
     run->hour = choosing->hour;
@@ -314,7 +335,6 @@ prepare_candidate(struct exchange *exchange, const struct routed *candidate)
     draw_tells(exchange, candidate, run);
     run->sameness = sameness_of(exchange, candidate);
     run->audit.score = candidate->score;
-    run->earned = models_of(exchange, exchange->audited->lever)->earned;
     run->instead = serves(exchange) ? exchange->cost : USD_UNKNOWN;
     run->also = prepare_judge(exchange);
     return run;

@@ -90,7 +90,6 @@ teach(struct audit_run *run)
                                   .api = run->answered->identity.api,
                                   .body = run->body,
                                   .outcome = outcome,
-                                  .serves = run->earned,
                                   .hour = run->hour});
 }
 
@@ -147,11 +146,11 @@ learn(struct audit_run *run, double outcome, bool judge_failed)
 
     audit->outcome = outcome;
     audit->judge_failed = judge_failed;
-    if (!judge_failed && run->lever == LEVER_ROUTER)
-        teach(run);
     events = shared_evidence_observe(run->evidence, &run->terms, audit);
     if (run->lever == LEVER_ROUTER)
         learn_on_trial(run, events);
+    if (!judge_failed && run->lever == LEVER_ROUTER)
+        teach(run); /* after evidence: what it has earned by this, no new view may take from it */
     count_audit(run, judge_failed ? COUNT_ROUTER_UNKNOWN : outcome > 0.5 ? COUNT_ROUTER_ACCEPTABLE : COUNT_ROUTER_NOT);
     keep_outcome(run);
     if (run->of_judge)

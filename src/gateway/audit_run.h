@@ -49,7 +49,6 @@ struct audit_run {
     struct audit audit;
     uint64_t row; /* of the mission */
     struct learning_book *book;
-    bool earned;   /* something had been, when it was drawn */
     uint64_t hour; /* as in struct taught */
     usd cost;      /* of the candidate's answer */
     usd instead;   /* what the reference's cost, where the candidate's would have been served; else USD_UNKNOWN */

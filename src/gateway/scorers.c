@@ -223,22 +223,6 @@ put_on_trial(struct scorer *scorer, struct frozen *frozen)
     frozen_release(before);
 }
 
-/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
- * several models none is tried (gateway/choosing.c). */
-static void
-freeze_next(struct scorer *scorer, bool serves, unsigned models)
-{
-    bool has_view;
-
-    lock_take(&scorer->view_lock);
-    has_view = scorer->frozen != NULL;
-    lock_drop(&scorer->view_lock);
-    if (!serves)
-        show(scorer, freeze(scorer, scorer->models), scorer->models, WARM_OVER);
-    else if (has_view && models == 1)
-        put_on_trial(scorer, freeze(scorer, scorer->models));
-}
-
 bool
 scorer_take_over(struct scorer *scorer, uint64_t on_trial)
 {
@@ -448,28 +432,76 @@ is_about_others(const struct scorer *scorer, const struct route_config *route, c
     return scorer->models != 0 && scorer->models != mark_models(route, embedder);
 }
 
-/* Is some model more than half of the way, as its audits came so far? A new view would have it begin anew. */
-static bool
-is_on_its_way(const struct learning *learning)
+/* How far the one of the route's models has come that has come farthest, by what is known now: an audit may have been drawn
+ * long ago. */
+enum progress {
+    PROGRESS_LITTLE,
+    PROGRESS_HALF, /* more than half of the way to serve, as its audits came so far: a new view would have it begin anew */
+    PROGRESS_SERVES
+};
+
+static enum progress
+progress_of_model(const struct evidence_verdict *verdict)
+{
+    if (verdict->serving.arm != ARM_NONE)
+        return PROGRESS_SERVES;
+    return verdict->next.arm != ARM_NONE && verdict->next.missing_as_so_far < verdict->next.labels ? PROGRESS_HALF
+                                                                                                   : PROGRESS_LITTLE;
+}
+
+static enum progress
+progress_of(const struct learning *learning)
 {
     const struct route_config *route = learning->taught.route;
     struct evidences *evidences = &learning->worker->gateway->evidences;
+    enum progress most = PROGRESS_LITTLE;
     struct arena arena;
-    bool is = false;
 
     arena_init(&arena);
-    for (size_t i = 0; i < route->candidate_count && !is; i++) {
+    for (size_t i = 0; i < route->candidate_count; i++) {
         const struct target *target = &route->candidates[i];
         struct evidence_verdict verdict;
+        enum progress progress;
 
         if (!route_candidate_differs(route, target))
             continue;
         verdict = shared_evidence_verdict(evidences_at(
             evidences, route->name, arena_printf(&arena, "%s %s", lever_name(LEVER_ROUTER), target->name)));
-        is = verdict.next.arm != ARM_NONE && verdict.next.missing_as_so_far < verdict.next.labels;
+        progress = progress_of_model(&verdict);
+        most = progress > most ? progress : most;
     }
     arena_reset(&arena);
-    return is;
+    return most;
+}
+
+static bool
+has_view(struct scorer *scorer)
+{
+    bool has;
+
+    lock_take(&scorer->view_lock);
+    has = scorer->frozen != NULL;
+    lock_drop(&scorer->view_lock);
+    return has;
+}
+
+/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
+ * several models none is tried (gateway/choosing.c). Freezing takes a while, in which others learn. */
+static void
+freeze_next(struct scorer *scorer, const struct learning *learning, unsigned models)
+{
+    enum progress progress = progress_of(learning);
+    struct frozen *frozen;
+
+    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && (models > 1 || !has_view(scorer))))
+        return;
+    frozen = freeze(scorer, scorer->models);
+    if (progress == PROGRESS_SERVES)
+        put_on_trial(scorer, frozen);
+    else if (progress_of(learning) == PROGRESS_LITTLE)
+        show(scorer, frozen, scorer->models, WARM_OVER);
+    else
+        frozen_release(frozen);
 }
 
 static void
@@ -501,8 +533,8 @@ run_taught(struct job *job)
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
         if (taught->hour > scorer->taught_until)
             scorer->taught_until = taught->hour;
-        if (router_labels(scorer->router) >= scorer->next_labels && (taught->serves || !is_on_its_way(learning)))
-            freeze_next(scorer, taught->serves, count);
+        if (router_labels(scorer->router) >= scorer->next_labels)
+            freeze_next(scorer, learning, count);
     }
     lock_drop(&scorer->lock);
 }

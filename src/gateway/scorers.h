@@ -79,8 +79,8 @@ bool scorer_warm_labels(struct scorer *scorer, uint64_t *labels);
 unsigned scorer_models(const struct route_config *route);
 unsigned scorer_place(const struct route_config *route, const struct target *model);
 
-/* An audit to be learned from, off the loop: of a request's body, whether that model's answer to it was acceptable. `serves`:
- * something has been earned, so a view that is frozen now is on trial. Takes its own holds. */
+/* An audit to be learned from, off the loop: of a request's body, whether that model's answer to it was acceptable. Its evidence
+ * has learned of it before: what that serves now, no view that is frozen by it takes away. Takes its own holds. */
 struct taught {
     struct scorer *scorer;
     const struct route_config *route; /* lives as long as `view` */
@@ -88,7 +88,6 @@ struct taught {
     enum api api;
     struct chunk *body;
     double outcome;
-    bool serves;
     uint64_t
         hour; /* of whose conversations the coin drew a part, and this one; 0: all were drawn, or none comes again */
 };

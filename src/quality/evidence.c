@@ -377,13 +377,13 @@ evidence_observe(struct evidence *evidence, const struct audit *audit)
     unsigned band = evidence_arm_of(evidence, audit->score), events = 0;
     bool of_route = is_of_route(evidence);
 
-    if (!evidence->begun || (band == ARM_NONE && !of_route))
+    if (!evidence->begun || (band == ARM_NONE && !of_route) || (audit->surplus && of_route))
         return 0;
     if (band != ARM_NONE || evidence->terms.scope == FLOOR_RELATIVE)
         events = count_judge(evidence, audit->judge_failed);
     if (evidence->serving != ARM_NONE && falls(evidence, audit, band))
         return events | suspend(evidence);
-    if (audit->only_loses)
+    if (audit->only_loses || audit->surplus)
         return events;
     count(evidence, audit, band);
     if (next_arm(evidence) != ARM_NONE && (of_route || band <= next_arm(evidence))) {

@@ -124,6 +124,9 @@ struct audit {
     unsigned halvings; /* the bet is scaled by 2^-halvings; 0 where p does not depend on the request */
     bool
         only_loses; /* it was not drawn as what is served is, and says too much good of it: it counts for losing alone */
+    bool
+        surplus; /* drawn beyond its share of the audits, as another could not be asked: where the floor speaks of what is
+                    * served it counts for losing alone, else not at all */
     bool promoted; /* though no earned arm holds the score, the lever would have served it, as a judge had let this very
                         * pair pass: it counts for losing as what is served, and for earning as any other of its score */
 };

@@ -357,6 +357,29 @@ what_only_loses_earns_nothing(void **state)
     assert_int_equal(stream.evidence.round, 2);
 }
 
+/* More of what serves is drawn than of the rest: of the route that says nothing, of what is served that it got worse. */
+static void
+surplus_audits_are_no_average(void **state)
+{
+    const struct evidence_terms of_served = {.scope = FLOOR_SERVED, .floor_ppm = 900000, .alpha_ppm = 50000};
+    const struct evidence_terms *const terms[] = {&of_route, &relative, &of_served};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct audit audit = {.score = 1, .outcome = 1, .reference = 1};
+        struct stream stream;
+
+        stream_begin(&stream, 1, terms[i], always);
+        while (stream.evidence.serving == ARM_NONE)
+            (void)evidence_observe(&stream.evidence, &audit);
+        audit.surplus = true;
+        audit.outcome = 0;
+        for (unsigned n = 0; n < 60 && stream.evidence.serving != ARM_NONE; n++)
+            (void)evidence_observe(&stream.evidence, &audit);
+        assert_int_equal(stream.evidence.serving == ARM_NONE, terms[i]->scope == FLOOR_SERVED);
+    }
+}
+
 int
 main(void)
 {
@@ -372,6 +395,7 @@ main(void)
         cmocka_unit_test(what_is_saved_comes_back),
         cmocka_unit_test(no_epoch_begins_without_sense),
         cmocka_unit_test(what_only_loses_earns_nothing),
+        cmocka_unit_test(surplus_audits_are_no_average),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * view of what audits taught is frozen and evidence has carried the best of its arms. */
 #include "scene.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -354,6 +355,93 @@ labels_that_are_wrong_earn_nothing(void **state)
     free(config);
 }
 
+/* Another model beside it, dearer, which is asked where the small one does not serve. */
+#define TWO                                                                                                            \
+    "backends:\n"                                                                                                      \
+    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
+    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
+    "  gamma: { url: \"http://gamma.example\", models: [ middle ] }\n"                                                 \
+    "routes:\n"                                                                                                        \
+    "  assistant: { reference: alpha/big, candidates: [ beta/small, gamma/middle ], learning: 100%,\n"                 \
+    "               acceptable: { quality: 95% }, judge: { by: exact, ceiling: 0% }, levers: { router: shadow } }\n"   \
+    "prices:\n"                                                                                                        \
+    "  override:\n"                                                                                                    \
+    "    alpha/big:    { input: $20/M, output: $80/M }\n"                                                              \
+    "    beta/small:   { input: $0.02/M, output: $0.08/M }\n"                                                          \
+    "    gamma/middle: { input: $0.03/M, output: $0.09/M }\n"
+
+/* How many labels each arm of it has. */
+static void
+count_labels(struct scene *s, const char *lever, struct evidence *evidence, uint64_t labels[ARMS])
+{
+    struct buffer bytes = {0};
+
+    shared_evidence_save(evidences_at(&s->gateway.evidences, "assistant", lever), &bytes);
+    assert_int_equal(evidence_restore(evidence, buffer_content(&bytes)), OK);
+    for (unsigned arm = 0; arm < ARMS; arm++)
+        labels[arm] = evidence_arm(evidence, arm).labels;
+    buffer_free(&bytes);
+}
+
+/* Of the requests after so many, the share that the small model would have served. */
+static double
+shadowed_of(const struct scene *s, size_t asked)
+{
+    size_t seen = 0, count = 0, shadowed = 0;
+
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct row *row = &s->rows[i];
+        bool would = false;
+
+        if (row_is_own(row) || seen++ < asked)
+            continue;
+        count++;
+        for (size_t line = 0; line < row->saving_count; line++)
+            would = would || row->savings[line].shadow;
+        shadowed += would;
+    }
+    return (double)shadowed / (double)count;
+}
+
+/* Where the small model serves, nobody else is to be audited, and it could be twice as often: then what it is best at would
+ * speak twice for its wider arms. */
+static void
+audits_are_even_over_what_a_model_would_serve(void **state)
+{
+    struct scene *s = opens(state, TWO);
+    uint64_t before[ARMS], after[ARMS];
+    struct evidence evidence;
+    size_t asked = 0;
+    unsigned serving;
+    double inside, share;
+    bool is_hard;
+
+    vbackend_decides(scene_backend(s, "gamma"), answer, &small);
+    for (; stands(s).reason != EVIDENCE_SERVES; asked++) {
+        asks(s, asked, &is_hard);
+        if (asked % 50 == 0)
+            history_wall_jump(s->history, 3600 * USEC_PER_S); /* another draw */
+        assert_true(asked < 5000);
+    }
+    serving = stands(s).serving.arm;
+    assert_true(serving < ARMS / 2 + 1);
+    count_labels(s, "router beta/small", &evidence, before);
+    for (size_t i = 0; i < 1200; i++) {
+        asks(s, 10000 + i, &is_hard);
+        if (i % 50 == 0)
+            history_wall_jump(s->history, 3600 * USEC_PER_S);
+    }
+    count_labels(s, "router beta/small", &evidence, after);
+    scene_rest(s);
+    share = shadowed_of(s, asked);
+    inside = (double)(after[serving] - before[serving]) / (double)(after[ARMS - 1] - before[ARMS - 1]);
+    print_message("arm %u: %.3f of %u labels in it, %.3f of the requests would be served\n", serving, inside,
+                  (unsigned)(after[ARMS - 1] - before[ARMS - 1]), share);
+    assert_true(fabs(inside - share) < .07);
+    scene_rest(s);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -362,6 +450,7 @@ main(void)
         cmocka_unit_test_teardown(a_floor_of_the_route_serves_more, scene_teardown),
         cmocka_unit_test_teardown(what_is_learned_since_is_tried_before_it_serves, scene_teardown),
         cmocka_unit_test_teardown(a_trial_waits_for_the_next_draw, scene_teardown),
+        cmocka_unit_test_teardown(audits_are_even_over_what_a_model_would_serve, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
         cmocka_unit_test_teardown(labelled_requests_tell_the_first_ones_apart, scene_teardown),
         cmocka_unit_test_teardown(labels_that_are_wrong_earn_nothing, scene_teardown),
