@@ -104,21 +104,29 @@ count_audit(struct audit_run *run, enum counter routers)
     count(&run->worker->counters, (enum counter)((unsigned)routers + offset), 1);
 }
 
-/* Scores that let more be served than those by which it is served now take over, with the evidence that they earned it by. */
-static void
-take_over(struct audit_run *run, struct scorer *scorer)
+static bool
+its_scores_take_over(void *context)
 {
-    struct gateway *gateway = run->worker->gateway;
-    unsigned serving = shared_evidence_serving(run->evidence, &run->terms);
-    unsigned would = shared_evidence_serving(run->trial.evidence, &run->trial.terms);
+    struct audit_run *run = context;
 
-    if (serving == ARM_NONE || would == ARM_NONE || would <= serving || !scorer_take_over(scorer, run->trial.scorer))
+    return scorer_take_over(scorer_at(&run->worker->gateway->scorers, run->route->name), run->trial.scorer);
+}
+
+/* Scores that let more be served than those by which it is served now take over, with the evidence that they earned it by;
+ * unless another worker's audit suspends what serves in this very moment. */
+static void
+take_over(struct audit_run *run)
+{
+    struct evidence_verdict verdict;
+
+    if (!shared_evidence_become(run->evidence, &run->terms, run->trial.evidence, &run->trial.terms,
+                                its_scores_take_over, run))
         return;
-    shared_evidence_become(run->evidence, run->trial.evidence);
     count(&run->worker->counters, COUNT_ROUTER_TAKEN_OVER, 1);
-    log_line(gateway->log, LOG_INFO,
-             "route %s, lever %s: what was learned since serves from now on, by arm %u of %u; it was %u",
-             run->route->name, shared_evidence_lever(run->evidence), would + 1, ARMS, serving + 1);
+    verdict = shared_evidence_verdict(run->evidence);
+    log_line(run->worker->gateway->log, LOG_INFO,
+             "route %s, lever %s: what was learned since serves from now on, by arm %u of %u", run->route->name,
+             shared_evidence_lever(run->evidence), verdict.serving.arm + 1, ARMS);
 }
 
 /* The same audit, by the scores that are on trial. They are of no use to what was suspended: it has to be earned anew. */
@@ -135,7 +143,7 @@ learn_on_trial(struct audit_run *run, unsigned events)
     audit.score = run->trial.score;
     audit.only_loses = false; /* that is about the scores that serve */
     (void)shared_evidence_observe(run->trial.evidence, &run->trial.terms, &audit);
-    take_over(run, scorer);
+    take_over(run);
 }
 
 static void

@@ -1,7 +1,5 @@
 #include "gateway/scorers.h"
 
-#include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -9,45 +7,7 @@
 #include "config/labelled.h"
 #include "gateway/gateway.h"
 #include "gateway/request_features.h"
-#include "quality/router.h"
-
-/* Counted by its holders, any thread. */
-struct frozen {
-    atomic_uint holders;
-    struct router_view *view;
-    uint64_t mark;
-    uint64_t taught_until; /* as in struct scored */
-    struct buffer bytes;   /* as router_save has it */
-};
-
-/* Labelled requests that a file brings. */
-enum warm {
-    WARM_OVER,   /* there are none, or they have been learned of */
-    WARM_WANTED, /* somebody is to begin */
-    WARM_RUNS    /* somebody has; meanwhile nothing else is learned */
-};
-
-/* Ahead of what router_save wrote. */
-struct kept_head {
-    uint64_t models, taught_until;
-};
-
-struct scorer {
-    struct scorer *next;
-    struct lock lock;      /* of what learns; held while it does, off the loop */
-    struct router *router; /* NULL: nothing was learned yet */
-    uint64_t warm_labels;  /* those of the file, if there is one; the rest are audits */
-    uint64_t next_labels;  /* when the next view is due */
-    uint64_t taught_until; /* of what was learned so far */
-    struct buffer kept;    /* what was read at the start, until it is known whom it is about */
-    struct kept_head kept_head;
-    struct lock view_lock; /* of what is looked at, for a moment; within the other, where both are held */
-    struct frozen *frozen; /* NULL: there is no view yet */
-    struct frozen *trial;  /* the next one; NULL: none is on trial */
-    uint64_t models;       /* stands for whom all of this is about */
-    enum warm warm;
-    char route[];
-};
+#include "gateway/scorers_parts.h"
 
 void
 scorers_init(struct scorers *scorers)
@@ -57,7 +17,7 @@ scorers_init(struct scorers *scorers)
     map_init(&scorers->map);
 }
 
-static void
+void
 frozen_release(struct frozen *frozen)
 {
     if (frozen == NULL || atomic_fetch_sub_explicit(&frozen->holders, 1, memory_order_acq_rel) > 1)
@@ -155,8 +115,8 @@ scorer_place(const struct route_config *route, const struct target *model)
     return place;
 }
 
-static uint64_t
-mark_models(const struct route_config *route, const struct embedder *embedder)
+uint64_t
+scorer_mark_models(const struct route_config *route, const struct embedder *embedder)
 {
     uint64_t mark = embedder_table_id(embedder);
 
@@ -169,8 +129,8 @@ mark_models(const struct route_config *route, const struct embedder *embedder)
 /* Freezing; the lock is held. */
 
 /* Whatever was on trial is not any more. */
-static void
-show(struct scorer *scorer, struct frozen *frozen, uint64_t models, enum warm warm)
+void
+scorer_show(struct scorer *scorer, struct frozen *frozen, uint64_t models, enum warm warm)
 {
     struct frozen *before, *trial;
 
@@ -196,8 +156,8 @@ labels_of_next(const struct scorer *scorer)
     return scorer->warm_labels + (2 * audits > SCORER_LABELS_FIRST ? 2 * audits : SCORER_LABELS_FIRST);
 }
 
-static struct frozen *
-freeze(struct scorer *scorer, uint64_t models)
+struct frozen *
+scorer_freeze(struct scorer *scorer, uint64_t models)
 {
     struct frozen *frozen = must_calloc(1, sizeof(*frozen));
 
@@ -211,8 +171,8 @@ freeze(struct scorer *scorer, uint64_t models)
 }
 
 /* In the place of one whose trial went on until now. */
-static void
-put_on_trial(struct scorer *scorer, struct frozen *frozen)
+void
+scorer_put_on_trial(struct scorer *scorer, struct frozen *frozen)
 {
     struct frozen *before;
 
@@ -244,7 +204,7 @@ scorer_take_over(struct scorer *scorer, uint64_t on_trial)
 void
 scorer_end_trial(struct scorer *scorer)
 {
-    put_on_trial(scorer, NULL);
+    scorer_put_on_trial(scorer, NULL);
 }
 
 /* What was kept, if it is about these models; else nothing is known of them. */
@@ -255,23 +215,25 @@ begin(struct scorer *scorer, uint64_t models, const struct route_config *route, 
 
     router_free(scorer->router);
     scorer->router = NULL;
+    lock_take(&scorer->view_lock);
     scorer->warm_labels = labelled != NULL ? labelled->count : 0;
+    lock_drop(&scorer->view_lock);
     scorer->next_labels = scorer->warm_labels + SCORER_LABELS_FIRST;
     scorer->taught_until = scorer->kept_head.taught_until;
     if (scorer->kept_head.models == models &&
         router_restore(buffer_content(&scorer->kept), scorer_models(route), embedder_table_id(embedder),
                        embedder_dims(embedder), &scorer->router) == OK)
-        show(scorer, freeze(scorer, models), models, WARM_OVER);
+        scorer_show(scorer, scorer_freeze(scorer, models), models, WARM_OVER);
     else
-        show(scorer, NULL, models, labelled != NULL ? WARM_WANTED : WARM_OVER);
+        scorer_show(scorer, NULL, models, labelled != NULL ? WARM_WANTED : WARM_OVER);
     buffer_free(&scorer->kept);
     scorer->kept = (struct buffer){0};
 }
 
-static void
-ensure_models(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+void
+scorer_ensure_models(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
 {
-    uint64_t models = mark_models(route, embedder);
+    uint64_t models = scorer_mark_models(route, embedder);
 
     if (scorer->models != models)
         begin(scorer, models, route, embedder);
@@ -303,13 +265,13 @@ static void
 hold_views(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
            struct frozen **frozen, struct frozen **trial)
 {
-    uint64_t models = mark_models(route, embedder);
+    uint64_t models = scorer_mark_models(route, embedder);
 
     /* Whoever learns holds the lock for as long as that takes, and a loop waits for nobody: until it is free there is no view
      * of these models, as there would be none in any case. What was kept over a restart was read before (scorers_open). */
     if (look(scorer, models, frozen, trial) || !lock_try(&scorer->lock))
         return;
-    ensure_models(scorer, route, embedder);
+    scorer_ensure_models(scorer, route, embedder);
     lock_drop(&scorer->lock);
     (void)look(scorer, models, frozen, trial);
 }
@@ -323,7 +285,7 @@ scorers_open(struct scorers *scorers, const struct config *config, const struct 
         if (route == NULL || !route_has_other_models(route))
             continue;
         lock_take(&at->lock);
-        ensure_models(at, route, embedder);
+        scorer_ensure_models(at, route, embedder);
         lock_drop(&at->lock);
     }
 }
@@ -358,48 +320,49 @@ scorer_score(struct scorer *scorer, const struct route_config *route, const stru
 
 /* A warm start */
 
-static bool
-wants_warm(struct scorer *scorer, uint64_t models)
+bool
+scorer_wants_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
 {
+    uint64_t models;
     bool wants;
 
+    if (route->router.labelled == NULL)
+        return false;
+    models = scorer_mark_models(route, embedder);
     lock_take(&scorer->view_lock);
     wants = scorer->warm == WARM_WANTED && scorer->models == models;
+    if (wants)
+        scorer->warm = WARM_RUNS;
     lock_drop(&scorer->view_lock);
     return wants;
 }
 
-bool
-scorer_wants_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+enum warm
+scorer_warm(struct scorer *scorer)
 {
-    uint64_t models = mark_models(route, embedder);
-    bool wants;
+    enum warm warm;
 
-    if (route->router.labelled == NULL || !wants_warm(scorer, models))
-        return false;
-    lock_take(&scorer->lock);
-    wants = wants_warm(scorer, models);
-    if (wants)
-        show(scorer, NULL, models, WARM_RUNS);
-    lock_drop(&scorer->lock);
-    return wants;
+    lock_take(&scorer->view_lock);
+    warm = scorer->warm;
+    lock_drop(&scorer->view_lock);
+    return warm;
 }
 
 void
 scorer_take_warm(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
                  struct router *router)
 {
-    uint64_t models = mark_models(route, embedder);
+    uint64_t models = scorer_mark_models(route, embedder);
 
     lock_take(&scorer->lock);
-    if (scorer->models != models || scorer->warm != WARM_RUNS) {
+    if (scorer->models != models || scorer_warm(scorer) != WARM_RUNS) {
         router_free(router); /* a reload came between */
     } else if (router == NULL) {
-        show(scorer, NULL, models, WARM_WANTED);
+        scorer_show(scorer, NULL, models, WARM_WANTED);
     } else {
         router_free(scorer->router);
         scorer->router = router;
-        show(scorer, freeze(scorer, models), models, WARM_OVER);
+        scorer_show(scorer, scorer_freeze(scorer, models), models, WARM_OVER);
     }
     lock_drop(&scorer->lock);
 }
@@ -409,158 +372,11 @@ scorer_warm_labels(struct scorer *scorer, uint64_t *labels)
 {
     bool has;
 
-    lock_take(&scorer->lock);
+    lock_take(&scorer->view_lock);
     has = scorer->warm_labels > 0;
     *labels = scorer->warm == WARM_OVER ? scorer->warm_labels : 0;
-    lock_drop(&scorer->lock);
-    return has;
-}
-
-/* Learning */
-
-struct learning {
-    struct job job;
-    struct gateway_worker *worker;
-    struct view *view; /* held */
-    struct taught taught;
-};
-
-/* An audit that began before a reload ends after it: what is learned by now is about the new models. */
-static bool
-is_about_others(const struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
-{
-    return scorer->models != 0 && scorer->models != mark_models(route, embedder);
-}
-
-/* How far the one of the route's models has come that has come farthest, by what is known now: an audit may have been drawn
- * long ago. */
-enum progress {
-    PROGRESS_LITTLE,
-    PROGRESS_HALF, /* more than half of the way to serve, as its audits came so far: a new view would have it begin anew */
-    PROGRESS_SERVES
-};
-
-static enum progress
-progress_of_model(const struct evidence_verdict *verdict)
-{
-    if (verdict->serving.arm != ARM_NONE)
-        return PROGRESS_SERVES;
-    return verdict->next.arm != ARM_NONE && verdict->next.missing_as_so_far < verdict->next.labels ? PROGRESS_HALF
-                                                                                                   : PROGRESS_LITTLE;
-}
-
-static enum progress
-progress_of(const struct learning *learning)
-{
-    const struct route_config *route = learning->taught.route;
-    struct evidences *evidences = &learning->worker->gateway->evidences;
-    enum progress most = PROGRESS_LITTLE;
-    struct arena arena;
-
-    arena_init(&arena);
-    for (size_t i = 0; i < route->candidate_count; i++) {
-        const struct target *target = &route->candidates[i];
-        struct evidence_verdict verdict;
-        enum progress progress;
-
-        if (!route_candidate_differs(route, target))
-            continue;
-        verdict = shared_evidence_verdict(evidences_at(
-            evidences, route->name, arena_printf(&arena, "%s %s", lever_name(LEVER_ROUTER), target->name)));
-        progress = progress_of_model(&verdict);
-        most = progress > most ? progress : most;
-    }
-    arena_reset(&arena);
-    return most;
-}
-
-static bool
-has_view(struct scorer *scorer)
-{
-    bool has;
-
-    lock_take(&scorer->view_lock);
-    has = scorer->frozen != NULL;
     lock_drop(&scorer->view_lock);
     return has;
-}
-
-/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
- * several models none is tried (gateway/choosing.c). Freezing takes a while, in which others learn. */
-static void
-freeze_next(struct scorer *scorer, const struct learning *learning, unsigned models)
-{
-    enum progress progress = progress_of(learning);
-    struct frozen *frozen;
-
-    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && (models > 1 || !has_view(scorer))))
-        return;
-    frozen = freeze(scorer, scorer->models);
-    if (progress == PROGRESS_SERVES)
-        put_on_trial(scorer, frozen);
-    else if (progress_of(learning) == PROGRESS_LITTLE)
-        show(scorer, frozen, scorer->models, WARM_OVER);
-    else
-        frozen_release(frozen);
-}
-
-static void
-run_taught(struct job *job)
-{
-    const struct learning *learning = CONTAINER_OF(job, struct learning, job);
-    const struct taught *taught = &learning->taught;
-    const struct embedder *embedder = learning->worker->gateway->embedder;
-    unsigned place = scorer_place(taught->route, taught->model), count = scorer_models(taught->route);
-    struct scorer *scorer = taught->scorer;
-    struct features features;
-    float outcomes[ROUTER_MODELS_MOST];
-    struct slice body = chunk_bytes(taught->body);
-
-    if (place >= count)
-        return;
-    for (unsigned i = 0; i < count; i++)
-        outcomes[i] = i == place ? (float)taught->outcome : NAN;
-    request_features(embedder, taught->api, body, &features);
-    lock_take(&scorer->lock);
-    if (!is_about_others(scorer, taught->route, embedder)) {
-        ensure_models(scorer, taught->route, embedder);
-        if (scorer->warm != WARM_OVER) {
-            lock_drop(&scorer->lock);
-            return;
-        }
-        if (scorer->router == NULL)
-            scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
-        router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
-        if (taught->hour > scorer->taught_until)
-            scorer->taught_until = taught->hour;
-        if (router_labels(scorer->router) >= scorer->next_labels)
-            freeze_next(scorer, learning, count);
-    }
-    lock_drop(&scorer->lock);
-}
-
-static void
-taught_done(struct job *job)
-{
-    struct learning *learning = CONTAINER_OF(job, struct learning, job);
-
-    learning->worker->comparing--;
-    chunk_release(learning->taught.body);
-    view_release(learning->view);
-    free(learning);
-}
-
-void
-scorer_learn(struct gateway_worker *worker, struct view *view, const struct taught *taught)
-{
-    struct world *world = worker_world(worker);
-    struct learning *learning = must_alloc(sizeof(*learning));
-
-    *learning = (struct learning){
-        .job = {.run = run_taught, .done = taught_done}, .worker = worker, .view = view_hold(view), .taught = *taught};
-    chunk_hold(learning->taught.body);
-    worker->comparing++;
-    world->ops->work(world, &learning->job);
 }
 
 /* Keeping: whom it is about and until when it was taught, then what router_save wrote. */

@@ -217,18 +217,26 @@ shared_evidence_observe(struct shared_evidence *shared, const struct evidence_te
     return events;
 }
 
-void
-shared_evidence_become(struct shared_evidence *shared, struct shared_evidence *other)
+/* Nobody else holds two of these locks. */
+bool
+shared_evidence_become(struct shared_evidence *shared, const struct evidence_terms *terms,
+                       struct shared_evidence *other, const struct evidence_terms *other_terms,
+                       bool (*agrees)(void *context), void *context)
 {
-    struct evidence evidence;
+    bool becomes;
 
-    lock_take(&other->lock);
-    evidence = other->evidence;
-    other->evidence = (struct evidence){.begun = false};
-    lock_drop(&other->lock);
     lock_take(&shared->lock);
-    shared->evidence = evidence;
+    lock_take(&other->lock);
+    becomes = evidence_is_for(&shared->evidence, terms) && evidence_is_for(&other->evidence, other_terms) &&
+              shared->evidence.serving != ARM_NONE && other->evidence.serving != ARM_NONE &&
+              other->evidence.serving > shared->evidence.serving && agrees(context);
+    if (becomes) {
+        shared->evidence = other->evidence;
+        other->evidence = (struct evidence){.begun = false};
+    }
+    lock_drop(&other->lock);
     lock_drop(&shared->lock);
+    return becomes;
 }
 
 struct evidence_verdict

@@ -49,8 +49,12 @@ uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct 
 unsigned shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms,
                                  const struct audit *audit);
 
-/* What the other has learned takes its place, and the other is empty then. */
-void shared_evidence_become(struct shared_evidence *shared, struct shared_evidence *other);
+/* What the other has learned takes its place where it serves more, and the other is empty then. False, with nothing changed:
+ * it does not, or the one that serves was suspended, or is about something else, by now; or whoever else has to agree does
+ * not, who is asked last and takes no lock of ours. */
+bool shared_evidence_become(struct shared_evidence *shared, const struct evidence_terms *terms,
+                            struct shared_evidence *other, const struct evidence_terms *other_terms,
+                            bool (*agrees)(void *context), void *context) MUST_CHECK;
 
 /* Whatever epoch it is in. */
 struct evidence_verdict shared_evidence_verdict(struct shared_evidence *shared);

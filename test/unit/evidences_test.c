@@ -73,6 +73,73 @@ an_epoch_begins_with_its_own_sample(void **state)
     evidences_free(&all);
 }
 
+/* Whoever has to agree that it takes over. */
+struct agreement {
+    bool agrees;
+    unsigned asked;
+};
+
+static bool
+agrees(void *context)
+{
+    struct agreement *agreement = context;
+
+    agreement->asked++;
+    return agreement->agrees;
+}
+
+static void
+earn_but_the_widest(struct shared_evidence *shared)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        shared_evidence_observe(shared, &usual, &(struct audit){.score = 0, .outcome = 0});
+        shared_evidence_observe(shared, &usual, &(struct audit){.score = 1e6, .outcome = 1});
+    }
+    assert_int_equal(shared_evidence_serving(shared, &usual), ARMS - 2);
+}
+
+/* What was earned on trial takes the place of what serves, unless that was suspended between a look and the other. */
+static void
+what_is_suspended_is_not_taken_over(void **state)
+{
+    struct evidence_terms later = usual;
+    struct agreement agreement = {.agrees = false};
+    struct evidences all;
+    struct shared_evidence *shared, *trial;
+
+    (void)state;
+    later.epoch++;
+    evidences_init(&all);
+    shared = evidences_at(&all, "chat", "router");
+    trial = evidences_at(&all, "chat", "trial");
+    fill_sample(shared, &usual);
+    fill_sample(trial, &later);
+    earn_but_the_widest(shared);
+    for (unsigned i = 0; i < 2000; i++)
+        shared_evidence_observe(trial, &later, &(struct audit){.score = i % SAMPLE_SCORES, .outcome = 1});
+    assert_true(shared_evidence_serving(trial, &later) > shared_evidence_serving(shared, &usual));
+    assert_int_not_equal(shared_evidence_serving(shared, &usual), ARM_NONE);
+
+    assert_false(shared_evidence_become(shared, &later, trial, &later, agrees, &agreement));
+    assert_false(shared_evidence_become(trial, &later, shared, &usual, agrees, &agreement)); /* it serves less */
+    assert_int_equal(agreement.asked, 0);
+    assert_false(shared_evidence_become(shared, &usual, trial, &later, agrees, &agreement));
+    assert_int_equal(agreement.asked, 1);
+    for (unsigned i = 0; shared_evidence_serving(shared, &usual) != ARM_NONE; i++) {
+        shared_evidence_observe(shared, &usual, &(struct audit){.score = 1e6, .outcome = 0});
+        assert_true(i < 100);
+    }
+    agreement.agrees = true;
+    assert_false(shared_evidence_become(shared, &usual, trial, &later, agrees, &agreement));
+    assert_int_equal(shared_evidence_verdict(shared).suspensions, 1);
+
+    earn_but_the_widest(shared);
+    assert_true(shared_evidence_become(shared, &usual, trial, &later, agrees, &agreement));
+    assert_int_equal(shared_evidence_verdict(shared).audits, 2000);
+    assert_int_equal(shared_evidence_verdict(trial).audits, 0);
+    evidences_free(&all);
+}
+
 enum { THREADS = 4, ROUNDS = 2000 };
 
 /* Each thread does what a worker does, and saves and restores now and then what another piece of evidence holds. */
@@ -126,6 +193,7 @@ main(void)
         cmocka_unit_test(each_lever_of_each_route_has_its_own),
         cmocka_unit_test(an_epoch_begins_with_its_own_sample),
         cmocka_unit_test(workers_lose_no_audit),
+        cmocka_unit_test(what_is_suspended_is_not_taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gateway/choosing.h"
 #include "gateway/evidence_keeper.h"
-#include "gateway/scorers.h"
+#include "gateway/scorers_parts.h"
 #include "levers/router.h"
 
 #define ROUTE_IN(mode, acceptable, more)                                                                               \
@@ -144,6 +145,33 @@ a_floor_of_the_route_serves_more(void **state)
     print_message("served after %zu requests: %zu of 600, %zu wrong\n", asked, served, wrong);
     assert_true(served > 330 && wrong > 0); /* more than all the easy ones that are not audited */
     assert_true(wrong < 180);               /* 30 % of the route */
+    scene_rest(s);
+    scene_passed(s);
+}
+
+/* So many at once that an audit by which a view is due was drawn before the one by which it was earned to serve: that view would
+ * begin with nothing. */
+static void
+what_was_just_earned_is_not_dropped(void **state)
+{
+    struct scene *s = opens(state, CONFIG("{ quality: 97.05% }")); /* flawless answers: 249 labels */
+    enum { CROWD = 40 };
+    bool earned = false;
+
+    for (size_t asked = 0; asked < 800; asked += CROWD) {
+        for (size_t i = 0; i < CROWD; i++) {
+            char text[64];
+
+            snprintf(text, sizeof(text), "%s number %zu?", easy[i % 3], asked + i);
+            scene_asks(s, (struct ask){.text = text});
+        }
+        history_run_to_rest(s->history);
+        if (stands(s).reason == EVIDENCE_SERVES && !earned)
+            print_message("earned by %zu labels\n", (size_t)stands(s).serving.labels);
+        assert_true(!earned || stands(s).reason == EVIDENCE_SERVES);
+        earned = earned || gateway_count(&s->gateway, COUNT_ROUTER_ACCEPTABLE) >= 250;
+    }
+    assert_true(earned);
     scene_rest(s);
     scene_passed(s);
 }
@@ -300,6 +328,39 @@ warm(const char *path)
     return copy;
 }
 
+/* Who learns may take long, and who scores, tells of it or begins with a file waits for nobody. */
+static void
+nobody_waits_for_who_learns(void **state)
+{
+    char path[] = "/tmp/scorers-test-XXXXXX", *config;
+    struct buffer page = {0};
+    struct scored now, on_trial;
+    struct scorer *scorer;
+    struct scene *s;
+    const struct route_config *route;
+    uint64_t labels;
+
+    label(path, false);
+    config = warm(path);
+    s = opens(state, config);
+    route = map_get(&s->config->route_by_name, SLICE_LITERAL("assistant"));
+    gateway_open_meanings(&s->gateway);
+    scorer = scorer_at(&s->gateway.scorers, "assistant");
+    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial);
+    lock_take(&scorer->lock);
+    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial);
+    assert_true(scorer_wants_warm(scorer, route, s->gateway.embedder));
+    assert_false(scorer_wants_warm(scorer, route, s->gateway.embedder)); /* one is enough */
+    assert_true(scorer_warm_labels(scorer, &labels) && labels == 0);
+    choosing_print(&s->gateway, &page);
+    lock_drop(&scorer->lock);
+    buffer_free(&page);
+    scene_rest(s);
+    scene_passed(s);
+    unlink(path);
+    free(config);
+}
+
 /* What a file says makes a view at once, so that the audits are about arms cut by it: those are all that is missing. */
 static void
 labelled_requests_tell_the_first_ones_apart(void **state)
@@ -451,6 +512,8 @@ main(void)
         cmocka_unit_test_teardown(what_is_learned_since_is_tried_before_it_serves, scene_teardown),
         cmocka_unit_test_teardown(a_trial_waits_for_the_next_draw, scene_teardown),
         cmocka_unit_test_teardown(audits_are_even_over_what_a_model_would_serve, scene_teardown),
+        cmocka_unit_test_teardown(what_was_just_earned_is_not_dropped, scene_teardown),
+        cmocka_unit_test_teardown(nobody_waits_for_who_learns, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
         cmocka_unit_test_teardown(labelled_requests_tell_the_first_ones_apart, scene_teardown),
         cmocka_unit_test_teardown(labels_that_are_wrong_earn_nothing, scene_teardown),
