@@ -82,7 +82,7 @@ raise_refused(struct gateway_worker *worker, const struct budget_event *event)
                SLICE_ARGS(info->rule.identity));
     alert.quiet_us = until_it_resets(worker, info);
     alert_words(&alert,
-                "Budget %.*s of %s%s%.*s could not take a request, which was refused: %s is spent. It starts anew at "
+                "Budget %.*s of %s%s%.*s could not take a request, which was refused; spent: %s. It starts anew at "
                 "%s.",
                 SLICE_ARGS(info->rule.text), budget_scope_name(info->rule.scope), info->rule.name.len > 0 ? " " : "",
                 SLICE_ARGS(info->rule.name), spent, resets);
@@ -100,8 +100,8 @@ raise_overrun(struct gateway_worker *worker, const struct budget_event *event)
     budget_format_amount(info->rule.unit, info->spent - info->rule.limit, over);
     alert_init(&alert, ALERT_BUDGET_OVERRUN, "%.*s", SLICE_ARGS(info->rule.identity));
     alert_words(&alert,
-                "Budget %.*s of %s%s%.*s is overspent by %s: a request cost more than had been reserved for it. With "
-                "`exposure: strict` that cannot happen.",
+                "Budget %.*s of %s%s%.*s is overspent by %s: a request cost more than had been reserved for it. "
+                "`exposure: strict` reserves the most that a request can cost.",
                 SLICE_ARGS(info->rule.text), budget_scope_name(info->rule.scope), info->rule.name.len > 0 ? " " : "",
                 SLICE_ARGS(info->rule.name), over);
     put_budget_facts(&alert, info);

@@ -53,6 +53,15 @@ amount_of(yyjson_val *budget, const char *name)
     return -1;
 }
 
+/* Cents, but where a cent is much. */
+static unsigned
+places_of(yyjson_val *budget, int64_t amount)
+{
+    bool small = amount_of(budget, "limit") < USD_ONE || amount < USD_ONE / 100;
+
+    return amount != 0 && small ? 6 : 2;
+}
+
 static void
 put_amount(yyjson_val *budget, const char *name, char *cell)
 {
@@ -64,7 +73,7 @@ put_amount(yyjson_val *budget, const char *name, char *cell)
     else if (!is_money(budget))
         snprintf(cell, CELL_SIZE, "%lld", (long long)amount);
     else {
-        amount_format_places(amount, amount == 0 || amount >= USD_ONE / 100 ? 2 : 6, text);
+        amount_format_places(amount, places_of(budget, amount), text);
         snprintf(cell, CELL_SIZE, "%s", text);
     }
 }

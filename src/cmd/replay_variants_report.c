@@ -69,7 +69,7 @@ add_title(const struct replay_comparison *comparison, struct buffer *out)
         buffer_printf(out, " over each number of replicas%s%s", is_named(comparison) ? " of " : "",
                       is_named(comparison) ? comparison->variants[0].settings.pool : "");
     else
-        buffer_printf(out, " over %lld engines each", (long long)first->engines);
+        buffer_printf(out, " over %lld engine%s each", (long long)first->engines, first->engines == 1 ? "" : "s");
     buffer_add_text(out, ".\nAll figures are modelled: engines by formulas. Times are to the first token; ");
     buffer_add_text(out, replay_variants_sized(comparison) ? "$/answer: for one within the limits.\n"
                                                            : "ms/token: between tokens after it.\n");

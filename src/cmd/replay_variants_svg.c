@@ -287,7 +287,7 @@ draw_title(const struct replay_comparison *comparison, struct buffer *out)
     buffer_printf(out, "<text class=\"small\" x=\"%d\" y=\"44\">%llu requests", PLOT_LEFT,
                   (unsigned long long)first->requests);
     if (!replay_variants_sized(comparison))
-        buffer_printf(out, " over %lld engines each", (long long)first->engines);
+        buffer_printf(out, " over %lld engine%s each", (long long)first->engines, first->engines == 1 ? "" : "s");
     buffer_printf(out, "; all figures are modelled%s</text>\n",
                   comparison->pooled > 0 ? "; dashed: one pooled cache of the same room" : "");
 }

@@ -134,7 +134,8 @@ test("after kill -9 and a restart a budget's count is what it was, and what is s
 });
 
 test("`equipoise budget` shows the running gateway's budgets, and without one what the ledger says", async () => {
-  const gateway = await start({ budget: "$1000/month", keys: { web: { ...usualConfig(twin.url).keys.web, budget: "50 requests/month", on_exceed: "degrade" } } });
+  const prices = { override: { "twin/twin-medium": { input: "$100/M", output: "$900/M" } } };
+  const gateway = await start({ prices, budget: "$1000/month", keys: { web: { ...usualConfig(twin.url).keys.web, budget: ["50 requests/month", "$0.50/month"], on_exceed: "degrade" } } });
   const admin = gateway.admin.replace("http://", "");
   try {
     for (let i = 0; i < 3; i++) await ask(gateway);
@@ -142,6 +143,7 @@ test("`equipoise budget` shows the running gateway's budgets, and without one wh
     assert.equal(live.code, 0, live.stderr);
     assert.match(live.stdout, /^whose +budget +spent +reserved +left +used +resets in +forecast +refused +if exceeded\n/);
     assert.match(live.stdout, /^key web +50 requests\/month +3 +0 +47 +6% .* 0 +degrade, expected$/m);
+    assert.match(live.stdout, /^key web +\$0\.50\/month +\$0\.\d{6} /m); // where a cent is much, it is told exactly
     assert.equal(live.stderr, "");
     const json = JSON.parse((await equipoise(["budget", "--json", "--admin", admin])).stdout);
     const spent = json.budgets.find((one) => one.scope === "everything").spent;
