@@ -75,7 +75,10 @@ main(void)
         snprintf(name, sizeof(name), "10.0.%u.%u:8000", i / 16, i % 16);
         seats[i].replica = replicas_of(&all, name, NULL);
         for (unsigned k = 0; k < rng_below(&rng, 8); k++)
-            replica_take(seats[i].replica, &tickets[i][k], &(struct replica_wish){2000, 0, 256, true}, 0);
+            replica_take(seats[i].replica, &tickets[i][k],
+                         &(struct replica_wish){
+                             .prompt_tokens = 2000, .matched_tokens = 0, .output_tokens = 256, .streamed = true},
+                         0);
     }
     for (unsigned i = 0; i < 2 * PROMPTS; i++)
         chains[i] = random_chain(&rng, text);
