@@ -6,10 +6,12 @@
  *   expect (replica_look) where that is more; and half of the step under way;
  *   the wait for room in the engine's cache of keys and values, if it has none left: answers that end make room, the sooner
  *   the shorter they still are;
- *   computing what the engine does not know of the prompt, in steps that also decode for the others there.
+ *   computing what the engine does not know of the prompt, in steps that also decode for the others there; once for itself
+ *   and once for each that it will hold up: those who come there while it waits, which are as many as stand in line there now
+ *   (J. Little, A proof for the queuing formula L = lambda W, 1961).
  *
- * So an engine that knows the prompt is left for another as soon as its queue costs more than computing anew, and not
- * before: no bound is needed on how unevenly requests are spread. Equal costs go by rendezvous hashing of the prompt's
+ * So an engine that knows the prompt is left for another as soon as its queue costs more than computing anew costs all of
+ * them, and not before: no bound is needed on how unevenly requests are spread. Equal costs go by rendezvous hashing of the prompt's
  * beginning, so new prompts spread, and those that begin alike meet. */
 #include "fleet/policy.h"
 
@@ -57,7 +59,7 @@ cost_us(const struct policy_ask *ask, const struct replica_look *look, double ma
     line_us = load.filling_tokens > 0 ? (double)replica_fill_us(model, load.filling_tokens, 0, beside_us) : 0;
     return fmax(line_us, (double)look->wait_us) + step_us / 2 +
            room_us(&load, load.context_tokens + prompt + output - (double)model->kv_tokens, step_us) +
-           (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
+           (1 + load.filling) * (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
 }
 
 static void
