@@ -13,7 +13,7 @@
 /* {"t":"backend/model","s":"reference","c":"0.01","f":400,"m":900,"q":1000000,"v":"chosen"}: target, source, expected
  * cost, first token and total in milliseconds, quality bound (ppm), verdict; of some also "x":0.93, how its lever scored the
  * request, and "d":"numbers", in what it is another, or why it serves. Of the one that served from one of several
- * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds, with the next best
+ * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds of waiting, with the next best
  * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. Of a
  * cascade's: "g":250000, the share (ppm) of its answers that are expected not to be kept, "n":"backend/model" of who is asked then. Of one whose
  * backend is asked in another API than the request's: "a":"messages"; "d" is why it cannot be. */

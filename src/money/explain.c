@@ -396,7 +396,8 @@ text_seat(yyjson_val *plan, struct buffer *out)
         return;
     buffer_printf(out, "    at %s, by %s", plan_text(plan, "at"), plan_text(plan, "by"));
     if (yyjson_obj_get(plan, "k") != NULL)
-        buffer_printf(out, ": %.1f ms to the first token expected", yyjson_get_num(yyjson_obj_get(plan, "k")));
+        buffer_printf(out, ": %.1f ms of waiting expected, with those behind it",
+                      yyjson_get_num(yyjson_obj_get(plan, "k")));
     if (yyjson_obj_get(plan, "at2") != NULL)
         buffer_printf(out, "; next best %s, %.1f ms", plan_text(plan, "at2"),
                       yyjson_get_num(yyjson_obj_get(plan, "k2")));
