@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/buffer.h"
+
 /* The normal distribution's two-sided 95 %. */
 static const double normal_95 = 1.959964;
 
@@ -71,4 +73,14 @@ estimate_forecast(double so_far, const double *days, size_t count, double days_l
     spread = student_95(count - 1) * sqrt(square * (days_left + days_left * days_left / (double)count));
     return (struct interval){true, fmax(so_far, so_far + mean * days_left - spread), so_far + mean * days_left,
                              so_far + mean * days_left + spread};
+}
+
+void
+interval_add_json(struct buffer *out, const char *name, struct interval interval)
+{
+    if (interval.known)
+        buffer_printf(out, "\"%s\":{\"low\":%.12g,\"estimate\":%.12g,\"high\":%.12g}", name, interval.low,
+                      interval.middle, interval.high);
+    else
+        buffer_printf(out, "\"%s\":null", name);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buffer;
+
 struct interval {
     bool known; /* false: nothing is known, and the rest is 0 */
     double low, middle, high;
@@ -24,5 +26,8 @@ struct interval estimate_sum(double sum, double square, double count);
 /* The sum of `days_left` more days like those given, on top of `so_far`: mean and spread of the days, with the mean's own
  * error (a prediction interval by Student's t). Unknown with fewer than three days. */
 struct interval estimate_forecast(double so_far, const double *days, size_t count, double days_left);
+
+/* As a member of a JSON object: its ends and its middle, or null. */
+void interval_add_json(struct buffer *out, const char *name, struct interval interval);
 
 #endif

@@ -64,21 +64,12 @@ find(const struct text_table *table, struct slice route, struct slice model)
 }
 
 static int
-compare_texts(struct slice a, struct slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 by_route_and_model(const void *a, const void *b)
 {
     const struct report_choice *left = a, *right = b;
-    int order = compare_texts(left->route, right->route);
+    int order = slice_order(left->route, right->route);
 
-    return order != 0 ? order : compare_texts(left->model, right->model);
+    return order != 0 ? order : slice_order(left->model, right->model);
 }
 
 void

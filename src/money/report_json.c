@@ -7,16 +7,6 @@
 #include "money/report_routes.h"
 
 static void
-add_interval(struct buffer *out, const char *name, struct interval interval)
-{
-    if (interval.known)
-        buffer_printf(out, "\"%s\":{\"low\":%.12g,\"estimate\":%.12g,\"high\":%.12g}", name, interval.low,
-                      interval.middle, interval.high);
-    else
-        buffer_printf(out, "\"%s\":null", name);
-}
-
-static void
 add_quantile(struct buffer *out, const char *name, const struct histogram *histogram, double share)
 {
     double value = histogram_quantile(histogram, share);
@@ -71,9 +61,9 @@ add_part(struct buffer *out, const char *name, const struct sums *sums, struct i
     buffer_printf(out, ",\n \"%s\":{", name);
     add_sums(out, sums);
     buffer_add_byte(out, ',');
-    add_interval(out, "useful", useful);
+    interval_add_json(out, "useful", useful);
     buffer_add_byte(out, ',');
-    add_interval(out, "cost_per_useful_usd", report_cost_per_useful(sums, useful));
+    interval_add_json(out, "cost_per_useful_usd", report_cost_per_useful(sums, useful));
     buffer_add_byte(out, '}');
 }
 
@@ -91,9 +81,9 @@ add_lines(const struct report *report, struct buffer *out)
         }
         add_sums(out, &line->sums);
         buffer_add_byte(out, ',');
-        add_interval(out, "useful", line->useful);
+        interval_add_json(out, "useful", line->useful);
         buffer_add_byte(out, ',');
-        add_interval(out, "cost_per_useful_usd", report_cost_per_useful(&line->sums, line->useful));
+        interval_add_json(out, "cost_per_useful_usd", report_cost_per_useful(&line->sums, line->useful));
         buffer_add_byte(out, '}');
     }
     buffer_add_byte(out, ']');
@@ -178,7 +168,7 @@ report_write_json(const struct report *report, struct buffer *out)
     add_part(out, "week", &report->week, report->week_useful);
     add_part(out, "week_before", &report->week_before, report->week_before_useful);
     buffer_add_text(out, ",\n ");
-    add_interval(out, "month_end_usd", report->month);
+    interval_add_json(out, "month_end_usd", report->month);
     if (report->options.month_budget > 0) {
         buffer_add_byte(out, ',');
         amount_add_json(out, "month_budget_usd", report->options.month_budget);

@@ -48,21 +48,12 @@ report_look_ups_total(const struct report_look_ups *look_ups)
 }
 
 static int
-compare_texts(struct slice a, struct slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 by_lever_and_route(const void *a, const void *b)
 {
     const struct report_look_ups *left = a, *right = b;
-    int order = compare_texts(left->lever, right->lever);
+    int order = slice_order(left->lever, right->lever);
 
-    return order != 0 ? order : compare_texts(left->route, right->route);
+    return order != 0 ? order : slice_order(left->route, right->route);
 }
 
 static const struct report_evidence *

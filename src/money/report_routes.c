@@ -63,29 +63,20 @@ report_routes_add(struct report_route *route, const struct group *group, const s
 }
 
 static int
-compare_texts(struct slice a, struct slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 by_name(const void *a, const void *b)
 {
-    return compare_texts(((const struct report_route *)a)->route, ((const struct report_route *)b)->route);
+    return slice_order(((const struct report_route *)a)->route, ((const struct report_route *)b)->route);
 }
 
 static int
 by_route_and_requests(const void *a, const void *b)
 {
     const struct report_model *left = a, *right = b;
-    int order = compare_texts(left->route, right->route);
+    int order = slice_order(left->route, right->route);
 
     if (order == 0)
         order = (left->sums.rows < right->sums.rows) - (left->sums.rows > right->sums.rows);
-    return order != 0 ? order : compare_texts(left->model, right->model);
+    return order != 0 ? order : slice_order(left->model, right->model);
 }
 
 void
@@ -118,7 +109,7 @@ report_cost_difference(const struct sums *one, const struct sums *other)
     double mean[2], error = 0;
 
     for (int i = 0; i < 2; i++) {
-        double count = (double)(side[i]->rows - side[i]->unpriced);
+        double count = (double)(side[i]->rows - (side[i]->unpriced - side[i]->own_unpriced));
 
         if (count < 2)
             return (struct interval){0};
@@ -335,11 +326,8 @@ report_models_text(const struct report *report, struct buffer *out)
 static void
 add_interval(struct buffer *out, const char *name, struct interval interval)
 {
-    if (interval.known)
-        buffer_printf(out, ",\"%s\":{\"low\":%.12g,\"estimate\":%.12g,\"high\":%.12g}", name, interval.low,
-                      interval.middle, interval.high);
-    else
-        buffer_printf(out, ",\"%s\":null", name);
+    buffer_add_byte(out, ',');
+    interval_add_json(out, name, interval);
 }
 
 static void

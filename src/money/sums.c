@@ -43,6 +43,7 @@ add_money(struct sums *sums, const struct row *row)
     struct row_costs costs = row_costs(row);
 
     sums->unpriced += !usd_known(row->cost);
+    sums->own_unpriced += !usd_known(row->cost) && row_is_own(row);
     if (usd_known(row->counted_cost))
         sums->counted_cost += row->counted_cost;
     if (usd_known(row->baseline))

@@ -39,7 +39,8 @@ book(struct books *books, struct booked what)
     books_settle(books, &row);
 }
 
-/* 40 by the reference, of which 30 are the holdout; 60 by a model at a tenth of the cost; ten audits, a judge and a further answer. */
+/* 40 by the reference, of which 30 are the holdout; 60 by a model at a tenth of the cost; ten audits, two judges, of whom one has no
+ * price, and a further answer. */
 static int
 set_up(void **state)
 {
@@ -81,6 +82,12 @@ set_up(void **state)
                                 .model = "small",
                                 .cost = USD_ONE,
                                 .saved = -USD_ONE,
+                                .useful_ppm = ROW_UNKNOWN,
+                                .about = "0000000000001"});
+    book(books, (struct booked){.source = "judge",
+                                .backend = "gamma",
+                                .model = "unheard-of",
+                                .cost = USD_UNKNOWN,
                                 .useful_ppm = ROW_UNKNOWN,
                                 .about = "0000000000001"});
     assert_int_equal(ledger_commit(books->ledger), OK);
@@ -150,12 +157,12 @@ a_route_adds_up(void **state)
     assert_int_equal(route->all.rows, 100);
     assert_int_equal(route->holdout.rows, 30);
     assert_int_equal(route->treated.rows, 70);
-    assert_int_equal(route->audits, 12);
+    assert_int_equal(route->audits, 13);
     assert_true(route->audit_cost == 13 * (wide_int)USD_ONE);
     saved = report_saved(&route->all);
     assert_true(saved.known && near(saved.middle, 60 * 9 - 13));
-    /* 112 rows: 30 times 8, 30 times 10, 40 times 0, eleven times -1, once -2: squares 4,935 in all. */
-    assert_true(near(saved.high - saved.middle, 1.959964 * sqrt((4935 - 527.0 * 527 / 112) * 112 / 111)));
+    /* 113 rows: 30 times 8, 30 times 10, 41 times 0, eleven times -1, once -2: squares 4,935 in all. */
+    assert_true(near(saved.high - saved.middle, 1.959964 * sqrt((4935 - 527.0 * 527 / 113) * 113 / 112)));
     difference = report_cost_difference(&route->treated, &route->holdout);
     assert_true(difference.known && near(difference.middle, 10 - (100 + 60 + 13) / 70.0));
     assert_true(difference.low > 6 && difference.high < 9);
@@ -210,7 +217,7 @@ a_person_reads_it(void **state)
     collect(*state, &report);
     report_write_text(&report, false, &text);
     assert_says(&text, "assistant        100 requests; saved $527.00 ($");
-    assert_says(&text, "after $13.00 for 12 calls of our own (audits, judges, verifiers, samples)");
+    assert_says(&text, "after $13.00 for 13 calls of our own (audits, judges, verifiers, samples)");
     assert_says(&text, "served by beta/small 60.0%, alpha/big 40.0%");
     assert_says(&text,
                 "router beta/small: serves by arm 7 of 20; floor 90% of what is served, lower bound now 93.12%; 2 "
