@@ -152,6 +152,13 @@ percent(wide_int part, wide_int whole)
     return whole > 0 ? 100 * (double)part / (double)whole : 0;
 }
 
+/* Who was refused before anything was chosen was served by none. */
+static struct slice
+served_by(const struct report_model *model)
+{
+    return model->model.len > 0 ? model->model : SLICE_LITERAL("nobody");
+}
+
 static bool
 is_of(const struct report_route *route, const struct report_evidence *evidence)
 {
@@ -175,7 +182,7 @@ write_served(const struct report *report, const struct report_route *route, stru
 
         if (!slice_equal(model->route, route->route) || model->sums.rows == 0)
             continue;
-        buffer_printf(out, "%s%.*s %.1f%%", first ? "" : ", ", SLICE_ARGS(model->model),
+        buffer_printf(out, "%s%.*s %.1f%%", first ? "" : ", ", SLICE_ARGS(served_by(model)),
                       percent(model->sums.rows, route->all.rows));
         first = false;
     }
@@ -227,7 +234,8 @@ write_holdout(const struct report_route *route, struct buffer *out)
 
     if (route->holdout.rows == 0)
         return;
-    buffer_printf(out, "  %-16s holdout, %lld requests: ", "", (long long)route->holdout.rows);
+    buffer_printf(out, "  %-16s holdout, %lld request%s: ", "", (long long)route->holdout.rows,
+                  route->holdout.rows == 1 ? "" : "s");
     if (saves.known)
         buffer_printf(out, "the others cost %s less each (%s)", dollars(saves.middle, saved),
                       span_of_dollars(saves, span));

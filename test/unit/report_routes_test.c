@@ -237,6 +237,23 @@ a_person_reads_it(void **state)
 }
 
 static void
+who_was_refused_was_served_by_nobody(void **state)
+{
+    struct report report;
+    struct buffer text = {0};
+
+    assert_int_equal(ledger_begin(((struct books *)*state)->ledger), OK);
+    for (unsigned i = 0; i < 100; i++)
+        book(*state, (struct booked){.source = "", .backend = "", .model = "", .useful_ppm = ROW_UNKNOWN});
+    assert_int_equal(ledger_commit(((struct books *)*state)->ledger), OK);
+    collect(*state, &report);
+    report_write_text(&report, false, &text);
+    assert_says(&text, "nobody 50.0%");
+    buffer_free(&text);
+    report_free(&report);
+}
+
+static void
 a_program_reads_the_same(void **state)
 {
     struct report report;
@@ -270,6 +287,7 @@ main(void)
         cmocka_unit_test_setup_teardown(models_have_a_cost_for_each_useful_output, set_up, books_close),
         cmocka_unit_test(what_has_no_squares_has_no_interval),
         cmocka_unit_test_setup_teardown(a_person_reads_it, set_up, books_close),
+        cmocka_unit_test_setup_teardown(who_was_refused_was_served_by_nobody, set_up, books_close),
         cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, books_close),
     };
 
