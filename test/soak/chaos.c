@@ -174,6 +174,7 @@ report(uint64_t seed, const struct options *options)
     static struct chaos_script script;
 
     chaos_write(seed, &script);
+    script.killed = options->folder != NULL;
     printf("\nSeed %" PRIu64 " FAILED.\n", seed);
     shrink(&script, options);
     chaos_print(&script, stdout);
@@ -299,6 +300,7 @@ play_one(const struct options *options)
     static struct chaos_script script;
 
     chaos_write(options->seed, &script);
+    script.killed = options->folder != NULL;
     if (options->drop != NULL)
         drop_parts(&script, options->drop);
     chaos_print(&script, stdout);

@@ -69,6 +69,7 @@ struct chaos_script {
     size_t setting; /* which configuration */
     bool split_answers;
     bool equals; /* the clients ask few different things */
+    bool killed; /* it is to be stopped dead (chaos_kill.h): whoever plays it so says so, for chaos_print */
     usec hop_most_us;
     struct chaos_habits habits[CHAOS_BACKENDS];
     struct chaos_client clients[CHAOS_CLIENTS_MOST];

@@ -389,7 +389,7 @@ print_command(const struct chaos_script *script, FILE *to)
 {
     const char *between = " --drop ";
 
-    fprintf(to, "Again: chaos --seed %" PRIu64, script->seed);
+    fprintf(to, "Again: chaos%s --seed %" PRIu64, script->killed ? " --kill" : "", script->seed);
     for (size_t i = 0; i < script->client_count + script->event_count; i++) {
         bool client = i < script->client_count;
         size_t number = client ? i : i - script->client_count;
