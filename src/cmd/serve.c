@@ -248,6 +248,7 @@ cmd_serve(int argc, char **argv)
 
     if (exit_status != OPTIONS_GO_ON)
         return exit_status;
+    process_hold_hangups();
     if (!options.core_dumps)
         process_keep_memory_private(); /* before a secret is read */
     if (!read_override(&options, &options.override))

@@ -1,5 +1,6 @@
 #include "live/process.h"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -39,6 +40,28 @@ process_keep_memory_private(void)
     /* Neither can fail with these arguments; if it did, there would be nothing better to do than to serve. */
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void
+mask_hangups(int how)
+{
+    sigset_t hangups;
+
+    sigemptyset(&hangups);
+    sigaddset(&hangups, SIGHUP);
+    (void)pthread_sigmask(how, &hangups, NULL); /* cannot fail with these */
+}
+
+void
+process_hold_hangups(void)
+{
+    mask_hangups(SIG_BLOCK);
+}
+
+void
+process_let_hangups_in(void)
+{
+    mask_hangups(SIG_UNBLOCK);
 }
 
 unsigned

@@ -9,6 +9,11 @@ unsigned process_raise_files(void);
  * (prctl(2), PR_SET_DUMPABLE.) */
 void process_keep_memory_private(void);
 
+/* SIGHUP asks to read the configuration again. While the program starts nobody is there to do it, and the signal would end
+ * it: held, it waits for whoever listens, and is let in then. Of the calling thread, and those that it starts. */
+void process_hold_hangups(void);
+void process_let_hangups_in(void);
+
 /* How many clients a worker may take so that, with a connection to a backend for each, the files suffice. */
 unsigned process_clients_of(unsigned files, unsigned workers);
 

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include "live/process.h"
+
 struct control {
     struct live *live;
     uv_loop_t loop;
@@ -68,6 +70,7 @@ init_control(struct control *control)
     watch_signal(control, &control->interrupt, SIGINT, on_stop_signal);
     watch_signal(control, &control->terminate, SIGTERM, on_stop_signal);
     watch_signal(control, &control->hangup, SIGHUP, on_hangup_signal);
+    process_let_hangups_in();
 }
 
 void

@@ -1,6 +1,8 @@
 // Starting: with nothing at all, and with what is not right.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { Program } from "./harness.mjs";
@@ -52,6 +54,24 @@ test("the configuration that stands here is meant by every command, with its add
     await gateway.stop();
   }
   assert.match((await here("budget")).stderr, new RegExp(`No gateway answers on 127\\.0\\.0\\.1:${admin} `));
+});
+
+// The file is a pipe: the start waits for it, and what comes meanwhile comes too early for anybody to listen.
+test("a SIGHUP while it starts is a reload as soon as it serves, not the end", async () => {
+  const folder = scratch();
+  const [port, admin] = [await freePort(), await freePort()];
+  execFileSync("mkfifo", [join(folder, "pipe.yaml")]);
+  const gateway = new Program("serve", process.env.EQUIPOISE, ["serve", "--config", "pipe.yaml"], { cwd: folder });
+  try {
+    const pipe = await open(join(folder, "pipe.yaml"), "w"); // once it reads
+    gateway.child.kill("SIGHUP");
+    await pipe.write(`listen: 127.0.0.1:${port}\nadmin: 127.0.0.1:${admin}\nbackends: { a: { url: "http://127.0.0.1:9" } }\n`);
+    await pipe.close();
+    await gateway.prints(/pipe\.yaml cannot be read/); // again: it is no file
+    assert.equal((await fetch(`http://127.0.0.1:${admin}/healthz`)).status, 200);
+  } finally {
+    assert.equal((await gateway.stop()).code, 0);
+  }
 });
 
 test("an address that is taken is named", async () => {
