@@ -66,7 +66,11 @@ tell(const struct discovery *discovery, const char *file)
                 file);
     else
         fprintf(stderr, "Found:\n%.*s", SLICE_ARGS(buffer_content(&found)));
-    fprintf(stderr, "Wrote %s. Next: equipoise check %s --probe, then equipoise serve --config %s\n", file, file, file);
+    if (strcmp(file, USUAL_CONFIG) == 0)
+        fprintf(stderr, "Wrote %s. Next: equipoise check --probe, then equipoise serve\n", file);
+    else
+        fprintf(stderr, "Wrote %s. Next: equipoise check %s --probe, then equipoise serve --config %s\n", file, file,
+                file);
     buffer_free(&found);
 }
 

@@ -237,7 +237,10 @@ configurations() {
     expect_eq 0 'warning: the budget \$5/day of everything is to degrade, but no route has a lever on' check budgets.yaml
     expect_json check --json budgets.yaml
     expect_eq 1 '127.0.0.1:9' check --probe good.yaml
-    expect_eq 0 'Wrote made.yaml' init -o made.yaml
+    expect_eq 0 'Wrote made.yaml.*serve --config made.yaml' init -o made.yaml
+    expect_eq 0 'Wrote equipoise.yaml. Next: equipoise check --probe, then equipoise serve$' init
+    expect_eq 0 'backends: ' check
+    rm equipoise.yaml # it would be meant by everything that follows
     expect_eq 1 'is there already; --force' init -o made.yaml
     expect_eq 0 'Wrote made.yaml' init -f -o made.yaml
     expect_eq 1 'cannot be written' init -o none/made.yaml
