@@ -16,12 +16,14 @@ const budgets = {
   money: { budget: `$${(10 * WORST_USD).toFixed(6)}/month`, exposure: "strict" },
   tokens: { budget: `${10 * WORST_TOKENS} tokens/month`, exposure: "strict" },
   minute: { budget: "100 tokens/minute", exposure: "strict" },
+  cached: { budget: "1000 tokens/month" },
   ...Object.fromEntries(names.map((name) => [`stream-${name}`, { budget: "3000 tokens/month" }])),
 };
 
 const stage = await openStage({
   change: (config) => {
     config.workers = 4;
+    config.limits = { ...config.limits, cached_token_weight: "10%" };
     config.backends.scripted = { url: upstream.url };
     config.backends.scripted_claude = { url: upstream.url, dialect: "anthropic" };
     config.routes.held = { reference: "scripted/m", attempts: 1 };
@@ -119,6 +121,16 @@ test("100 tokens a minute are 100", async () => {
   }
   assert.ok(ids.length > 0 && refused > 0);
   for (const [minute, tokens] of minutes) assert.ok(tokens <= 100, `${tokens} in ${minute}`);
+  await nothingIsReserved();
+});
+
+test("what the provider had in its cache does not use a limit up", async () => {
+  const usage = { prompt_tokens: 410, completion_tokens: 10, total_tokens: 420, prompt_tokens_details: { cached_tokens: 400 } };
+  upstream.answer = () => completion("yes", usage);
+  for (let i = 1; i <= 8; i++) {
+    assert.equal((await post("cached")).status, 200, `the ${i}th`);
+    assert.equal(await gauge("spent", "cached"), i * (10 + 40 + 10)); // and not 420 each
+  }
   await nothingIsReserved();
 });
 

@@ -6,13 +6,15 @@ import tls from "node:tls";
 export const json = (body, status = "200 OK") =>
   `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
-export const completion = (text = "yes") => json(JSON.stringify({
+const USAGE = { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 };
+
+export const completion = (text = "yes", usage = USAGE) => json(JSON.stringify({
   id: "chatcmpl-1",
   object: "chat.completion",
   created: 1,
   model: "m",
   choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: "stop" }],
-  usage: { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 },
+  usage,
 }));
 
 export const error = (status, body) => json(JSON.stringify(body), status);

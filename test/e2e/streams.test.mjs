@@ -129,6 +129,28 @@ test("usage in the last chunk beside its choice is counted, and the choice stays
   assert.equal(pico((await stage.gateway.row(id)).cost_usd), 120_000_000n);
 });
 
+test("a client that leaves right behind the usage is metered all the same", async () => {
+  let lost;
+  const gone = new Promise((done) => (lost = done));
+  upstream.answer = (request, count, socket) => {
+    socket.on("close", lost).write(HEAD + whole.slice(0, -DONE.length)); // and the end does not come
+  };
+  const response = await fetch(`${stage.gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "scripted", stream: true, stream_options: { include_usage: true }, messages: [] }),
+  });
+  const reader = response.body.getReader();
+  let heard = "";
+  while (!heard.includes('"total_tokens":110}}\n\n')) heard += Buffer.from((await reader.read()).value).toString();
+  await reader.cancel();
+  await gone;
+  const row = await stage.gateway.row(response.headers.get("x-equipoise-id"));
+  assert.equal(row.state, "client gone");
+  assert.equal(row.exactness, "exact");
+  assert.equal(pico(row.cost_usd), 120_000_000n);
+});
+
 test("a stream that ends without its end is an error for the client, and cut in the ledger", async () => {
   upstream.answer = () => HEAD + frame(chunk("half"));
   const from = stage.clients();
