@@ -21,7 +21,7 @@ add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wer
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-enum-float-conversion)
 endif()
-add_link_options(-pie -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
+add_link_options($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,--as-needed -Wl,-z,relro -Wl,-z,now)
 
 # Frames stay readable in a profile and in a core file: -g in release too. NDEBUG is never set: assertions stay on.
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g")

@@ -14,29 +14,31 @@ set(embed_table "${CMAKE_SOURCE_DIR}/src/embed/static.table")
 set_source_files_properties("${CMAKE_SOURCE_DIR}/src/embed/static_table.c" PROPERTIES
   OBJECT_DEPENDS "${embed_table}" COMPILE_DEFINITIONS "EMBED_TABLE_FILE=\"${embed_table}\"" COMPILE_OPTIONS -fno-lto)
 
-if(core_sources)
-  add_library(equipoise_core STATIC ${core_sources})
-  set(core_scope PUBLIC)
-  add_dependencies(equipoise_core version_header)
+# The program has all of it inside. So have its tests where libFuzzer counts; else they, some hundreds, share it, and each is
+# linked in no time.
+if(EQUIPOISE_TESTS AND NOT EQUIPOISE_LIBFUZZER)
+  add_library(equipoise_inside OBJECT ${core_sources})
+  add_library(equipoise_core SHARED)
+  target_link_libraries(equipoise_core PUBLIC equipoise_inside)
+  target_link_options(equipoise_core PRIVATE -Wl,-Bsymbolic-functions) # no test's function takes the place of ours
+  list(APPEND CMAKE_INSTALL_RPATH "$ORIGIN")
 else()
-  add_library(equipoise_core INTERFACE)
-  set(core_scope INTERFACE)
+  add_library(equipoise_inside STATIC ${core_sources})
+  add_library(equipoise_core ALIAS equipoise_inside)
 endif()
-target_include_directories(equipoise_core ${core_scope} "${CMAKE_SOURCE_DIR}/src" "${generated}")
-target_link_libraries(equipoise_core ${core_scope} equipoise_libraries)
+add_dependencies(equipoise_inside version_header)
+target_include_directories(equipoise_inside PUBLIC "${CMAKE_SOURCE_DIR}/src" "${generated}")
+target_link_libraries(equipoise_inside PUBLIC equipoise_libraries)
 
-if(EXISTS "${CMAKE_SOURCE_DIR}/src/main.c")
-  add_executable(equipoise src/main.c)
-  add_dependencies(equipoise version_header)
-  target_link_libraries(equipoise PRIVATE equipoise_core)
-  install(TARGETS equipoise RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-  if(EXISTS "${CMAKE_SOURCE_DIR}/doc/equipoise.1")
-    install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
-  endif()
-  # The unit names the program where it is installed, which only the installation knows (`--prefix`).
-  install(CODE "
-    set(EQUIPOISE_BIN \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/equipoise\")
-    configure_file(\"${CMAKE_SOURCE_DIR}/deploy/equipoise.service.in\"
-                   \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\" @ONLY)
-    message(STATUS \"Installing: \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\")")
-endif()
+add_executable(equipoise src/main.c)
+add_dependencies(equipoise version_header)
+target_link_libraries(equipoise PRIVATE equipoise_inside)
+install(TARGETS equipoise RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+
+# The unit names the program where it is installed, which only the installation knows (`--prefix`).
+install(CODE "
+  set(EQUIPOISE_BIN \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/equipoise\")
+  configure_file(\"${CMAKE_SOURCE_DIR}/deploy/equipoise.service.in\"
+                 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\" @ONLY)
+  message(STATUS \"Installing: \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/equipoise.service\")")
