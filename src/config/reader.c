@@ -180,6 +180,30 @@ section_place(struct reader *reader, const struct section *section)
                         at + (name != NULL ? strlen("NAME") : strlen("BACKEND/MODEL")));
 }
 
+/* The first section within this one that has the key: who writes a key one level too high knows its name, not its place. */
+static const struct section *
+find_home(const struct section *section, struct slice key)
+{
+    const struct section *home = section_field(section, key) != NULL ? section : NULL;
+
+    for (size_t i = 0; i < section->count && home == NULL; i++)
+        if (section->fields[i].inside != NULL)
+            home = find_home(section->fields[i].inside, key);
+    return home;
+}
+
+static const char *
+hint_at_key(struct reader *reader, const struct section *section, struct slice key, const char *const *words)
+{
+    const struct section *near = find_home(section, key), *home = near != NULL ? near : find_home(&config_root, key);
+
+    if (home != NULL)
+        return home->path[0] == '\0' ? "It belongs at the top, in no section."
+                                     : arena_printf(reader->arena, "It belongs in \"%s\".", home->path);
+    return reader_nearest(reader, key, words, section->count,
+                          arena_printf(reader->arena, "Known here: %s.", reader_join(reader, words, section->count)));
+}
+
 static void
 refuse_key(struct reader *reader, const struct section *section, const struct yaml_item *item)
 {
@@ -196,12 +220,9 @@ refuse_key(struct reader *reader, const struct section *section, const struct ya
     }
     for (size_t i = 0; i < section->count; i++)
         words[i] = section->fields[i].key;
-    reader_error(
-        reader, item->key,
-        reader_nearest(reader, item->key->text, words, section->count,
-                       arena_printf(reader->arena, "Known here: %s.", reader_join(reader, words, section->count))),
-        "unknown key \"%.*s\"%s%s", SLICE_ARGS(slice_first(item->key->text, SHOWN_BYTES_MOST)),
-        section->path[0] != '\0' ? " in " : "", section_place(reader, section));
+    reader_error(reader, item->key, hint_at_key(reader, section, item->key->text, words), "unknown key \"%.*s\"%s%s",
+                 SLICE_ARGS(slice_first(item->key->text, SHOWN_BYTES_MOST)), section->path[0] != '\0' ? " in " : "",
+                 section_place(reader, section));
 }
 
 /* Sections within the same draft have offset 0 and set their own defaults. */
