@@ -209,7 +209,6 @@ static const struct field root_fields[] = {
 };
 
 static const struct later root_later[] = {
-    {"budgets", "budgets"},
     {"embedder", "embedders"},
 };
 

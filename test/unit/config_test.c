@@ -555,6 +555,7 @@ every_problem_has_its_place(void **state)
 {
     static const struct problem_case cases[] = {
         {"lisen: 127.0.0.1:80\n", 1, 1, "unknown key \"lisen\"", "\"listen\""},
+        {"budgets: $5/day\n", 1, 1, "unknown key \"budgets\"", "\"budget\""},
         {"cached_token_weight: 5%\n", 1, 1, "unknown key \"cached_token_weight\"", "belongs in \"limits\""},
         {"limits: { budget: $5/day }\n", 1, 11, "unknown key \"budget\" in limits", "belongs at the top"},
         {"alerts: { times: 3 }\n", 1, 11, "unknown key \"times\" in alerts", "belongs in \"alerts.runaway\""},
