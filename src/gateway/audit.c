@@ -49,12 +49,12 @@ would_serve(struct exchange *exchange, size_t at)
     struct plans plans = exchange->plans;
 
     open_turn(&plans, at);
-    for (size_t i = 0; i < plans.count; i++)
-        if (chooses_models(&plans.all[i])) {
+    for (size_t i = 0; i < plans.count; i++) {
+        if (chooses_models(&plans.all[i]))
             plans.all[i].mode = LEVER_ON;
-            if (plans.all[i].withheld == VERDICT_AUDIT)
-                plans.all[i].withheld = VERDICT_NONE;
-        }
+        if (plans.all[i].withheld == VERDICT_AUDIT) /* a stored answer, too, that is an audit itself */
+            plans.all[i].withheld = VERDICT_NONE;
+    }
     plans.all[at].quality_ppm = PPM;
     reach_survey(exchange, &plans);
     admit_survey(exchange, &plans);

@@ -402,12 +402,13 @@ a_suspension_is_written_down_at_once(void **state)
 
 /* Who answers what is judged */
 
-#define BOTH(mode)                                                                                                     \
+#define BOTH_IN(router, cache)                                                                                         \
     BACKENDS                                                                                                           \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 80% }, learning: 100%,\n"     \
     "               repeatable: yes, judge: { by: exact, ceiling: 0% }, semantic_cache: { judge: exact },\n"           \
-    "               levers: { router: on, semantic_cache: " mode " } }\n"
+    "               levers: { router: " router ", semantic_cache: " cache " } }\n"
+#define BOTH(cache) BOTH_IN("on", cache)
 
 static bool
 is_by(const struct vclient *client, const char *source)
@@ -469,6 +470,27 @@ stored_answers_are_judged_by_the_reference(void **state)
     }
 }
 
+/* What stored answers serve is none of the router's business, also where one of them is an audit of its own. */
+static void
+what_stored_answers_serve_is_no_audit_of_a_model(void **state)
+{
+    struct scene *s = opens(state, BOTH_IN("shadow", "on"));
+    size_t asked = 0, hits = 0;
+    int64_t audits;
+
+    scene_provider(s, "beta")->words = 7;
+    while (stands_of(s, "semantic_cache").reason != EVIDENCE_SERVES)
+        (void)asks_alike(s, asked++);
+    audits = gateway_count(&s->gateway, COUNT_OWN_AUDITS);
+    assert_true(audits > 0); /* while they did not serve they were anybody's */
+    for (size_t i = 0; i < 300; i++)
+        hits += is_by(asks_alike(s, asked++), "cached");
+    assert_true(hits > 200 && hits < 300);
+    assert_int_equal(gateway_count(&s->gateway, COUNT_OWN_AUDITS), audits);
+    scene_rest(s);
+    scene_passed(s);
+}
+
 int
 main(void)
 {
@@ -482,6 +504,7 @@ main(void)
         cmocka_unit_test_teardown(nobody_is_asked_any_more_when_the_program_stops, scene_teardown),
         cmocka_unit_test_teardown(a_suspension_is_written_down_at_once, scene_teardown),
         cmocka_unit_test_teardown(stored_answers_are_judged_by_the_reference, scene_teardown),
+        cmocka_unit_test_teardown(what_stored_answers_serve_is_no_audit_of_a_model, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
