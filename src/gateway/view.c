@@ -6,6 +6,16 @@
 #include "gateway/switches.h"
 #include "levers/terms.h"
 
+static struct judge_noise *
+noises_of(const struct config *config)
+{
+    struct judge_noise *noises = must_calloc(config->route_count + 1, sizeof(*noises));
+
+    for (size_t i = 0; i < config->route_count; i++)
+        noises[i] = terms_noise(&config->routes[i]);
+    return noises;
+}
+
 struct snapshot *
 snapshot_new(struct config *config, struct snapshot *before)
 {
@@ -13,6 +23,7 @@ snapshot_new(struct config *config, struct snapshot *before)
 
     atomic_init(&snapshot->holders, 1);
     snapshot->config = config_hold(config);
+    snapshot->noises = noises_of(config);
     directory_init(&snapshot->directory, config);
     if (before != NULL)
         directory_take_over(&snapshot->directory, config, &before->directory, before->config);
@@ -37,18 +48,9 @@ snapshot_release(struct snapshot *snapshot)
     if (before > 1)
         return;
     directory_free(&snapshot->directory);
+    free(snapshot->noises);
     config_release(snapshot->config);
     free(snapshot);
-}
-
-static struct judge_noise *
-noises_of(const struct config *config)
-{
-    struct judge_noise *noises = must_calloc(config->route_count + 1, sizeof(*noises));
-
-    for (size_t i = 0; i < config->route_count; i++)
-        noises[i] = terms_noise(&config->routes[i]);
-    return noises;
 }
 
 struct view *
@@ -61,7 +63,6 @@ view_new(struct gateway_worker *worker, struct snapshot *snapshot, const struct 
     view->snapshot = snapshot_hold(snapshot);
     view->config = snapshot->config;
     facts_source_init(&view->targets, &worker->gateway->experiences, &worker->gateway->healths, view->config);
-    view->noises = noises_of(view->config);
     view->credentials = credentials_new(view);
     if (before != NULL)
         credentials_take_over(view, before);
@@ -105,8 +106,9 @@ view_noise(const struct view *view, const struct route_config *route)
 {
     const struct config *config = view->config;
     bool is_of_config = route->index < config->route_count && &config->routes[route->index] == route;
+    const struct judge_noise *noise = is_of_config ? &view->snapshot->noises[route->index] : NULL;
 
-    return is_of_config && noise_is_set(&view->noises[route->index]) ? &view->noises[route->index] : NULL;
+    return noise != NULL && noise_is_set(noise) ? noise : NULL;
 }
 
 struct view *
@@ -127,7 +129,6 @@ view_release(struct view *view)
     credentials_free(view->credentials);
     facts_source_free(&view->targets);
     free(view->levers);
-    free(view->noises);
     snapshot_release(view->snapshot);
     free(view);
 }

@@ -20,6 +20,7 @@ struct snapshot {
     atomic_uint holders;
     struct config *config; /* held */
     struct directory directory;
+    struct judge_noise *noises; /* of the judges of the configuration's routes */
 };
 
 /* The caller is its holder. `before` (NULL: none) is what it replaces: what backends told of their models stays known
@@ -38,7 +39,6 @@ struct view {
     struct credential_cache *credentials;        /* one per backend */
     struct lever_setting (*levers)[LEVER_COUNT]; /* of the configuration's routes, with what was set at run time; NULL:
                                                     nothing was */
-    struct judge_noise *noises;                  /* of the judges of the configuration's routes */
 };
 
 /* Takes its own hold on the snapshot; the caller is the view's holder. `before` as above: credentials that are still
