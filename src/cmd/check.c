@@ -83,26 +83,36 @@ warn_expired(const struct config *config, struct problems *problems)
 
 /* With the mistakes that its judge is known for, answers that are all acceptable would not be found so. */
 static void
+warn_unfit_judge(const struct config *config, const char *what, const struct judge_noise *noise, bool of_route,
+                 uint32_t floor_ppm, struct problems *problems)
+{
+    if (noise_reachable(noise, of_route, floor_ppm))
+        return;
+    problems_add(
+        problems,
+        (struct problem){.severity = PROBLEM_WARNING,
+                         .file = config->file,
+                         .hint = "Label more examples for its calibration, take a better judge, or a lower floor."},
+        "%s will earn nothing: by its calibration the judge accepts %.1f to %.1f %% of acceptable "
+        "answers, and would have to accept %.1f %% for a floor of %g %%",
+        what, noise->sensitive_low_ppm / 1e4, noise->sensitive_high_ppm / 1e4,
+        noise_earn_ppm(noise, of_route, floor_ppm) / 1e4, floor_ppm / 1e4);
+}
+
+static void
 warn_unfit_judges(const struct config *config, struct problems *problems)
 {
     for (size_t i = 0; i < config->route_count; i++) {
         const struct route_config *route = &config->routes[i];
-        struct judge_noise noise = terms_noise(route);
-        uint32_t floor_ppm = terms_floor_of_model_ppm(route);
-        bool of_route = route->floor_of != FLOOR_SERVED;
+        struct judge_noise noise = terms_noise(route), semantic = terms_semantic_noise(route);
+        struct arena arena;
 
-        if (noise_reachable(&noise, of_route, floor_ppm))
-            continue;
-        problems_add(
-            problems,
-            (struct problem){.severity = PROBLEM_WARNING,
-                             .file = config->file,
-                             .hint = "Label more examples for its calibration, take a better judge, or a lower "
-                                     "floor."},
-            "the route %s will earn nothing: by its calibration the judge accepts %.1f to %.1f %% of acceptable "
-            "answers, and would have to accept %.1f %% for a floor of %g %%",
-            route->name, noise.sensitive_low_ppm / 1e4, noise.sensitive_high_ppm / 1e4,
-            noise_earn_ppm(&noise, of_route, floor_ppm) / 1e4, floor_ppm / 1e4);
+        arena_init(&arena);
+        warn_unfit_judge(config, arena_printf(&arena, "the route %s", route->name), &noise,
+                         route->floor_of != FLOOR_SERVED, terms_floor_of_model_ppm(route), problems);
+        warn_unfit_judge(config, arena_printf(&arena, "the semantic cache of the route %s", route->name), &semantic,
+                         false, route->quality_ppm, problems);
+        arena_reset(&arena);
     }
 }
 

@@ -270,20 +270,36 @@ build_judge(struct build *build, const struct route_draft *draft, struct judge_c
         judge->is_set = false;
 }
 
-static void
-build_calibration(struct build *build, const struct route_draft *draft, struct judge_config *judge)
+/* NULL: there is none, or it is of another judge. */
+static const struct judge_calibration *
+build_calibration(struct build *build, const struct yaml_node *at, const char *text, const struct judge_config *judge)
 {
     struct arena *arena = build->reader.arena;
+    const struct judge_calibration *read;
     const char *why;
 
-    if (draft->judge.calibration == NULL)
-        return;
-    judge->calibration = calibration_read(slice_of(draft->judge.calibration), judge_words(judge, arena), arena, &why);
-    if (judge->calibration == NULL)
-        reader_error(&build->reader, yaml_get(build_place(&draft->entry, "judge"), "calibration"),
-                     "Take the line out, and write the file anew: equipoise eval judge FILE --config CONFIG --route "
-                     "NAME --json.",
+    if (text == NULL)
+        return NULL;
+    read = calibration_read(slice_of(text), judge_words(judge, arena), arena, &why);
+    if (read == NULL)
+        reader_error(&build->reader, yaml_get(at, "calibration"),
+                     "Take the line out, and write the file anew: equipoise eval judge FILE --json, with --config "
+                     "CONFIG --route NAME for a route's judge, or --judge RULE.",
                      "calibration: %s", why);
+    return read;
+}
+
+static void
+build_semantic(struct build *build, const struct route_draft *draft, struct semantic_config *semantic)
+{
+    struct judge_config judge = {.is_set = true,
+                                 .judge = draft->semantic.judge,
+                                 .similar_ppm = draft->semantic.similar_ppm,
+                                 .tolerance_ppm = draft->semantic.tolerance_ppm};
+
+    *semantic = draft->semantic;
+    semantic->calibration =
+        build_calibration(build, build_place(&draft->entry, "semantic_cache"), draft->semantic_calibration, &judge);
 }
 
 static void
@@ -330,9 +346,10 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->first_token_us = draft->first_token_us;
     route->total_us = draft->total_us;
     memcpy(route->levers, draft->levers, sizeof route->levers);
-    route->semantic = draft->semantic;
+    build_semantic(build, draft, &route->semantic);
     build_judge(build, draft, &route->judge);
-    build_calibration(build, draft, &route->judge);
+    route->judge.calibration =
+        build_calibration(build, build_place(&draft->entry, "judge"), draft->judge.calibration, &route->judge);
     route->learning_ppm = draft->learning_ppm;
     build_cascade(build, draft, &route->cascade);
     route->validate = draft->validate;

@@ -6,18 +6,19 @@
 #include "config/acceptable.h"
 #include "config/backend.h"
 
-/* How a route's semantic cache learns whether an answer would have done. */
-struct semantic_config {
-    unsigned judge;         /* enum judge */
-    unsigned similar_ppm;   /* JUDGE_EMBEDDING: the least cosine of two answers */
-    unsigned tolerance_ppm; /* JUDGE_NUMERIC: how far two numbers may be apart */
-};
-
 /* How often a judge said what of labelled examples, by outcome in twentieths: of acceptable answers and of others. */
 enum { CALIBRATION_STEPS = 21 };
 
 struct judge_calibration {
     uint32_t acceptable[CALIBRATION_STEPS], others[CALIBRATION_STEPS];
+};
+
+/* How a route's semantic cache learns whether an answer would have done. */
+struct semantic_config {
+    unsigned judge;                              /* enum judge */
+    unsigned similar_ppm;                        /* JUDGE_EMBEDDING: the least cosine of two answers */
+    unsigned tolerance_ppm;                      /* JUDGE_NUMERIC: how far two numbers may be apart */
+    const struct judge_calibration *calibration; /* NULL: it is taken at its word */
 };
 
 /* How a route judges what another model says. */

@@ -138,6 +138,7 @@ struct route_draft {
     usec first_token_us, total_us;
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
+    const char *semantic_calibration;
     struct {
         unsigned by; /* 0: none of these, else enum judge + 1 */
         const struct yaml_node *model;

@@ -86,6 +86,9 @@ static const struct field semantic_fields[] = {
           "With the judge `embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, semantic.tolerance_ppm),
           "With the judge `numeric`: how far two numbers may be apart.", .standard = "0%"),
+    FIELD("calibration", FIELD_FILE, AT(route_draft, semantic_calibration),
+          "A file that `equipoise eval judge --judge RULE --json` wrote of this judge: the mistakes that it made on "
+          "labelled examples of the route's traffic. What is earned is then bounded in spite of them (doc/judges.md)."),
 };
 
 static const struct section semantic_section = {

@@ -155,7 +155,8 @@ semantic_begin(struct exchange *exchange)
         .meaning = {.index = gateway->turns,
                     .promotions = gateway->promotions,
                     .evidence = evidences_at(&gateway->evidences, route->name, lever_name(LEVER_SEMANTIC_CACHE)),
-                    .terms = semantic_terms(route, embedder_table_id(gateway->embedder)),
+                    .terms = semantic_terms(route, embedder_table_id(gateway->embedder),
+                                            view_semantic_noise(exchange->view, route)),
                     .draw = coin_draw(&gateway->coin, exchange->id)},
     };
     if (exchange->body->len <= BODY_INLINE_BYTES)

@@ -58,7 +58,8 @@ compared(struct comparison *comparison)
 {
     struct semantic_run *run = CONTAINER_OF(comparison, struct semantic_run, comparison);
 
-    run->audit.judge_failed = comparison->failed;
+    /* What is known of a judge's mistakes is known of texts. */
+    run->audit.judge_failed = comparison->failed || (comparison->by_calls && noise_is_set(&run->terms.noise));
     run->audit.outcome = comparison->outcome;
     promote(run);
     if (run->counts) {

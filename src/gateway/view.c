@@ -6,13 +6,13 @@
 #include "gateway/switches.h"
 #include "levers/terms.h"
 
-static struct judge_noise *
+static struct route_noise *
 noises_of(const struct config *config)
 {
-    struct judge_noise *noises = must_calloc(config->route_count + 1, sizeof(*noises));
+    struct route_noise *noises = must_calloc(config->route_count + 1, sizeof(*noises));
 
     for (size_t i = 0; i < config->route_count; i++)
-        noises[i] = terms_noise(&config->routes[i]);
+        noises[i] = (struct route_noise){terms_noise(&config->routes[i]), terms_semantic_noise(&config->routes[i])};
     return noises;
 }
 
@@ -101,14 +101,30 @@ view_levers(const struct view *view, const struct route_config *route)
     return view->levers[route->index];
 }
 
-const struct judge_noise *
-view_noise(const struct view *view, const struct route_config *route)
+/* NULL: the route is of another configuration. */
+static const struct route_noise *
+noise_at(const struct view *view, const struct route_config *route)
 {
     const struct config *config = view->config;
     bool is_of_config = route->index < config->route_count && &config->routes[route->index] == route;
-    const struct judge_noise *noise = is_of_config ? &view->snapshot->noises[route->index] : NULL;
 
-    return noise != NULL && noise_is_set(noise) ? noise : NULL;
+    return is_of_config ? &view->snapshot->noises[route->index] : NULL;
+}
+
+const struct judge_noise *
+view_noise(const struct view *view, const struct route_config *route)
+{
+    const struct route_noise *noise = noise_at(view, route);
+
+    return noise != NULL && noise_is_set(&noise->judge) ? &noise->judge : NULL;
+}
+
+const struct judge_noise *
+view_semantic_noise(const struct view *view, const struct route_config *route)
+{
+    const struct route_noise *noise = noise_at(view, route);
+
+    return noise != NULL && noise_is_set(&noise->semantic) ? &noise->semantic : NULL;
 }
 
 struct view *

@@ -15,12 +15,17 @@ struct gateway_worker;
 struct credential_cache;
 struct switches;
 
+/* The mistakes that a route's judges are known for: of other models' answers, and of stored ones. */
+struct route_noise {
+    struct judge_noise judge, semantic;
+};
+
 /* Counted by its holders, any thread. */
 struct snapshot {
     atomic_uint holders;
     struct config *config; /* held */
     struct directory directory;
-    struct judge_noise *noises; /* of the judges of the configuration's routes */
+    struct route_noise *noises; /* of the judges of the configuration's routes */
 };
 
 /* The caller is its holder. `before` (NULL: none) is what it replaces: what backends told of their models stays known
@@ -53,6 +58,7 @@ const struct lever_setting *view_levers(const struct view *view, const struct ro
 
 /* NULL: nothing is known of the mistakes of the route's judge. */
 const struct judge_noise *view_noise(const struct view *view, const struct route_config *route);
+const struct judge_noise *view_semantic_noise(const struct view *view, const struct route_config *route);
 
 struct view *view_hold(struct view *view);
 void view_release(struct view *view);

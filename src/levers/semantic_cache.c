@@ -16,7 +16,7 @@
 enum { RULE = 1 };
 
 struct evidence_terms
-semantic_terms(const struct route_config *route, uint64_t embedder)
+semantic_terms(const struct route_config *route, uint64_t embedder, const struct judge_noise *noise)
 {
     uint64_t epoch = terms_with_number(terms_with_number(RULE, embedder), route->semantic.judge);
 
@@ -29,8 +29,9 @@ semantic_terms(const struct route_config *route, uint64_t embedder)
     return (struct evidence_terms){
         .scope = FLOOR_SERVED,
         .floor_ppm = route->quality_ppm,
-        .alpha_ppm = terms_alpha_ppm(route),
+        .alpha_ppm = noise != NULL ? terms_alpha_ppm(route) / NOISE_EARN_PART : terms_alpha_ppm(route),
         .epoch = epoch,
+        .noise = noise != NULL ? *noise : (struct judge_noise){.sensitive_high_ppm = 0},
     };
 }
 

@@ -18,7 +18,9 @@ struct meaning {
     uint64_t draw; /* the request's, of the coin of audits (quality/coin.h) */
 };
 
-/* What the evidence is about: its floor, and all that must not change under it. `embedder` is its table's id. */
-struct evidence_terms semantic_terms(const struct route_config *route, uint64_t embedder);
+/* What the evidence is about: its floor, and all that must not change under it. `embedder` is its table's id, `noise` the
+ * mistakes of the lever's judge (levers/terms.h; NULL: it is taken at its word). */
+struct evidence_terms semantic_terms(const struct route_config *route, uint64_t embedder,
+                                     const struct judge_noise *noise);
 
 #endif

@@ -40,18 +40,30 @@ terms_floor_of_model_ppm(const struct route_config *route)
     return route->floor_of == FLOOR_SERVED ? route->quality_ppm : PPM - lost_ppm / parts;
 }
 
-struct judge_noise
-terms_noise(const struct route_config *route)
+/* Unset without a calibration. */
+static struct judge_noise
+noise_by(const struct judge_calibration *calibration, uint32_t alpha_ppm)
 {
-    const struct judge_calibration *calibration = route->judge.calibration;
-    uint32_t alpha_ppm = terms_alpha_of_model_ppm(route);
     struct outcomes acceptable = {.of_pairs = false}, others = {.of_pairs = false};
 
-    if (calibration == NULL || route->floor_of == FLOOR_RELATIVE || alpha_ppm == 0)
+    if (calibration == NULL || alpha_ppm == 0)
         return (struct judge_noise){.sensitive_high_ppm = 0};
     memcpy(acceptable.count[0], calibration->acceptable, sizeof(acceptable.count[0]));
     memcpy(others.count[0], calibration->others, sizeof(others.count[0]));
     return noise_of(&acceptable, &others, log((double)NOISE_BOUND_PART * PPM / alpha_ppm));
+}
+
+struct judge_noise
+terms_noise(const struct route_config *route)
+{
+    return noise_by(route->floor_of != FLOOR_RELATIVE ? route->judge.calibration : NULL,
+                    terms_alpha_of_model_ppm(route));
+}
+
+struct judge_noise
+terms_semantic_noise(const struct route_config *route)
+{
+    return noise_by(route->semantic.calibration, terms_alpha_ppm(route));
 }
 
 uint64_t

@@ -21,6 +21,9 @@ uint32_t terms_floor_of_model_ppm(const struct route_config *route);
  * millisecond. */
 struct judge_noise terms_noise(const struct route_config *route);
 
+/* Likewise of whoever judges its stored answers. */
+struct judge_noise terms_semantic_noise(const struct route_config *route);
+
 uint64_t terms_with_text(uint64_t mark, const char *text);
 uint64_t terms_with_number(uint64_t mark, uint64_t number);
 

@@ -7,6 +7,11 @@
 /* The first arm of a walk is to gather this many times what even flawless answers need for alpha. */
 #define START_LABELS_TIMES 3.0
 
+/* A walk has stalled when it has waited for so many times what the first arm was to gather. That was for an arm a third of the way
+ * from the floor to flawless; half of this gap takes four times the labels, and where even such an arm is not earned there is
+ * little to gain. */
+#define STALL_TIMES 4.0
+
 /* More than will ever be: a larger number was not written by us. */
 #define AUDITS_MOST ((uint64_t)1 << 56)
 
@@ -260,7 +265,7 @@ evidence_audit_ppm(const struct evidence *evidence, bool shadow)
 {
     if (shadow || !evidence->begun || evidence->serving == ARM_NONE)
         return AUDIT_SHADOW_PPM;
-    if (next_arm(evidence) == ARM_NONE || (double)evidence->waited >= start_labels(&evidence->terms))
+    if (next_arm(evidence) == ARM_NONE || (double)evidence->waited >= STALL_TIMES * start_labels(&evidence->terms))
         return AUDIT_STALLED_PPM;
     return AUDIT_SERVING_PPM;
 }

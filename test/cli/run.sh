@@ -439,6 +439,12 @@ judges() {
     expect_eq 3 'it is of another judge, "command ./judge"' check other-judge.yaml
     sed 's/ CALIBRATION/, calibration: compared.jsonl/' judge.yaml >no-calibration.yaml
     expect_eq 3 'not what .equipoise eval judge --json. writes' check no-calibration.yaml
+    eq eval judge compared.jsonl --judge numeric --attacks 0 --json >numeric.json
+    printf 'backends: { a: { url: "http://127.0.0.1:9" } }\nroutes: { r: { reference: a/m, acceptable: { quality: 99%% },\n' >stored.yaml
+    printf '  semantic_cache: { judge: numeric, calibration: numeric.json } } }\n' >>stored.yaml
+    expect_eq 0 'the semantic cache of the route r will earn nothing: by its calibration' check stored.yaml
+    sed 's/judge: numeric/judge: exact/' stored.yaml >other-stored.yaml
+    expect_eq 3 'it is of another judge, "numeric, 0% apart"; this route.s is "exact"' check other-stored.yaml
 }
 
 guards() {

@@ -204,7 +204,7 @@ static void
 earn(struct chaos *chaos, const struct route_config *route)
 {
     struct gateway *gateway = &chaos->scene->gateway;
-    struct evidence_terms terms = semantic_terms(route, embedder_table_id(gateway->embedder));
+    struct evidence_terms terms = semantic_terms(route, embedder_table_id(gateway->embedder), NULL);
     struct shared_evidence *evidence = evidences_at(&gateway->evidences, route->name, lever_name(LEVER_SEMANTIC_CACHE));
     unsigned scores = 0;
 

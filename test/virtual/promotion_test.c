@@ -52,7 +52,7 @@ evidence_of(struct scene *s)
 static struct evidence_terms
 terms_of(struct scene *s)
 {
-    return semantic_terms(&s->config->routes[0], embedder_table_id(s->gateway.embedder));
+    return semantic_terms(&s->config->routes[0], embedder_table_id(s->gateway.embedder), NULL);
 }
 
 static void

@@ -3,10 +3,12 @@
 #include "scene.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cache/store.h"
 #include "gateway/exchange.h"
 #include "levers/semantic_cache.h"
+#include "levers/terms.h"
 
 #define SETTING(levers, more)                                                                                          \
     "backends:\n"                                                                                                      \
@@ -140,6 +142,38 @@ nothing_is_served_before_it_is_earned(void **state)
     assert_int_equal(rows_with(s, "semantic_cache=audited"), gateway_count(&s->gateway, COUNT_SEMANTIC_AUDITED));
     assert_int_equal(rows_with(s, "semantic_cache=audited"), 200 - hits);
     scene_passed(s);
+}
+
+/* What its own judge is known to get wrong moves what it must accept, and the bound; and earning has half of alpha left. */
+static void
+its_judge_may_be_calibrated(void **state)
+{
+    char path[] = "/tmp/semantic-test-XXXXXX", config[sizeof(on) + 128];
+    static const char before[] = "semantic_cache: { judge: exact ";
+    const char *at = strstr(on, before) + strlen(before) - 1;
+    int fd = mkstemp(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    struct evidence_verdict verdict;
+    struct judge_noise noise;
+    struct scene *s;
+
+    assert_non_null(file);
+    fputs("{\"calibration\":{\"judge\":\"exact\",\"acceptable\":[40,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,360],"
+          "\"not_acceptable\":[300,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}}\n",
+          file);
+    assert_int_equal(fclose(file), 0);
+    snprintf(config, sizeof(config), "%.*s, calibration: %s%s", (int)(at - on), on, path, at);
+    s = opens(state, config);
+    noise = terms_semantic_noise(&s->config->routes[0]);
+    assert_true(noise_is_set(&noise) && noise.sensitive_high_ppm < 960000);
+    earns(s);
+    verdict = stands(s);
+    assert_int_equal(verdict.floor_ppm, 800000);
+    assert_int_equal(verdict.judged_floor_ppm, noise_earn_ppm(&noise, false, 800000));
+    assert_int_not_equal(verdict.judged_floor_ppm, 800000);
+    scene_rest(s);
+    scene_passed(s);
+    unlink(path);
 }
 
 static void
@@ -389,6 +423,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(what_is_gone_is_forgotten, scene_teardown),
     cmocka_unit_test_teardown(equal_requests_are_not_its_own, scene_teardown),
     cmocka_unit_test_teardown(nothing_is_served_before_it_is_earned, scene_teardown),
+    cmocka_unit_test_teardown(its_judge_may_be_calibrated, scene_teardown),
     cmocka_unit_test_teardown(in_the_shadow_it_learns_and_never_serves, scene_teardown),
     cmocka_unit_test_teardown(what_gets_worse_is_suspended, scene_teardown),
     cmocka_unit_test_teardown(what_differs_literally_never_serves, scene_teardown),
