@@ -177,7 +177,7 @@ is_in_time(const void *context, const struct fair_waiter *waiter)
     const struct in_time *in_time = context;
     const struct admission_ticket *ticket = CONTAINER_OF(waiter, struct admission_ticket, waiter);
 
-    return !is_late(in_time->now_us, first_token_us(in_time->admission, ticket->prefill), ticket->deadline_us);
+    return !is_late(in_time->now_us, first_token_us(in_time->admission, ticket->prefill), ticket->waiter.deadline_us);
 }
 
 /* The next of a class that engines want the prompt of, and that would be in time; NULL: none. Tenants with less there than
@@ -233,14 +233,14 @@ static bool
 fits(struct admission *admission, const struct admission_ticket *ticket, usec now_us)
 {
     return admission->in_flight == 0 || /* somebody must be served, however small the limit is */
-           fits_tokens(admission, &ticket->place, ticket->tokens, now_us);
+           fits_tokens(admission, &ticket->place, ticket->waiter.tokens, now_us);
 }
 
 /* Even if it started now, with nobody else's prompt before its own. */
 static bool
 is_hopeless(const struct admission *admission, const struct admission_ticket *ticket, usec now_us)
 {
-    return is_late(now_us, prefill_us(admission, ticket->prefill), ticket->deadline_us);
+    return is_late(now_us, prefill_us(admission, ticket->prefill), ticket->waiter.deadline_us);
 }
 
 /* By Little's law alone. */
@@ -280,13 +280,13 @@ start(struct admission *admission, struct admission_ticket *ticket, usec now_us)
     ticket->prefilling = true;
     admission->in_flight++;
     admission->admitted++;
-    admission->tokens += ticket->tokens;
+    admission->tokens += ticket->waiter.tokens;
     admission->prefill += ticket->prefill;
     admission->filling += ticket->filling;
     admission->mean_prefill +=
         ((double)ticket->prefill - admission->mean_prefill) / fmin((double)admission->admitted, PROMPTS);
-    admission->class_tokens[ticket->class] += ticket->tokens;
-    token_limit_admitted(&admission->limit, ticket->tokens);
+    admission->class_tokens[ticket->place.class] += ticket->waiter.tokens;
+    token_limit_admitted(&admission->limit, ticket->waiter.tokens);
 }
 
 static void
@@ -330,7 +330,7 @@ static void
 give_up(struct admission *admission, struct admission_ticket *ticket, usec now_us)
 {
     fair_queue_leave(&admission->queue, &ticket->waiter);
-    refuse(admission, ticket, now_us + prefill_us(admission, ticket->prefill) - ticket->deadline_us);
+    refuse(admission, ticket, now_us + prefill_us(admission, ticket->prefill) - ticket->waiter.deadline_us);
 }
 
 static struct admission_ticket *
@@ -378,11 +378,11 @@ static void
 wait_or_refuse(struct admission *admission, struct admission_ticket *ticket, usec plain_us, usec now_us)
 {
     usec wait_us = expected_wait_us(admission, plain_us), span_us = wait_us + prefill_us(admission, ticket->prefill);
-    bool late = is_late(now_us, span_us, ticket->deadline_us);
+    bool late = is_late(now_us, span_us, ticket->waiter.deadline_us);
 
     if (late || fair_queue_count(&admission->queue) > admission->pace.queue_most) {
         fair_queue_leave(&admission->queue, &ticket->waiter);
-        refuse(admission, ticket, late ? now_us + span_us - ticket->deadline_us : wait_us);
+        refuse(admission, ticket, late ? now_us + span_us - ticket->waiter.deadline_us : wait_us);
     } else {
         ticket->state = ADMISSION_WAITS;
         ticket->plain_wait_us = plain_us;
@@ -401,18 +401,15 @@ admission_ask(struct admission *admission, struct admission_ticket *ticket, cons
     *ticket = (struct admission_ticket){
         .waiter = {.deadline_us = want->deadline_us, .work_us = want->work_us, .tokens = want->tokens},
         .place = want->place,
-        .class = want->place.class,
-        .tokens = want->tokens,
         .prefill = want->prefill,
-        .deadline_us = want->deadline_us,
         .asked_us = now_us};
     lock_take(&admission->lock);
     take_pace(admission, pace);
     note_needs(admission, now_us);
     plain_us = plain_wait_us(admission, want);
     fair_queue_add(&admission->queue, &ticket->waiter, &want->place, now_us);
-    if (!somebody_more_urgent_waits(admission, ticket->class) &&
-        next_wanted(admission, ticket->class, now_us) == &ticket->waiter && fits(admission, ticket, now_us))
+    if (!somebody_more_urgent_waits(admission, ticket->place.class) &&
+        next_wanted(admission, ticket->place.class, now_us) == &ticket->waiter && fits(admission, ticket, now_us))
         start(admission, ticket, now_us);
     else
         wait_or_refuse(admission, ticket, plain_us, now_us);
@@ -485,10 +482,10 @@ give_back(struct admission *admission, struct admission_ticket *ticket, usec now
     end_prefill(admission, ticket);
     fair_queue_over(&admission->queue, &ticket->waiter, now_us);
     admission->in_flight--;
-    admission->tokens -= ticket->tokens;
-    admission->class_tokens[ticket->class] -= ticket->tokens;
+    admission->tokens -= ticket->waiter.tokens;
+    admission->class_tokens[ticket->place.class] -= ticket->waiter.tokens;
     token_limit_ended(&admission->limit, now_us - ticket->admitted_us);
-    ENSURE(admission->tokens >= 0 && admission->prefill >= 0 && admission->class_tokens[ticket->class] >= 0);
+    ENSURE(admission->tokens >= 0 && admission->prefill >= 0 && admission->class_tokens[ticket->place.class] >= 0);
 }
 
 enum admission_state

@@ -39,16 +39,13 @@ enum admission_state {
 /* One request at one pool. Embedded in its owner's struct, zeroed before its first use; stays until it is outside and in no
  * list. */
 struct admission_ticket {
-    struct fair_waiter waiter;
-    struct list link;        /* in the list of those that are to be told */
-    struct fair_place place; /* its tenant's name stays as long as the ticket is not outside */
+    struct fair_waiter waiter; /* with its deadline, and its tokens: what it takes of the caches on the average */
+    struct list link;          /* in the list of those that are to be told */
+    struct fair_place place;   /* its tenant's name stays as long as the ticket is not outside */
     enum admission_state state;
-    unsigned class;
-    int64_t tokens;  /* input + half the output: what it takes of the caches on the average */
     int64_t prefill; /* tokens of its prompt that no cache is expected to know */
     int64_t filling; /* of the room for prompts, what it takes: at most what keeps one replica busy */
     bool prefilling; /* in, and its first token has not come */
-    usec deadline_us;
     usec asked_us, admitted_us;
     usec plain_wait_us; /* how long it was expected to wait, by Little's law alone */
     usec prompt_us;     /* from then on, to its first token, by the engines' model */
@@ -93,9 +90,10 @@ void admission_free(struct admission *admission); /* nobody is in or waits */
 /* What a request asks for. */
 struct admission_want {
     struct fair_place place;
-    int64_t tokens, prefill; /* as in the ticket; tokens at least 1 */
-    int64_t work_us;         /* of an engine's time, beside what is there; at least 1 */
-    usec deadline_us;        /* of its first token; USEC_NEVER: none */
+    int64_t tokens;   /* input + half the output: what it takes of the caches on the average; at least 1 */
+    int64_t prefill;  /* as in the ticket */
+    int64_t work_us;  /* of an engine's time, beside what is there; at least 1 */
+    usec deadline_us; /* of its first token; USEC_NEVER: none */
 };
 
 /* The state it is in then: in, waiting or refused. */
