@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "gateway/evidence_keeper.h"
+#include "levers/semantic_cache.h"
 
 static enum status
 read_file(const char *path, struct buffer *out)
@@ -79,6 +80,14 @@ line_of(struct shared_evidence *shared)
     };
 }
 
+/* That of a tenant is news only where it speaks against serving it what others are served. */
+static bool
+is_shown(struct shared_evidence *shared)
+{
+    return !slice_starts(slice_of(shared_evidence_lever(shared)), SEMANTIC_GUARD) ||
+           shared_evidence_verdict(shared).refutes;
+}
+
 void
 evidence_view_open(const char *dir, struct evidence_view *view)
 {
@@ -97,7 +106,8 @@ evidence_view_open(const char *dir, struct evidence_view *view)
         size++;
     view->lines = must_calloc(size + 1, sizeof(*view->lines));
     for (struct shared_evidence *at = evidences_next(&view->all, NULL); at != NULL; at = evidences_next(&view->all, at))
-        view->lines[view->count++] = line_of(at);
+        if (is_shown(at))
+            view->lines[view->count++] = line_of(at);
 }
 
 void

@@ -135,6 +135,21 @@ is_wanted(const struct exchange *exchange)
            lever_mode_of(request, LEVER_SEMANTIC_CACHE) != LEVER_OFF;
 }
 
+/* With arms that are alike: whatever is given to the tenant counts as one. */
+static struct shared_evidence *
+guard_of(struct exchange *exchange, const struct evidence_terms *terms)
+{
+    const char *route = exchange->request.route->name, *tenant = exchange->identity.tenant->name;
+    struct shared_evidence *guard;
+
+    if (exchange->request.config->tenant_count <= 1)
+        return NULL;
+    guard = evidences_at(&exchange->worker->gateway->evidences, route,
+                         arena_printf(&exchange->arena, SEMANTIC_GUARD "%s", tenant));
+    shared_evidence_begin_alike(guard, terms, SEMANTIC_LEAST);
+    return guard;
+}
+
 bool
 semantic_begin(struct exchange *exchange)
 {
@@ -159,6 +174,7 @@ semantic_begin(struct exchange *exchange)
                                             view_semantic_noise(exchange->view, route)),
                     .draw = coin_draw(&gateway->coin, exchange->id)},
     };
+    look_up.meaning.guard = guard_of(exchange, &look_up.meaning.terms);
     if (exchange->body->len <= BODY_INLINE_BYTES)
         read_turn(&look_up);
     if (!look_up.read ||

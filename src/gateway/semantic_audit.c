@@ -4,6 +4,7 @@
 
 #include "cache/entry.h"
 #include "gateway/comparison.h"
+#include "gateway/evidence_keeper.h"
 #include "gateway/evidence_news.h"
 #include "gateway/turn_keeper.h"
 #include "levers/semantic_cache.h"
@@ -12,9 +13,11 @@ struct semantic_run {
     struct comparison comparison;
     struct gateway_worker *worker;
     struct shared_evidence *evidence;
+    struct shared_evidence
+        *guard; /* of the tenant, to whom it would have been served; NULL: it tells nothing of that */
     struct evidence_terms terms;
     struct audit audit;
-    bool counts;                /* as evidence */
+    bool counts;                /* as evidence of the route */
     bool promotes;              /* if it passes */
     struct promotion promotion; /* what then is promoted, or was before */
 };
@@ -53,6 +56,17 @@ promote(const struct semantic_run *run)
     }
 }
 
+/* What is taken back from a tenant must not be served again after a crash; who is served as before is no news. */
+static void
+observe_guard(const struct semantic_run *run)
+{
+    unsigned events = shared_evidence_observe_part(run->guard, &run->terms, &run->audit);
+
+    evidence_news(run->worker, run->guard, events, "similarity", "routes: semantic_cache: judge");
+    if (events & EVENT_BELOW_FLOOR)
+        evidence_keeper_hurry(run->worker->gateway->evidence_keeper, run->worker);
+}
+
 static void
 compared(struct comparison *comparison)
 {
@@ -62,8 +76,11 @@ compared(struct comparison *comparison)
     run->audit.judge_failed = comparison->failed || (comparison->by_calls && noise_is_set(&run->terms.noise));
     run->audit.outcome = comparison->outcome;
     promote(run);
-    if (run->counts) {
+    if (run->guard != NULL)
+        observe_guard(run);
+    if (run->counts || run->guard != NULL)
         count_audit(run);
+    if (run->counts) {
         evidence_news(run->worker, run->evidence, shared_evidence_observe(run->evidence, &run->terms, &run->audit),
                       "similarity", "routes: semantic_cache: judge");
     }
@@ -96,6 +113,17 @@ rule_of(const struct exchange *exchange)
     return rule;
 }
 
+/* It is about what the tenant would be given if nothing spoke against that. */
+static struct shared_evidence *
+guard_of(const struct meaning *meaning, const struct plan *plan)
+{
+    enum evidence_reason reason;
+    bool serves = plan->evidence.promoted ||
+                  shared_evidence_may_serve(meaning->evidence, &meaning->terms, plan->evidence.score, &reason) > 0;
+
+    return serves ? meaning->guard : NULL;
+}
+
 void
 semantic_audit(struct exchange *exchange, const struct plan *plan, bool counts)
 {
@@ -113,9 +141,10 @@ semantic_audit(struct exchange *exchange, const struct plan *plan, bool counts)
                        .done = compared},
         .worker = worker,
         .evidence = meaning->evidence,
+        .guard = counts ? guard_of(meaning, plan) : NULL,
         .terms = meaning->terms,
         .audit = {.score = plan->evidence.score, .promoted = plan->evidence.promoted},
-        .counts = counts,
+        .counts = counts && !plan->evidence.guarded,
         .promotes = plan->evidence.near && !plan->evidence.promoted,
         .promotion = promotion_of(exchange, plan),
     };

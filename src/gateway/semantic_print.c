@@ -90,6 +90,32 @@ put_figure(struct gateway *gateway, const struct figure *figure, struct buffer *
     }
 }
 
+/* Of each tenant that was audited, where a route's have evidence of their own. */
+static void
+put_guards(struct gateway *gateway, struct buffer *out)
+{
+    static const char name[] = "equipoise_semantic_tenant_guarded";
+
+    buffer_printf(out, "# HELP %s 1: audits of this tenant's own requests speak against serving it\n# TYPE %s gauge\n",
+                  name, name);
+    for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
+         at = evidences_next(&gateway->evidences, at)) {
+        struct slice lever = slice_of(shared_evidence_lever(at));
+        struct evidence_verdict verdict;
+
+        if (!slice_starts(lever, SEMANTIC_GUARD))
+            continue;
+        verdict = shared_evidence_verdict(at);
+        if (verdict.audits == 0)
+            continue;
+        buffer_printf(out, "%s{route=\"", name);
+        buffer_add_json(out, slice_of(shared_evidence_route(at)));
+        buffer_add_text(out, "\",tenant=\"");
+        buffer_add_json(out, slice_from(lever, strlen(SEMANTIC_GUARD)));
+        buffer_printf(out, "\"} %d\n", verdict.refutes);
+    }
+}
+
 void
 semantic_print(struct gateway *gateway, struct buffer *out)
 {
@@ -109,4 +135,5 @@ semantic_print(struct gateway *gateway, struct buffer *out)
               "Requests that another's answer may serve, as a judge let the pair pass", promotions.count);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
         put_figure(gateway, &figures[i], out);
+    put_guards(gateway, out);
 }

@@ -66,6 +66,7 @@ struct plan_evidence {
     bool learns; /* the answer that is bought instead tells whether it would have done */
     bool near;   /* likewise, but that is no evidence: it may only let this very pair pass */
     bool promoted; /* a judge has let this very pair pass */
+    bool guarded;  /* it would serve, were it not for what audits of its tenant's own requests say */
     bool hopeless; /* no evidence to come would let it serve */
 };
 

@@ -137,6 +137,22 @@ is_drawn(const struct request *request, const struct plan *plan)
     return coin_falls(meaning->draw, ppm < AUDIT_SERVING_PPM ? ppm : AUDIT_SERVING_PPM);
 }
 
+/* Its tenant's own audits speak against what serves others. As all that it could be given is bought anew then, all of it is
+ * judged, so that it can earn to be served again; but for where another model answers, which would have to make room. */
+static void
+guard(const struct request *request, struct plan *plan)
+{
+    const struct meaning *meaning = request->meaning;
+
+    plan->evidence.guarded =
+        plan->quality_ppm > 0 && meaning->guard != NULL && shared_evidence_refutes(meaning->guard, &meaning->terms);
+    if (!plan->evidence.guarded)
+        return;
+    plan->quality_ppm = 0;
+    plan->evidence.learns |= router_of(request) == NULL && cascade_of(request) == NULL;
+    plan->evidence.detail = "audits of this tenant's own requests speak against it";
+}
+
 static void
 weigh(const struct request *request, const struct semantic_match *match, struct plan *plan)
 {
@@ -149,6 +165,7 @@ weigh(const struct request *request, const struct semantic_match *match, struct 
     plan->evidence.hopeless = reason == EVIDENCE_BELOW_FLOOR || meaning->terms.floor_ppm >= PPM;
     if (reason == EVIDENCE_OUTSIDE)
         weigh_near(request, plan);
+    guard(request, plan);
     if (plan->evidence.learns && plan->quality_ppm > 0 && plan->mode == LEVER_ON)
         plan->withheld = VERDICT_AUDIT;
 }

@@ -241,6 +241,12 @@ evidence_may_serve(const struct evidence *evidence, double score, enum evidence_
 }
 
 bool
+evidence_refutes(const struct evidence *evidence)
+{
+    return evidence->begun && evidence->serving == ARM_NONE && (evidence->below || evidence->round > 1);
+}
+
+bool
 evidence_is_near(const struct evidence *evidence, double score)
 {
     unsigned arm = evidence_arm_of(evidence, score);
@@ -277,6 +283,12 @@ suspend(struct evidence *evidence)
     if (evidence->round < UINT32_MAX)
         evidence->round++;
     return EVENT_SUSPENDED;
+}
+
+void
+evidence_start_over(struct evidence *evidence)
+{
+    (void)suspend(evidence);
 }
 
 /* The walk goes on for as long as the next arm is earned. */
@@ -446,6 +458,7 @@ evidence_verdict(const struct evidence *evidence)
         .serving = evidence_arm(evidence, evidence->begun ? evidence->serving : ARM_NONE),
         .next = evidence_arm(evidence, evidence->begun ? next_arm(evidence) : ARM_NONE),
         .suspensions = evidence->begun ? evidence->round - 1 : 0,
+        .refutes = evidence_refutes(evidence),
         .audit_ppm = evidence_audit_ppm(evidence, false),
         .audits = evidence->audits,
         .failures = evidence->failures,

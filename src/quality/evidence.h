@@ -102,6 +102,13 @@ const char *evidence_reason_text(enum evidence_reason reason);
  * ppm, at least the floor, at which the arm was earned. 0: it may not be served, and *reason says why. */
 uint32_t evidence_may_serve(const struct evidence *evidence, double score, enum evidence_reason *reason);
 
+/* Where another evidence decides what serves, and this one is of a part of that (a tenant): do its audits speak against serving that
+ * part? They refute the floor for it, or had earned what they then lost; and it did not earn to be served anew. */
+bool evidence_refutes(const struct evidence *evidence);
+
+/* What was refuted is tried anew: all is dropped as by a suspension, so that it may earn with what comes. */
+void evidence_start_over(struct evidence *evidence);
+
 /* Whether something serves and this score is not far from it: below the arm that does, in a wider one. What is found there
  * may be judged beyond the audits, off the path, and serve by itself if it passes (levers/promotions.h). Such judgements
  * are no evidence: they are about what was asked again, not drawn by the coin. */
@@ -166,6 +173,7 @@ struct evidence_verdict {
     uint32_t judged_fall_ppm[2];       /* what its judge accepts at the floor, and then; equal: that is not known */
     struct arm_standing serving, next; /* next: where the walk waits */
     uint32_t suspensions;
+    bool refutes;       /* evidence_refutes */
     uint32_t audit_ppm; /* where it may serve */
     uint64_t audits, failures;
 };

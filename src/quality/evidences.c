@@ -172,6 +172,17 @@ shared_evidence_threshold(struct shared_evidence *shared, const struct evidence_
 }
 
 bool
+shared_evidence_refutes(struct shared_evidence *shared, const struct evidence_terms *terms)
+{
+    bool refutes;
+
+    lock_take(&shared->lock);
+    refutes = evidence_is_for(&shared->evidence, terms) && evidence_refutes(&shared->evidence);
+    lock_drop(&shared->lock);
+    return refutes;
+}
+
+bool
 shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
 {
     bool near;
@@ -213,6 +224,25 @@ shared_evidence_observe(struct shared_evidence *shared, const struct evidence_te
     lock_take(&shared->lock);
     if (evidence_is_for(&shared->evidence, terms))
         events = evidence_observe(&shared->evidence, audit);
+    lock_drop(&shared->lock);
+    return events;
+}
+
+unsigned
+shared_evidence_observe_part(struct shared_evidence *shared, const struct evidence_terms *terms,
+                             const struct audit *audit)
+{
+    unsigned events = 0;
+
+    lock_take(&shared->lock);
+    if (evidence_is_for(&shared->evidence, terms)) {
+        bool refuted = evidence_refutes(&shared->evidence);
+
+        events = evidence_observe(&shared->evidence, audit) & (EVENT_SUSPENDED | EVENT_BELOW_FLOOR);
+        if (shared->evidence.below)
+            evidence_start_over(&shared->evidence);
+        events = refuted ? 0 : events;
+    }
     lock_drop(&shared->lock);
     return events;
 }

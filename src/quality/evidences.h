@@ -43,11 +43,16 @@ uint32_t shared_evidence_may_serve(struct shared_evidence *shared, const struct 
 unsigned shared_evidence_serving(struct shared_evidence *shared, const struct evidence_terms *terms);
 /* The score from which on it serves; where nothing does, from which on its widest arm would; -INFINITY: no epoch yet. */
 double shared_evidence_threshold(struct shared_evidence *shared, const struct evidence_terms *terms);
+bool shared_evidence_refutes(struct shared_evidence *shared, const struct evidence_terms *terms);
 bool shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
 uint64_t shared_evidence_round_id(struct shared_evidence *shared);
 uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow);
 unsigned shared_evidence_observe(struct shared_evidence *shared, const struct evidence_terms *terms,
                                  const struct audit *audit);
+
+/* As observe, of evidence of a part: what refutes it starts it over. Events only where they are news: it refutes what it did not. */
+unsigned shared_evidence_observe_part(struct shared_evidence *shared, const struct evidence_terms *terms,
+                                      const struct audit *audit);
 
 /* What the other has learned takes its place where it serves more, and the other is empty then. False, with nothing changed:
  * it does not, or the one that serves was suspended, or is about something else, by now; or whoever else has to agree does
