@@ -33,9 +33,9 @@ void
 config_check_backends(const struct config *config, struct problems *problems)
 {
     if (config->backend_count == 0)
-        problems_add(problems,
-                     about(config, PROBLEM_WARNING, "Add `backends:`; `equipoise init` writes what it finds here."),
-                     "there are no backends: every request is answered with an error");
+        problems_add(
+            problems, about(config, PROBLEM_WARNING, "Add `backends:`; `equipoise init` writes what it finds here."),
+            "there are no backends: all but the built-in embedder (equipoise/embed) is answered with an error");
 }
 
 struct budget_policy
