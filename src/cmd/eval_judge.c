@@ -246,7 +246,8 @@ eval_judge(int argc, char **argv)
         {"attacks", 0, OPTION_NUMBER, "N",
          "try worthless answers on the first so many (default: all; 50 where each is a call)", &wanted.attacks},
         {"confidence", 0, OPTION_TEXT, "SHARE", "of what is said about floors (default: 95%)", &wanted.confidence},
-        {"json", 0, OPTION_FLAG, NULL, "as JSON, which a route's `judge: calibration` takes", &wanted.json},
+        {"json", 0, OPTION_FLAG, NULL, "as JSON, which `judge: calibration` and `semantic_cache: calibration` take",
+         &wanted.json},
     };
     const struct example examples[] = {
         {"equipoise eval judge labelled.jsonl.gz --judge numeric", "a rule for texts"},
