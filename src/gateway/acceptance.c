@@ -10,26 +10,19 @@
 /* Changes when the same answer would get another score than before. */
 enum { RULE = 1 };
 
-static uint64_t
-with_text(uint64_t mark, const char *text)
-{
-    return terms_with_text(terms_with_number(mark, text != NULL), text != NULL ? text : "");
-}
-
 uint64_t
 acceptance_rule(const struct route_config *route)
 {
-    const struct validator_config *validate = &route->validate;
     uint64_t mark = terms_with_number(RULE, route->cascade.accept);
 
     if (route->cascade.verifier != NULL)
-        mark = with_text(with_text(mark, route->cascade.verifier->name), route->cascade.verifier->upstream);
+        mark = terms_with_text_if(terms_with_text_if(mark, route->cascade.verifier->name),
+                                  route->cascade.verifier->upstream);
     if (route->cascade.accept == ACCEPT_SELF_CONSISTENCY) {
         mark = terms_with_number(terms_with_number(mark, route->cascade.samples), route->cascade.agree);
         mark = terms_with_number(terms_with_number(mark, route->cascade.similar_ppm), route->cascade.tolerance_ppm);
     }
-    mark = with_text(with_text(mark, validate->json_schema), validate->regex);
-    return with_text(with_text(mark, validate->command), validate->http);
+    return terms_with_validators(mark, &route->validate);
 }
 
 bool

@@ -22,12 +22,6 @@ struct audited {
 
 /* Drawing */
 
-static bool
-chooses_models(const struct plan *plan)
-{
-    return plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE;
-}
-
 /* Its turn in the cascade has come: what serves before it did not have its answer kept. */
 static void
 open_turn(struct plans *plans, size_t at)
@@ -50,7 +44,7 @@ would_serve(struct exchange *exchange, size_t at)
 
     open_turn(&plans, at);
     for (size_t i = 0; i < plans.count; i++) {
-        if (chooses_models(&plans.all[i]))
+        if (plan_chooses_model(&plans.all[i]))
             plans.all[i].mode = LEVER_ON;
         if (plans.all[i].withheld == VERDICT_AUDIT) /* a stored answer, too, that is an audit itself */
             plans.all[i].withheld = VERDICT_NONE;
@@ -114,7 +108,7 @@ choose(struct exchange *exchange, struct audited *out)
     for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
         struct plan *plan = &exchange->plans.all[i];
 
-        if (!chooses_models(plan))
+        if (!plan_chooses_model(plan))
             continue;
         all[count++] = plan;
         if (plan->evidence.learns && would_serve(exchange, i))

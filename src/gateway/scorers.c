@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/request_features.h"
 #include "gateway/scorers_parts.h"
+#include "levers/terms.h"
 
 void
 scorers_init(struct scorers *scorers)
@@ -94,16 +95,6 @@ scorer_route(const struct scorer *scorer)
 }
 
 /* Whom it is about: the route's other models in the configuration's order, the embedder, and what it began with. */
-
-unsigned
-scorer_models(const struct route_config *route)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < route->candidate_count; i++)
-        count += route_candidate_differs(route, &route->candidates[i]);
-    return count < ROUTER_MODELS_MOST ? count : ROUTER_MODELS_MOST;
-}
 
 unsigned
 scorer_place(const struct route_config *route, const struct target *model)
@@ -221,7 +212,7 @@ begin(struct scorer *scorer, uint64_t models, const struct route_config *route, 
     scorer->next_labels = scorer->warm_labels + SCORER_LABELS_FIRST;
     scorer->taught_until = scorer->kept_head.taught_until;
     if (scorer->kept_head.models == models &&
-        router_restore(buffer_content(&scorer->kept), scorer_models(route), embedder_table_id(embedder),
+        router_restore(buffer_content(&scorer->kept), terms_models(route), embedder_table_id(embedder),
                        embedder_dims(embedder), &scorer->router) == OK)
         scorer_show(scorer, scorer_freeze(scorer, models), models, WARM_OVER);
     else
@@ -307,7 +298,7 @@ void
 scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder, enum api api,
              struct slice body, struct scored *now, struct scored *on_trial)
 {
-    unsigned count = scorer_models(route);
+    unsigned count = terms_models(route);
     struct frozen *frozen, *trial;
     struct features features;
 

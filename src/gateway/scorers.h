@@ -75,8 +75,7 @@ void scorer_take_warm(struct scorer *scorer, const struct route_config *route, c
 /* How many labelled requests its view began with. False: it has no file; 0: it is still learning of them. */
 bool scorer_warm_labels(struct scorer *scorer, uint64_t *labels);
 
-/* The route's other models: how many, and the place of one among them in the configuration's order. */
-unsigned scorer_models(const struct route_config *route);
+/* The place of a model among the route's other ones (levers/terms.h says how many), in the configuration's order. */
 unsigned scorer_place(const struct route_config *route, const struct target *model);
 
 /* An audit to be learned from, off the loop: of a request's body, whether that model's answer to it was acceptable. Its evidence

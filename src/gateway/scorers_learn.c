@@ -6,6 +6,7 @@
 #include "gateway/gateway.h"
 #include "gateway/request_features.h"
 #include "gateway/scorers_parts.h"
+#include "levers/terms.h"
 
 struct learning {
     struct job job;
@@ -99,7 +100,7 @@ run_taught(struct job *job)
     const struct learning *learning = CONTAINER_OF(job, struct learning, job);
     const struct taught *taught = &learning->taught;
     const struct embedder *embedder = learning->worker->gateway->embedder;
-    unsigned place = scorer_place(taught->route, taught->model), count = scorer_models(taught->route);
+    unsigned place = scorer_place(taught->route, taught->model), count = terms_models(taught->route);
     struct scorer *scorer = taught->scorer;
     struct features features;
     float outcomes[ROUTER_MODELS_MOST];

@@ -207,7 +207,7 @@ own_plan(struct exchange *exchange)
 static bool
 is_by_reference(const struct exchange *exchange)
 {
-    return exchange->plan != NULL && exchange->plan->lever != LEVER_ROUTER && exchange->plan->lever != LEVER_CASCADE;
+    return exchange->plan != NULL && !plan_chooses_model(exchange->plan);
 }
 
 /* What the lever would have served, if only it might. */

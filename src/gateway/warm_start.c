@@ -6,6 +6,7 @@
 #include "config/labelled.h"
 #include "gateway/gateway.h"
 #include "gateway/request_features.h"
+#include "levers/terms.h"
 #include "quality/router.h"
 
 /* Some tens of milliseconds at a time: the threads that do it have other work too. */
@@ -31,7 +32,7 @@ find_columns(struct warming *warming)
         const struct target *target = &route->candidates[i];
         unsigned place = scorer_place(route, target);
 
-        if (route_candidate_differs(route, target) && place < scorer_models(route))
+        if (route_candidate_differs(route, target) && place < terms_models(route))
             warming->columns[place] = labelled_target(route->router.labelled, target);
     }
 }
@@ -40,7 +41,7 @@ static void
 learn_one(struct warming *warming, size_t at)
 {
     const struct labelled *labelled = warming->route->router.labelled;
-    unsigned count = scorer_models(warming->route);
+    unsigned count = terms_models(warming->route);
     float outcomes[ROUTER_MODELS_MOST];
     struct features features;
 
@@ -125,7 +126,7 @@ warm_start(struct gateway_worker *worker, struct view *view, const struct route_
         .view = view_hold(view),
         .route = route,
         .scorer = scorer,
-        .router = router_new(scorer_models(route), embedder_table_id(embedder), embedder_dims(embedder)),
+        .router = router_new(terms_models(route), embedder_table_id(embedder), embedder_dims(embedder)),
     };
     find_columns(warming);
     worker->comparing++;

@@ -122,6 +122,13 @@ plan_price(const struct plan *plan)
     return plan->by_the_hour ? plan->marginal : plan->cost;
 }
 
+/* Another model is to answer, by the router's choice or as a link of the cascade. */
+static inline bool
+plan_chooses_model(const struct plan *plan)
+{
+    return plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE;
+}
+
 /* "backend/model" of whose answer it gives. */
 const char *plan_model(const struct plan *plan);
 

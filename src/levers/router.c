@@ -47,17 +47,6 @@ sort(struct choosing *choosing, const struct request *request)
     }
 }
 
-/* They say what is right. */
-static uint64_t
-mark_validators(uint64_t mark, const struct validator_config *validate)
-{
-    const char *texts[] = {validate->json_schema, validate->regex, validate->command, validate->http};
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        mark = terms_with_text(terms_with_number(mark, texts[i] != NULL), texts[i] != NULL ? texts[i] : "");
-    return mark;
-}
-
 static uint64_t
 mark_of(const struct route_config *route, uint64_t scorer)
 {
@@ -74,7 +63,7 @@ mark_of(const struct route_config *route, uint64_t scorer)
     if (judge->http != NULL)
         mark = terms_with_text(mark, judge->http);
     if (route->floor_of == FLOOR_RELATIVE)
-        mark = mark_validators(mark, &route->validate);
+        mark = terms_with_validators(mark, &route->validate); /* they say what is right */
     mark = terms_with_text(mark, route->reference.name);
     return terms_with_text(mark, route->reference.upstream);
 }

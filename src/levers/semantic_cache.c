@@ -230,8 +230,8 @@ refine(const struct request *request, enum lever_mode mode, struct plans *plans)
     for (size_t i = 0; i < plans->count; i++) {
         struct plan *plan = &plans->all[i];
 
-        if ((plan->lever == LEVER_ROUTER || plan->lever == LEVER_CASCADE) && plan->quality_ppm > 0 &&
-            plan->mode == LEVER_ON && plan->withheld == VERDICT_NONE)
+        if (plan_chooses_model(plan) && plan->quality_ppm > 0 && plan->mode == LEVER_ON &&
+            plan->withheld == VERDICT_NONE)
             plan->withheld = VERDICT_AUDIT;
     }
 }

@@ -16,26 +16,35 @@ terms_alpha_ppm(const struct route_config *route)
     return (PPM - route->confidence_ppm) / levers;
 }
 
-static uint32_t
-count_models(const struct route_config *route)
+unsigned
+terms_models(const struct route_config *route)
 {
-    uint32_t models = 0;
+    unsigned models = 0;
 
     for (size_t i = 0; i < route->candidate_count && models < ROUTER_MODELS_MOST; i++)
         models += route_candidate_differs(route, &route->candidates[i]);
+    return models;
+}
+
+/* Those that share: without another model nobody does. */
+static uint32_t
+count_parts(const struct route_config *route)
+{
+    uint32_t models = terms_models(route);
+
     return models > 0 ? models : 1;
 }
 
 uint32_t
 terms_alpha_of_model_ppm(const struct route_config *route)
 {
-    return terms_alpha_ppm(route) / count_models(route);
+    return terms_alpha_ppm(route) / count_parts(route);
 }
 
 uint32_t
 terms_floor_of_model_ppm(const struct route_config *route)
 {
-    uint32_t lost_ppm = PPM - route->quality_ppm, parts = count_models(route) * (route_may_cascade(route) ? 2 : 1);
+    uint32_t lost_ppm = PPM - route->quality_ppm, parts = count_parts(route) * (route_may_cascade(route) ? 2 : 1);
 
     return route->floor_of == FLOOR_SERVED ? route->quality_ppm : PPM - lost_ppm / parts;
 }
@@ -76,4 +85,17 @@ uint64_t
 terms_with_number(uint64_t mark, uint64_t number)
 {
     return hash_fast(slice_make((const char *)&number, sizeof(number)), mark);
+}
+
+uint64_t
+terms_with_text_if(uint64_t mark, const char *text)
+{
+    return terms_with_text(terms_with_number(mark, text != NULL), text != NULL ? text : "");
+}
+
+uint64_t
+terms_with_validators(uint64_t mark, const struct validator_config *validate)
+{
+    mark = terms_with_text_if(terms_with_text_if(mark, validate->json_schema), validate->regex);
+    return terms_with_text_if(terms_with_text_if(mark, validate->command), validate->http);
 }

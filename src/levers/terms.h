@@ -24,7 +24,12 @@ struct judge_noise terms_noise(const struct route_config *route);
 /* Likewise of whoever judges its stored answers. */
 struct judge_noise terms_semantic_noise(const struct route_config *route);
 
+/* How many other models than its reference's a route has, as far as they are chosen from: ROUTER_MODELS_MOST. */
+unsigned terms_models(const struct route_config *route);
+
 uint64_t terms_with_text(uint64_t mark, const char *text);
+uint64_t terms_with_text_if(uint64_t mark, const char *text); /* NULL: none, which is another mark than "" */
+uint64_t terms_with_validators(uint64_t mark, const struct validator_config *validate);
 uint64_t terms_with_number(uint64_t mark, uint64_t number);
 
 #endif
