@@ -68,8 +68,10 @@ const route = (candidate, more = {}) => ({ reference: "alpha/large", candidates:
 const commandFile = join(scratch(), "judge.mjs");
 writeFileSync(commandFile, `let text = ""; for await (const piece of process.stdin) text += piece;
 const numberIn = ${numberIn}; const opinion = ${opinion}; console.log(JSON.stringify(opinion(JSON.parse(text))));`);
+// What the file says of the small model: right about the one kind, wrong about the other.
+const easyWords = "Please translate the word", hardWords = "Prove the theorem of number";
 const warmFile = join(scratch(), "labelled.jsonl");
-writeFileSync(warmFile, Array.from({ length: 100 }, (_, n) => `${JSON.stringify({ prompt: `What is the answer to question ${n}?`, scores: { small: n % 2, large: 1 } })}\n`).join(""));
+writeFileSync(warmFile, Array.from({ length: 200 }, (_, n) => `${JSON.stringify({ prompt: `${n % 2 ? easyWords : hardWords} ${n}?`, scores: { small: n % 2, large: 1 } })}\n`).join(""));
 const gateway = await Gateway.start({
   workers: 2,
   backends: { alpha: { url, models: ["large"] }, beta: { url, models: ["small", "same", "empty", "flattering", "terse", "referee"] } },
@@ -200,12 +202,19 @@ for (const model of ["fooled", "same", "empty", "flattering"])
 test("what labelled requests taught scores others from the start, and is no evidence", async () => {
   const learned = () => metric('equipoise_router_warm_labels{route="warm"}');
   assert.equal((await ask("warm")).by, "reference");
-  await until("the file to be learned of", async () => await learned() === 100);
-  const [first, second] = await askMany("warm", 10);
-  for (const { by } of [first, second]) assert.equal(by, "reference");
-  const { stdout } = await gateway.command("explain", second.id);
-  assert.match(stdout, /score 0\.\d+/);
-  assert.doesNotMatch(stdout, /score 1\.000/);
+  await until("the file to be learned of", async () => await learned() === 200);
+  const scoreOf = async (words) => {
+    const { by, id } = await ask("warm", { words });
+    assert.equal(by, "reference");
+    const { stdout } = await gateway.command("explain", id);
+    return Number(stdout.match(/score ([01]\.\d+)/)[1]);
+  };
+  for (let i = 0; i < 3; i++) {
+    const easy = await scoreOf(easyWords), hard = await scoreOf(hardWords);
+    assert.ok(easy > 0.8 && hard < 0.2, `scores of what it is right about: ${easy}, and of what not: ${hard}`);
+  }
+  const { choices } = await gateway.told("report");
+  for (const choice of choices.filter(({ route }) => route === "warm")) assert.equal(choice.served, 0);
 });
 
 test("the switch takes it out at once, and a row tells what an audit was about", async () => {
