@@ -75,15 +75,6 @@ models_of_any(const struct exchange *exchange)
     return choosing != NULL ? choosing : models_of(exchange, LEVER_CASCADE);
 }
 
-static const struct routed *
-routed_of(const struct choosing *choosing, const struct plan *plan)
-{
-    for (size_t i = 0; i < choosing->count; i++)
-        if (choosing->all[i].target == plan->target)
-            return &choosing->all[i];
-    return NULL;
-}
-
 static bool
 is_among(struct plan *const *plans, size_t count, const struct plan *plan)
 {
@@ -135,7 +126,7 @@ audit_draw(struct exchange *exchange)
     if (drawn == NULL)
         return;
     audited.lever = drawn->lever;
-    audited.candidate = routed_of(models_of(exchange, drawn->lever), drawn);
+    audited.candidate = router_find(models_of(exchange, drawn->lever), drawn);
     audited.body = chunk_hold(exchange->body);
     exchange->audited = arena_alloc(&exchange->arena, sizeof(*exchange->audited));
     *exchange->audited = audited;

@@ -1,5 +1,7 @@
 #include "gateway/choosing.h"
 
+#include <math.h>
+
 #include "base/rng.h"
 #include "gateway/destination.h"
 #include "gateway/outside_judge.h"
@@ -14,14 +16,57 @@ choosing_fits(enum api api)
     return api != API_EMBEDDINGS && api != API_PASSTHROUGH;
 }
 
-static void
-score(struct exchange *exchange, struct scored *now, struct scored *on_trial)
+static unsigned
+score(struct exchange *exchange, struct scored *now, struct scored *on_trial, struct router_explanation *why)
 {
     struct gateway *gateway = exchange->worker->gateway;
 
     gateway_open_meanings(gateway);
-    scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
-                 gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), now, on_trial);
+    return scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
+                        gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), now, on_trial, why);
+}
+
+/* No text of the request: rows hold none. */
+static const char *
+words_of(const struct router_explanation *why, struct arena *arena)
+{
+    struct buffer words = {0};
+    const char *copy;
+
+    buffer_printf(&words, "by its words %.2f, by its neighbours %.2f", why->regression, why->near);
+    for (unsigned i = 0; i < why->neighbour_count; i++) {
+        const struct neighbour *near = &why->neighbours[i];
+
+        buffer_printf(&words, "%s%.2f alike: ", i == 0 ? " (" : ", ", (double)near->similarity);
+        buffer_add_text(&words, isnan(near->outcome) ? "unknown" : near->outcome > 0.5f ? "acceptable" : "not");
+    }
+    buffer_add_text(&words, why->neighbour_count > 0 ? ")" : "");
+    copy = arena_printf(arena, "%.*s", SLICE_ARGS(buffer_content(&words)));
+    buffer_free(&words);
+    return copy;
+}
+
+void
+choosing_explain(struct exchange *exchange)
+{
+    const struct choosing *choosing = exchange->request.choosing;
+
+    for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
+        struct plan *plan = &exchange->plans.all[i];
+        const struct routed *routed = plan->lever == LEVER_ROUTER ? router_find(choosing, plan) : NULL;
+        const char *detail = plan->evidence.detail;
+        double threshold;
+
+        if (routed == NULL || routed->why == NULL)
+            continue;
+        threshold = shared_evidence_threshold(routed->evidence, &routed->terms);
+        plan->evidence.detail =
+            arena_printf(&exchange->arena, "%s%s%s; %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
+                         shared_evidence_serving(routed->evidence, &routed->terms) == ARM_NONE
+                             ? "no score serves yet"
+                             : arena_printf(&exchange->arena, "scores from %.4f on serve", threshold),
+                         routed->why);
+    }
 }
 
 struct choosing
@@ -121,19 +166,23 @@ void
 choosing_begin(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
+    struct router_explanation why[SCORED_EXPLAINED];
     struct scored now, on_trial;
+    unsigned explained;
     struct choosing *choosing;
 
     if (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF || !choosing_fits(exchange->identity.api) ||
         !route_has_other_models(request->route))
         return;
-    score(exchange, &now, &on_trial);
+    explained = score(exchange, &now, &on_trial, why);
     if (now.mark == 0)
         warm_start(exchange->worker, exchange->view, request->route);
     choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
     *choosing = choosing_list(exchange, LEVER_ROUTER);
     for (size_t i = 0; i < choosing->count; i++)
         choosing->all[i].score = (double)now.scores[i];
+    for (size_t i = 0; i < choosing->count && i < explained; i++)
+        choosing->all[i].why = words_of(&why[i], &exchange->arena);
     choosing->told_apart = now.mark != 0;
     router_order(choosing, request, now.mark);
     choosing_draw(exchange, LEVER_ROUTER, choosing);

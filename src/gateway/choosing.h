@@ -8,6 +8,9 @@
 /* Before levers make their plans. */
 void choosing_begin(struct exchange *exchange);
 
+/* When they are made: whoever asks about the request is told what the router's plans went by. */
+void choosing_explain(struct exchange *exchange);
+
 /* What the cascade shares with it: whether such a request may be answered by another model at all; those models, with the
  * evidence of a lever, without terms, and with the best score that there is; and the coin, for when they are in order. */
 bool choosing_fits(enum api api);

@@ -281,32 +281,38 @@ scorers_open(struct scorers *scorers, const struct config *config, const struct 
     }
 }
 
-/* Lets go of the view. */
+/* Lets go of the view. `why`: NULL, or room for all of them. */
 static void
-score_by(struct frozen *frozen, const struct features *features, unsigned count, struct scored *out)
+score_by(struct frozen *frozen, const struct features *features, unsigned count, struct scored *out,
+         struct router_explanation *why)
 {
     out->mark = frozen != NULL ? frozen->mark : 0;
     out->taught_until = frozen != NULL ? frozen->taught_until : 0;
     for (unsigned i = 0; i < count; i++)
         out->scores[i] = 1.0f;
-    if (frozen != NULL)
+    if (frozen != NULL && why != NULL)
+        router_view_tell(frozen->view, features, out->scores, why);
+    else if (frozen != NULL)
         router_view_score(frozen->view, features, out->scores);
     frozen_release(frozen);
 }
 
-void
+unsigned
 scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder, enum api api,
-             struct slice body, struct scored *now, struct scored *on_trial)
+             struct slice body, struct scored *now, struct scored *on_trial, struct router_explanation *why)
 {
     unsigned count = terms_models(route);
     struct frozen *frozen, *trial;
     struct features features;
+    bool tells;
 
     hold_views(scorer, route, embedder, &frozen, &trial);
     if (frozen != NULL || trial != NULL)
         request_features(embedder, api, body, &features);
-    score_by(frozen, &features, count, now);
-    score_by(trial, &features, count, on_trial);
+    tells = frozen != NULL && why != NULL && count <= SCORED_EXPLAINED;
+    score_by(frozen, &features, count, now, tells ? why : NULL);
+    score_by(trial, &features, count, on_trial, NULL);
+    return tells ? count : 0;
 }
 
 /* A warm start */

@@ -47,6 +47,9 @@ void scorers_free(struct scorers *scorers);
 /* Made if it is not there yet; stays where it is until scorers_free. */
 struct scorer *scorer_at(struct scorers *scorers, const char *route);
 
+/* Of so few models it is told why, by another look at the neighbours for each. */
+enum { SCORED_EXPLAINED = 2 };
+
 /* What a view says of a request. */
 struct scored {
     uint64_t mark;                    /* stands for the view; 0: there is none, and all scores are 1 */
@@ -54,9 +57,11 @@ struct scored {
     float scores[ROUTER_MODELS_MOST]; /* of the route's other models, in the configuration's order */
 };
 
-/* By the view that serves, and by the one on trial. On a worker's loop. */
-void scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
-                  enum api api, struct slice body, struct scored *now, struct scored *on_trial);
+/* By the view that serves, and by the one on trial. On a worker's loop. `why` (or NULL): room for SCORED_EXPLAINED; returns for
+ * how many models, from the first on, the view that serves filled it in: for all, or where they are more for none. */
+unsigned scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
+                      enum api api, struct slice body, struct scored *now, struct scored *on_trial,
+                      struct router_explanation *why);
 
 /* The view on trial takes the place of the one that serves. False: it is another one by now. Any thread; waits for nobody. */
 bool scorer_take_over(struct scorer *scorer, uint64_t on_trial);

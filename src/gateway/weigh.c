@@ -66,6 +66,7 @@ make_plans(struct exchange *exchange)
     if (!exchange->holdout)
         levers_refine(request, &exchange->plans);
     audit_draw(exchange);
+    choosing_explain(exchange);
 }
 
 /* The cheapest acceptable plan for which the budgets have room, reserved. */

@@ -124,6 +124,15 @@ router_try(struct choosing *choosing, const struct request *request, const struc
     one->trial.terms.epoch = epoch_of(mark_of(request->route, trial->scorer), one->target);
 }
 
+const struct routed *
+router_find(const struct choosing *choosing, const struct plan *plan)
+{
+    for (size_t i = 0; i < choosing->count; i++)
+        if (choosing->all[i].target == plan->target)
+            return &choosing->all[i];
+    return NULL;
+}
+
 bool
 router_serves(const struct choosing *choosing)
 {

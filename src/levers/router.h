@@ -13,7 +13,8 @@ struct routed {
     const struct target *target;
     struct shared_evidence *evidence;
     struct evidence_terms terms;
-    double score; /* the higher, the surer its answer is acceptable; not finite: nobody can tell */
+    double score;    /* the higher, the surer its answer is acceptable; not finite: nobody can tell */
+    const char *why; /* it has this score, for a person; NULL: it is not told */
     /* The same by scores that are on trial (gateway/scorers.h), where there is but one such model; evidence NULL: none are. */
     struct trial {
         uint64_t scorer;
@@ -53,6 +54,9 @@ void router_order(struct choosing *choosing, const struct request *request, uint
 
 /* Puts scores on trial beside those by which the only model was put in order. */
 void router_try(struct choosing *choosing, const struct request *request, const struct trial *trial);
+
+/* Whose plan it is; NULL: none of theirs. */
+const struct routed *router_find(const struct choosing *choosing, const struct plan *plan);
 
 bool router_serves(const struct choosing *choosing);
 

@@ -148,16 +148,37 @@ regress(const struct router_view *view, const struct features *features, double 
         add_weighed(logits, view->place_weights + features->tag_place * models, view->tag_value, view->models);
 }
 
+static void
+score(const struct router_view *view, const struct features *features, double *logits, float *near, float *p)
+{
+    neighbours_expect(&view->neighbours, features, near);
+    regress(view, features, logits);
+    for (unsigned model = 0; model < view->models; model++)
+        p[model] = (float)logistic(blend_logit(&view->blends[model], logits[model], logit_of((double)near[model])));
+}
+
 void
 router_view_score(const struct router_view *view, const struct features *features, float *p)
 {
     double logits[ROUTER_MODELS_MOST];
     float near[ROUTER_MODELS_MOST];
 
-    neighbours_expect(&view->neighbours, features, near);
-    regress(view, features, logits);
-    for (unsigned model = 0; model < view->models; model++)
-        p[model] = (float)logistic(blend_logit(&view->blends[model], logits[model], logit_of((double)near[model])));
+    score(view, features, logits, near, p);
+}
+
+void
+router_view_tell(const struct router_view *view, const struct features *features, float *p,
+                 struct router_explanation *out)
+{
+    double logits[ROUTER_MODELS_MOST];
+    float near[ROUTER_MODELS_MOST];
+
+    score(view, features, logits, near, p);
+    for (unsigned model = 0; model < view->models; model++) {
+        out[model] = (struct router_explanation){
+            .p = (double)p[model], .near = (double)near[model], .regression = logistic(logits[model])};
+        out[model].neighbour_count = neighbours_nearest(&view->neighbours, features, model, out[model].neighbours);
+    }
 }
 
 static void

@@ -126,6 +126,9 @@ what_it_is_right_about_is_served(void **state)
     assert_true(served_hard * 100 < 15 * (served_easy + served_hard)); /* the floor, by what is known here */
     scene_rest(s);
     assert_contains(s->rows[s->row_count - 1].plans, "\"x\":0.");
+    assert_contains(s->rows[s->row_count - 1].plans, "scores from 0.");
+    assert_contains(s->rows[s->row_count - 1].plans, "by its words ");
+    assert_contains(s->rows[s->row_count - 1].plans, " alike: ");
     scene_passed(s);
 }
 
@@ -346,9 +349,9 @@ nobody_waits_for_who_learns(void **state)
     route = map_get(&s->config->route_by_name, SLICE_LITERAL("assistant"));
     gateway_open_meanings(&s->gateway);
     scorer = scorer_at(&s->gateway.scorers, "assistant");
-    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial);
+    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial, NULL);
     lock_take(&scorer->lock);
-    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial);
+    scorer_score(scorer, route, s->gateway.embedder, API_CHAT, SLICE_LITERAL("{}"), &now, &on_trial, NULL);
     assert_true(scorer_wants_warm(scorer, route, s->gateway.embedder));
     assert_false(scorer_wants_warm(scorer, route, s->gateway.embedder)); /* one is enough */
     assert_true(scorer_warm_labels(scorer, &labels) && labels == 0);
