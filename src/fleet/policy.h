@@ -34,6 +34,7 @@ struct policy_ask {
     struct pool *pool;
     struct shared_fit *fit; /* what was learned of such engines; NULL: each place is as its own model says */
     usec now_us;
+    bool line_is_in_front; /* who comes next waits before the engines, not at one of them (admission.h) */
 };
 
 struct policy_choice {

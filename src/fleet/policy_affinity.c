@@ -8,7 +8,8 @@
  *   the shorter they still are;
  *   computing what the engine does not know of the prompt, in steps that also decode for the others there; once for itself
  *   and once for each that it will hold up: those who come there while it waits, which are as many as stand in line there now
- *   (J. Little, A proof for the queuing formula L = lambda W, 1961).
+ *   (J. Little, A proof for the queuing formula L = lambda W, 1961). Where admission holds the line in front of all engines,
+ *   nobody stands behind it at this one, and it is its own wait alone.
  *
  * So an engine that knows the prompt is left for another as soon as its queue costs more than computing anew costs all of
  * them, and not before: no bound is needed on how unevenly requests are spread. Equal costs go by rendezvous hashing of the prompt's
@@ -47,7 +48,7 @@ cost_us(const struct policy_ask *ask, const struct replica_look *look, double ma
 {
     const struct replica_model *model = &look->model;
     double prompt = (double)ask->wish.prompt_tokens, output = (double)ask->wish.output_tokens, known, read;
-    double decoding, step_us, beside_us, line_us;
+    double decoding, step_us, beside_us, line_us, behind;
     struct told_load load;
 
     told_load(look, &ask->wish, ask->now_us, &load);
@@ -56,10 +57,11 @@ cost_us(const struct policy_ask *ask, const struct replica_look *look, double ma
     step_us = decode_us(model, decoding, read);
     beside_us = replica_beside_us(model, decoding, read);
     known = matched * look->trust;
+    behind = ask->line_is_in_front ? 0 : load.filling;
     line_us = load.filling_tokens > 0 ? (double)replica_fill_us(model, load.filling_tokens, 0, beside_us) : 0;
     return fmax(line_us, (double)look->wait_us) + step_us / 2 +
            room_us(&load, load.context_tokens + prompt + output - (double)model->kv_tokens, step_us) +
-           (1 + load.filling) * (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
+           (1 + behind) * (double)replica_fill_us(model, fmax(1, prompt - known), known, beside_us);
 }
 
 static void

@@ -160,7 +160,8 @@ choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count
                              .wish = estimate_wish(&exchange->request, &expectation),
                              .pool = standing->pool,
                              .fit = standing->fit,
-                             .now_us = now_us};
+                             .now_us = now_us,
+                             .line_is_in_front = exchange->plan->target->backend->admission.on};
 
     if (policy->reads_prompt) {
         ask.chain = prefixes_chain(exchange);

@@ -40,7 +40,7 @@ stand_in_line(struct fleet *fleet, unsigned place, unsigned count)
 }
 
 static unsigned
-choice(struct fleet *fleet)
+choice_where(struct fleet *fleet, bool line_is_in_front)
 {
     static const unsigned open[PLACES] = {0, 1};
     struct policy_ask ask = {.seats = fleet->seats,
@@ -51,11 +51,18 @@ choice(struct fleet *fleet)
                              .index = replicas_index(&fleet->all),
                              .pool = replicas_pool(&fleet->all, "gpus"),
                              .wish = in_line,
-                             .now_us = 1};
+                             .now_us = 1,
+                             .line_is_in_front = line_is_in_front};
     struct policy_choice out;
 
     policy_of(POLICY_AFFINITY)->choose(&ask, &out);
     return out.seat;
+}
+
+static unsigned
+choice(struct fleet *fleet)
+{
+    return choice_where(fleet, false);
 }
 
 static void
@@ -79,6 +86,7 @@ computing_anew_is_paid_for_by_those_behind(void **state)
     stand_in_line(&fleet, 0, 5);
     stand_in_line(&fleet, 1, 3);
     assert_int_equal(choice(&fleet), 0); /* two prompts later for itself, but four sooner for all together */
+    assert_int_equal(choice_where(&fleet, true), 1); /* nobody would stand behind it there */
     stand_in_line(&fleet, 0, 9);
     assert_int_equal(choice(&fleet), 1); /* not at any price */
     close_fleet(&fleet);
