@@ -286,7 +286,7 @@ bool
 embedder_similarity(void *context, struct slice a, struct slice b, double *cosine)
 {
     const struct embedder *embedder = context;
-    float left[EMBED_DIMS_MOST], right[EMBED_DIMS_MOST];
+    float left[EMBED_DIMS_MOST] = {0}, right[EMBED_DIMS_MOST] = {0};
 
     if (!embedder_embed(embedder, a, left, NULL) || !embedder_embed(embedder, b, right, NULL))
         return false;

@@ -445,6 +445,8 @@ audit_run_answered(struct mission *mission, struct exchange *exchange)
     struct audit_run *run = CONTAINER_OF(mission, struct audit_run, mission);
     enum mission_result result = mission_result(exchange);
     bool whole = result == MISSION_ANSWERED && take_answer(run, exchange->cursor.flight);
+    /* Of the reference, what is not whole says nothing of the judge. */
+    bool unanswered = run->of_judge ? !whole : result == MISSION_FAILED && run->lever != LEVER_CASCADE;
 
     run->row = exchange->id;
     run->cost += usd_known(exchange->cost) ? exchange->cost : 0;
@@ -452,12 +454,10 @@ audit_run_answered(struct mission *mission, struct exchange *exchange)
     exchange_hold(exchange);
     if (result == MISSION_DROPPED)
         leave(run, COUNT_ROUTER_DROPPED);
-    else if (run->of_judge && !whole)
-        leave(run, COUNT_ROUTER_UNANSWERED); /* that says nothing of the judge */
+    else if (unanswered)
+        leave(run, COUNT_ROUTER_UNANSWERED);
     else if (run->lever == LEVER_CASCADE)
         take_held_back(run, result, whole);
-    else if (result == MISSION_FAILED)
-        leave(run, COUNT_ROUTER_UNANSWERED);
     else if (result == MISSION_BAD)
         learn(run, 0.0, false);
     else if (!whole)

@@ -198,8 +198,11 @@ static float
 take_outcome(struct slice *rest)
 {
     float outcome = saved_take_float(rest), none = NAN;
+    uint32_t bits, bits_of_none;
 
-    if (!(outcome >= 0 && outcome <= 1) && memcmp(&outcome, &none, sizeof(none)) != 0)
+    memcpy(&bits, &outcome, sizeof(bits));
+    memcpy(&bits_of_none, &none, sizeof(bits_of_none));
+    if (!(outcome >= 0 && outcome <= 1) && bits != bits_of_none)
         *rest = SLICE_NONE;
     return outcome;
 }

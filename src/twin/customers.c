@@ -174,8 +174,8 @@ tally_of(struct customers *customers, const struct visit *visit)
         return NULL;
     customers->tally_count++;
     tally->asked = visit->request.model;
-    strcpy(tally->source, visit->source);
-    strcpy(tally->model, visit->model);
+    memcpy(tally->source, visit->source, sizeof(tally->source));
+    memcpy(tally->model, visit->model, sizeof(tally->model));
     return tally;
 }
 
