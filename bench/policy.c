@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/rng.h"
-#include "fleet/policy.h"
+#include "fleet/dispatch/policy.h"
 
 enum { PLACES_MOST = 256, BYTES = 24000, PROMPTS = 4096, ROUNDS = 20000 };
 

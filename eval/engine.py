@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the engine's step time (src/fleet/step_time.h) against measured times: for each pair of a model and what it ran
+"""Holds the engine's step time (src/fleet/engine/step_time.h) against measured times: for each pair of a model and what it ran
 on it is fitted to half of the measurements, and its median error told on the other half.
 
     eval/engine.py [--program build/release/eval_engine_fit] [--shared ../shared] [--seed 1] [--json]

@@ -1,4 +1,4 @@
-/* Fits the step time of engines (fleet/step_time.h) to measured steps, and says how far it is off on steps that it was
+/* Fits the step time of engines (fleet/engine/step_time.h) to measured steps, and says how far it is off on steps that it was
  * not fitted to. Reads lines
  *
  *     pair,kind,row,configuration,new_tokens,kv_tokens,attended,sequences,time_us
@@ -13,7 +13,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "fleet/step_time.h"
+#include "fleet/engine/step_time.h"
 
 enum { ROWS_MOST = 20000, TEXT = 64, LINE = 512 };
 

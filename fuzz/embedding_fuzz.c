@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "dialect/embedding_batch.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

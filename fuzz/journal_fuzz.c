@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "money/group.h"
-#include "money/journal.h"
-#include "money/sums.h"
+#include "money/ledger/group.h"
+#include "money/ledger/journal.h"
+#include "money/ledger/sums.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

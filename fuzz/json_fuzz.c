@@ -1,6 +1,6 @@
 /* The scanner of raw spans against yyjson: of any text that yyjson takes, both see the same members and elements, and
  * each span alone parses to the value that yyjson has in that place. */
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 enum { DEEPEST = 30, LONGEST = 4096 };
 

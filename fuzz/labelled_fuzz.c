@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cmd/comparisons.h"
-#include "cmd/guard_file.h"
+#include "cmd/eval/comparisons.h"
+#include "cmd/eval/guard_file.h"
 #include "config/calibration.h"
 #include "config/labelled.h"
 

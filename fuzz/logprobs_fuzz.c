@@ -3,7 +3,7 @@
  * the API, the rest is the answer. */
 #include <math.h>
 
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 #include "dialect/logprobs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

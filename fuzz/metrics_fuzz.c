@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "fleet/engine_metrics.h"
-#include "fleet/metrics_page.h"
+#include "fleet/health/engine_metrics.h"
+#include "fleet/health/metrics_page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

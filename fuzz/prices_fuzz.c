@@ -1,7 +1,7 @@
 /* Price files and answers from anybody: nothing crashes, every cost is known and not negative or unknown with a reason.
  * The input is a price file, or, behind its first NUL byte, an answer to price (without one, by the built-in facts). */
 #include "dialect/usage.h"
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,9 +2,9 @@
  * told is well formed, and nothing follows the last event. The first byte chooses the APIs, the second the pieces and
  * whether the rest is a stream or a whole answer. */
 #include "base/rng.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 #include "dialect/sse.h"
-#include "dialect/translate.h"
+#include "dialect/translate/translate.h"
 #include "dialect/whole_of.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
  * says the same. The input is the schema, a line with a single 0x1e, and the value. */
 #include <stdint.h>
 
-#include "dialect/json_schema.h"
+#include "dialect/json/json_schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 #define ADMIN_BUDGET_PAGE_H
 
 #include "config/config.h"
-#include "money/budget.h"
+#include "money/budget/budget.h"
 
 void budget_page_write(struct budgets *budgets, const struct config *config, usec wall_us, struct buffer *out);
 

@@ -6,7 +6,7 @@
 
 #include "admin/visit.h"
 #include "cache/file.h"
-#include "gateway/turn_keeper.h"
+#include "gateway/reuse/turn_keeper.h"
 
 static void
 put_file(struct cache_file *file, struct buffer *out)

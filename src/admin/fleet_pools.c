@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 #include "money/rent.h"
 
 static void

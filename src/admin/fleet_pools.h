@@ -2,8 +2,8 @@
 #ifndef ADMIN_FLEET_POOLS_H
 #define ADMIN_FLEET_POOLS_H
 
-#include "fleet/batch.h"
-#include "fleet/utilisation.h"
+#include "fleet/engine/batch.h"
+#include "fleet/health/utilisation.h"
 #include "gateway/gateway.h"
 
 struct fleet_replica {

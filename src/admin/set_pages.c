@@ -5,7 +5,7 @@
 #include "admin/visit.h"
 #include "base/text.h"
 #include "config/lever_setting.h"
-#include "gateway/switches.h"
+#include "gateway/running/switches.h"
 
 /* Bypass */
 

@@ -5,13 +5,13 @@
 #include "admin/fleet_page.h"
 #include "admin/visit.h"
 #include "base/text.h"
-#include "fleet/told_print.h"
-#include "gateway/cached.h"
-#include "gateway/choosing.h"
-#include "gateway/paying.h"
-#include "gateway/semantic.h"
-#include "gateway/sizer.h"
-#include "money/budget_print.h"
+#include "fleet/health/told_print.h"
+#include "gateway/choice/choosing.h"
+#include "gateway/reuse/cached.h"
+#include "gateway/reuse/paying.h"
+#include "gateway/reuse/semantic.h"
+#include "gateway/watch/sizer.h"
+#include "money/budget/budget_print.h"
 
 enum { LIVE_MOST = 1000 };
 

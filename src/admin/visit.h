@@ -5,8 +5,8 @@
 
 #include "admin/admin.h"
 #include "admin/change.h"
-#include "gateway/reload.h"
-#include "gateway/round.h"
+#include "gateway/running/reload.h"
+#include "gateway/running/round.h"
 
 enum { VISIT_WHO_SIZE = 64 };
 

@@ -1,4 +1,4 @@
-/* Sends the alerts that wait (gateway/alert.h), from the first worker: to the webhook, again with growing pauses if that
+/* Sends the alerts that wait (gateway/running/alert.h), from the first worker: to the webhook, again with growing pauses if that
  * fails, and to the command, once. */
 #ifndef ALERTS_SENDER_H
 #define ALERTS_SENDER_H

@@ -1,5 +1,5 @@
-/* Keeps an eye on what a person should hear of soon, and raises alerts (gateway/alert.h): once a second, on the first
- * worker, what budgets tell and how journal and ledger do. What single rows tell: gateway/notice.h. */
+/* Keeps an eye on what a person should hear of soon, and raises alerts (gateway/running/alert.h): once a second, on the first
+ * worker, what budgets tell and how journal and ledger do. What single rows tell: gateway/running/notice.h. */
 #ifndef ALERTS_WATCH_H
 #define ALERTS_WATCH_H
 

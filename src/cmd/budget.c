@@ -7,7 +7,7 @@
 #include "cmd/admin_call.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "cmd/recall.h"
+#include "cmd/serve/recall.h"
 #include "config/outside.h"
 #include "config/yaml.h"
 #include "money/amount.h"

@@ -4,10 +4,10 @@
 #include <yyjson.h>
 
 #include "base/clock.h"
-#include "cmd/changes_log.h"
 #include "cmd/cmd.h"
 #include "cmd/data_folder.h"
 #include "cmd/options.h"
+#include "cmd/serve/changes_log.h"
 #include "cmd/span.h"
 
 enum { LOG_BYTES_MOST = 256 * 1024 * 1024 };

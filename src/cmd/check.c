@@ -2,7 +2,7 @@
 #include "cmd/check_summary.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "cmd/probe_backends.h"
+#include "cmd/probe/probe_backends.h"
 #include "cmd/usual.h"
 #include "config/yaml.h"
 #include "levers/terms.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "money/report_choice.h"
+#include "money/report/report_choice.h"
 
 #define PPM 1000000U
 

@@ -4,7 +4,7 @@
 #define CMD_DEMO_TRUTH_H
 
 #include "base/buffer.h"
-#include "money/report.h"
+#include "money/report/report.h"
 #include "twin/customers.h"
 
 /* Appends nothing if no route chooses among models. */

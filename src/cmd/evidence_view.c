@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
-#include "gateway/evidence_keeper.h"
+#include "gateway/judging/evidence_keeper.h"
 #include "levers/semantic_cache.h"
 
 static enum status

@@ -2,7 +2,7 @@
 #ifndef CMD_EVIDENCE_VIEW_H
 #define CMD_EVIDENCE_VIEW_H
 
-#include "money/report.h"
+#include "money/report/report.h"
 #include "quality/evidences.h"
 
 struct evidence_view {

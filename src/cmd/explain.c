@@ -1,5 +1,5 @@
 /* equipoise explain ID: one request, whole. */
-#include "money/explain.h"
+#include "money/report/explain.h"
 #include "base/text.h"
 #include "cmd/data_folder.h"
 #include "cmd/ledger_view.h"

@@ -7,8 +7,8 @@
 #include "cmd/ledger_view.h"
 #include "cmd/options.h"
 #include "cmd/span.h"
-#include "money/accounts.h"
-#include "money/focus.h"
+#include "money/ledger/accounts.h"
+#include "money/report/focus.h"
 
 struct wanted {
     struct data_folder folder;

@@ -1,9 +1,9 @@
 #include <errno.h>
 
 #include "cmd/cmd.h"
-#include "cmd/discover.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
+#include "cmd/probe/discover.h"
 #include "cmd/usual.h"
 
 struct init_options {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "live/segment.h"
-#include "money/journal.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/journal.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_sqlite.h"
 
 struct lookup {
     uint64_t segment;

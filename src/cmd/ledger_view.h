@@ -4,7 +4,7 @@
 #define CMD_LEDGER_VIEW_H
 
 #include "base/problem.h"
-#include "money/ledger.h"
+#include "money/ledger/ledger.h"
 
 struct ledger_view {
     struct ledger_store *stores[2]; /* the file, if there is one, and the journal's surplus in memory */

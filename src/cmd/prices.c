@@ -1,5 +1,5 @@
 /* equipoise prices list|lint|quote */
-#include "money/prices.h"
+#include "money/prices/prices.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cmd/options.h"

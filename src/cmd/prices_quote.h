@@ -3,7 +3,7 @@
 #define CMD_PRICES_QUOTE_H
 
 #include "base/buffer.h"
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 /* What is known beside the answer; texts may be NULL. */
 struct quote {

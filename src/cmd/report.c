@@ -1,5 +1,5 @@
 /* equipoise report: what was spent, what was saved, and what it was worth. */
-#include "money/report.h"
+#include "money/report/report.h"
 #include "base/clock.h"
 #include "cmd/data_folder.h"
 #include "cmd/evidence_view.h"

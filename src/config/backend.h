@@ -40,7 +40,7 @@ struct model_alias {
     const char *upstream; /* as the backend says it */
 };
 
-/* Whether requests wait in front of a backend rather than in it (fleet/admission.h). */
+/* Whether requests wait in front of a backend rather than in it (fleet/admission/admission.h). */
 struct admission_config {
     bool on;
     int64_t kv_tokens;  /* of one replica; 0: not told */
@@ -56,7 +56,7 @@ struct account_config {
     int64_t limits[LIMIT_UNITS]; /* a minute; 0: the configuration has none */
 };
 
-/* How many replicas there may be, for recommendations (gateway/sizer.h). */
+/* How many replicas there may be, for recommendations (gateway/watch/sizer.h). */
 struct replicas_config {
     bool given;           /* the configuration speaks of it */
     unsigned least, most; /* least at least 1 */
@@ -106,7 +106,7 @@ backend_speaks(const struct backend_config *backend, enum api api)
 }
 
 /* The API in which it is asked for a request of that one: the same where it speaks it, else one that the request may be put
- * in (dialect/translate.h); API_COUNT: there is none. */
+ * in (dialect/translate/translate.h); API_COUNT: there is none. */
 enum api backend_api(const struct backend_config *backend, enum api asked);
 
 /* A model on a backend, as routes name it: "openai/gpt-5.5". */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "config/build.h"
+#include "config/build/build.h"
 #include "config/outside.h"
 
 const char *

@@ -14,8 +14,8 @@
 #include "config/backend.h"
 #include "config/judge.h"
 #include "config/lever_setting.h"
-#include "money/budget_rule.h"
-#include "money/prices.h"
+#include "money/budget/budget_rule.h"
+#include "money/prices/prices.h"
 #include "money/usd.h"
 #include "world.h"
 
@@ -151,7 +151,7 @@ struct alert_config {
     const char *command;                    /* NULL: none */
     unsigned shares_ppm[ALERT_SHARES_MOST]; /* of a budget, rising */
     size_t share_count;
-    unsigned runaway_times; /* see money/runaway.h; 0: off */
+    unsigned runaway_times; /* see money/budget/runaway.h; 0: off */
     usd runaway_at_least;
     usec repeat_us; /* the same alert again no sooner */
 };

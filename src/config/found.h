@@ -1,5 +1,5 @@
 /* Where a backend's replicas are said to be, apart from the configuration's own text: in a file, or in the DNS. Read when
- * the configuration is loaded, and looked at again now and then by whoever serves (cmd/rediscover.h). Blocks: not for a
+ * the configuration is loaded, and looked at again now and then by whoever serves (cmd/serve/rediscover.h). Blocks: not for a
  * worker's loop. */
 #ifndef CONFIG_FOUND_H
 #define CONFIG_FOUND_H

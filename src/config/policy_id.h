@@ -1,4 +1,4 @@
-/* How a backend's requests are shared out over its places: fleet/policy.h. */
+/* How a backend's requests are shared out over its places: fleet/dispatch/policy.h. */
 #ifndef CONFIG_POLICY_ID_H
 #define CONFIG_POLICY_ID_H
 

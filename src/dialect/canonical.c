@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 enum {
     DEPTH_MOST = 256,

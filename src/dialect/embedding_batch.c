@@ -4,7 +4,7 @@
 
 #include "base/portion.h"
 #include "base/text.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 enum { USAGE_DEPTH = 4 }; /* of objects within `usage` whose counts are looked at */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 #include "dialect/sse.h"
 
 enum { TAIL_BYTES = 64 * 1024 };

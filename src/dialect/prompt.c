@@ -1,7 +1,7 @@
 #include "dialect/prompt.h"
 
 #include "base/hash.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 static void
 add(struct prompt_start *start, struct slice bytes)

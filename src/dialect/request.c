@@ -3,7 +3,7 @@
 #include <yyjson.h>
 
 #include "base/buffer.h"
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 #include "dialect/prompt.h"
 
 /* Deeper than any request or schema. Many parsers take one frame of their stack for each level. */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 #include "dialect/usage.h"
 
 const char *

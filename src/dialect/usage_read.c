@@ -1,7 +1,7 @@
 /* How the reports of the known APIs are read into struct usage. */
 #include "dialect/usage.h"
 
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 /* Reads one count of `object` into the report: absent or null is fine. */
 static enum status

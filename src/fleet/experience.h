@@ -6,7 +6,7 @@
 
 #include "base/lock.h"
 #include "base/map.h"
-#include "fleet/batch_time.h"
+#include "fleet/engine/batch_time.h"
 
 struct experience {
     struct lock lock;

@@ -1,12 +1,12 @@
 /* Back to the client: the head written afresh, the body as it came, errors in the client's own dialect. */
 #include "base/text.h"
-#include "gateway/cached.h"
-#include "gateway/ceiling.h"
+#include "gateway/attempt/headers.h"
+#include "gateway/booking/ceiling.h"
+#include "gateway/booking/ratelimit.h"
 #include "gateway/exchange.h"
-#include "gateway/headers.h"
+#include "gateway/flight/share.h"
 #include "gateway/idempotency.h"
-#include "gateway/ratelimit.h"
-#include "gateway/share.h"
+#include "gateway/reuse/cached.h"
 
 enum { OWN_HEADERS = 11 + RATELIMIT_HEADERS };
 

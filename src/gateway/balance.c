@@ -1,7 +1,7 @@
 #include "gateway/balance.h"
 
-#include "dialect/translate.h"
-#include "gateway/destination.h"
+#include "dialect/translate/translate.h"
+#include "gateway/attempt/destination.h"
 
 static bool
 too_slow(usec expected_us, usec limit_us)

@@ -1,8 +1,8 @@
 #include "gateway/cross.h"
 
-#include "dialect/translate.h"
-#include "gateway/mission.h"
-#include "gateway/reserve.h"
+#include "dialect/translate/translate.h"
+#include "gateway/booking/reserve.h"
+#include "gateway/judging/mission.h"
 
 /* Versions and accounts of one provider mean nothing to another. */
 bool

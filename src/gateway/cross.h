@@ -1,4 +1,4 @@
-/* Requests for backends that do not speak their API: put in another's words (dialect/translate.h) once for each API, or
+/* Requests for backends that do not speak their API: put in another's words (dialect/translate/translate.h) once for each API, or
  * found to have no place there, which is why a plan then cannot serve. What a backend answers is put back by its flight
  * (flight_translate.c), so that all that reads answers knows the client's API only. */
 #ifndef GATEWAY_CROSS_H

@@ -10,10 +10,10 @@
 #include "dialect/errors.h"
 #include "dialect/prompt.h"
 #include "dialect/refusal.h"
-#include "fleet/policy.h"
-#include "gateway/flight.h"
+#include "fleet/dispatch/policy.h"
+#include "gateway/flight/flight.h"
 #include "gateway/gateway.h"
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 enum exchange_state {
     EXCHANGE_READING,  /* the key is known; the body comes */

@@ -3,9 +3,9 @@
  * parts). */
 #include "gateway/exchange_parts.h"
 
-#include "gateway/batch.h"
-#include "gateway/credentials.h"
-#include "gateway/share.h"
+#include "gateway/attempt/batch.h"
+#include "gateway/attempt/credentials.h"
+#include "gateway/flight/share.h"
 
 /* Its client is gone or has enough, but others read what it calls for. */
 static void

@@ -3,7 +3,7 @@
 #ifndef GATEWAY_EXCHANGE_PARTS_H
 #define GATEWAY_EXCHANGE_PARTS_H
 
-#include "gateway/attempt.h"
+#include "gateway/attempt/attempt.h"
 
 /* Every way to an end comes through here, once. */
 void exchange_settle(struct exchange *exchange);

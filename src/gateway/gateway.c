@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 #include "cache/store.h"
-#include "fleet/utilisation.h"
-#include "gateway/batch.h"
+#include "fleet/health/utilisation.h"
+#include "gateway/attempt/batch.h"
 #include "gateway/control.h"
 #include "gateway/exchange.h"
-#include "gateway/share.h"
-#include "gateway/switches.h"
+#include "gateway/flight/share.h"
+#include "gateway/running/switches.h"
 #include "levers/promotions.h"
 #include "levers/semantic_index.h"
 

@@ -1,7 +1,7 @@
 #include "gateway/idempotency.h"
 
 #include "base/text.h"
-#include "gateway/attempt.h"
+#include "gateway/attempt/attempt.h"
 
 /* As with Stripe; a key is a name, not a document. */
 enum { KEY_BYTES_MOST = 255 };

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "gateway/exchange.h"
 #include "gateway/origin.h"
-#include "money/group.h"
+#include "money/ledger/group.h"
 
 enum { TAGS_MOST = GROUP_TAGS_MOST, TAG_BYTES_MOST = 512 };
 

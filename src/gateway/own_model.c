@@ -6,9 +6,9 @@
 
 #include "base/base64.h"
 #include "embed/embedder.h"
-#include "gateway/attempt.h"
+#include "gateway/attempt/attempt.h"
+#include "gateway/booking/reserve.h"
 #include "gateway/idempotency.h"
-#include "gateway/reserve.h"
 
 enum {
     INPUTS_MOST = 2048,       /* as OpenAI's */

@@ -3,10 +3,10 @@
 
 #include "base/text.h"
 #include "dialect/canonical.h"
-#include "gateway/attempt.h"
+#include "gateway/attempt/attempt.h"
 #include "gateway/cross.h"
 #include "gateway/idempotency.h"
-#include "gateway/prefixes.h"
+#include "gateway/watch/prefixes.h"
 
 /* Larger bodies are parsed off the loop: about a millisecond's work; as are those a quarter as long that are hashed or may
  * be translated too. */

@@ -1,5 +1,5 @@
 /* Embeddings of several clients in one call: for engines, which take hardly longer for it, and where a price or a limit
- * is by the call. gateway/batch.h does it; here a plan is told what it is to expect. */
+ * is by the call. gateway/attempt/batch.h does it; here a plan is told what it is to expect. */
 #include "levers/estimate.h"
 
 /* A plan that makes a call of its own. */

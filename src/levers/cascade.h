@@ -1,5 +1,5 @@
 /* What the cascade works with. A cheaper model is asked first; its answer, held back until it is whole, gets an acceptance
- * score (gateway/acceptance.h), and is kept if evidence carries that score over the route's floor. Else the next is asked, if
+ * score (gateway/choice/acceptance.h), and is kept if evidence carries that score over the route's floor. Else the next is asked, if
  * it has earned something as well, and so on; at the end the reference (cascade routing, Dekoninck et al., "A Unified Approach
  * to Routing and Cascading for LLMs", 2024: here a chain in order of price, as each link's evidence is about what those before
  * it hand on).

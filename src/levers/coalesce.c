@@ -1,5 +1,5 @@
 /* One call for equal requests that are under way at the same time (single flight): whoever comes while the first is being
- * answered reads the same answer, from its first byte, and pays an even part. gateway/share.h does it.
+ * answered reads the same answer, from its first byte, and pays an even part. gateway/flight/share.h does it.
  *
  * Who streams may follow a call that brings its answer whole, and then reads nothing before all of it is there. That is
  * worth a wait only where it is none: up to the route's limit on the first token, or, where it has none, no longer than an own

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "fleet/pool.h"
+#include "fleet/capacity/pool.h"
 #include "money/rent.h"
 
 /* The share of answers that a plan's expected times shall cover. */

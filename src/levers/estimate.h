@@ -4,7 +4,7 @@
 
 #include "fleet/experience.h"
 #include "levers/lever.h"
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 /* One worker's view of what is known of targets: each looked up once in a configuration snapshot. */
 struct facts_source {

@@ -1,6 +1,6 @@
 /* The answer that an equal request got before, if it is stored: it costs nothing and takes no time. Of a batch of
  * embeddings each input is looked up by itself: if all are there it is the same, if some are the others are bought alone.
- * What is stored, and how it is served, is in gateway/cached.c and gateway/elements.c. */
+ * What is stored, and how it is served, is in gateway/reuse/cached.c and gateway/reuse/elements.c. */
 #include "cache/store.h"
 #include "levers/cached_plan.h"
 #include "levers/estimate.h"

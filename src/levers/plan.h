@@ -6,7 +6,7 @@
 
 #include "base/timers.h"
 #include "config/config.h"
-#include "fleet/health.h"
+#include "fleet/health/health.h"
 #include "money/usd.h"
 
 /* Where an answer comes from. */

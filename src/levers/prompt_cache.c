@@ -6,8 +6,8 @@
  * other. A request that is put in another API's words is looked at as it is put there. */
 #include "base/hash.h"
 #include "dialect/prompt.h"
-#include "dialect/translate.h"
-#include "fleet/prompt_memory.h"
+#include "dialect/translate/translate.h"
+#include "fleet/dispatch/prompt_memory.h"
 #include "levers/estimate.h"
 
 /* Providers keep nothing shorter. Some models of Anthropic's want two or four times as much; what is marked in vain is

@@ -1,6 +1,6 @@
 /* A cheaper model, for what evidence says it will do. The evidence: requests that the reference answered because the coin
  * said so, or because nothing is earned yet; a candidate is asked too, off the path, and judged by the reference's answer
- * (gateway/audit.h). */
+ * (gateway/judging/audit.h). */
 #include "levers/router.h"
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@ struct routed {
     struct evidence_terms terms;
     double score;    /* the higher, the surer its answer is acceptable; not finite: nobody can tell */
     const char *why; /* it has this score, for a person; NULL: it is not told */
-    /* The same by scores that are on trial (gateway/scorers.h), where there is but one such model; evidence NULL: none are. */
+    /* The same by scores that are on trial (gateway/choice/scorers.h), where there is but one such model; evidence NULL: none are. */
     struct trial {
         uint64_t scorer;
         struct shared_evidence *evidence;

@@ -30,7 +30,7 @@ enum status journal_files_open(const struct journal_options *options, struct pro
  * file stays; else only those that are `done` or never got a record are removed. */
 void journal_files_close(struct journal_files *files, bool taken_over);
 
-/* By worker number `worker` only; never blocks on the disk. `record` as from money/journal.h, one or several, which a
+/* By worker number `worker` only; never blocks on the disk. `record` as from money/ledger/journal.h, one or several, which a
  * reader then sees together. When it returns OK the record outlives the process; the power after at most sync_us.
  * ERR_FULL, ERR_IO: it is not kept, as no next segment could be allocated; later calls may succeed. ERR_LIMIT: larger
  * than a segment. */

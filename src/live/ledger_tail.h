@@ -4,7 +4,7 @@
 #define LIVE_LEDGER_TAIL_H
 
 #include "live/journal_files.h"
-#include "money/ledger.h"
+#include "money/ledger/ledger.h"
 
 struct ledger_tail;
 

@@ -13,7 +13,7 @@
 #include "live/data_lock.h"
 #include "live/journal_files.h"
 #include "money/amount.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_sqlite.h"
 
 #define DEFAULT_APPLY_US (50 * USEC_PER_MS)
 #define DEFAULT_CHECK_US (3600 * USEC_PER_S)

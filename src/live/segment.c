@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "money/journal.h"
+#include "money/ledger/journal.h"
 
 static const char segment_magic[8] = {'E', 'Q', 'J', 'O', 'U', 'R', 'N', 'L'};
 static const char segment_suffix[] = ".journal";

@@ -1,7 +1,7 @@
 /* A segment of the journal: a file of fixed size, allocated beforehand and mapped, to which one worker appends and which
  * one reader follows. Beforehand, because a write to a mapped page that the disk has no room for kills the process.
  *
- * Head of 64 bytes, then records (money/journal.h), then zeros or JOURNAL_SEALED. Invariant: a record's length is stored
+ * Head of 64 bytes, then records (money/ledger/journal.h), then zeros or JOURNAL_SEALED. Invariant: a record's length is stored
  * last, so what a reader finds is whole; 8 bytes always stay for the seal. */
 #ifndef LIVE_SEGMENT_H
 #define LIVE_SEGMENT_H
@@ -39,7 +39,7 @@ void segment_free(struct segment *segment, bool remove_file);
 /* Writes what was appended since the last time to the disk. ERR_IO. */
 enum status segment_sync(struct segment *segment) MUST_CHECK;
 
-/* By the one appending worker. `record` is one record or several, as money/journal.h makes them; readers see all or none.
+/* By the one appending worker. `record` is one record or several, as money/ledger/journal.h makes them; readers see all or none.
  * ERR_FULL: no room left in it. */
 enum status segment_append(struct segment *segment, struct slice record) MUST_CHECK;
 

@@ -3,7 +3,7 @@
  * A backend's replicas are paid for as long as they run: the gateway writes down stretches of that time (JOURNAL_RENT), the
  * ledger sums them by hour and backend, in pico-dollars times microseconds an hour, so that nothing is rounded before a
  * report divides: n replicas for whole hours come to n times the price times the hours, exactly. A request's cost is its
- * share of the time in which the engine was busy (fleet/engine_track.h). What is paid less all rows' cost there is idle. */
+ * share of the time in which the engine was busy (fleet/engine/engine_track.h). What is paid less all rows' cost there is idle. */
 #ifndef MONEY_RENT_H
 #define MONEY_RENT_H
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "dialect/json_schema.h"
+#include "dialect/json/json_schema.h"
 
 static const char *const names[JUDGE_COUNT] = {"exact", "numeric", "json", "embedding"};
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dialect/json_schema.h"
+#include "dialect/json/json_schema.h"
 
 const char *
 validator_name(enum validator validator)

@@ -1,5 +1,5 @@
 /* Whether an answer is useful, as a route's validators see it: JSON Schema, regular expression, command, HTTP. Here is
- * what each says of a text or of its own result; gateway/outcome.c asks them one after the other. */
+ * what each says of a text or of its own result; gateway/judging/outcome.c asks them one after the other. */
 #ifndef QUALITY_VALIDATE_H
 #define QUALITY_VALIDATE_H
 

@@ -1,7 +1,7 @@
 #include "twin/batching.h"
 
 #include "base/hash.h"
-#include "fleet/kv_cache.h"
+#include "fleet/engine/kv_cache.h"
 #include "twin/tokens.h"
 
 static struct world *

@@ -1,9 +1,9 @@
-/* Models that an engine (fleet/engine.h) paces: the engine decides when an answer gets how many of its tokens, and a
+/* Models that an engine (fleet/engine/engine.h) paces: the engine decides when an answer gets how many of its tokens, and a
  * timer of the world wakes it. An engine belongs to one worker. Of this room only. */
 #ifndef TWIN_BATCHING_H
 #define TWIN_BATCHING_H
 
-#include "fleet/engine.h"
+#include "fleet/engine/engine.h"
 #include "twin/serving.h"
 
 /* The engines of a worker's models; NULL where a model has none. */

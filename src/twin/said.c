@@ -2,7 +2,7 @@
 
 #include "base/rng.h"
 #include "base/text.h"
-#include "fleet/kv_cache.h"
+#include "fleet/engine/kv_cache.h"
 
 static enum status
 read_count(const struct http_head *head, const char *name, int64_t *out)

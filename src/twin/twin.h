@@ -1,12 +1,12 @@
 /* The modelled backend: an application over world.h that answers like an OpenAI-compatible or Anthropic model server,
  * in modelled time, with answers whose truth can be checked (tasks.h), and with faults on demand (faults.h). The same
  * code serves over sockets (`equipoise twin`) and in the virtual world. Everything it says of time and tokens is
- * modelled: the tokenizer is that of tokens.h, the time that of `twin_pace`, or of an engine (fleet/engine.h). A request
+ * modelled: the tokenizer is that of tokens.h, the time that of `twin_pace`, or of an engine (fleet/engine/engine.h). A request
  * can say its lengths by headers (said.h) and the faults that it wants (faults.h). */
 #ifndef TWIN_TWIN_H
 #define TWIN_TWIN_H
 
-#include "fleet/engine.h"
+#include "fleet/engine/engine.h"
 #include "twin/faults.h"
 #include "twin/tasks.h"
 #include "world.h"
@@ -62,7 +62,7 @@ void twin_free(struct twin *twin);                                              
 struct application *twin_worker_new(struct twin *twin, struct world *world) __attribute__((returns_nonnull));
 void twin_worker_free(struct application *application);
 
-/* What the engine of a model (by its place in the settings) counts, as of now (fleet/engine.h); all 0 if it has none. */
+/* What the engine of a model (by its place in the settings) counts, as of now (fleet/engine/engine.h); all 0 if it has none. */
 struct engine_metrics;
 void twin_engine_metrics(struct application *application, unsigned model, struct engine_metrics *out);
 

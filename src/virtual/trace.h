@@ -17,7 +17,7 @@
 
 #include "base/problem.h"
 #include "base/timers.h"
-#include "money/ledger_store.h"
+#include "money/ledger/ledger_store.h"
 
 enum trace_format { TRACE_ANY, TRACE_AZURE, TRACE_MOONCAKE, TRACE_RATES, TRACE_LEDGER };
 

@@ -201,7 +201,7 @@ man_page() {
         case $rest in *.post*) grep -Eq "^\.It .*POST $name( |\$)" section || echo "no POST $name" >>out ;; esac
     done <names
     sed -n '/^\.Sh FILES/,/^\.Sh /p' "$page" >section
-    sed -n 's/.*open_small(stand, "\([a-z]*\)".*/\1/p' "$root"/src/cmd/stand*.c >names
+    sed -n 's/.*open_small(stand, "\([a-z]*\)".*/\1/p' "$root"/src/cmd/serve/stand*.c >names
     [ -s names ] || echo 'no files were found in the source' >>out
     while read -r name; do grep -q "^\.It Pa equipoise-data/$name\$" section || echo "no file $name" >>out; done <names
     [ ! -s out ] || fail 'doc/equipoise.1, pages and files'

@@ -134,22 +134,22 @@ export function* namesNoMachine(path, text) {
 // Every place that opens a call to the outside, and why it may. What a user wrote, or a model answered, goes out only in
 // the first two, each behind destination_allowed: FORBIDDEN_WAYS and GATES see to it.
 export const CALL_OPENERS = {
-  "gateway/flight.c": "requests, on the plan that the balance chose",
-  "gateway/outside_judge.c": "two answers, to the judge of the route, if the tenant's rules let them",
-  "gateway/validation.c": "answers, to the validator of the route, if the tenant's rules let them",
+  "gateway/flight/flight.c": "requests, on the plan that the balance chose",
+  "gateway/judging/outside_judge.c": "two answers, to the judge of the route, if the tenant's rules let them",
+  "gateway/judging/validation.c": "answers, to the validator of the route, if the tenant's rules let them",
   "alerts/sender.c": "alerts, to the user's webhook: names and numbers, no text of any request",
-  "gateway/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
-  "cmd/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
-  "cmd/judge_asking.c": "`eval judge` asks a judge about the comparisons of a file that the user gives it: nothing of any client",
+  "gateway/watch/question.c": "asks a backend about itself (models, metrics, health): nothing of any user",
+  "cmd/probe/probe_backends.c": "`check` asks a backend whether it is there: nothing of any user",
+  "cmd/eval/judge_asking.c": "`eval judge` asks a judge about the comparisons of a file that the user gives it: nothing of any client",
   "twin/customers.c": "the demo's modelled customers call the gateway itself",
 };
 
 // The way of a request: the balance chooses the plan, only attempt.c sends it, only send.c opens its flight.
 const FORBIDDEN_WAYS = [
   { way: /->\s*call_open\s*\(/, may: Object.keys(CALL_OPENERS), what: "opens a call: name it and its reason in CALL_OPENERS" },
-  { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/send.c", "gateway/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
-  { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt.c", "gateway/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
-  { way: /\bsend_together\s*\(/, may: ["gateway/batch_call.c", "gateway/send.c", "gateway/send.h"], what: "sends requests together: batch_call.c does, those that attempt.c gave it" },
+  { way: /(?<!\*)\bflight_open\s*\(/, may: ["gateway/attempt/send.c", "gateway/flight/flight.c"], what: "opens a flight: send.c does, on the chosen plan" },
+  { way: /(?<!void )\bsend_flight\s*\(/, may: ["gateway/attempt/attempt.c", "gateway/attempt/send.c"], what: "sends a request: attempt.c does, on the chosen plan" },
+  { way: /\bsend_together\s*\(/, may: ["gateway/attempt/batch_call.c", "gateway/attempt/send.c", "gateway/attempt/send.h"], what: "sends requests together: batch_call.c does, those that attempt.c gave it" },
   { way: /->plan = (?!chosen;)/, may: ["gateway/own_model.c"], // the built-in model's, which is sent nowhere
     what: "a plan that was not chosen on the balance" },
   { way: /\bchosen = (?!attempt_next\(exchange,|choose\(exchange\);)/, may: [], what: "chosen otherwise than by attempt_next" },
@@ -161,15 +161,15 @@ const GATES = {
     /^plan_acceptable\([\s\S]*?verdict = plan_fits\(plan, request\);\s+if \(verdict != VERDICT_ACCEPTABLE/m,
     /^plan_verdict\([\s\S]*?plan_acceptable\(plan, request,[\s\S]*?return verdict == VERDICT_ACCEPTABLE && plan->away != VERDICT_NONE \? plan->away : verdict;/m,
     /^balance_last_resort\([\s\S]*?if \(plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT\)\s+continue;/m],
-  "gateway/attempt.c": [/^attempt_next\([\s\S]*?plan = balance_choose\(plans,/m, /return plan != NULL \|\| \*wait_us > 0 \? plan : balance_last_resort\(plans\);/],
-  "gateway/reach.c": [/^reach_pick\([\s\S]*?backend = exchange->plan->target->backend;[\s\S]*?return &backend->endpoints\[/m],
-  "gateway/send.c": [/\.endpoint = reach_pick\(exchange\)/,
+  "gateway/attempt/attempt.c": [/^attempt_next\([\s\S]*?plan = balance_choose\(plans,/m, /return plan != NULL \|\| \*wait_us > 0 \? plan : balance_last_resort\(plans\);/],
+  "gateway/attempt/reach.c": [/^reach_pick\([\s\S]*?backend = exchange->plan->target->backend;[\s\S]*?return &backend->endpoints\[/m],
+  "gateway/attempt/send.c": [/\.endpoint = reach_pick\(exchange\)/,
     /^send_together\([\s\S]*?for \(size_t i = 0; i < count; i\+\+\) \{\s+ENSURE\(destination_allowed\(exchanges\[i\]->identity\.tenant, first->plan->target->backend\)\);/m,
     /ENSURE\(destination_allowed\(exchange->identity\.tenant, exchange->plan->target->backend\)\);/,
     /flight_open\(worker_world\(exchange->worker\), &exchange->worker->flights, exchange->plan->target,/],
-  "gateway/outside_judge.c": [/^outside_judge_allowed\([\s\S]*?destination_allowed\(tenant, &states_nothing\);/m,
+  "gateway/judging/outside_judge.c": [/^outside_judge_allowed\([\s\S]*?destination_allowed\(tenant, &states_nothing\);/m,
     /^outside_judge_ask\([\s\S]*?!outside_judge_allowed\(route, tenant\)\) \{[\s\S]*?return false;\s+\}/m],
-  "gateway/validation.c": [/^may_leave\([\s\S]*?return destination_allowed\(validation->tenant,/m,
+  "gateway/judging/validation.c": [/^may_leave\([\s\S]*?return destination_allowed\(validation->tenant,/m,
     /^ask_http\([\s\S]*?if \(!may_leave\(validation\)\) \{[\s\S]*?return;\s+\}/m, /->call_open\(/],
 };
 

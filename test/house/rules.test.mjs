@@ -33,16 +33,16 @@ test("imports run downwards", (t) => {
   refuses(t, "src/base/map.c", '#include "money/usd.h"\n', /^src\/base\/map\.c:1: .*downwards/);
   refuses(t, "src/money/usd.h", '\n#include "config/config.h"\n', /^src\/money\/usd\.h:2: /);
   refuses(t, "src/levers/exact.c", '#  include "gateway/exchange.h"\n', /downwards/);
-  refuses(t, "src/quality/audit.c", '#include "fleet/health.h"\n', /not below quality/);
+  refuses(t, "src/quality/audit.c", '#include "fleet/health/health.h"\n', /not below quality/);
   refuses(t, "src/gateway/exchange.c", '#include "twin/twin.h"\n', /not below gateway/);
   refuses(t, "src/virtual/world.c", '#include "live/loop.h"\n', /not below virtual/);
-  accepts(t, "src/cmd/serve.c", '#include "live/loop.h"\n#include "base/map.h"\n#include "cmd/options.h"\n');
+  accepts(t, "src/cmd/serve/serve.c", '#include "live/loop.h"\n#include "base/map.h"\n#include "cmd/options.h"\n');
   accepts(t, "src/money/usd.c", '/* #include "cmd/serve.h" */\n');
   accepts(t, "src/main.c", '#include "cmd/serve.h"\n#include "version.h"\n');
 });
 
 test("world.h is open to every room above base, and stands on base alone", (t) => {
-  accepts(t, "src/money/journal.c", '#include "world.h"\n');
+  accepts(t, "src/money/ledger/journal.c", '#include "world.h"\n');
   accepts(t, "src/world.h", '#include "base/slice.h"\n');
   refuses(t, "src/base/log.c", '#include "world.h"\n', /below world\.h/);
   refuses(t, "src/world.h", '#include "money/usd.h"\n', /base\/ only/);
@@ -50,12 +50,12 @@ test("world.h is open to every room above base, and stands on base alone", (t) =
 
 test("a room that the house does not know", (t) => {
   refuses(t, "src/utils/helper.c", "int x;\n", /no room of the house/);
-  refuses(t, "src/cmd/serve.c", '#include "utils/helper.h"\n', /no room of the house/);
+  refuses(t, "src/cmd/serve/serve.c", '#include "utils/helper.h"\n', /no room of the house/);
 });
 
 test("sockets, loop, TLS, threads, YAML and SQLite stay in their rooms", (t) => {
   for (const header of ["uv.h", "llhttp.h", "sys/socket.h", "netdb.h", "openssl/ssl.h", "pthread.h"]) {
-    refuses(t, "src/gateway/flight.c", `#include <${header}>\n`, /go through world\.h/);
+    refuses(t, "src/gateway/flight/flight.c", `#include <${header}>\n`, /go through world\.h/);
     accepts(t, "src/live/server.c", `#include <${header}>\n`);
   }
   refuses(t, "src/money/price.c", "#include <yaml.h>\n", /belongs to config/);
@@ -70,7 +70,7 @@ test("no clock and no chance outside the world", (t) => {
     refuses(t, "src/money/usd.c", `x = ${call};\n`, /belongs to the world/);
     accepts(t, "src/live/clock.c", `x = ${call};\n`);
   }
-  accepts(t, "src/fleet/health.c", 'x = world->ops->random(world); total_time(2); say("time(NULL)"); /* rand() */\n');
+  accepts(t, "src/fleet/health/health.c", 'x = world->ops->random(world); total_time(2); say("time(NULL)"); /* rand() */\n');
   accepts(t, "src/world.h", "uint64_t (*random)(struct world *);\n");
 });
 
@@ -79,7 +79,7 @@ test("nothing is sent round the balance", (t) => {
   const read = (path) => readFileSync(new URL(`../../src/${path}`, import.meta.url), "utf8");
   refuses(t, "src/levers/judge.c", open, /CALL_OPENERS/);
   refuses(t, "src/gateway/judge.c", "worker_world(a)\n        ->ops->call_open(w, c, r);\n", /CALL_OPENERS/);
-  refuses(t, "src/gateway/question.c", open + open, /several places/);
+  refuses(t, "src/gateway/watch/question.c", open + open, /several places/);
   refuses(t, "src/gateway/exchange.c", "flight = flight_open(world, target, api, &request);\n", /send\.c does/);
   refuses(t, "src/gateway/outcome2.c", "send_flight(exchange, on_wake);\n", /attempt\.c does/);
   refuses(t, "src/gateway/exchange.c", "exchange->plan = &exchange->plans.all[1];\n", /not chosen on the balance/);
@@ -89,15 +89,15 @@ test("nothing is sent round the balance", (t) => {
   for (const [path, gate] of [
     ["gateway/balance.c", "destination_allowed(request->tenant, plan->target->backend)"],
     ["gateway/balance.c", "verdict = plan_fits(plan, request);"],
-    ["gateway/send.c", "flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,"],
+    ["gateway/attempt/send.c", "flight_open(worker_world(exchange->worker), &exchange->worker->flights, exchange->plan->target,"],
     ["gateway/balance.c", "verdict = plan_acceptable(plan, request, bypass, reference_failed);"],
     ["gateway/balance.c", "plan->verdict != VERDICT_EJECTED && plan->verdict != VERDICT_SPENT"],
-    ["gateway/attempt.c", "plan = balance_choose(plans, &exchange->request, exchange->bypass);"],
-    ["gateway/reach.c", "return &backend->endpoints[exchange->seat];"],
-    ["gateway/send.c", ".endpoint = reach_pick(exchange)"],
-    ["gateway/send.c", "ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));"],
-    ["gateway/validation.c", "if (!may_leave(validation)) {"],
-    ["gateway/validation.c", "return destination_allowed(validation->tenant,"],
+    ["gateway/attempt/attempt.c", "plan = balance_choose(plans, &exchange->request, exchange->bypass);"],
+    ["gateway/attempt/reach.c", "return &backend->endpoints[exchange->seat];"],
+    ["gateway/attempt/send.c", ".endpoint = reach_pick(exchange)"],
+    ["gateway/attempt/send.c", "ENSURE(destination_allowed(exchange->identity.tenant, exchange->plan->target->backend));"],
+    ["gateway/judging/validation.c", "if (!may_leave(validation)) {"],
+    ["gateway/judging/validation.c", "return destination_allowed(validation->tenant,"],
   ]) {
     assert.ok(read(path).includes(gate), `${path} no longer says ${gate}`);
     accepts(t, `src/${path}`, read(path));

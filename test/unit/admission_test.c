@@ -1,5 +1,5 @@
 /* Admission: what is in flight stays within the limit, who cannot be served in time is told so, nothing leaks. */
-#include "fleet/admission.h"
+#include "fleet/admission/admission.h"
 
 #include "base/rng.h"
 #include "cmocka_ready.h"

@@ -1,9 +1,9 @@
 /* Which plan serves, and why the others do not; and where a tenant's requests may go. */
-#include "dialect/translate.h"
+#include "dialect/translate/translate.h"
 #include "gateway/balance.h"
 
 #include "cmocka_ready.h"
-#include "gateway/destination.h"
+#include "gateway/attempt/destination.h"
 
 enum { REFERENCE, FIRST, SECOND };
 

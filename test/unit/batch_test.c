@@ -1,10 +1,10 @@
 /* What a batch comes to by the model, and the largest within a limit. */
-#include "fleet/batch.h"
+#include "fleet/engine/batch.h"
 
 #include <math.h>
 
 #include "cmocka_ready.h"
-#include "fleet/utilisation.h"
+#include "fleet/health/utilisation.h"
 
 static const struct batch_mix mix = {.prompt = 1000, .cached = 200, .output = 200};
 

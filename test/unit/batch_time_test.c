@@ -1,5 +1,5 @@
 /* T(b) = a + s b from what is seen, and what follows from it. */
-#include "fleet/batch_time.h"
+#include "fleet/engine/batch_time.h"
 
 #include <math.h>
 

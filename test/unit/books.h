@@ -6,9 +6,9 @@
 #include "cmocka_ready.h"
 
 #include "base/timers.h"
-#include "money/journal.h"
-#include "money/ledger.h"
-#include "money/ledger_memory.h"
+#include "money/ledger/journal.h"
+#include "money/ledger/ledger.h"
+#include "money/ledger/ledger_memory.h"
 
 #define DAY_US ((int64_t)86400 * USEC_PER_S)
 

@@ -2,8 +2,8 @@
 #include "cmocka_ready.h"
 
 #include "base/clock.h"
-#include "money/budget.h"
-#include "money/budget_print.h"
+#include "money/budget/budget.h"
+#include "money/budget/budget_print.h"
 
 #define RULE(the_scope, the_name, the_unit, the_window, the_limit, the_identity)                                       \
     {                                                                                                                  \

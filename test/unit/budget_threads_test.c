@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "money/budget.h"
+#include "money/budget/budget.h"
 
 enum { THREADS = 4, ROUNDS = 500, FITS = 10 };
 

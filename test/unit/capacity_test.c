@@ -1,6 +1,6 @@
 /* Recommendations: up for what comes and for what is to come, panic, down one at a time and only after a what-if, cold starts
  * learned. */
-#include "fleet/capacity.h"
+#include "fleet/capacity/capacity.h"
 
 #include <math.h>
 

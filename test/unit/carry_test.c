@@ -1,5 +1,5 @@
 /* What-if questions: a modelled pool whose times are known by hand, and what its replicas carry. */
-#include "fleet/carry.h"
+#include "fleet/engine/carry.h"
 
 #include <math.h>
 

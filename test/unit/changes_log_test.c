@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "cmd/changes_log.h"
 #include "cmd/cmd.h"
+#include "cmd/serve/changes_log.h"
 #include "ledger_fixture.h"
 
 #define HASH_A "b464ce30b204dc60e335136ee46a01efe74914f4e4a6264f48448448642c9a0c"

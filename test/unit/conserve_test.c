@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "cmd/conserve.h"
+#include "cmd/serve/conserve.h"
 #include "ledger_fixture.h"
-#include "money/ledger_memory.h"
+#include "money/ledger/ledger_memory.h"
 
 #define WALL_US ((usec)1767225600 * USEC_PER_S + 40 * USEC_PER_S) /* 2026-01-01, 40 s into the day */
 

@@ -1,5 +1,5 @@
 /* Demand in work: what requests take by the formula, and the rate that a pattern of arrivals needs, by hand. */
-#include "fleet/demand.h"
+#include "fleet/capacity/demand.h"
 
 #include <math.h>
 

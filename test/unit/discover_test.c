@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "cmd/discover.h"
 #include "cmd/files.h"
+#include "cmd/probe/discover.h"
 #include "config/config.h"
 #include "config/outside.h"
 

@@ -19,8 +19,8 @@
 
 #include "ledger_fixture.h"
 #include "live/ledger_writer.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_sqlite.h"
 
 #define START_US (1780000000 * USEC_PER_S)
 

@@ -1,13 +1,13 @@
 /* The engine's fit, from what a gateway sees of a modelled engine: when requests were sent, their first tokens and their
  * ends. It must come to predict the engine's true step times, whatever it started from. */
-#include "fleet/engine_fit.h"
+#include "fleet/engine/engine_fit.h"
 
 #include <math.h>
 
 #include "base/rng.h"
 #include "cmocka_ready.h"
-#include "fleet/engine.h"
-#include "fleet/engine_track.h"
+#include "fleet/engine/engine.h"
+#include "fleet/engine/engine_track.h"
 
 #define assert_near(a, b, share) assert_true(fabs((a) - (b)) <= (share)*fabs(b))
 

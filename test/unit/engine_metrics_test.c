@@ -1,5 +1,5 @@
 /* What engines' own pages tell, by their old names and their new ones. */
-#include "fleet/engine_metrics.h"
+#include "fleet/health/engine_metrics.h"
 
 #include <math.h>
 #include <stdio.h>

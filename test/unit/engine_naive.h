@@ -1,9 +1,9 @@
-/* The rules of fleet/engine.h once more, told the long way: every step by itself, every sequence and block by itself,
+/* The rules of fleet/engine/engine.h once more, told the long way: every step by itself, every sequence and block by itself,
  * every sum anew. What the real one must agree with, to the microsecond. */
 #ifndef TEST_ENGINE_NAIVE_H
 #define TEST_ENGINE_NAIVE_H
 
-#include "fleet/engine.h"
+#include "fleet/engine/engine.h"
 
 enum { NAIVE_REQUESTS_MOST = 64, NAIVE_BLOCKS_MOST = 1024, NAIVE_NEWS_MOST = 16384 };
 

@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 #include "cmocka_ready.h"
-#include "fleet/replica.h"
+#include "fleet/dispatch/replica.h"
 
 enum { CALLERS_MOST = 64 };
 

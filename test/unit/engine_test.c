@@ -1,10 +1,10 @@
 /* The modelled engine: small cases by hand, and random histories against a model that takes every step by itself. */
-#include "fleet/engine.h"
+#include "fleet/engine/engine.h"
 
 #include "base/rng.h"
 #include "cmocka_ready.h"
 #include "engine_naive.h"
-#include "fleet/kv_cache.h"
+#include "fleet/engine/kv_cache.h"
 
 enum { PEOPLE_MOST = NAIVE_REQUESTS_MOST };
 

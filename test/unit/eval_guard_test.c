@@ -1,8 +1,8 @@
 /* Answers by version of a model: reading them, which changes there are, how soon they are noticed. */
 #include <math.h>
 
-#include "cmd/eval_drift.h"
-#include "cmd/guard_file.h"
+#include "cmd/eval/eval_drift.h"
+#include "cmd/eval/guard_file.h"
 #include "cmocka_ready.h"
 #include "read_lines.h"
 

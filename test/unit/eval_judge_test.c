@@ -2,7 +2,7 @@
  * that. */
 #include <math.h>
 
-#include "cmd/eval_judge.h"
+#include "cmd/eval/eval_judge.h"
 #include "cmocka_ready.h"
 #include "config/calibration.h"
 #include "read_lines.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "cmd/eval_router_report.h"
+#include "cmd/eval/eval_router_report.h"
 #include "cmocka_ready.h"
 #include "read_lines.h"
 

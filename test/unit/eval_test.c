@@ -4,7 +4,7 @@
 #include <yyjson.h>
 
 #include "base/rng.h"
-#include "cmd/eval_report.h"
+#include "cmd/eval/eval_report.h"
 #include "cmocka_ready.h"
 
 /* The score stands in text_a; "none" has none. */

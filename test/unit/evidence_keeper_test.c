@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "cmocka_ready.h"
-#include "gateway/evidence_keeper.h"
+#include "gateway/judging/evidence_keeper.h"
 
 static const struct evidence_terms terms = {.floor_ppm = 800000, .alpha_ppm = 50000, .epoch = 7};
 

@@ -9,7 +9,7 @@
 #include <yyjson.h>
 
 #include "ledger_fixture.h"
-#include "money/explain.h"
+#include "money/report/explain.h"
 
 static void
 costs_add_up(void **state)

@@ -1,5 +1,5 @@
 /* The fair queue: the urgent class first, tenants by the weight of their shares, within one the earliest deadline. */
-#include "fleet/fair_queue.h"
+#include "fleet/admission/fair_queue.h"
 
 #include "base/list.h"
 #include "base/rng.h"

@@ -13,9 +13,9 @@
 #include "base/timers.h"
 #include "ledger_fixture.h"
 #include "money/amount.h"
-#include "money/focus.h"
-#include "money/ledger_memory.h"
+#include "money/ledger/ledger_memory.h"
 #include "money/rent.h"
+#include "money/report/focus.h"
 
 #define START_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define DAY_US ((int64_t)86400 * USEC_PER_S)
@@ -23,7 +23,7 @@ enum { ROWS = 600, DAYS = 3, FIELD_MOST = 512, COLUMNS_MOST = 64 };
 
 enum column {
 #define FOCUS_COLUMN(id, level, writer, words) COLUMN_##id,
-#include "money/focus.def"
+#include "money/report/focus.def"
 #undef FOCUS_COLUMN
     COLUMNS
 };
@@ -459,7 +459,7 @@ the_page_lists_every_column(void **state)
 {
     static const char *const lines[] = {
 #define FOCUS_COLUMN(id, level, writer, words) "| `" #id "` | " #level " | " words " |\n",
-#include "money/focus.def"
+#include "money/report/focus.def"
 #undef FOCUS_COLUMN
     };
     FILE *file = fopen("doc/focus.md", "rb");

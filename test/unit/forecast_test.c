@@ -1,5 +1,5 @@
 /* Forecasts: what series that are known need, how sure they are, whose word counts, and a day that is remembered. */
-#include "fleet/forecast.h"
+#include "fleet/capacity/forecast.h"
 
 #include <math.h>
 #include <string.h>

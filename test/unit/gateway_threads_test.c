@@ -19,13 +19,13 @@
 
 #include "admin/admin.h"
 #include "config/config.h"
-#include "gateway/discovery.h"
-#include "gateway/mission.h"
-#include "gateway/reload.h"
+#include "gateway/judging/mission.h"
+#include "gateway/running/reload.h"
+#include "gateway/watch/discovery.h"
 #include "ledger_fixture.h"
 #include "live/ledger_writer.h"
 #include "live/live.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_sqlite.h"
 #include "twin/customers.h"
 #include "twin/twin.h"
 

@@ -1,5 +1,5 @@
 /* Places that fail are left alone for a while, and never for good. */
-#include "fleet/health.h"
+#include "fleet/health/health.h"
 
 #include <pthread.h>
 

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "ledger_fixture.h"
-#include "money/histogram.h"
-#include "money/sums.h"
+#include "money/ledger/histogram.h"
+#include "money/ledger/sums.h"
 
 static struct journal_record record;
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "dialect/json_pattern.h"
+#include "dialect/json/json_pattern.h"
 
 static bool
 finds(const char *expression, const char *text)

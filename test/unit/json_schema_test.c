@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
-#include "dialect/json_schema.h"
+#include "dialect/json/json_schema.h"
 
 static enum schema_verdict
 judge(const char *schema_text, struct slice value, char why[SCHEMA_WORDS_SIZE])

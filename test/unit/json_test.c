@@ -1,6 +1,6 @@
 /* The scanner of raw spans against yyjson: whatever the document and its white space, both see the same members, and each
  * span alone parses to the value that yyjson has in that place. */
-#include "dialect/json.h"
+#include "dialect/json/json.h"
 
 #include <yyjson.h>
 

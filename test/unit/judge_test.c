@@ -5,7 +5,7 @@
 
 #include "base/rng.h"
 #include "cmocka_ready.h"
-#include "dialect/json_schema.h"
+#include "dialect/json/json_schema.h"
 
 enum { NOT, ACCEPTABLE, FAILED };
 

@@ -6,8 +6,8 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "money/journal.h"
-#include "money/ledger.h"
+#include "money/ledger/journal.h"
+#include "money/ledger/ledger.h"
 
 /* A plausible request: consistent costs, kinds, saving lines; of `rng`. Arrived at wall_us; its texts in the arena. */
 void fixture_row(struct rng *rng, struct arena *arena, uint64_t id, int64_t wall_us, struct row *row);

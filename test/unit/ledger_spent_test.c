@@ -10,9 +10,9 @@
 
 #include "base/timers.h"
 #include "ledger_fixture.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_spent.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_spent.h"
+#include "money/ledger/ledger_sqlite.h"
 
 #define MINUTE_US (60 * USEC_PER_S)
 #define HOUR_US (60 * MINUTE_US)

@@ -11,10 +11,10 @@
 
 #include "base/timers.h"
 #include "ledger_fixture.h"
-#include "money/group.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_schema.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/group.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_schema.h"
+#include "money/ledger/ledger_sqlite.h"
 
 #define START_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 

@@ -13,9 +13,9 @@
 #include "cmd/ledger_view.h"
 #include "ledger_fixture.h"
 #include "live/segment.h"
-#include "money/journal.h"
-#include "money/ledger_sqlite.h"
-#include "money/report.h"
+#include "money/ledger/journal.h"
+#include "money/ledger/ledger_sqlite.h"
+#include "money/report/report.h"
 
 #define START_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define DAY_US ((int64_t)86400 * USEC_PER_S)

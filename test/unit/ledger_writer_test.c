@@ -14,8 +14,8 @@
 
 #include "ledger_fixture.h"
 #include "live/ledger_writer.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_sqlite.h"
 
 enum { SEGMENT_BYTES = 16384, WORKERS = 2 };
 #define START_US ((int64_t)1767225600 * USEC_PER_S)

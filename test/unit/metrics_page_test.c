@@ -1,5 +1,5 @@
 /* Pages of metrics: what is taken, and what makes a page none. */
-#include "fleet/metrics_page.h"
+#include "fleet/health/metrics_page.h"
 
 #include <math.h>
 #include <stdio.h>

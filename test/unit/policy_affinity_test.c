@@ -1,5 +1,5 @@
 /* affinity weighs what a prompt costs those who come behind it, not only who sends it. */
-#include "fleet/policy.h"
+#include "fleet/dispatch/policy.h"
 
 #include "cmocka_ready.h"
 

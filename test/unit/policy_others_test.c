@@ -1,9 +1,9 @@
 /* What others than this gateway have at an engine, as the engine tells, counts where a request may go; and what was learned
  * of one engine counts for all that are like it. */
-#include "fleet/policy.h"
+#include "fleet/dispatch/policy.h"
 
 #include "cmocka_ready.h"
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 
 #define S USEC_PER_S
 

@@ -1,10 +1,10 @@
 /* What a further request costs a pool, at the margin and as its share. */
-#include "fleet/pool.h"
+#include "fleet/capacity/pool.h"
 
 #include <math.h>
 
 #include "cmocka_ready.h"
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 
 static struct pool_now
 pool_of(double replicas, double requests)

@@ -1,6 +1,6 @@
 /* What engines are expected to keep: against a plain list of what each was sent. */
 /* labels: threads */
-#include "fleet/prefix_index.h"
+#include "fleet/dispatch/prefix_index.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 #define MODEL(id, prices) "{\"id\":\"" id "\",\"match\":{\"equals\":\"" id "\"},\"prices\":" prices "}"
 #define FILE_OF(models) "[{\"id\":\"acme\",\"models\":[\n" models "]}]"

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "money/prices.h"
-#include "money/prices_builtin.h"
+#include "money/prices/prices.h"
+#include "money/prices/prices_builtin.h"
 
 #define JSON(...) #__VA_ARGS__
 

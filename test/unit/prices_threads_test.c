@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "money/prices.h"
+#include "money/prices/prices.h"
 
 enum { THREADS = 4, ROUNDS = 400, NAMES = 50 };
 

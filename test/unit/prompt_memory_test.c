@@ -1,5 +1,5 @@
 /* What is remembered of prompts: for as long as providers keep them, the last ones used, and shares that fade. */
-#include "fleet/prompt_memory.h"
+#include "fleet/dispatch/prompt_memory.h"
 
 #include "cmocka_ready.h"
 

@@ -1,5 +1,5 @@
 /* What questions for a replica's health say, and for how long. */
-#include "fleet/health.h"
+#include "fleet/health/health.h"
 
 #include "cmocka_ready.h"
 

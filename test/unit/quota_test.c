@@ -1,5 +1,5 @@
 /* Rate limits that are respected before they bite. */
-#include "fleet/quota.h"
+#include "fleet/admission/quota.h"
 
 #include <pthread.h>
 

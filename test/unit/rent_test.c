@@ -4,10 +4,10 @@
 #include "base/timers.h"
 #include "cmocka_ready.h"
 #include "ledger_fixture.h"
-#include "money/focus.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_sqlite.h"
-#include "money/report.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_sqlite.h"
+#include "money/report/focus.h"
+#include "money/report/report.h"
 
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)
 #define NOW_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */

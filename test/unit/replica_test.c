@@ -1,11 +1,11 @@
 /* What is under way at a replica adds up, whatever becomes of it, and at rest it is nothing. */
 /* labels: threads */
-#include "fleet/replica.h"
+#include "fleet/dispatch/replica.h"
 
 #include <pthread.h>
 
 #include "cmocka_ready.h"
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 
 static const struct replica_wish WISH = {.prompt_tokens = 1000, .matched_tokens = 400, .output_tokens = 50};
 

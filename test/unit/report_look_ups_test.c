@@ -4,7 +4,7 @@
 
 #include <yyjson.h>
 
-#include "money/report.h"
+#include "money/report/report.h"
 
 #define NOW_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 

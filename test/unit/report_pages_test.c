@@ -2,7 +2,7 @@
 #include <yyjson.h>
 
 #include "books.h"
-#include "money/report.h"
+#include "money/report/report.h"
 
 #define BEFORE_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define NOW_US (BEFORE_US + DAY_US)                  /* the report's day begins */

@@ -4,7 +4,7 @@
 #include <yyjson.h>
 
 #include "books.h"
-#include "money/report_routes.h"
+#include "money/report/report_routes.h"
 
 #define NOW_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 

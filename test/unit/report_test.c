@@ -10,8 +10,8 @@
 
 #include "base/timers.h"
 #include "ledger_fixture.h"
-#include "money/ledger_memory.h"
-#include "money/report.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/report/report.h"
 
 #define START_US ((int64_t)1767225600 * USEC_PER_S) /* 2026-01-01 */
 #define HOUR_US ((int64_t)3600 * USEC_PER_S)

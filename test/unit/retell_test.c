@@ -3,7 +3,7 @@
 #include "cmocka_ready.h"
 
 #include "dialect/sse.h"
-#include "dialect/translate.h"
+#include "dialect/translate/translate.h"
 
 enum { MADE_S = 1790000000, MOST = 1024 * 1024 };
 

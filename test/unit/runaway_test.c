@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "money/runaway.h"
+#include "money/budget/runaway.h"
 
 #define MINUTE_US (60 * USEC_PER_S)
 #define HOUR_US (60 * MINUTE_US)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fleet/scaler.h"
+#include "fleet/capacity/scaler.h"
 
 enum { REQUESTS_MOST = 4000 };
 

@@ -1,11 +1,11 @@
 /* Step times: the formula by hand, and fits that find again what made the samples. */
-#include "fleet/step_time.h"
+#include "fleet/engine/step_time.h"
 
 #include <math.h>
 
 #include "base/rng.h"
 #include "cmocka_ready.h"
-#include "fleet/engine_settings.h"
+#include "fleet/engine/engine_settings.h"
 
 #define assert_near(a, b, share) assert_true(fabs((a) - (b)) <= (share)*fabs(b))
 

@@ -3,8 +3,8 @@
 #ifndef TEST_TALK_TEXT_H
 #define TEST_TALK_TEXT_H
 
-#include "dialect/talk.h"
-#include "dialect/translate.h"
+#include "dialect/translate/talk.h"
+#include "dialect/translate/translate.h"
 
 static inline void
 talk_text_part(const struct talk_part *part, struct buffer *out)

@@ -1,14 +1,14 @@
 /* Places that come and go: what is known of those that are gone stays for a while, and then it is no more. */
 /* labels: threads */
-#include "fleet/tenure.h"
+#include "fleet/health/tenure.h"
 
 #include <pthread.h>
 
 #include "cmocka_ready.h"
-#include "fleet/health.h"
-#include "fleet/prefix_index.h"
-#include "fleet/told_print.h"
-#include "fleet/utilisation.h"
+#include "fleet/dispatch/prefix_index.h"
+#include "fleet/health/health.h"
+#include "fleet/health/told_print.h"
+#include "fleet/health/utilisation.h"
 
 enum { PLACES = 3 };
 

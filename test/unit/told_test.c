@@ -1,5 +1,5 @@
 /* What is believed of an engine: by its own page, by what we count, and the less of the page the older it is. */
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include <zlib.h>
 
 #include "base/buffer.h"
-#include "money/ledger.h"
-#include "money/ledger_memory.h"
+#include "money/ledger/ledger.h"
+#include "money/ledger/ledger_memory.h"
 #include "virtual/trace.h"
 
 struct reading {

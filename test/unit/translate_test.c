@@ -3,7 +3,7 @@
 
 #include "dialect/frames_of.h"
 #include "dialect/sse.h"
-#include "dialect/translate.h"
+#include "dialect/translate/translate.h"
 #include "dialect/whole_of.h"
 
 /* Answers */

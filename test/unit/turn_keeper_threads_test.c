@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "cmocka_ready.h"
 #include "config/config.h"
-#include "gateway/turn_keeper.h"
+#include "gateway/reuse/turn_keeper.h"
 #include "ledger_fixture.h"
 #include "levers/pays.h"
 #include "live/cache_disk.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "admin/admin.h"
-#include "gateway/discovery.h"
+#include "gateway/watch/discovery.h"
 
 /* Worker 0 serves the gateway's clients, worker 1 the admin's. */
 struct stand {
@@ -12,7 +12,7 @@ struct stand {
     struct application *admin;
 };
 
-/* As cmd/stand_serving.c knows it of the ledger's writer. */
+/* As cmd/serve/stand_serving.c knows it of the ledger's writer. */
 static const char *
 why_unready(void *context)
 {

@@ -1,7 +1,7 @@
 /* What engines are asked about themselves by the gateway, at its own times. */
-#include "gateway/asking.h"
+#include "gateway/watch/asking.h"
 
-#include "fleet/told.h"
+#include "fleet/health/told.h"
 #include "scene.h"
 
 static const char fleet[] =

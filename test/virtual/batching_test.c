@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "gateway/batch.h"
+#include "gateway/attempt/batch.h"
 
 #define BACKENDS                                                                                                       \
     "backends:\n"                                                                                                      \

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "gateway/scorers.h"
+#include "gateway/choice/scorers.h"
 #include "levers/router.h"
 
 /* Each model's price is such that the learning budget has room for about an eighth of the conversations. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "cache/store.h"
-#include "gateway/cached.h"
+#include "gateway/reuse/cached.h"
 
 #define SETTING(levers)                                                                                                \
     "backends:\n"                                                                                                      \

@@ -2,7 +2,7 @@
  * what backends saw and billed. */
 #include "chaos.h"
 
-#include "money/look_up.h"
+#include "money/ledger/look_up.h"
 
 /* No words of ours are longer, and no token is worth less than half a byte (experience.c). */
 enum { OUTPUT_MOST = 2 * 30 * 4, BYTES_PER_TOKEN_INVERSE = 2 };

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "live/ledger_tail.h"
-#include "money/ledger_memory.h"
-#include "money/ledger_sqlite.h"
+#include "money/ledger/ledger_memory.h"
+#include "money/ledger/ledger_sqlite.h"
 
 enum { SEGMENT_BYTES_LEAST = 4096, WORKERS_OF_SCRIPTS = 4, STEPS_MOST = 900 };
 

@@ -3,8 +3,8 @@
 
 #include "base/hash.h"
 #include "embed/embedder.h"
-#include "gateway/acceptance.h"
-#include "gateway/switches.h"
+#include "gateway/choice/acceptance.h"
+#include "gateway/running/switches.h"
 #include "levers/cascade.h"
 #include "levers/semantic_cache.h"
 #include "virtual/vcommand.h"

@@ -2,7 +2,7 @@
 #include <yyjson.h>
 
 #include "admin/fleet_page.h"
-#include "fleet/utilisation.h"
+#include "fleet/health/utilisation.h"
 #include "scene.h"
 #include "twin/twin.h"
 

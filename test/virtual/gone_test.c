@@ -2,8 +2,8 @@
  * last stream from them has ended (that sums over all never go back is unit/tenure_test.c's). */
 #include "scene.h"
 
-#include "fleet/tenure.h"
-#include "gateway/rent.h"
+#include "fleet/health/tenure.h"
+#include "gateway/watch/rent.h"
 
 enum { WORKERS = 2 };
 

@@ -1,8 +1,8 @@
 /* Engines that are paid by the hour: a request costs its share of the time in which the engine was busy. */
 #include "scene.h"
 
-#include "gateway/rent.h"
-#include "money/journal.h"
+#include "gateway/watch/rent.h"
+#include "money/ledger/journal.h"
 
 static const char config[] =
     "backends:\n"

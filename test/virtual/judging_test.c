@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
-#include "gateway/audit_run.h"
-#include "gateway/choosing.h"
-#include "gateway/evidence_keeper.h"
-#include "gateway/mission.h"
+#include "gateway/choice/choosing.h"
+#include "gateway/judging/audit_run.h"
+#include "gateway/judging/evidence_keeper.h"
+#include "gateway/judging/mission.h"
 #include "levers/router.h"
 #include "quality/evidences.h"
 

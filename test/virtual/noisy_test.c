@@ -13,8 +13,8 @@
 
 #include "base/rng.h"
 #include "cmd/cmd.h"
-#include "cmd/replay_trace.h"
-#include "cmd/replay_world.h"
+#include "cmd/replay/replay_trace.h"
+#include "cmd/replay/replay_world.h"
 
 static const char config[] =
     "backends:\n"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "cache/store.h"
-#include "gateway/paying.h"
+#include "gateway/reuse/paying.h"
 #include "levers/pays.h"
 
 /* Memory so dear that keeping an answer costs some ten times what it is worth. */

@@ -1,7 +1,7 @@
 /* How requests are shared out over a backend's places, through the real gateway. */
 #include "scene.h"
 
-#include "fleet/policy.h"
+#include "fleet/dispatch/policy.h"
 
 enum { PLACES = 4, PROMPT = 8000 };
 

@@ -2,7 +2,7 @@
  * routing and to the pico-dollar; what begins afterwards goes by the new one. */
 #include "scene.h"
 
-#include "gateway/reload.h"
+#include "gateway/running/reload.h"
 #include "virtual/vcommand.h"
 
 /* As the usual one, with another price for alpha and no alternative. */

@@ -14,7 +14,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "cmd/replay_scaling.h"
+#include "cmd/replay/replay_scaling.h"
 #include "xml_check.h"
 
 enum { WORDS_MOST = 24 };

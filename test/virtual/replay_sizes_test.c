@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/replay_sizes.h"
-#include "cmd/replay_variants.h"
+#include "cmd/replay/replay_sizes.h"
+#include "cmd/replay/replay_variants.h"
 #include "xml_check.h"
 
 enum { REQUESTS = 400 };

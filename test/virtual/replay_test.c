@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/replay_report.h"
+#include "cmd/replay/replay_report.h"
 #include "xml_check.h"
 
 /* 200 requests, in 20 s. */

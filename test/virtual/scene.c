@@ -1,6 +1,6 @@
 #include "scene.h"
 
-#include "gateway/adopt.h"
+#include "gateway/running/adopt.h"
 
 #include <stdio.h>
 

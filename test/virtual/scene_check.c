@@ -1,8 +1,8 @@
 /* What must hold at the end of every history with the gateway. */
 #include "scene.h"
 
-#include "money/ledger.h"
-#include "money/ledger_memory.h"
+#include "money/ledger/ledger.h"
+#include "money/ledger/ledger_memory.h"
 
 /* The rows, from the journals */
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/choosing.h"
-#include "gateway/evidence_keeper.h"
-#include "gateway/scorers_parts.h"
+#include "gateway/choice/choosing.h"
+#include "gateway/choice/scorers_parts.h"
+#include "gateway/judging/evidence_keeper.h"
 #include "levers/router.h"
 
 #define ROUTE_IN(mode, acceptable, more)                                                                               \

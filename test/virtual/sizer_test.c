@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "alerts/sender.h"
-#include "fleet/pool_size.h"
-#include "gateway/sizer.h"
-#include "gateway/sizer_rules.h"
+#include "fleet/capacity/pool_size.h"
+#include "gateway/watch/sizer.h"
+#include "gateway/watch/sizer_rules.h"
 #include "virtual/vcommand.h"
 
 static const char setting[] =

@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cmd/supervision.h"
+#include "cmd/serve/supervision.h"
 
 static int
 manager_listens(void)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "gateway/asking.h"
+#include "gateway/watch/asking.h"
 #include "twin/twin.h"
 
 static const char first_config[] =

@@ -5,7 +5,7 @@
 
 #include "alerts/sender.h"
 #include "alerts/watch.h"
-#include "gateway/notice.h"
+#include "gateway/running/notice.h"
 #include "virtual/vcommand.h"
 
 static const char setting[] = "backends:\n"

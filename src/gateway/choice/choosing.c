@@ -1,0 +1,192 @@
+#include "gateway/choice/choosing.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "gateway/attempt/destination.h"
+#include "gateway/choice/warm_start.h"
+#include "gateway/judging/outside_judge.h"
+#include "levers/router.h"
+#include "quality/router.h"
+#include "quality/validate.h"
+
+bool
+choosing_fits(enum api api)
+{
+    return api != API_EMBEDDINGS && api != API_PASSTHROUGH;
+}
+
+static unsigned
+score(struct exchange *exchange, struct scored *now, struct scored *on_trial, struct router_explanation *why)
+{
+    struct gateway *gateway = exchange->worker->gateway;
+
+    gateway_open_meanings(gateway);
+    return scorer_score(scorer_at(&gateway->scorers, exchange->request.route->name), exchange->request.route,
+                        gateway->embedder, exchange->identity.api, chunk_bytes(exchange->body), now, on_trial, why);
+}
+
+/* No text of the request: rows hold none. */
+static const char *
+words_of(const struct router_explanation *why, struct arena *arena)
+{
+    struct buffer words = {0};
+    const char *copy;
+
+    buffer_printf(&words, "by its words %.2f, by its neighbours %.2f", why->regression, why->near);
+    for (unsigned i = 0; i < why->neighbour_count; i++) {
+        const struct neighbour *near = &why->neighbours[i];
+
+        buffer_printf(&words, "%s%.2f alike: ", i == 0 ? " (" : ", ", (double)near->similarity);
+        buffer_add_text(&words, isnan(near->outcome) ? "unknown" : near->outcome > 0.5f ? "acceptable" : "not");
+    }
+    buffer_add_text(&words, why->neighbour_count > 0 ? ")" : "");
+    copy = arena_printf(arena, "%.*s", SLICE_ARGS(buffer_content(&words)));
+    buffer_free(&words);
+    return copy;
+}
+
+void
+choosing_explain(struct exchange *exchange)
+{
+    const struct choosing *choosing = exchange->request.choosing;
+
+    for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
+        struct plan *plan = &exchange->plans.all[i];
+        const struct routed *routed = plan->lever == LEVER_ROUTER ? router_find(choosing, plan) : NULL;
+        const char *detail = plan->evidence.detail;
+        double threshold;
+
+        if (routed == NULL || routed->why == NULL)
+            continue;
+        threshold = shared_evidence_threshold(routed->evidence, &routed->terms);
+        plan->evidence.detail =
+            arena_printf(&exchange->arena, "%s%s%s; %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
+                         shared_evidence_serving(routed->evidence, &routed->terms) == ARM_NONE
+                             ? "no score serves yet"
+                             : arena_printf(&exchange->arena, "scores from %.4f on serve", threshold),
+                         routed->why);
+    }
+}
+
+struct choosing
+choosing_list(struct exchange *exchange, enum lever_id lever)
+{
+    const struct route_config *route = exchange->request.route;
+    struct choosing choosing = {.all = arena_alloc(&exchange->arena, route->candidate_count * sizeof(choosing.all[0]))};
+
+    for (size_t i = 0; i < route->candidate_count; i++) {
+        const struct target *target = &route->candidates[i];
+
+        if (!route_candidate_differs(route, target) || choosing.count == ROUTER_MODELS_MOST)
+            continue;
+        choosing.all[choosing.count++] = (struct routed){
+            .target = target,
+            .evidence = evidences_at(&exchange->worker->gateway->evidences, route->name,
+                                     arena_printf(&exchange->arena, "%s %s", lever_name(lever), target->name)),
+            .score = 1.0,
+        };
+    }
+    if (route->judge.is_set && route->judge.ceiling_ppm > 0 && route->floor_of != FLOOR_RELATIVE)
+        choosing.judge = evidences_at(&exchange->worker->gateway->evidences, route->name, JUDGE_EVIDENCE);
+    return choosing;
+}
+
+/* Who only observes asks nobody on his own account. A tenant's texts go to a judge only where its rules let them go. */
+static bool
+may_audit(const struct exchange *exchange)
+{
+    const struct route_config *route = exchange->request.route;
+    const struct judge_config *judge = &route->judge;
+    bool told = route->floor_of == FLOOR_RELATIVE ? validators_any(&route->validate) : judge->is_set;
+
+    return told && !exchange->worker->gateway->no_audits && !exchange->bypass && !exchange->request.config->observe &&
+           (judge->model == NULL || destination_allowed(exchange->identity.tenant, judge->model->backend)) &&
+           outside_judge_allowed(exchange->request.route, exchange->identity.tenant);
+}
+
+static uint32_t
+audited_ppm(const struct choosing *choosing, enum lever_mode mode)
+{
+    uint32_t wanted_ppm = router_audit_ppm(choosing, mode == LEVER_SHADOW);
+    uint32_t cap_ppm = learning_cap_ppm(choosing->book);
+
+    return wanted_ppm < cap_ppm ? wanted_ppm : cap_ppm;
+}
+
+/* The lot is drawn anew each hour: where one mark stands for most of a route's traffic, as with a first turn that is always
+ * the same, it would else be audited for ever, or never. */
+#define HOUR_US (3600 * USEC_PER_S)
+
+void
+choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *choosing)
+{
+    const struct request *request = &exchange->request;
+    enum lever_mode mode = lever_mode_of(request, lever);
+    uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
+    uint64_t hour = (uint64_t)(exchange->arrived_wall_us / HOUR_US);
+    uint32_t ppm;
+
+    choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
+    choosing->earned = router_serves(choosing);
+    choosing->serves = mode == LEVER_ON && choosing->earned;
+    choosing->draw = coin_draw(&exchange->worker->gateway->coin, rng_mix(sticks_to + hour));
+    choosing->hour = exchange->conversation != 0 ? hour : 0;
+    ppm = audited_ppm(choosing, mode);
+    choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, ppm);
+    choosing->all_drawn = ppm == PPM;
+}
+
+/* Did the draw of this hour, or of a later one by a clock that was set back, teach who scores? */
+static bool
+by_heart(const struct choosing *choosing, const struct scored *scored)
+{
+    return choosing->hour != 0 && scored->taught_until >= choosing->hour;
+}
+
+/* Where there are several models, what one is asked depends on what the others serve: a trial would be of other requests than
+ * what follows it. */
+static void
+try_next(struct exchange *exchange, struct choosing *choosing, const struct scored *on_trial)
+{
+    struct shared_evidence *evidence;
+
+    if (on_trial->mark == 0 || choosing->count != 1)
+        return;
+    evidence = evidences_at(&exchange->worker->gateway->on_trial, exchange->request.route->name,
+                            shared_evidence_lever(choosing->all[0].evidence));
+    router_try(choosing, &exchange->request,
+               &(struct trial){.scorer = on_trial->mark,
+                               .evidence = evidence,
+                               .score = (double)on_trial->scores[0],
+                               .by_heart = by_heart(choosing, on_trial)});
+}
+
+void
+choosing_begin(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    struct router_explanation why[SCORED_EXPLAINED];
+    struct scored now, on_trial;
+    unsigned explained;
+    struct choosing *choosing;
+
+    if (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF || !choosing_fits(exchange->identity.api) ||
+        !route_has_other_models(request->route))
+        return;
+    explained = score(exchange, &now, &on_trial, why);
+    if (now.mark == 0)
+        warm_start(exchange->worker, exchange->view, request->route);
+    choosing = arena_alloc(&exchange->arena, sizeof(*choosing));
+    *choosing = choosing_list(exchange, LEVER_ROUTER);
+    for (size_t i = 0; i < choosing->count; i++)
+        choosing->all[i].score = (double)now.scores[i];
+    for (size_t i = 0; i < choosing->count && i < explained; i++)
+        choosing->all[i].why = words_of(&why[i], &exchange->arena);
+    choosing->told_apart = now.mark != 0;
+    router_order(choosing, request, now.mark);
+    choosing_draw(exchange, LEVER_ROUTER, choosing);
+    choosing->by_heart = by_heart(choosing, &now);
+    try_next(exchange, choosing, &on_trial);
+    request->choosing = choosing;
+}

@@ -1,0 +1,154 @@
+/* What audits teach a scorer, off the loop; and when a view of that is frozen. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "gateway/choice/request_features.h"
+#include "gateway/choice/scorers_parts.h"
+#include "gateway/gateway.h"
+#include "levers/terms.h"
+
+struct learning {
+    struct job job;
+    struct gateway_worker *worker;
+    struct view *view; /* held */
+    struct taught taught;
+};
+
+/* An audit that began before a reload ends after it: what is learned by now is about the new models. */
+static bool
+is_about_others(const struct scorer *scorer, const struct route_config *route, const struct embedder *embedder)
+{
+    return scorer->models != 0 && scorer->models != scorer_mark_models(route, embedder);
+}
+
+/* How far the one of the route's models has come that has come farthest, by what is known now: an audit may have been drawn
+ * long ago. */
+enum progress {
+    PROGRESS_LITTLE,
+    PROGRESS_HALF, /* more than half of the way to serve, as its audits came so far: a new view would have it begin anew */
+    PROGRESS_SERVES
+};
+
+static enum progress
+progress_of_model(const struct evidence_verdict *verdict)
+{
+    if (verdict->serving.arm != ARM_NONE)
+        return PROGRESS_SERVES;
+    return verdict->next.arm != ARM_NONE && verdict->next.missing_as_so_far < verdict->next.labels ? PROGRESS_HALF
+                                                                                                   : PROGRESS_LITTLE;
+}
+
+static enum progress
+progress_of(const struct learning *learning)
+{
+    const struct route_config *route = learning->taught.route;
+    struct evidences *evidences = &learning->worker->gateway->evidences;
+    enum progress most = PROGRESS_LITTLE;
+    struct arena arena;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < route->candidate_count; i++) {
+        const struct target *target = &route->candidates[i];
+        struct evidence_verdict verdict;
+        enum progress progress;
+
+        if (!route_candidate_differs(route, target))
+            continue;
+        verdict = shared_evidence_verdict(evidences_at(
+            evidences, route->name, arena_printf(&arena, "%s %s", lever_name(LEVER_ROUTER), target->name)));
+        progress = progress_of_model(&verdict);
+        most = progress > most ? progress : most;
+    }
+    arena_reset(&arena);
+    return most;
+}
+
+static bool
+has_view(struct scorer *scorer)
+{
+    bool has;
+
+    lock_take(&scorer->view_lock);
+    has = scorer->frozen != NULL;
+    lock_drop(&scorer->view_lock);
+    return has;
+}
+
+/* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
+ * several models none is tried (gateway/choice/choosing.c). Freezing takes a while, in which others learn. */
+static void
+freeze_next(struct scorer *scorer, const struct learning *learning, unsigned models)
+{
+    enum progress progress = progress_of(learning);
+    struct frozen *frozen;
+
+    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && (models > 1 || !has_view(scorer))))
+        return;
+    frozen = scorer_freeze(scorer, scorer->models);
+    if (progress == PROGRESS_SERVES)
+        scorer_put_on_trial(scorer, frozen);
+    else if (progress_of(learning) == PROGRESS_LITTLE)
+        scorer_show(scorer, frozen, scorer->models, WARM_OVER);
+    else
+        frozen_release(frozen);
+}
+
+static void
+run_taught(struct job *job)
+{
+    const struct learning *learning = CONTAINER_OF(job, struct learning, job);
+    const struct taught *taught = &learning->taught;
+    const struct embedder *embedder = learning->worker->gateway->embedder;
+    unsigned place = scorer_place(taught->route, taught->model), count = terms_models(taught->route);
+    struct scorer *scorer = taught->scorer;
+    struct features features;
+    float outcomes[ROUTER_MODELS_MOST];
+    struct slice body = chunk_bytes(taught->body);
+
+    if (place >= count)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        outcomes[i] = i == place ? (float)taught->outcome : NAN;
+    request_features(embedder, taught->api, body, &features);
+    lock_take(&scorer->lock);
+    if (!is_about_others(scorer, taught->route, embedder)) {
+        scorer_ensure_models(scorer, taught->route, embedder);
+        if (scorer_warm(scorer) != WARM_OVER) {
+            lock_drop(&scorer->lock);
+            return;
+        }
+        if (scorer->router == NULL)
+            scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
+        router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
+        if (taught->hour > scorer->taught_until)
+            scorer->taught_until = taught->hour;
+        if (router_labels(scorer->router) >= scorer->next_labels)
+            freeze_next(scorer, learning, count);
+    }
+    lock_drop(&scorer->lock);
+}
+
+static void
+taught_done(struct job *job)
+{
+    struct learning *learning = CONTAINER_OF(job, struct learning, job);
+
+    learning->worker->comparing--;
+    chunk_release(learning->taught.body);
+    view_release(learning->view);
+    free(learning);
+}
+
+void
+scorer_learn(struct gateway_worker *worker, struct view *view, const struct taught *taught)
+{
+    struct world *world = worker_world(worker);
+    struct learning *learning = must_alloc(sizeof(*learning));
+
+    *learning = (struct learning){
+        .job = {.run = run_taught, .done = taught_done}, .worker = worker, .view = view_hold(view), .taught = *taught};
+    chunk_hold(learning->taught.body);
+    worker->comparing++;
+    world->ops->work(world, &learning->job);
+}

@@ -1,0 +1,192 @@
+#include "money/report/report_choice.h"
+
+#include <stdlib.h>
+
+#include "money/amount.h"
+#include "money/report/report_look_ups.h"
+
+/* "backend/model"; of judges, which have no evidence, "". */
+static struct report_choice *
+line_of(struct text_table *table, struct arena *arena, struct slice route, struct slice model)
+{
+    struct report_choice *line;
+    struct buffer key = {0};
+
+    text_key_add(&key, route);
+    text_key_add(&key, model);
+    line = text_table_get(table, arena, buffer_content(&key), sizeof(*line));
+    line->route = route;
+    line->model = model;
+    buffer_free(&key);
+    return line;
+}
+
+static struct slice
+model_of(struct arena *arena, const struct group *group)
+{
+    return slice_of(arena_printf(arena, "%.*s/%.*s", SLICE_ARGS(group->of[DIMENSION_backend]),
+                                 SLICE_ARGS(group->of[DIMENSION_model])));
+}
+
+void
+report_choice_add(struct text_table *table, struct arena *arena, const struct group *group, const struct sums *sums)
+{
+    struct slice route = group->of[DIMENSION_route], source = group->of[DIMENSION_source];
+    struct report_choice *line;
+
+    if (slice_is(source, "judge")) {
+        line = line_of(table, arena, route, SLICE_NONE);
+        line->judged += sums->own_calls;
+        line->judge_cost += sums->cost;
+    } else if (slice_is(source, "audit")) {
+        line = line_of(table, arena, route, model_of(arena, group));
+        line->audits += sums->own_calls;
+        line->audit_cost += sums->cost;
+    } else if (slice_is(source, "model")) {
+        line = line_of(table, arena, route, model_of(arena, group));
+        line->served += sums->rows;
+        line->saved += sums->baseline - (sums->cost - sums->cost_without_baseline);
+    }
+    line = line_of(table, arena, route, SLICE_NONE);
+    line->requests += sums->rows;
+}
+
+static struct report_choice
+find(const struct text_table *table, struct slice route, struct slice model)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct report_choice *line = table->all[i];
+
+        if (slice_equal(line->route, route) && slice_equal(line->model, model))
+            return *line;
+    }
+    return (struct report_choice){.route = route, .model = model};
+}
+
+static int
+by_route_and_model(const void *a, const void *b)
+{
+    const struct report_choice *left = a, *right = b;
+    int order = slice_order(left->route, right->route);
+
+    return order != 0 ? order : slice_order(left->model, right->model);
+}
+
+void
+report_choice_finish(const struct text_table *table, struct report *report)
+{
+    const struct report_options *options = &report->options;
+
+    report->choices = arena_alloc(&report->arena, (options->evidence_count + 1) * sizeof(struct report_choice));
+    for (size_t i = 0; i < options->evidence_count; i++) {
+        const struct report_evidence *evidence = &options->evidence[i];
+        struct report_choice *line = &report->choices[report->choice_count], all;
+
+        if (!slice_starts(evidence->lever, REPORT_ROUTER))
+            continue;
+        report->choice_count++;
+        *line = find(table, evidence->route, slice_from(evidence->lever, strlen(REPORT_ROUTER)));
+        all = find(table, evidence->route, SLICE_NONE);
+        line->requests = all.requests;
+        line->judged = all.judged;
+        line->judge_cost = all.judge_cost;
+        line->evidence = evidence;
+    }
+    qsort(report->choices, report->choice_count, sizeof(struct report_choice), by_route_and_model);
+}
+
+/* For a person */
+
+static double
+percent(int64_t part, int64_t whole)
+{
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static void
+write_standing(const struct report_evidence *evidence, struct buffer *out)
+{
+    buffer_printf(out, "  %-16s %s", "", evidence->words);
+    if (evidence->serves)
+        buffer_printf(out, " from a score of %.3f on", evidence->threshold);
+    buffer_printf(out, "; audits: %llu, %.2f%% %sacceptable, at least %.2f%%", (unsigned long long)evidence->labels,
+                  evidence->mean_ppm / 1e4, evidence->of_route ? "of the route " : "", evidence->lower_ppm / 1e4);
+    if (evidence->of_route)
+        buffer_printf(out, " (%.2f%% of its own)", evidence->own_mean_ppm / 1e4);
+    if (evidence->missing != 0 && evidence->missing != REPORT_NEVER)
+        buffer_printf(out, "; %llu more if all to come are", (unsigned long long)evidence->missing);
+    buffer_printf(out, "; %u suspensions", evidence->suspensions);
+    if (evidence->failures > 0)
+        buffer_printf(out, "; %llu could not be judged", (unsigned long long)evidence->failures);
+    buffer_add_byte(out, '\n');
+}
+
+static void
+write_line(const struct report_choice *line, struct buffer *out)
+{
+    const struct report_evidence *evidence = line->evidence;
+    char saved[AMOUNT_TEXT_SIZE], paid[AMOUNT_TEXT_SIZE];
+
+    amount_format_people(line->saved, saved);
+    amount_format_people(line->audit_cost, paid);
+    buffer_printf(out, "  %-16.*s %.*s: served %lld of %lld requests (%.1f%%), saved %s; %lld audits for %s\n",
+                  SLICE_ARGS(line->route), SLICE_ARGS(line->model), (long long)line->served, (long long)line->requests,
+                  percent(line->served, line->requests), saved, (long long)line->audits, paid);
+    if (evidence->floor_ppm == 0)
+        buffer_printf(out, "  %-16s %s\n", "", evidence->words);
+    else
+        write_standing(evidence, out);
+}
+
+/* Once for a route, behind its last model. */
+static void
+write_route(const struct report_choice *line, struct buffer *out)
+{
+    char paid[AMOUNT_TEXT_SIZE];
+
+    amount_format_people(line->judge_cost, paid);
+    buffer_printf(out, "  %-16s floor %.4g%% %s, as the route's judge sees it; judges: %lld calls for %s\n", "",
+                  line->evidence->floor_ppm / 1e4, line->evidence->of, (long long)line->judged, paid);
+}
+
+void
+report_choice_text(const struct report *report, struct buffer *out)
+{
+    for (size_t i = 0; i < report->choice_count; i++) {
+        const struct report_choice *line = &report->choices[i];
+
+        write_line(line, out);
+        if (i + 1 == report->choice_count || !slice_equal(line->route, report->choices[i + 1].route))
+            write_route(line, out);
+    }
+}
+
+void
+report_choice_json(const struct report *report, struct buffer *out)
+{
+    buffer_add_text(out, ",\n \"choices\":[");
+    for (size_t i = 0; i < report->choice_count; i++) {
+        const struct report_choice *line = &report->choices[i];
+        const struct {
+            const char *name;
+            wide_int amount;
+        } amounts[] = {{"saved_usd", line->saved}, {"audits_usd", line->audit_cost}, {"judges_usd", line->judge_cost}};
+
+        buffer_add_text(out, i == 0 ? "\n  {" : ",\n  {");
+        buffer_add_json_member(out, "route", line->route);
+        buffer_add_byte(out, ',');
+        buffer_add_json_member(out, "model", line->model);
+        buffer_printf(out, ",\"requests\":%lld,\"served\":%lld,\"audits\":%lld,\"judges\":%lld",
+                      (long long)line->requests, (long long)line->served, (long long)line->audits,
+                      (long long)line->judged);
+        for (size_t k = 0; k < sizeof(amounts) / sizeof(amounts[0]); k++) {
+            char text[AMOUNT_TEXT_SIZE];
+
+            amount_format(amounts[k].amount, text);
+            buffer_printf(out, ",\"%s\":\"%s\"", amounts[k].name, text);
+        }
+        report_evidence_json(line->evidence, out);
+        buffer_add_byte(out, '}');
+    }
+    buffer_add_byte(out, ']');
+}
