@@ -105,10 +105,13 @@ may_audit(const struct exchange *exchange)
            outside_judge_allowed(exchange->request.route, exchange->identity.tenant);
 }
 
+/* By the setting. Where it serves a share of the conversations alone, the others are in its shadow by a lot that is never drawn
+ * anew: were more of these audited, scores would be learned from them, and proved by them, for others. */
 static uint32_t
-audited_ppm(const struct choosing *choosing, enum lever_mode mode)
+audited_ppm(const struct request *request, enum lever_id lever, const struct choosing *choosing)
 {
-    uint32_t wanted_ppm = router_audit_ppm(choosing, mode == LEVER_SHADOW);
+    bool shadow = request->config->observe || request->levers[lever].mode == LEVER_SHADOW;
+    uint32_t wanted_ppm = router_audit_ppm(choosing, shadow);
     uint32_t cap_ppm = learning_cap_ppm(choosing->book);
 
     return wanted_ppm < cap_ppm ? wanted_ppm : cap_ppm;
@@ -122,17 +125,16 @@ void
 choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *choosing)
 {
     const struct request *request = &exchange->request;
-    enum lever_mode mode = lever_mode_of(request, lever);
     uint64_t sticks_to = exchange->conversation != 0 ? exchange->conversation : exchange->id;
     uint64_t hour = (uint64_t)(exchange->arrived_wall_us / HOUR_US);
     uint32_t ppm;
 
     choosing->book = learning_book_at(&exchange->worker->gateway->learning, request->route->name);
     choosing->earned = router_serves(choosing);
-    choosing->serves = mode == LEVER_ON && choosing->earned;
+    choosing->serves = choosing->earned && lever_mode_of(request, lever) == LEVER_ON;
     choosing->draw = coin_draw(&exchange->worker->gateway->coin, rng_mix(sticks_to + hour));
     choosing->hour = exchange->conversation != 0 ? hour : 0;
-    ppm = audited_ppm(choosing, mode);
+    ppm = audited_ppm(request, lever, choosing);
     choosing->drawn = may_audit(exchange) && coin_falls(choosing->draw, ppm);
     choosing->all_drawn = ppm == PPM;
 }
