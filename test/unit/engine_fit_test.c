@@ -384,6 +384,42 @@ a_lone_request_has_all_of_the_time(void **state)
     assert_true(track.decoding == 0 && track.filling == 0 && track.fresh == 0);
 }
 
+/* A lone answer of a prompt of 1000; returns the context of it at its end, as it was thought of. */
+static double
+answer_alone(struct engine_track *track, struct engine_view view, int64_t output, usec lasts_us)
+{
+    usec now_us = track->at_us + USEC_PER_S;
+    struct engine_turn turn = {0};
+    struct engine_lesson lesson;
+    double context;
+
+    engine_track_take(track, view, &turn, 1000, 0, true, now_us);
+    engine_track_begun(track, view, &turn, now_us + USEC_PER_S);
+    engine_track_advance(track, view, now_us + USEC_PER_S + lasts_us);
+    context = engine_track_context(track);
+    engine_track_end(track, view, &turn, 1000, 0, output, false, now_us + USEC_PER_S + lasts_us, &lesson);
+    return context;
+}
+
+/* An engine four times slower, or faster, than its model says: the outputs of others are followed as they are, not half way. */
+static void
+steps_are_corrected_all_the_way(void **state)
+{
+    static const double times[] = {0.25, 1, 4};
+    const struct step_time time = {.alpha_us = 1000};
+    struct engine_view view = {&time, 2048};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct engine_track track = {0};
+        double context = 0;
+
+        for (unsigned k = 0; k < 400; k++)
+            context = answer_alone(&track, view, 101, (usec)(100 * 1000 * times[i]));
+        assert_near(context - 1000, 100.0, 0.06);
+    }
+}
+
 static void
 work_by_hand(void **state)
 {
@@ -435,6 +471,7 @@ main(void)
         cmocka_unit_test(load_that_is_not_ours_is_survived),
         cmocka_unit_test(shares_add_up_to_the_busy_time),
         cmocka_unit_test(a_lone_request_has_all_of_the_time),
+        cmocka_unit_test(steps_are_corrected_all_the_way),
         cmocka_unit_test(work_by_hand),
         cmocka_unit_test(fits_are_shared_by_name),
     };

@@ -83,7 +83,7 @@ engine_track_advance(struct engine_track *track, struct engine_view view, usec n
 {
     struct engine_clocks *clocks = &track->clocks;
     double span = (double)(now_us - track->at_us), context = engine_track_context(track), decoding;
-    double one_us = track->decoding > 0 ? step_us(track, view, context) : 0, steps;
+    double one_us = track->decoding > 0 ? step_us(track, view, context) : 0, modelled, steps;
     struct split split;
 
     if (span <= 0)
@@ -92,7 +92,8 @@ engine_track_advance(struct engine_track *track, struct engine_view view, usec n
     if (track->decoding + track->filling == 0)
         return;
     decoding = (double)track->decoding;
-    steps = one_us > 0 ? span / one_us * steps_trust(track) : 0;
+    modelled = one_us > 0 ? span / one_us : 0;
+    steps = modelled * steps_trust(track);
     context += decoding * steps / 2; /* in the middle */
     split = split_of(track, view, context);
     clocks->sequences += span * decoding;
@@ -106,6 +107,7 @@ engine_track_advance(struct engine_track *track, struct engine_view view, usec n
     if (track->fresh > 0)
         clocks->a_fresh += span * split.prompts / track->fresh;
     track->steps += steps;
+    track->modelled_steps += modelled;
     track->busy_us += span;
     track->sequence_us += span * decoding;
     track->context_us += span * context;
@@ -185,6 +187,7 @@ begin(struct engine_track *track, struct engine_view view, struct engine_turn *t
     turn->at_begun = track->clocks;
     turn->chunks = track->chunks;
     turn->steps = track->steps;
+    turn->modelled_steps = track->modelled_steps;
     track->decoding++;
     track->context_base += (double)turn->prompt - track->steps;
 }
@@ -198,7 +201,7 @@ engine_track_take(struct engine_track *track, struct engine_view view, struct en
         track->clocks = (struct engine_clocks){0};
         track->chunks = (struct step_sum){0};
         track->last = (struct engine_arrivals){0};
-        track->steps = track->context_base = track->fresh = 0;
+        track->steps = track->modelled_steps = track->context_base = track->fresh = 0;
         track->at_us = now_us;
     }
     *turn = (struct engine_turn){
@@ -345,7 +348,7 @@ engine_track_end(struct engine_track *track, struct engine_view view, struct eng
         return;
     }
     if (turn->streams)
-        learn_steps(track, (double)(output - 1), track->steps - turn->steps);
+        learn_steps(track, (double)(output - 1), track->modelled_steps - turn->modelled_steps);
     if (prompt > 0)
         set_tokens(turn, prompt, cached >= 0 ? cached : turn->cached);
     sample_first(view, turn, &out->first_token);

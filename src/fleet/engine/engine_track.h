@@ -42,16 +42,17 @@ struct engine_arrivals {
 
 /* Invariant: context now is context_base + decoding * steps. */
 struct engine_track {
-    usec at_us;       /* up to when everything is counted */
-    int64_t decoding; /* sequences */
-    int64_t filling;  /* prompts whose first token has not come */
-    double fresh;     /* their uncached tokens */
-    double steps;     /* since nothing was there, by the model, corrected by what answers showed */
+    usec at_us;            /* up to when everything is counted */
+    int64_t decoding;      /* sequences */
+    int64_t filling;       /* prompts whose first token has not come */
+    double fresh;          /* their uncached tokens */
+    double steps;          /* since nothing was there, by the model, corrected by what answers showed */
+    double modelled_steps; /* likewise, not corrected: what the correction is learned from */
     double context_base;
     struct engine_clocks clocks;
     struct step_sum chunks; /* steps that had prompts in them */
     struct engine_arrivals last;
-    double steps_seen, steps_thought; /* of answers of late, fading */
+    double steps_seen, steps_thought; /* of answers of late, fading: as they were, and by the model alone */
     uint64_t taken;
     unsigned warm; /* whole answers since it came up, to WARM_UP */
     /* For windows of utilisation: since the process began. */
@@ -67,7 +68,7 @@ struct engine_turn {
     usec taken_us, begun_us;
     int64_t prompt, cached;
     uint64_t taken;
-    double steps; /* as it began to decode */
+    double steps, modelled_steps; /* as it began to decode */
     struct engine_clocks at_taken, at_begun;
     struct step_sum chunks;
 };
