@@ -420,6 +420,20 @@ steps_are_corrected_all_the_way(void **state)
     }
 }
 
+/* Prompts that are sent only to be kept have no tokens of output: that is no step, and not a step back. */
+static void
+answers_of_no_tokens_turn_no_step_back(void **state)
+{
+    const struct step_time time = {.alpha_us = 1000};
+    struct engine_view view = {&time, 2048};
+    struct engine_track track = {0};
+
+    (void)state;
+    for (unsigned k = 0; k < 200; k++)
+        answer_alone(&track, view, 0, 0);
+    assert_near(answer_alone(&track, view, 101, 100 * USEC_PER_MS) - 1000, 100.0, 0.01);
+}
+
 static void
 work_by_hand(void **state)
 {
@@ -472,6 +486,7 @@ main(void)
         cmocka_unit_test(shares_add_up_to_the_busy_time),
         cmocka_unit_test(a_lone_request_has_all_of_the_time),
         cmocka_unit_test(steps_are_corrected_all_the_way),
+        cmocka_unit_test(answers_of_no_tokens_turn_no_step_back),
         cmocka_unit_test(work_by_hand),
         cmocka_unit_test(fits_are_shared_by_name),
     };

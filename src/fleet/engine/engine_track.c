@@ -347,8 +347,8 @@ engine_track_end(struct engine_track *track, struct engine_view view, struct eng
         track->warm++;
         return;
     }
-    if (turn->streams)
-        learn_steps(track, (double)(output - 1), track->modelled_steps - turn->modelled_steps);
+    if (turn->streams) /* of no tokens there was no step either: a prompt that was only to be kept */
+        learn_steps(track, fmax((double)(output - 1), 0), track->modelled_steps - turn->modelled_steps);
     if (prompt > 0)
         set_tokens(turn, prompt, cached >= 0 ? cached : turn->cached);
     sample_first(view, turn, &out->first_token);
