@@ -21,7 +21,6 @@ if(EQUIPOISE_TESTS AND NOT EQUIPOISE_LIBFUZZER)
   add_library(equipoise_core SHARED)
   target_link_libraries(equipoise_core PUBLIC equipoise_inside)
   target_link_options(equipoise_core PRIVATE -Wl,-Bsymbolic-functions) # no test's function takes the place of ours
-  list(APPEND CMAKE_INSTALL_RPATH "$ORIGIN")
 else()
   add_library(equipoise_inside STATIC ${core_sources})
   add_library(equipoise_core ALIAS equipoise_inside)
@@ -33,6 +32,9 @@ target_link_libraries(equipoise_inside PUBLIC equipoise_libraries)
 add_executable(equipoise src/main.c)
 add_dependencies(equipoise version_header)
 target_link_libraries(equipoise PRIVATE equipoise_inside)
+if(EQUIPOISE_TESTS)
+  list(APPEND CMAKE_INSTALL_RPATH "$ORIGIN") # of what comes now: tests find the shared library beside themselves
+endif()
 install(TARGETS equipoise RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(FILES doc/equipoise.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
 

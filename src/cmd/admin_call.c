@@ -153,7 +153,7 @@ admin_answers(const char *address)
     struct arena arena = {0};
     bool answers = somebody_listens(address != NULL ? address : usual_admin(&arena));
 
-    arena_reset(&arena);
+    arena_wipe(&arena); /* the configuration was in it */
     return answers;
 }
 
@@ -179,8 +179,9 @@ call(const char *address, const char *method, const char *path, struct slice jso
     buffer_add(&request, json);
     fd = connect_to(host, port);
     if (fd < 0)
-        cmd_complain("no gateway answers on %s: %s. Is it running, and is this its `admin` address (--admin)?", address,
-                     strerror(errno));
+        cmd_complain("no gateway answers on %s: %s. Is it running, and is this the `admin` address "
+                     "that it was started with (--admin)?",
+                     address, strerror(errno));
     else if (exchange_bytes(fd, buffer_content(&request), &whole) != OK)
         cmd_complain("the gateway on %s broke off: %s", address, strerror(errno));
     else
@@ -198,7 +199,7 @@ admin_call(const char *address, const char *method, const char *path, struct sli
     struct arena arena = {0};
     int exit_status = call(address != NULL ? address : usual_admin(&arena), method, path, json, answer);
 
-    arena_reset(&arena);
+    arena_wipe(&arena); /* the configuration was in it */
     return exit_status;
 }
 

@@ -17,8 +17,6 @@ enum { COLUMNS = 10, CELL_SIZE = 112 };
 static const char *const titles[COLUMNS] = {"whose", "budget",    "spent",    "reserved", "left",
                                             "used",  "resets in", "forecast", "refused",  "if exceeded"};
 
-/* The file that `serve` would take. */
-
 struct line {
     char cells[COLUMNS][CELL_SIZE];
 };
@@ -256,7 +254,7 @@ say_no_gateway(const char *admin)
     fprintf(stderr,
             "No gateway answers on %s (--admin): this is what the ledger says of the budgets in %s (--config).\n",
             admin != NULL ? admin : usual_admin(&arena), USUAL_CONFIG);
-    arena_reset(&arena);
+    arena_wipe(&arena); /* the configuration was in it */
 }
 
 static int

@@ -235,7 +235,8 @@ cmd_report(int argc, char **argv)
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes = "Times are taken to whole hours, UTC. Works while the gateway runs.\n"
-                 "With --config, the forecast for the month's end stands beside a budget of everything for the month.\n"
+                 "The forecast for the month's end stands beside the configuration's budget of everything for the "
+                 "month, if it has one.\n"
                  "Exit status: 0 fine, 1 no ledger that can be read, 2 the command line is wrong, 3 the configuration.",
     };
     int exit_status = options_read(&options, &argc, argv);

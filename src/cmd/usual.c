@@ -1,6 +1,6 @@
 #include "cmd/usual.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "config/config.h"
 #include "config/outside.h"
@@ -9,7 +9,9 @@
 bool
 usual_config_is_here(void)
 {
-    return access(USUAL_CONFIG, F_OK) == 0;
+    struct stat there;
+
+    return lstat(USUAL_CONFIG, &there) == 0; /* a link to nothing is meant, too, and wrong */
 }
 
 const char *

@@ -196,12 +196,14 @@ static const char *
 hint_at_key(struct reader *reader, const struct section *section, struct slice key, const char *const *words)
 {
     const struct section *near = find_home(section, key), *home = near != NULL ? near : find_home(&config_root, key);
+    const char *slip = near == NULL ? reader_nearest(reader, key, words, section->count, NULL) : NULL;
 
+    if (slip != NULL)
+        return slip;
     if (home != NULL)
         return home->path[0] == '\0' ? "It belongs at the top, in no section."
                                      : arena_printf(reader->arena, "It belongs in \"%s\".", home->path);
-    return reader_nearest(reader, key, words, section->count,
-                          arena_printf(reader->arena, "Known here: %s.", reader_join(reader, words, section->count)));
+    return arena_printf(reader->arena, "Known here: %s.", reader_join(reader, words, section->count));
 }
 
 static void

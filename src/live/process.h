@@ -10,7 +10,8 @@ unsigned process_raise_files(void);
 void process_keep_memory_private(void);
 
 /* SIGHUP asks to read the configuration again. While the program starts nobody is there to do it, and the signal would end
- * it: held, it waits for whoever listens, and is let in then. Of the calling thread, and those that it starts. */
+ * it: held, it waits for whoever listens, and is let in then; held again, it ends nothing that is being closed. Of the
+ * calling thread, and those that it starts. */
 void process_hold_hangups(void);
 void process_let_hangups_in(void);
 

@@ -41,6 +41,7 @@ on_told(uv_async_t *handle)
     if (!live_rests(control->live))
         return;
     live_tell(control->live, NULL);
+    process_hold_hangups(); /* too late for the configuration, and there is much to close */
     uv_close((uv_handle_t *)&control->told, NULL);
     uv_close((uv_handle_t *)&control->interrupt, NULL);
     uv_close((uv_handle_t *)&control->terminate, NULL);
@@ -70,7 +71,6 @@ init_control(struct control *control)
     watch_signal(control, &control->interrupt, SIGINT, on_stop_signal);
     watch_signal(control, &control->terminate, SIGTERM, on_stop_signal);
     watch_signal(control, &control->hangup, SIGHUP, on_hangup_signal);
-    process_let_hangups_in();
 }
 
 void
@@ -82,6 +82,7 @@ live_run(struct live *live)
     init_control(&control);
     live_tell(live, &control.told);
     live_start(live);
+    process_let_hangups_in(); /* of this thread alone: the others began before */
     uv_run(&control.loop, UV_RUN_DEFAULT);
     failed = uv_loop_close(&control.loop);
     ENSURE(!failed);

@@ -1,7 +1,8 @@
 // Starting: with nothing at all, and with what is not right.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import OpenAI from "openai";
@@ -72,6 +73,30 @@ test("a SIGHUP while it starts is a reload as soon as it serves, not the end", a
   } finally {
     assert.equal((await gateway.stop()).code, 0);
   }
+});
+
+test("a SIGHUP while it ends comes too late, and ends nothing early", async () => {
+  const folder = scratch();
+  const [port, admin] = [await freePort(), await freePort()];
+  writeFileSync(join(folder, "c.yaml"), `listen: 127.0.0.1:${port}\nadmin: 127.0.0.1:${admin}\nbackends: { a: { url: "http://127.0.0.1:9" } }\n`);
+  const gateway = new Program("serve", process.env.EQUIPOISE, ["serve", "--config", "c.yaml"], { cwd: folder });
+  await gateway.prints(new RegExp(`:${port}`));
+  assert.equal((await fetch(`http://127.0.0.1:${admin}/healthz`)).status, 200);
+  const ends = once(gateway.child, "exit");
+  gateway.child.kill("SIGTERM");
+  while (gateway.child.exitCode === null && gateway.child.signalCode === null) {
+    gateway.child.kill("SIGHUP");
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(await ends, [0, null]);
+});
+
+test("an equipoise.yaml that leads nowhere is no reason to serve without it", async () => {
+  const folder = scratch();
+  symlinkSync("not-there-yet.yaml", join(folder, "equipoise.yaml"));
+  const { code, stderr } = await equipoise(["serve"], { cwd: folder });
+  assert.equal(code, 3);
+  assert.match(stderr, /equipoise\.yaml/);
 });
 
 test("an address that is taken is named", async () => {

@@ -69,11 +69,12 @@ export async function checkHeadersAlone(tree, flags) {
   return problems;
 }
 
-// Objects in writable sections of the library: what a module needs is handed to it. Tables of pointers to constants lie
+// Objects in writable sections of the program's own files: what a module needs is handed to it. Tables of pointers to constants lie
 // in .data.rel.ro, which the loader makes read-only.
-export function checkGlobals(archive) {
-  const { stdout, stderr, status } = spawnSync("objdump", ["-t", archive], { encoding: "utf8", maxBuffer: 1 << 28 });
-  if (status !== 0) return [`objdump cannot read ${archive}: ${stderr}`];
+export function checkGlobals(files) {
+  if (files.length === 0) return ["no object file was found: nothing is known of mutable globals"];
+  const { stdout, stderr, status } = spawnSync("objdump", ["-t", ...files], { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status !== 0) return [`objdump cannot read the object files: ${stderr}`];
   // Address, seven flags, section, size, name. Thread-local objects lack the flag O; sections themselves have no name.
   const object = /^[0-9a-f]+ (?:.{6}O|.{7}) (\.data|\.bss|\.data\.rel(?:\.local)?|\.tbss|\.tdata|\*COM\*)\t[0-9a-f]+ +([^.\s].*)$/gm;
   return [...stdout.matchAll(object)]
@@ -100,7 +101,7 @@ async function main(tree, build) {
   const problems = [...checkSources(tree), ...checkNames(tree), ...checkNamedTests(tree), ...layout.problems];
   if (build) {
     problems.push(...(await checkHeadersAlone(tree, compileFlags(tree, build))));
-    problems.push(...checkGlobals(join(build, "libequipoise_core.a")));
+    problems.push(...checkGlobals(filesBelow(join(build, "CMakeFiles/equipoise_inside.dir"), /\.o$/)));
   }
   if (layout.note) console.log(layout.note);
   problems.forEach((problem) => console.log(problem));
