@@ -214,6 +214,34 @@ a_jam_is_forgotten_while_a_long_answer_goes_on(void **state)
     admission_free(&admission);
 }
 
+/* Prompts come seldom, and answers are long, so that some always go on: what was learned of engines that take three times as
+ * long as their model says is not lost between two of them. */
+static void
+rare_prompts_beside_long_answers_teach_for_good(void **state)
+{
+    const usec apart_us = 30 * USEC_PER_S, plain_us = 6 * USEC_PER_MS; /* of 50 tokens, and an empty prompt */
+    struct admission_want asked = want(100, 0, USEC_NEVER);
+    struct admission_ticket answers[2] = {0};
+    struct admission admission;
+    struct list told;
+    usec now_us = 0;
+
+    (void)state;
+    admission_init(&admission, &pace);
+    list_init(&told);
+    for (unsigned i = 0; i < 400; i++, now_us += apart_us) {
+        struct admission_ticket *next = &answers[i % 2];
+
+        assert_int_equal(ask(&admission, next, asked, now_us), ADMISSION_IN);
+        admission_first_token(&admission, next, 3 * plain_us, now_us + 3 * plain_us, &told);
+        end(&admission, &answers[(i + 1) % 2], now_us + apart_us / 2);
+    }
+    assert_in_range(admission_expect(&admission, &asked, now_us).first_token_us, 3 * plain_us - plain_us / 10,
+                    3 * plain_us + plain_us / 2);
+    end(&admission, &answers[1], now_us);
+    admission_free(&admission);
+}
+
 static void
 the_queue_has_an_end(void **state)
 {
@@ -469,6 +497,7 @@ main(void)
         cmocka_unit_test(prompts_under_way_count),
         cmocka_unit_test(urgent_requests_find_the_room_that_they_needed_of_late),
         cmocka_unit_test(a_jam_is_forgotten_while_a_long_answer_goes_on),
+        cmocka_unit_test(rare_prompts_beside_long_answers_teach_for_good),
         cmocka_unit_test(the_queue_has_an_end),
         cmocka_unit_test(an_overload_cuts_the_limit_once),
         cmocka_unit_test(a_long_prompt_holds_up_one_replica),

@@ -6,8 +6,10 @@
 /* What more urgent classes needed is forgotten by half in so long. */
 static const double NEEDED_HALF_LIFE_US = 10.0 * USEC_PER_S;
 
-/* What was learned of first tokens is forgotten by half in so long without any that is waited for. */
+/* What was learned of first tokens is forgotten by half in so long without any that is waited for. Where answers go on, prompts
+ * may come seldom and teach all the same: it begins when none has come for so long. */
 static const double IDLE_HALF_LIFE_US = 60.0 * USEC_PER_S;
+static const usec QUIET_US = 60 * USEC_PER_S;
 
 /* How many requests a replica whose cache is not known may have to begin with. */
 enum { REQUESTS_PER_REPLICA = 16 };
@@ -63,10 +65,16 @@ admission_free(struct admission *admission)
 static void
 forget_idle(struct admission *admission, usec now_us)
 {
-    double kept = exp2(-(double)(now_us - admission->needed_us) / IDLE_HALF_LIFE_US);
+    usec from_us = admission->needed_us, quiet_us = admission->filled_us + QUIET_US;
+    double kept;
 
-    if (admission->filling > 0)
+    if (admission->filling > 0) {
+        admission->filled_us = now_us;
         return;
+    }
+    if (admission->in_flight > 0 && from_us < quiet_us)
+        from_us = quiet_us < now_us ? quiet_us : now_us;
+    kept = exp2(-(double)(now_us - from_us) / IDLE_HALF_LIFE_US);
     admission->prompt_factor = 1.0 + (admission->prompt_factor - 1.0) * kept;
     admission->prompt_spread *= kept;
 }

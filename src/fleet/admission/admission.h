@@ -78,6 +78,7 @@ struct admission {
     int64_t class_tokens[FAIR_CLASSES_MOST]; /* in flight */
     double class_needed[FAIR_CLASSES_MOST];  /* in flight and waiting, at most, of late */
     usec needed_us;                          /* when those were as they are */
+    usec filled_us;                          /* when a first token was last waited for */
     double mean_prefill;                     /* of those that were let in */
     double waits_seen_us, waits_plain_us;    /* sums that fade: of waits, and of those by Little's law; above 0 */
     double prompt_factor, prompt_spread; /* likewise of first tokens, by the engines' model, and how far they stray */
