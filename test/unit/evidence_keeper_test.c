@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "base/sealed.h"
 #include "cmocka_ready.h"
 #include "gateway/judging/evidence_keeper.h"
 
@@ -116,6 +117,30 @@ scores_that_have_no_room_are_left_out(void **state)
     evidences_free(&after);
 }
 
+/* Its head was half as long. */
+static void
+scores_that_an_older_version_kept_are_not_read(void **state)
+{
+    struct evidences all;
+    struct scorers scores;
+    struct buffer file = {0};
+
+    (void)state;
+    evidences_init(&all);
+    scorers_init(&scores);
+    sealed_begin(&file, "EQEVID1");
+    sealed_put(&file, SLICE_LITERAL("assistant"));
+    sealed_put(&file, SLICE_LITERAL("scores of the router"));
+    sealed_put(&file, SLICE_LITERAL("12345678 and what was learned"));
+    sealed_end(&file);
+    assert_int_equal(evidence_file_read(&all, &scores, buffer_content(&file)), OK);
+    assert_int_equal(kept_of(&scores, "assistant"), 0);
+    assert_null(evidences_next(&all, NULL));
+    buffer_free(&file);
+    scorers_free(&scores);
+    evidences_free(&all);
+}
+
 int
 main(void)
 {
@@ -123,6 +148,7 @@ main(void)
         cmocka_unit_test(what_was_earned_is_kept),
         cmocka_unit_test(no_damaged_byte_is_taken),
         cmocka_unit_test(scores_that_have_no_room_are_left_out),
+        cmocka_unit_test(scores_that_an_older_version_kept_are_not_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

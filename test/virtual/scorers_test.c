@@ -243,7 +243,7 @@ on_trial(struct scene *s)
 /* While it serves, the coin draws a part of the conversations, the same for an hour: what learned of that part is not proved by
  * it. */
 static void
-a_trial_waits_for_the_next_draw(void **state)
+waits_for_the_next_draw(void **state, uint64_t taught_until)
 {
     static const usec hour_us = 3600 * USEC_PER_S;
     struct scene *s = scene_new(
@@ -254,6 +254,8 @@ a_trial_waits_for_the_next_draw(void **state)
     vbackend_decides(scene_backend(s, "alpha"), answer, &large);
     vbackend_decides(scene_backend(s, "beta"), answer, &small);
     asked = earns(s);
+    if (taught_until != 0)
+        scorer_at(&s->gateway.scorers, "assistant")->taught_until = taught_until;
     while (on_trial(s).next.arm == ARM_NONE) {
         asks(s, asked++, &is_hard);
         assert_true(asked < 9000);
@@ -268,6 +270,19 @@ a_trial_waits_for_the_next_draw(void **state)
     assert_true(on_trial(s).audits > 5);
     scene_rest(s);
     scene_passed(s);
+}
+
+static void
+a_trial_waits_for_the_next_draw(void **state)
+{
+    waits_for_the_next_draw(state, 0);
+}
+
+/* A clock that was far ahead, once: the views to come would wait for that hour. */
+static void
+a_clock_that_was_ahead_is_forgotten(void **state)
+{
+    waits_for_the_next_draw(state, 480000 + 24 * 365);
 }
 
 /* The view is kept with the evidence that is about it: a new process serves on. */
@@ -293,6 +308,29 @@ scores_survive_a_restart(void **state)
     scene_rest(s);
     buffer_free(&file);
     buffer_free(&again);
+    scene_passed(s);
+}
+
+/* What cannot be read leaves nothing behind, and no hour until which nothing would be proved. */
+static void
+scores_that_cannot_be_read_leave_nothing(void **state)
+{
+    struct scene *s = opens(state, CONFIG("{ quality: 85% }"));
+    struct scorer *scorer = scorer_at(&s->gateway.scorers, "assistant");
+    const struct route_config *route = map_get(&s->config->route_by_name, SLICE_LITERAL("assistant"));
+    struct buffer kept = {0};
+
+    gateway_open_meanings(&s->gateway);
+    buffer_add(&kept,
+               slice_make((const char *)&(struct kept_head){scorer_mark_models(route, s->gateway.embedder), 480000},
+                          sizeof(struct kept_head)));
+    buffer_add_text(&kept, "and nothing that a router has written");
+    scorer_restore(scorer, buffer_content(&kept));
+    scorers_open(&s->gateway.scorers, s->config, s->gateway.embedder);
+    assert_null(scorer->frozen);
+    assert_int_equal(scorer->taught_until, 0);
+    buffer_free(&kept);
+    scene_rest(s);
     scene_passed(s);
 }
 
@@ -514,10 +552,12 @@ main(void)
         cmocka_unit_test_teardown(a_floor_of_the_route_serves_more, scene_teardown),
         cmocka_unit_test_teardown(what_is_learned_since_is_tried_before_it_serves, scene_teardown),
         cmocka_unit_test_teardown(a_trial_waits_for_the_next_draw, scene_teardown),
+        cmocka_unit_test_teardown(a_clock_that_was_ahead_is_forgotten, scene_teardown),
         cmocka_unit_test_teardown(audits_are_even_over_what_a_model_would_serve, scene_teardown),
         cmocka_unit_test_teardown(what_was_just_earned_is_not_dropped, scene_teardown),
         cmocka_unit_test_teardown(nobody_waits_for_who_learns, scene_teardown),
         cmocka_unit_test_teardown(scores_survive_a_restart, scene_teardown),
+        cmocka_unit_test_teardown(scores_that_cannot_be_read_leave_nothing, scene_teardown),
         cmocka_unit_test_teardown(labelled_requests_tell_the_first_ones_apart, scene_teardown),
         cmocka_unit_test_teardown(labels_that_are_wrong_earn_nothing, scene_teardown),
     };

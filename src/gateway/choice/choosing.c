@@ -139,11 +139,10 @@ choosing_draw(struct exchange *exchange, enum lever_id lever, struct choosing *c
     choosing->all_drawn = ppm == PPM;
 }
 
-/* Did the draw of this hour, or of a later one by a clock that was set back, teach who scores? */
 static bool
 by_heart(const struct choosing *choosing, const struct scored *scored)
 {
-    return choosing->hour != 0 && scored->taught_until >= choosing->hour;
+    return scorer_taught_in(scored->taught_until, choosing->hour);
 }
 
 /* Where there are several models, what one is asked depends on what the others serve: a trial would be of other requests than

@@ -203,6 +203,7 @@ static void
 begin(struct scorer *scorer, uint64_t models, const struct route_config *route, const struct embedder *embedder)
 {
     const struct labelled *labelled = route->router.labelled;
+    bool restored;
 
     router_free(scorer->router);
     scorer->router = NULL;
@@ -210,10 +211,11 @@ begin(struct scorer *scorer, uint64_t models, const struct route_config *route, 
     scorer->warm_labels = labelled != NULL ? labelled->count : 0;
     lock_drop(&scorer->view_lock);
     scorer->next_labels = scorer->warm_labels + SCORER_LABELS_FIRST;
-    scorer->taught_until = scorer->kept_head.taught_until;
-    if (scorer->kept_head.models == models &&
-        router_restore(buffer_content(&scorer->kept), terms_models(route), embedder_table_id(embedder),
-                       embedder_dims(embedder), &scorer->router) == OK)
+    restored = scorer->kept_head.models == models &&
+               router_restore(buffer_content(&scorer->kept), terms_models(route), embedder_table_id(embedder),
+                              embedder_dims(embedder), &scorer->router) == OK;
+    scorer->taught_until = restored ? scorer->kept_head.taught_until : 0;
+    if (restored)
         scorer_show(scorer, scorer_freeze(scorer, models), models, WARM_OVER);
     else
         scorer_show(scorer, NULL, models, labelled != NULL ? WARM_WANTED : WARM_OVER);

@@ -57,6 +57,10 @@ struct scored {
     float scores[ROUTER_MODELS_MOST]; /* of the route's other models, in the configuration's order */
 };
 
+/* Did what was drawn in this hour (0: in none) teach it, or what was drawn later, by a clock that was set back since? A clock that
+ * was hours ahead is forgotten: nothing would be proved before that hour came. */
+bool scorer_taught_in(uint64_t taught_until, uint64_t hour);
+
 /* By the view that serves, and by the one on trial. On a worker's loop. `why` (or NULL): room for SCORED_EXPLAINED; returns for
  * how many models, from the first on, the view that serves filled it in: for all, or where they are more for none. */
 unsigned scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,

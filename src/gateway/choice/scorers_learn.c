@@ -94,6 +94,14 @@ freeze_next(struct scorer *scorer, const struct learning *learning, unsigned mod
         frozen_release(frozen);
 }
 
+enum { HOURS_AHEAD_MOST = 2 };
+
+bool
+scorer_taught_in(uint64_t taught_until, uint64_t hour)
+{
+    return hour != 0 && taught_until >= hour && taught_until <= hour + HOURS_AHEAD_MOST;
+}
+
 static void
 run_taught(struct job *job)
 {
@@ -121,7 +129,7 @@ run_taught(struct job *job)
         if (scorer->router == NULL)
             scorer->router = router_new(count, embedder_table_id(embedder), embedder_dims(embedder));
         router_learn(scorer->router, &features, outcomes, hash_fast(body, 0));
-        if (taught->hour > scorer->taught_until)
+        if (taught->hour != 0 && !scorer_taught_in(scorer->taught_until, taught->hour))
             scorer->taught_until = taught->hour;
         if (router_labels(scorer->router) >= scorer->next_labels)
             freeze_next(scorer, learning, count);

@@ -27,8 +27,9 @@ sum_of(struct slice bytes)
     return hash_xxh64(bytes, 0);
 }
 
-/* In place of a lever. */
-#define SCORES "scores of the router"
+/* In place of a lever. What earlier versions kept by a name that begins likewise had no hours in it, and is not read. */
+#define SCORES_OF_ANY "scores of the router"
+#define SCORES SCORES_OF_ANY " and their hours"
 
 /* Some megabytes for each route. What the file has no room for is learned anew after a restart: a file that is too long to be
  * read would take all evidence with it. */
@@ -82,9 +83,9 @@ restore(struct evidences *all, struct scorers *scorers, struct slice route, stru
 {
     char *name = slice_strdup(route), *of = slice_strdup(lever);
 
-    if (!slice_is(lever, SCORES))
+    if (!slice_starts(lever, SCORES_OF_ANY))
         (void)!shared_evidence_restore(evidences_at(all, name, of), bytes);
-    else if (scorers != NULL)
+    else if (scorers != NULL && slice_is(lever, SCORES))
         scorer_restore(scorer_at(scorers, name), bytes);
     free(name);
     free(of);
