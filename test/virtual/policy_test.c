@@ -236,33 +236,75 @@ a_retry_goes_to_the_next_best(void **state)
     arena_reset(&arena);
 }
 
-/* Admission counts what is to be computed, not what an engine is expected to know: in 100 ms nobody reads such a prompt, but
- * who asks a further question about it is in time. */
+/* Places that let in by what is to be computed, and answer for long; somebody is there, as nothing is tried for want of others. */
+static struct scene *
+open_places_that_admit(void **state, struct arena *arena)
+{
+    struct scene *s = open_places_that(state, arena, "affinity", "    admission: { mode: on, sequences: 64 }\n", 3);
+
+    for (size_t i = 0; i < PLACES; i++) {
+        scene_replica_provider(s, "gpus", i)->words = 400;
+        scene_replica_provider(s, "gpus", i)->word_gap_us = 100 * USEC_PER_MS;
+    }
+    scene_asks(s, (struct ask){.body = body_of(arena, 9, 1, true)});
+    history_run_for(s->history, USEC_PER_S);
+    return s;
+}
+
+/* In 100 ms nobody reads such a prompt. */
+static struct vclient *
+asks_in_haste(struct scene *s, struct arena *arena)
+{
+    return scene_asks(s, (struct ask){.body = body_of(arena, 1, 2, true), .headers = "x-equipoise-deadline: 100ms\n"});
+}
+
+/* Admission counts what is to be computed, not what an engine is expected to know: who asks a further question about a prompt
+ * that was read is in time. */
 static void
 what_is_known_of_a_prompt_is_not_waited_for(void **state)
 {
     struct vclient *refused, *served;
     struct arena arena;
     struct scene *s;
-    struct ask hasty;
 
     arena_init(&arena);
-    hasty = (struct ask){.body = body_of(&arena, 1, 2, true), .headers = "x-equipoise-deadline: 100ms\n"};
-    s = open_places_that(state, &arena, "affinity", "    admission: { mode: on, sequences: 64 }\n", 3);
-    for (size_t i = 0; i < PLACES; i++) {
-        scene_replica_provider(s, "gpus", i)->words = 400;
-        scene_replica_provider(s, "gpus", i)->word_gap_us = 100 * USEC_PER_MS;
-    }
-    scene_asks(s, (struct ask){.body = body_of(&arena, 9, 1, true)}); /* nothing is tried for want of others */
-    history_run_for(s->history, USEC_PER_S);
-    refused = scene_asks(s, hasty);
+    s = open_places_that_admit(state, &arena);
+    refused = asks_in_haste(s, &arena);
     history_run_for(s->history, USEC_PER_S);
     assert_int_equal(vclient_status(refused), 429);
     scene_asks(s, (struct ask){.body = body_of(&arena, 1, 1, true)});
     history_run_for(s->history, USEC_PER_S);
-    served = scene_asks(s, hasty);
+    served = asks_in_haste(s, &arena);
     scene_rest(s);
     assert_int_equal(vclient_status(served), 200);
+    scene_passed(s);
+    scene_free(s, state);
+    arena_reset(&arena);
+}
+
+/* What only an engine knows that cannot be asked now is to be computed by another. */
+static void
+an_engine_that_is_out_spares_nobody_the_wait(void **state)
+{
+    struct vclient *refused;
+    struct arena arena;
+    struct scene *s;
+    size_t before[PLACES];
+
+    arena_init(&arena);
+    s = open_places_that_admit(state, &arena);
+    for (size_t i = 0; i < PLACES; i++)
+        before[i] = seen_at(s, i);
+    scene_asks(s, (struct ask){.body = body_of(&arena, 1, 1, true)});
+    history_run_for(s->history, USEC_PER_S);
+    for (size_t i = 0; i < PLACES; i++)
+        if (seen_at(s, i) > before[i])
+            health_eject(
+                healths_place(&s->gateway.healths, &config_backend(s->config, SLICE_LITERAL("gpus"))->endpoints[i]),
+                history_now_us(s->history));
+    refused = asks_in_haste(s, &arena);
+    scene_rest(s);
+    assert_int_equal(vclient_status(refused), 429);
     scene_passed(s);
     scene_free(s, state);
     arena_reset(&arena);
@@ -278,6 +320,7 @@ main(void)
         cmocka_unit_test_teardown(a_known_beginning_finds_its_engine, scene_teardown),
         cmocka_unit_test_teardown(a_retry_goes_to_the_next_best, scene_teardown),
         cmocka_unit_test_teardown(what_is_known_of_a_prompt_is_not_waited_for, scene_teardown),
+        cmocka_unit_test_teardown(an_engine_that_is_out_spares_nobody_the_wait, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

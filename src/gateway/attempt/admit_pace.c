@@ -5,6 +5,7 @@
 #include "fleet/capacity/pool.h"
 #include "fleet/dispatch/policy.h"
 #include "fleet/health/told.h"
+#include "gateway/attempt/reach.h"
 #include "gateway/choice/cascading.h"
 #include "gateway/watch/prefixes.h"
 
@@ -49,13 +50,15 @@ believed(int64_t tokens, const struct admission_pace *pace)
     return tokens < most ? tokens : most;
 }
 
-/* By the engine that is expected to keep most of it: that is where it goes, unless somebody else is even sooner. */
+/* By the engine that is expected to keep most of it, of those that can be asked now: that is where it goes, unless somebody
+ * else is even sooner. */
 static int64_t
 known_tokens(struct exchange *exchange, const struct plan *plan, int64_t prompt_tokens)
 {
     const struct standing *standing = &plan->facts->standing;
     unsigned open[POLICY_SEATS_MOST], blocks[POLICY_SEATS_MOST], best = 0;
     struct policy_ask ask = {.seats = standing->seats, .open = open, .model = prefixes_model(plan->target)};
+    usec now_us = world_now_us(worker_world(exchange->worker));
     struct replica_look look;
 
     if (standing->count < 2 || !policy_of(plan->target->backend->policy)->reads_prompt)
@@ -64,12 +67,13 @@ known_tokens(struct exchange *exchange, const struct plan *plan, int64_t prompt_
     if (ask.chain == NULL)
         return 0;
     ask.index = replicas_index(standing->replicas);
-    for (; ask.open_count < standing->count && ask.open_count < POLICY_SEATS_MOST; ask.open_count++)
-        open[ask.open_count] = ask.open_count;
+    ask.open_count = reach_open_seats(exchange, plan, now_us, open);
+    if (ask.open_count == 0)
+        return 0;
     policy_match(&ask, blocks);
     for (unsigned i = 1; i < ask.open_count; i++)
         best = blocks[i] > blocks[best] ? i : best;
-    replica_look(standing->seats[best].replica, world_now_us(worker_world(exchange->worker)), &look);
+    replica_look(standing->seats[open[best]].replica, now_us, &look);
     return (int64_t)(look.trust * (double)prefix_chain_tokens(ask.chain, blocks[best], prompt_tokens));
 }
 

@@ -95,34 +95,32 @@ reach_survey(const struct exchange *exchange, struct plans *plans)
 
 /* A conversation whose provider keeps its prompts shall find what was kept of it. */
 static bool
-keeps_its_seat(const struct exchange *exchange)
+keeps_its_seat(const struct exchange *exchange, const struct plan *plan)
 {
-    return exchange->plan->cache.on && exchange->conversation != 0 &&
-           exchange->plan->target->backend->engine == ENGINE_HOSTED;
+    return plan->cache.on && exchange->conversation != 0 && plan->target->backend->engine == ENGINE_HOSTED;
 }
 
 /* Its lot's turn. An id by itself is no lot: its lower bits are hardly ever other than 0. */
 static size_t
-seat_in_turn(const struct exchange *exchange, size_t turn)
+seat_in_turn(const struct exchange *exchange, const struct plan *plan, size_t turn)
 {
-    uint64_t lot = rng_mix(keeps_its_seat(exchange) ? exchange->conversation : exchange->id);
+    uint64_t lot = rng_mix(keeps_its_seat(exchange, plan) ? exchange->conversation : exchange->id);
 
-    return (lot % standing_of(exchange->plan)->count + exchange->attempts + turn) % standing_of(exchange->plan)->count;
+    return (lot % standing_of(plan)->count + exchange->attempts + turn) % standing_of(plan)->count;
 }
 
-/* In the order of the seats; of more than can be looked at, those from the lot's turn on. */
-static unsigned
-find_open_seats(const struct exchange *exchange, usec now_us, unsigned *open)
+unsigned
+reach_open_seats(const struct exchange *exchange, const struct plan *plan, usec now_us, unsigned *open)
 {
-    const struct standing *standing = standing_of(exchange->plan);
-    size_t from = standing->count > POLICY_SEATS_MOST ? seat_in_turn(exchange, 0) : 0;
+    const struct standing *standing = standing_of(plan);
+    size_t from = standing->count > POLICY_SEATS_MOST ? seat_in_turn(exchange, plan, 0) : 0;
     unsigned count = 0;
 
     for (size_t i = 0; i < standing->count && count < POLICY_SEATS_MOST; i++) {
         size_t at = (from + i) % standing->count;
         const struct seat *seat = &standing->seats[at];
 
-        if ((exchange->plan->tried_seats & seat_bit(at)) == 0 && rest_over_us(seat->rest) <= now_us &&
+        if ((plan->tried_seats & seat_bit(at)) == 0 && rest_over_us(seat->rest) <= now_us &&
             health_state(seat->health, now_us) != HEALTH_OUT)
             open[count++] = (unsigned)at;
     }
@@ -138,7 +136,8 @@ take_the_only_one(struct exchange *exchange, unsigned seat)
 static void
 choose_in_turn(struct exchange *exchange, const unsigned *open, unsigned count)
 {
-    unsigned count_all = (unsigned)standing_of(exchange->plan)->count, first = (unsigned)seat_in_turn(exchange, 0);
+    const struct plan *plan = exchange->plan;
+    unsigned count_all = (unsigned)standing_of(plan)->count, first = (unsigned)seat_in_turn(exchange, plan, 0);
     unsigned nearest = 0;
 
     for (unsigned i = 1; i < count; i++)
@@ -175,14 +174,14 @@ choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count
 static bool
 take_open_seat(struct exchange *exchange, usec now_us)
 {
-    unsigned open[POLICY_SEATS_MOST], count = find_open_seats(exchange, now_us, open);
+    unsigned open[POLICY_SEATS_MOST], count = reach_open_seats(exchange, exchange->plan, now_us, open);
 
     while (count > 0) {
         unsigned at = 0;
 
         if (count == 1)
             take_the_only_one(exchange, open[0]);
-        else if (keeps_its_seat(exchange))
+        else if (keeps_its_seat(exchange, exchange->plan))
             choose_in_turn(exchange, open, count);
         else
             choose_by_policy(exchange, open, count, now_us);
@@ -221,7 +220,7 @@ take_last_resort(struct exchange *exchange, usec now_us)
     struct resort best = {0};
 
     for (size_t turn = 0; turn < standing->count; turn++) {
-        size_t at = seat_in_turn(exchange, turn);
+        size_t at = seat_in_turn(exchange, exchange->plan, turn);
         const struct seat *seat = &standing->seats[at];
         bool resting = rest_over_us(seat->rest) > now_us;
         struct resort resort = {resting, (exchange->plan->tried_seats & seat_bit(at)) != 0,

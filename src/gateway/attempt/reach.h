@@ -3,10 +3,15 @@
 #ifndef GATEWAY_REACH_H
 #define GATEWAY_REACH_H
 
+#include "fleet/dispatch/policy.h"
 #include "gateway/exchange.h"
 
 /* Says of every plan why it cannot be reached now, if so: to be asked before the balance. */
 void reach_survey(const struct exchange *exchange, struct plans *plans);
+
+/* Which of a plan's seats an attempt may go to now, in the order of the seats; of more than can be looked at
+ * (POLICY_SEATS_MOST), those from the lot's turn on. Returns how many. */
+unsigned reach_open_seats(const struct exchange *exchange, const struct plan *plan, usec now_us, unsigned *open);
 
 /* The endpoint for the next attempt at exchange->plan. When all that are left are out, the one due soonest. */
 const struct endpoint *reach_pick(struct exchange *exchange);
