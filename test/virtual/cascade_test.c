@@ -207,6 +207,25 @@ rejected_answers_are_no_evidence(void **state)
     scene_passed(s);
 }
 
+/* The router has no epoch yet, so that where its turn is nobody but the cascade could be asked, beyond its share: that would be no
+ * evidence where the floor speaks of the route, and nothing else learns of a cascade. */
+static void
+no_audit_is_paid_that_counts_for_nothing(void **state)
+{
+    struct scene *s =
+        opens(state, BACKENDS ROUTE("beta/small", "on, router: on", ", acceptable: { quality: 97%, of: route }" SKIPS));
+    uint64_t audits;
+
+    for (size_t i = 0; i < SAMPLE_SCORES / 2; i++)
+        assert_true(is_by(says(s, i, false), "reference"));
+    scene_rest(s);
+    audits = (uint64_t)gateway_count(&s->gateway, COUNT_CASCADE_ACCEPTABLE);
+    print_message("%zu audits of %u requests\n", (size_t)audits, SAMPLE_SCORES / 2);
+    assert_true(audits > 20);
+    assert_int_equal(audits, stands_of(s, "beta/small").audits);
+    scene_passed(s);
+}
+
 static void
 in_the_shadow_it_learns_and_never_serves(void **state)
 {
@@ -521,6 +540,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(what_passes_and_is_wrong_never_serves, scene_teardown),
     cmocka_unit_test_teardown(what_gets_worse_is_suspended, scene_teardown),
     cmocka_unit_test_teardown(rejected_answers_are_no_evidence, scene_teardown),
+    cmocka_unit_test_teardown(no_audit_is_paid_that_counts_for_nothing, scene_teardown),
     cmocka_unit_test_teardown(in_the_shadow_it_learns_and_never_serves, scene_teardown),
     cmocka_unit_test_teardown(streams_are_skipped_or_held, scene_teardown),
     cmocka_unit_test_teardown(faults_of_the_first_are_not_the_clients, scene_teardown),

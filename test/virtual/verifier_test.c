@@ -7,7 +7,7 @@
 #include "levers/cascade.h"
 #include "virtual/vcommand.h"
 
-#define CONFIG(quality, verifier)                                                                                      \
+#define CONFIG_OF(levers, quality, verifier)                                                                           \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ], region: eu }\n"                                        \
     "  beta:  { url: \"http://beta.example\", models: [ small ], region: eu }\n"                                       \
@@ -16,12 +16,14 @@
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: " quality " },\n"             \
     "               judge: { by: numeric, ceiling: 0% }, cascade: { accept: model, verifier: gamma/checker }, "        \
     "learning: 100%,\n"                                                                                                \
-    "               levers: { cascade: on } }\n"                                                                       \
+    "               levers: { " levers " } }\n"                                                                        \
     "prices:\n"                                                                                                        \
     "  override:\n"                                                                                                    \
     "    alpha/big:     { input: $20/M, output: $80/M }\n"                                                             \
     "    beta/small:    { input: $0.02/M, output: $0.08/M }\n"                                                         \
     "    gamma/checker: { input: " verifier ", output: $0.04/M }\n"
+
+#define CONFIG(quality, verifier) CONFIG_OF("cascade: on", quality, verifier)
 
 static const char config[] = CONFIG("90%", "$0.01/M");
 static const char of_route[] = CONFIG("90%, of: route }, validate: { command: validator", "$0.01/M");
@@ -322,12 +324,33 @@ who_may_not_or_does_not_pay_is_not_asked(void **state)
     }
 }
 
+/* Whose texts go to no verifier has no plans of the cascade; its requests speak for the router no more often for that. */
+static void
+who_may_not_be_scored_is_audited_no_more_often(void **state)
+{
+    struct checker checker;
+    struct scene *s = opens(state, CONFIG_OF("router: on, cascade: on", "97%", "$0.01/M"),
+                            "tenants: { acme: { allow: { region: eu } } }\n", &checker);
+    struct evidence_verdict verdict;
+
+    for (size_t n = 1; n <= SAMPLE_SCORES + 200; n++)
+        assert_false(is_served(s, n));
+    scene_rest(s);
+    verdict = shared_evidence_verdict(evidences_at(&s->gateway.evidences, "assistant", "router beta/small"));
+    print_message("%zu labels of 200 audits\n", (size_t)verdict.next.labels);
+    assert_int_equal(checker.asked, 0);
+    assert_int_equal(verdict.audits, 201);
+    assert_in_range(verdict.next.labels, 75, 125);
+    scene_passed(s);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(scores_are_kept_from_where_audits_say, scene_teardown),
     cmocka_unit_test_teardown(a_verifier_that_fails_keeps_nothing, scene_teardown),
     cmocka_unit_test_teardown(what_could_not_be_asked_earns_nothing, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_while_it_is_asked, scene_teardown),
     cmocka_unit_test_teardown(who_may_not_or_does_not_pay_is_not_asked, scene_teardown),
+    cmocka_unit_test_teardown(who_may_not_be_scored_is_audited_no_more_often, scene_teardown),
 };
 
 int

@@ -10,6 +10,7 @@
 #include "gateway/flight/share.h"
 #include "gateway/judging/mission.h"
 #include "levers/cascade.h"
+#include "levers/terms.h"
 #include "money/row.h"
 
 /* Plans */
@@ -29,14 +30,24 @@ models_most(const struct route_config *route)
     return others < ROW_ATTEMPTS_MOST ? (ROW_ATTEMPTS_MOST - others) / TRIES_EACH : 0;
 }
 
+size_t
+cascading_models(const struct request *request)
+{
+    const struct route_config *route = request->route;
+    size_t models = terms_models(route), most = models_most(route);
+
+    if (lever_mode_of(request, LEVER_CASCADE) == LEVER_OFF || !route_may_cascade(route))
+        return 0;
+    return models < most ? models : most;
+}
+
 static bool
 may_begin(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
 
-    return lever_mode_of(request, LEVER_CASCADE) != LEVER_OFF && route_may_cascade(request->route) &&
-           acceptance_allowed(request->route, request->tenant) && choosing_fits(exchange->identity.api) &&
-           models_most(request->route) > 0;
+    return cascading_models(request) > 0 && acceptance_allowed(request->route, request->tenant) &&
+           choosing_fits(exchange->identity.api);
 }
 
 static void
@@ -67,8 +78,7 @@ cascading_begin(struct exchange *exchange)
     cascading = arena_alloc(&exchange->arena, sizeof(*cascading));
     cascading->models = choosing_list(exchange, LEVER_CASCADE);
     cascade_order(cascading, request, acceptance_rule(request->route));
-    if (cascading->models.count > models_most(request->route))
-        cascading->models.count = models_most(request->route);
+    cascading->models.count = cascading_models(request);
     open_books(exchange, cascading);
     choosing_draw(exchange, LEVER_CASCADE, &cascading->models);
     request->cascading = cascading;

@@ -11,6 +11,9 @@
 /* Before levers make their plans, after choosing_begin. */
 void cascading_begin(struct exchange *exchange);
 
+/* How many models it may ask, one after the other, for anybody who may reach the one that scores their answers. */
+size_t cascading_models(const struct request *request);
+
 /* Whether the text of this exchange's answer is wanted, as it may be scored. */
 bool cascading_scores(const struct exchange *exchange);
 

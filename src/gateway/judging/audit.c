@@ -7,8 +7,10 @@
 #include "gateway/attempt/reach.h"
 #include "gateway/balance.h"
 #include "gateway/booking/reserve.h"
+#include "gateway/choice/cascading.h"
 #include "gateway/judging/audit_run.h"
 #include "levers/cascade.h"
+#include "levers/terms.h"
 #include "money/row.h"
 
 /* Of an exchange that was drawn; in its arena. */
@@ -84,6 +86,23 @@ is_among(struct plan *const *plans, size_t count, const struct plan *plan)
     return false;
 }
 
+/* How many there are on this route, this request's plans or not: who has none of the cascade, as its tenant may not reach the one
+ * that scores, is asked no more often for that. */
+static size_t
+lots_of(const struct request *request)
+{
+    bool routes = lever_mode_of(request, LEVER_ROUTER) != LEVER_OFF;
+
+    return (routes ? terms_models(request->route) : 0) + cascading_models(request);
+}
+
+/* Of a cascade nothing else learns, and where the floor speaks of all answers surplus is no evidence. */
+static bool
+is_of_no_use(const struct exchange *exchange, const struct plan *surplus)
+{
+    return surplus->lever == LEVER_CASCADE && exchange->request.route->floor_of != FLOOR_SERVED;
+}
+
 /* A lot among all of them, drawn by the conversation as well and by nothing else. Where it falls on one that would not serve
  * this request, or has nothing to learn, another takes its place, evenly among those that do: what a candidate would serve
  * while nobody else is in question would else be audited more often than the rest of what it would serve. NULL: there is none. */
@@ -93,7 +112,7 @@ choose(struct exchange *exchange, struct audited *out)
     static const uint64_t apart = 0x77686f; /* this lot has nothing to do with the coin's fall */
     const struct choosing *choosing = models_of_any(exchange);
     struct plan *all[PLANS_MOST], *eligible[PLANS_MOST], *drawn;
-    size_t count = 0, eligible_count = 0;
+    size_t count = 0, eligible_count = 0, lots = lots_of(&exchange->request);
     uint64_t lot;
 
     for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
@@ -108,11 +127,13 @@ choose(struct exchange *exchange, struct audited *out)
     if (eligible_count == 0)
         return NULL;
     lot = rng_mix(choosing->draw ^ apart);
-    drawn = all[lot % count];
-    out->is_surplus = !is_among(eligible, eligible_count, drawn);
+    drawn = lot % lots < count ? all[lot % lots] : NULL;
+    out->is_surplus = drawn == NULL || !is_among(eligible, eligible_count, drawn);
     if (out->is_surplus)
         drawn = eligible[rng_mix(lot) % eligible_count];
-    out->is_certain = count == 1 && models_of(exchange, drawn->lever)->all_drawn;
+    if (out->is_surplus && is_of_no_use(exchange, drawn))
+        return NULL;
+    out->is_certain = lots == 1 && models_of(exchange, drawn->lever)->all_drawn;
     drawn->evidence.detail = "asked too, and judged by this answer, if that comes whole";
     return drawn;
 }
