@@ -41,21 +41,35 @@ open_places(void **state, struct arena *arena, const char *policy, uint64_t seed
     return open_places_that(state, arena, policy, "", seed);
 }
 
-/* A prompt of its own, or one that begins as all of its kind. */
+static void
+add_numbers(struct buffer *body, unsigned first, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes / 8; i++)
+        buffer_printf(body, "%07u ", first * 7919 + i);
+}
+
+/* A prompt that begins as all of its kind, and ends with so many bytes of its own. */
 static const char *
-body_of(struct arena *arena, unsigned kind, unsigned which, bool stream)
+body_with_own(struct arena *arena, unsigned kind, unsigned which, unsigned own, bool stream)
 {
     struct buffer body = {0};
     const char *text;
 
     buffer_printf(&body, "{\"model\":\"assistant\",%s\"messages\":[{\"role\":\"user\",\"content\":\"",
                   stream ? "\"stream\":true," : "");
-    for (unsigned i = 0; i < PROMPT / 8; i++)
-        buffer_printf(&body, "%07u ", kind * 7919 + i);
+    add_numbers(&body, kind, PROMPT);
+    add_numbers(&body, 1000 + which, own);
     buffer_printf(&body, "question %u\"}]}", which);
     text = arena_slice_text(arena, buffer_content(&body));
     buffer_free(&body);
     return text;
+}
+
+/* A prompt of its own, or one that begins as all of its kind. */
+static const char *
+body_of(struct arena *arena, unsigned kind, unsigned which, bool stream)
+{
+    return body_with_own(arena, kind, which, 0, stream);
 }
 
 static size_t
@@ -310,6 +324,52 @@ an_engine_that_is_out_spares_nobody_the_wait(void **state)
     arena_reset(&arena);
 }
 
+enum { IN_A_ROW = 24 };
+
+/* Of prompts that all begin alike, to which place each goes before any is answered. */
+static void
+places_while_observing(void **state, struct arena *arena, const char *admission, size_t *places)
+{
+    const char *config = config_of(arena, "affinity", admission);
+    struct scene *s = scene_new(state, (struct scene_options){.seed = 8, .config = config, .more = "observe: yes\n"});
+    size_t seen[PLACES];
+
+    for (size_t i = 0; i < PLACES; i++)
+        *scene_replica_provider(s, "gpus", i) = (struct provider){.words = 4, .input = PROMPT / 4, .output = 4};
+    scene_asks(s, (struct ask){.body = body_of(arena, 1, 1, true)}); /* one of them knows the beginning */
+    scene_rest(s);
+    for (size_t i = 0; i < PLACES; i++) {
+        scene_replica_provider(s, "gpus", i)->first_word_us = 20 * USEC_PER_S;
+        seen[i] = seen_at(s, i);
+    }
+    for (unsigned i = 0; i < IN_A_ROW; i++) {
+        scene_asks(s, (struct ask){.body = body_with_own(arena, 1, i, PROMPT / 4, true)});
+        history_run_for(s->history, 10 * USEC_PER_MS);
+        for (size_t k = 0; k < PLACES; k++) {
+            places[i] = seen_at(s, k) > seen[k] ? k : places[i];
+            seen[k] = seen_at(s, k);
+        }
+    }
+    scene_rest(s);
+    scene_passed(s);
+    scene_free(s, state);
+}
+
+/* Who only observes holds no line, whatever admission is to do later: it stands at the engines, and is weighed there. */
+static void
+a_line_is_at_the_engines_while_observing(void **state)
+{
+    size_t with[IN_A_ROW] = {0}, without[IN_A_ROW] = {0};
+    struct arena arena;
+
+    arena_init(&arena);
+    places_while_observing(state, &arena, "    admission: { mode: on, sequences: 64 }\n", with);
+    places_while_observing(state, &arena, "", without);
+    for (size_t i = 0; i < IN_A_ROW; i++)
+        assert_int_equal(with[i], without[i]);
+    arena_reset(&arena);
+}
+
 int
 main(void)
 {
@@ -321,6 +381,7 @@ main(void)
         cmocka_unit_test_teardown(a_retry_goes_to_the_next_best, scene_teardown),
         cmocka_unit_test_teardown(what_is_known_of_a_prompt_is_not_waited_for, scene_teardown),
         cmocka_unit_test_teardown(an_engine_that_is_out_spares_nobody_the_wait, scene_teardown),
+        cmocka_unit_test_teardown(a_line_is_at_the_engines_while_observing, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,8 @@ admit_read_deadline(struct exchange *exchange, const char **why)
     return true;
 }
 
-static bool
-admits(const struct exchange *exchange, const struct plan *plan)
+bool
+admit_holds_the_line(const struct exchange *exchange, const struct plan *plan)
 {
     return plan->target != NULL && plan->target->backend->admission.on && plan->source != SOURCE_SHARED &&
            plan->source != SOURCE_PASSTHROUGH && !exchange->view->config->observe;
@@ -81,7 +81,7 @@ admit_survey(struct exchange *exchange, struct plans *plans)
         struct plan *plan = &plans->all[i];
 
         plan->wait_us = 0;
-        if (plan->tried || !admits(exchange, plan))
+        if (plan->tried || !admit_holds_the_line(exchange, plan))
             continue;
         if (plan->crowded_until_us > now_us) { /* also as a last resort it would be refused again */
             plan->away = VERDICT_CROWDED;
@@ -241,7 +241,7 @@ admit_ask(struct exchange *exchange)
     struct place *place;
     enum admission_state state;
 
-    if (!admits(exchange, exchange->plan))
+    if (!admit_holds_the_line(exchange, exchange->plan))
         return true;
     ENSURE(exchange->place == NULL);
     wish = admit_wish(exchange, exchange->plan);

@@ -13,6 +13,9 @@
  * and *why says so, for the client. */
 bool admit_read_deadline(struct exchange *exchange, const char **why);
 
+/* Who has to wait for the plan's engines waits here, not at one of them. */
+bool admit_holds_the_line(const struct exchange *exchange, const struct plan *plan);
+
 /* After reach_survey: which plans are away for their backend's line, and how long others would wait. */
 void admit_survey(struct exchange *exchange, struct plans *plans);
 

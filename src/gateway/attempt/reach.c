@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "fleet/dispatch/policy.h"
 #include "gateway/attempt/account.h"
+#include "gateway/attempt/admit.h"
 #include "gateway/running/alert.h"
 #include "gateway/watch/prefixes.h"
 
@@ -160,7 +161,7 @@ choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count
                              .pool = standing->pool,
                              .fit = standing->fit,
                              .now_us = now_us,
-                             .line_is_in_front = exchange->plan->target->backend->admission.on};
+                             .line_is_in_front = admit_holds_the_line(exchange, exchange->plan)};
 
     if (policy->reads_prompt) {
         ask.chain = prefixes_chain(exchange);
