@@ -7,10 +7,11 @@
 
 #include "levers/cascade.h"
 
-#define CONFIG(cascade, limits)                                                                                        \
+#define CONFIG(cascade, limits) CONFIG_OF("", cascade, limits)
+#define CONFIG_OF(beta, cascade, limits)                                                                               \
     "backends:\n"                                                                                                      \
     "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
-    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
+    "  beta:  { url: \"http://beta.example\", models: [ small ]" beta " }\n"                                           \
     "routes:\n"                                                                                                        \
     "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: { quality: 90%" limits " },\n"           \
     "               attempts: 1,\n"                                                                                    \
@@ -360,6 +361,27 @@ without_one_the_others_are_ended(void **state)
     scene_passed(s);
 }
 
+/* One that has no place ends those before it, whose place is free again then: those behind it are not to take that. */
+static void
+without_one_the_rest_are_not_asked(void **state)
+{
+    enum { AUDITS = 30 };
+    struct small small;
+    struct scene *s =
+        opens(state, CONFIG_OF(", admission: { mode: on, requests: 1 }", "agree: numeric, samples: 4", ""), &small);
+    size_t dropped = 0;
+
+    for (size_t n = 1; n <= AUDITS; n++)
+        assert_false(is_kept(asks(s, 4 * n, NULL)));
+    scene_rest(s);
+    for (size_t i = 0; i < s->row_count; i++)
+        dropped += slice_find(s->rows[i].why, SLICE_LITERAL("another of the further answers")) < s->rows[i].why.len;
+    print_message("%zu calls, %zu dropped\n", small.calls, dropped);
+    assert_true(small.calls > AUDITS / 2);
+    assert_int_equal(dropped, 2 * small.calls); /* one call for each audit: the third answer had no place */
+    scene_passed(s);
+}
+
 /* An answer that says nothing, nothing that could be compared, or calls a tool the next time. */
 static void
 what_cannot_be_compared_is_not_kept(void **state)
@@ -453,6 +475,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(who_wants_one_answer_is_not_served, scene_teardown),
     cmocka_unit_test_teardown(further_calls_that_fail_keep_nothing, scene_teardown),
     cmocka_unit_test_teardown(without_one_the_others_are_ended, scene_teardown),
+    cmocka_unit_test_teardown(without_one_the_rest_are_not_asked, scene_teardown),
     cmocka_unit_test_teardown(what_cannot_be_compared_is_not_kept, scene_teardown),
     cmocka_unit_test_teardown(clients_may_leave_at_any_step, scene_teardown),
     cmocka_unit_test_teardown(who_is_late_is_not_waited_for, scene_teardown),

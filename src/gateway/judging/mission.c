@@ -115,6 +115,10 @@ mission_weigh_again(struct exchange *exchange)
         drop(exchange, STOPS);
         return;
     }
+    if (exchange->mission->unwanted != NULL) {
+        drop(exchange, exchange->mission->unwanted);
+        return;
+    }
     reserve_again(exchange);
     chosen = attempt_next(exchange, &exchange->plans, &exchange->wait_us);
     if (is_crowded(chosen)) {
@@ -249,8 +253,12 @@ stop(struct exchange *exchange, const char *why)
 void
 mission_stop(struct mission *mission, const char *why)
 {
-    if (mission->exchange != NULL && is_under_way(mission->exchange))
+    if (mission->exchange == NULL)
+        return;
+    if (is_under_way(mission->exchange))
         stop(mission->exchange, why);
+    else
+        mission->unwanted = why;
 }
 
 /* One that is at a backend; NULL: there is none. */

@@ -15,9 +15,10 @@ enum { MISSIONS_AT_ONCE_MOST = 64 };
 #define MISSION_NO_PLACE "dropped: its backend has no place for it now"
 
 struct mission {
-    enum source source; /* SOURCE_AUDIT, SOURCE_JUDGE, SOURCE_VERIFIER, SOURCE_SAMPLE */
-    bool as_asked;      /* with all headers of the client's request, and its answer is wanted whole, as a text */
-    bool is_scored;     /* its answer gets an acceptance score, as a cascade's would (acceptance.h) */
+    enum source source;   /* SOURCE_AUDIT, SOURCE_JUDGE, SOURCE_VERIFIER, SOURCE_SAMPLE */
+    bool as_asked;        /* with all headers of the client's request, and its answer is wanted whole, as a text */
+    bool is_scored;       /* its answer gets an acceptance score, as a cascade's would (acceptance.h) */
+    const char *unwanted; /* it was stopped before it was sent, for this reason; NULL: it was not */
     const struct target *target;
     /* Its exchange has ended and its row is written; what its flight gathered can be held. Once; the mission is the
      * caller's again. */
@@ -36,7 +37,8 @@ void mission_prepare(struct mission *mission, const struct exchange *about, enum
 /* Sends it. It may be done on return. */
 void mission_go(struct mission *mission);
 
-/* Nobody wants its answer any more: it is ended, and so is its call. It may be done on return. Fine if it is over. */
+/* Nobody wants its answer any more: it is ended, and so is its call. It may be done on return. Fine if it is over; one that
+ * is still to be sent ends when it is, and nobody is called. */
 void mission_stop(struct mission *mission, const char *why);
 
 /* The program stops: those under way end now, and no more begin, as they serve no client. On the worker. */
