@@ -183,6 +183,18 @@ shared_evidence_refutes(struct shared_evidence *shared, const struct evidence_te
 }
 
 bool
+shared_evidence_audited(struct shared_evidence *shared, bool *refutes)
+{
+    bool audited;
+
+    lock_take(&shared->lock);
+    audited = shared->evidence.audits > 0;
+    *refutes = evidence_refutes(&shared->evidence);
+    lock_drop(&shared->lock);
+    return audited;
+}
+
+bool
 shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score)
 {
     bool near;

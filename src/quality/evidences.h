@@ -44,6 +44,8 @@ unsigned shared_evidence_serving(struct shared_evidence *shared, const struct ev
 /* The score from which on it serves; where nothing does, from which on its widest arm would; -INFINITY: no epoch yet. */
 double shared_evidence_threshold(struct shared_evidence *shared, const struct evidence_terms *terms);
 bool shared_evidence_refutes(struct shared_evidence *shared, const struct evidence_terms *terms);
+/* Whatever epoch it is in. False: it has no audits. A verdict says the same of it, after hundreds of looks at all counts. */
+bool shared_evidence_audited(struct shared_evidence *shared, bool *refutes);
 bool shared_evidence_is_near(struct shared_evidence *shared, const struct evidence_terms *terms, double score);
 uint64_t shared_evidence_round_id(struct shared_evidence *shared);
 uint32_t shared_evidence_audit_ppm(struct shared_evidence *shared, const struct evidence_terms *terms, bool shadow);

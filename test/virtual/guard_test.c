@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "gateway/reuse/semantic.h"
 #include "levers/semantic_cache.h"
 
 #define RIVAL "sk-of-the-rival"
@@ -95,6 +96,7 @@ who_fares_badly_is_served_no_more(void **state)
     struct speaker speaker;
     struct scene *s = opens(state, &speaker);
     size_t asked = 0, well = 0, served = 0;
+    struct buffer page = {0};
 
     while (stands(s, "semantic_cache").reason != EVIDENCE_SERVES)
         assert_false(is_hit(s, NULL, "You help.", asked++) || asked > 1000);
@@ -109,6 +111,12 @@ who_fares_badly_is_served_no_more(void **state)
     assert_int_equal(stands(s, "semantic_cache").reason, EVIDENCE_SERVES);
     assert_int_equal(stands(s, "semantic_cache").suspensions, 0);
     assert_false(stands(s, SEMANTIC_GUARD "acme").refutes);
+    (void)evidences_at(&s->gateway.evidences, "assistant", SEMANTIC_GUARD "nobody"); /* no audits */
+    semantic_print(&s->gateway, &page);
+    assert_contains(buffer_content(&page), "tenant_guarded{route=\"assistant\",tenant=\"rival\"} 1\n");
+    assert_contains(buffer_content(&page), "tenant_guarded{route=\"assistant\",tenant=\"acme\"} 0\n");
+    assert_lacks(buffer_content(&page), "nobody");
+    buffer_free(&page);
     (void)is_hit(s, RIVAL, "You throw dice.", 0);
     scene_rest(s);
     assert_contains(scene_row(s, s->row_count - 1)->plans, "audits of this tenant's own requests speak against it");

@@ -154,6 +154,8 @@ its_judge_may_be_calibrated(void **state)
     int fd = mkstemp(path);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     struct evidence_verdict verdict;
+    struct evidence evidence;
+    struct buffer bytes = {0};
     struct judge_noise noise;
     struct scene *s;
 
@@ -171,6 +173,10 @@ its_judge_may_be_calibrated(void **state)
     assert_int_equal(verdict.floor_ppm, 800000);
     assert_int_equal(verdict.judged_floor_ppm, noise_earn_ppm(&noise, false, 800000));
     assert_int_not_equal(verdict.judged_floor_ppm, 800000);
+    shared_evidence_save(evidences_at(&s->gateway.evidences, "assistant", "semantic_cache"), &bytes);
+    assert_int_equal(evidence_restore(&evidence, buffer_content(&bytes)), OK);
+    assert_int_equal(evidence.terms.alpha_ppm, terms_alpha_ppm(&s->config->routes[0]) / 2);
+    buffer_free(&bytes);
     scene_rest(s);
     scene_passed(s);
     unlink(path);

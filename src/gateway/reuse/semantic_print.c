@@ -101,18 +101,15 @@ put_guards(struct gateway *gateway, struct buffer *out)
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
          at = evidences_next(&gateway->evidences, at)) {
         struct slice lever = slice_of(shared_evidence_lever(at));
-        struct evidence_verdict verdict;
+        bool refutes;
 
-        if (!slice_starts(lever, SEMANTIC_GUARD))
-            continue;
-        verdict = shared_evidence_verdict(at);
-        if (verdict.audits == 0)
+        if (!slice_starts(lever, SEMANTIC_GUARD) || !shared_evidence_audited(at, &refutes))
             continue;
         buffer_printf(out, "%s{route=\"", name);
         buffer_add_json(out, slice_of(shared_evidence_route(at)));
         buffer_add_text(out, "\",tenant=\"");
         buffer_add_json(out, slice_from(lever, strlen(SEMANTIC_GUARD)));
-        buffer_printf(out, "\"} %d\n", verdict.refutes);
+        buffer_printf(out, "\"} %d\n", refutes);
     }
 }
 
