@@ -147,7 +147,7 @@ the_shadow_of_a_share_does_not_prove_it(void **state)
         assert_true(talk.asked < 3000);
     }
     print_message("earned after %zu\n", (size_t)talk.asked);
-    asks(&talk, 8000);
+    asks(&talk, 4000);
     print_message("%zu served, %zu of them wrong; taken over %zu times\n", talk.served, talk.wrong,
                   (size_t)gateway_count(&talk.scene->gateway, COUNT_ROUTER_TAKEN_OVER));
     assert_int_equal(gateway_count(&talk.scene->gateway, COUNT_ROUTER_TAKEN_OVER), 0);
