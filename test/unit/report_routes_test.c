@@ -126,16 +126,22 @@ static const struct report_evidence evidence[] = {
 };
 
 static void
-collect(struct books *books, struct report *out)
+collect_with(struct books *books, const struct report_evidence *standings, struct report *out)
 {
     struct report_options options = {.since = NOW_US,
                                      .until = NOW_US + DAY_US,
                                      .now = NOW_US + DAY_US,
                                      .risk = no_risk,
-                                     .evidence = evidence,
+                                     .evidence = standings,
                                      .evidence_count = 2};
 
     assert_int_equal(report_collect(&books->store, 1, &options, out), OK);
+}
+
+static void
+collect(struct books *books, struct report *out)
+{
+    collect_with(books, evidence, out);
 }
 
 static bool
@@ -236,6 +242,27 @@ a_person_reads_it(void **state)
     report_free(&report);
 }
 
+/* No view is proved by the hour that taught it. */
+static void
+audits_that_do_not_count_are_told(void **state)
+{
+    struct report_evidence standings[] = {evidence[0], evidence[1]};
+    struct report report;
+    struct buffer text = {0};
+
+    collect_with(*state, standings, &report);
+    report_write_text(&report, false, &text);
+    assert_says(&text, "; audits: 100, 99.00% acceptable, at least 93.12%; 2 suspensions");
+    report_free(&report);
+    buffer_clear(&text);
+    standings[0].labels = 0;
+    collect_with(*state, standings, &report);
+    report_write_text(&report, false, &text);
+    assert_says(&text, "; none of its audits counts for it now: those of the hour that taught its view do not; 2 ");
+    buffer_free(&text);
+    report_free(&report);
+}
+
 static void
 who_was_refused_was_served_by_nobody(void **state)
 {
@@ -287,6 +314,7 @@ main(void)
         cmocka_unit_test_setup_teardown(models_have_a_cost_for_each_useful_output, set_up, books_close),
         cmocka_unit_test(what_has_no_squares_has_no_interval),
         cmocka_unit_test_setup_teardown(a_person_reads_it, set_up, books_close),
+        cmocka_unit_test_setup_teardown(audits_that_do_not_count_are_told, set_up, books_close),
         cmocka_unit_test_setup_teardown(who_was_refused_was_served_by_nobody, set_up, books_close),
         cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, books_close),
     };

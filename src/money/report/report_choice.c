@@ -104,15 +104,29 @@ percent(int64_t part, int64_t whole)
 }
 
 static void
-write_standing(const struct report_evidence *evidence, struct buffer *out)
+write_labels(const struct report_choice *line, struct buffer *out)
 {
-    buffer_printf(out, "  %-16s %s", "", evidence->words);
-    if (evidence->serves)
-        buffer_printf(out, " from a score of %.3f on", evidence->threshold);
+    const struct report_evidence *evidence = line->evidence;
+
+    if (evidence->labels == 0 && line->audits > 0) {
+        buffer_add_text(out, "; none of its audits counts for it now: those of the hour that taught its view do not");
+        return;
+    }
     buffer_printf(out, "; audits: %llu, %.2f%% %sacceptable, at least %.2f%%", (unsigned long long)evidence->labels,
                   evidence->mean_ppm / 1e4, evidence->of_route ? "of the route " : "", evidence->lower_ppm / 1e4);
     if (evidence->of_route)
         buffer_printf(out, " (%.2f%% of its own)", evidence->own_mean_ppm / 1e4);
+}
+
+static void
+write_standing(const struct report_choice *line, struct buffer *out)
+{
+    const struct report_evidence *evidence = line->evidence;
+
+    buffer_printf(out, "  %-16s %s", "", evidence->words);
+    if (evidence->serves)
+        buffer_printf(out, " from a score of %.3f on", evidence->threshold);
+    write_labels(line, out);
     if (evidence->missing != 0 && evidence->missing != REPORT_NEVER)
         buffer_printf(out, "; %llu more if all to come are", (unsigned long long)evidence->missing);
     buffer_printf(out, "; %u suspensions", evidence->suspensions);
@@ -135,7 +149,7 @@ write_line(const struct report_choice *line, struct buffer *out)
     if (evidence->floor_ppm == 0)
         buffer_printf(out, "  %-16s %s\n", "", evidence->words);
     else
-        write_standing(evidence, out);
+        write_standing(line, out);
 }
 
 /* Once for a route, behind its last model. */
