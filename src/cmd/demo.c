@@ -112,7 +112,7 @@ write_config(const struct demo *demo, struct buffer *out)
                   "  helpdesk:\n"
                   "    reference: hosted/twin-large\n"
                   "    levers: { exact_cache: on, coalesce: on, semantic_cache: on }\n"
-                  "    acceptable: { quality: 85%% }\n"
+                  "    acceptable: { quality: 80%% }\n"
                   "    semantic_cache: { judge: exact }\n"
                   "    owner: people\n"
                   "  search:\n"
