@@ -153,6 +153,8 @@ refuses_what_it_does_not_know(void **state)
         {"{\"pattern\":\"(?=a)\"}", "at #/pattern: this regular expression cannot be used: lookaheads"},
         {"{\"pattern\":1}", "at #/pattern: expected a regular expression"},
         {"{\"patternProperties\":{\"(\":{}}}", "at #/patternProperties/(: this regular expression"},
+        {"{\"patternProperties\":{\"a\":true},\"patternProperties\":{\"b\":true}}",
+         "at #/patternProperties: this keyword stands here twice"},
         {"{\"properties\":[]}", "at #/properties: expected an object of schemas"},
         {"{\"allOf\":[]}", "at #/allOf: expected a list of schemas"},
         {"{\"anyOf\":{}}", "at #/anyOf: expected a list of schemas"},

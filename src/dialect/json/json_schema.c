@@ -395,8 +395,9 @@ read_schemas(struct compiler *compiler, struct schema_list *list, yyjson_val *va
         compile(compiler, schema, deeper_index(compiler, pointer, i));
 }
 
+/* `seen`: a bit for each keyword of this object. Twice, it would say two things (RFC 8259, 4). */
 static void
-read_keyword(struct compiler *compiler, struct schema_node *node, yyjson_val *name, yyjson_val *value)
+read_keyword(struct compiler *compiler, struct schema_node *node, yyjson_val *name, yyjson_val *value, uint64_t *seen)
 {
     const char *pointer = deeper(compiler, node->pointer, text_of(name));
     const struct keyword *keyword = NULL;
@@ -409,6 +410,12 @@ read_keyword(struct compiler *compiler, struct schema_node *node, yyjson_val *na
         refuse(compiler, pointer, "this keyword is not known here, and a schema is not applied by half");
         return;
     }
+    _Static_assert(sizeof(keywords) / sizeof(keywords[0]) <= 64, "a bit for each");
+    if ((*seen & 1ull << (keyword - keywords)) != 0) {
+        refuse(compiler, pointer, "this keyword stands here twice");
+        return;
+    }
+    *seen |= 1ull << (keyword - keywords);
     member = (char *)node + keyword->offset;
     switch (keyword->kind) {
     case KEYWORD_IGNORED:
@@ -441,6 +448,7 @@ read_object(struct compiler *compiler, struct schema_node *node, yyjson_val *at)
 {
     size_t i, most;
     yyjson_val *name, *value;
+    uint64_t seen = 0;
 
     if (++compiler->depth > DEPTH_MOST)
         refuse(compiler, node->pointer, "schemas are nested more than %u deep", DEPTH_MOST);
@@ -448,7 +456,7 @@ read_object(struct compiler *compiler, struct schema_node *node, yyjson_val *at)
     {
         if (!is_well(compiler))
             break;
-        read_keyword(compiler, node, name, value);
+        read_keyword(compiler, node, name, value, &seen);
     }
     compiler->depth--;
 }

@@ -1,9 +1,11 @@
 /* What reading and writing have in common, whatever the API. */
 #include "dialect/translate/talk.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
     const char *chat, *responses, *messages;
@@ -345,6 +347,31 @@ talk_add_stop(struct talk *talk, yyjson_val *text)
         talk->stops[talk->stop_count++] = stop;
 }
 
+/* type/subtype (RFC 6838, 4.2): with other characters it would end a data URL's head early. */
+static bool
+is_media_type(struct slice text)
+{
+    size_t slash = slice_find_byte(text, '/');
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+
+        if (i != slash && (byte == '\0' || (!isalnum(byte) && strchr("!#$&-^_.+", byte) == NULL)))
+            return false;
+    }
+    return slash > 0 && slash + 1 < text.len;
+}
+
+void
+talk_set_media_type(struct talk *talk, struct talk_part *image, struct slice type)
+{
+    image->media_type = type;
+    if (slice_find_byte(type, ';') < type.len)
+        talk_refuse(talk, "an image's media type has parameters");
+    else if (type.len > 0 && !is_media_type(type))
+        talk_refuse(talk, "an image's media type is none (RFC 6838)");
+}
+
 /* data:image/png;base64,... (RFC 2397), or where the image lies. */
 void
 talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice url)
@@ -361,9 +388,8 @@ talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice url)
     head = slice_first(slice_from(url, 5), comma - 5);
     if (comma == url.len || !slice_ends(head, ";base64") || head.len <= 7)
         talk_refuse(talk, "an image's data is not in base64 under a media type");
-    image->media_type = slice_first(head, head.len - 7);
-    if (slice_find_byte(image->media_type, ';') < image->media_type.len)
-        talk_refuse(talk, "an image's media type has parameters");
+    else
+        talk_set_media_type(talk, image, slice_first(head, head.len - 7));
     image->text = slice_from(url, comma + 1);
 }
 

@@ -21,7 +21,7 @@ take_data(struct talk *talk, void *into, yyjson_val *value)
 static void
 take_media_type(struct talk *talk, void *into, yyjson_val *value)
 {
-    ((struct talk_part *)into)->media_type = talk_text(talk, "media_type", value);
+    talk_set_media_type(talk, into, talk_text(talk, "media_type", value));
 }
 
 static void
