@@ -234,6 +234,8 @@ static const struct request_case request_cases[] = {
     {API_CHAT, API_MESSAGES,
      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"system\",\"content\":\"Hi\"}]}", NULL,
      "behind the first turn"},
+    {API_CHAT, API_MESSAGES, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", NULL,
+     "neither data nor a URL"},
     {API_MESSAGES, API_CHAT, /* in a data URL its comma would end the head */
      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_"
      "type\":"

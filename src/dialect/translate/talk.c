@@ -372,6 +372,13 @@ talk_set_media_type(struct talk *talk, struct talk_part *image, struct slice typ
         talk_refuse(talk, "an image's media type is none (RFC 6838)");
 }
 
+void
+talk_needs_image(struct talk *talk, const struct talk_part *image)
+{
+    if (image->text.len == 0)
+        talk_refuse(talk, "an image has neither data nor a URL");
+}
+
 /* data:image/png;base64,... (RFC 2397), or where the image lies. */
 void
 talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice url)

@@ -111,6 +111,7 @@ struct talk_part *talk_add_inside(struct talk *talk, struct talk_part *result, e
 void talk_add_text(struct talk *talk, struct slice text);
 struct talk_tool *talk_add_tool(struct talk *talk);
 void talk_add_stop(struct talk *talk, yyjson_val *text);
+void talk_needs_image(struct talk *talk, const struct talk_part *image); /* refuses one without data and URL */
 void talk_set_media_type(struct talk *talk, struct talk_part *image, struct slice type);
 void talk_add_image_url(struct talk *talk, struct talk_part *image, struct slice url); /* data: or http */
 

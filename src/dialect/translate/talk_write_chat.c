@@ -6,7 +6,7 @@ enum { STOPS_MOST = 4, NAME_MOST = 64 };
 static void
 put_image(struct talk *talk, const struct talk_part *part, struct buffer *out)
 {
-    (void)talk;
+    talk_needs_image(talk, part);
     buffer_add_text(out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
     if (part->media_type.len > 0) {
         buffer_add_text(out, "data:");

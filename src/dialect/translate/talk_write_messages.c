@@ -11,6 +11,7 @@ put_image(struct talk *talk, const struct talk_part *part, struct buffer *out)
     static const char *const taken[] = {"image/jpeg", "image/png", "image/gif", "image/webp"};
     bool takes = part->media_type.len == 0;
 
+    talk_needs_image(talk, part);
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         takes |= slice_is(part->media_type, taken[i]);
     if (!takes)

@@ -6,7 +6,7 @@ enum { NAME_MOST = 64, CAP_LEAST = 16 };
 static void
 put_image(struct talk *talk, const struct talk_part *part, struct buffer *out)
 {
-    (void)talk;
+    talk_needs_image(talk, part);
     buffer_add_text(out, "{\"type\":\"input_image\",\"image_url\":\"");
     if (part->media_type.len > 0) {
         buffer_add_text(out, "data:");
