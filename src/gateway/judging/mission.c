@@ -63,6 +63,7 @@ mission_prepare(struct mission *mission, const struct exchange *about, enum api 
     exchange->request_bytes = (int64_t)body->len;
     memcpy(mission->about, about->id_text, sizeof(mission->about));
     mission->exchange = exchange;
+    mission->unwanted = NULL;
     worker->missions++;
 }
 
