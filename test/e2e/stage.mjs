@@ -146,6 +146,13 @@ export class Gateway {
     return JSON.parse(stdout);
   }
 
+  // Resolves when nothing is under way: no client's request, and no audit that came of one. What is counted then stays as it is.
+  still = () => until("all to be still", async () => {
+    const page = await (await fetch(`${this.admin}/metrics`)).text();
+    const value = (name) => page.match(new RegExp(`^equipoise_${name} (\\d+)$`, "m"))[1];
+    return value("requests_in_flight") === "0" && value("audits_begun_total") === value("audits_ended_total");
+  });
+
   // How many requests ended so, by the gateway's own counters.
   async ended(state) {
     const text = await (await fetch(`${this.admin}/metrics`)).text();

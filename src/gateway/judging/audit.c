@@ -286,6 +286,7 @@ run_new(struct exchange *exchange, const struct target *target, bool is_scored)
         .instead = USD_UNKNOWN,
     };
     mission_prepare(&run->mission, exchange, exchange->identity.api, run->body);
+    count(&exchange->worker->counters, COUNT_AUDITS_BEGUN, 1); /* before the client has its answer */
     return run;
 }
 

@@ -21,6 +21,7 @@ finish(struct audit_run *run)
         run->cost = run->instead;
     if (run->cost > 0 || run->jury.cost > 0)
         learning_take(run->book, run->cost + run->jury.cost);
+    count(&run->worker->counters, COUNT_AUDITS_ENDED, 1);
     if (run->answered != NULL)
         exchange_drop(run->answered);
     chunk_release(run->body);

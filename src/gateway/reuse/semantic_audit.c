@@ -84,6 +84,7 @@ compared(struct comparison *comparison)
         evidence_news(run->worker, run->evidence, shared_evidence_observe(run->evidence, &run->terms, &run->audit),
                       "similarity", "routes: semantic_cache: judge");
     }
+    count(&run->worker->counters, COUNT_AUDITS_ENDED, 1);
     free(run);
 }
 
@@ -148,8 +149,10 @@ semantic_audit(struct exchange *exchange, const struct plan *plan, bool counts)
         .promotes = plan->evidence.near && !plan->evidence.promoted,
         .promotion = promotion_of(exchange, plan),
     };
+    count(&worker->counters, COUNT_AUDITS_BEGUN, 1);
     if (comparison_start(&run->comparison))
         return;
     count(&worker->counters, COUNT_AUDITS_DROPPED, counts);
+    count(&worker->counters, COUNT_AUDITS_ENDED, 1);
     free(run);
 }
