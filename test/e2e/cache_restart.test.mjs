@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { until } from "./harness.mjs";
 import { pico } from "./speak.mjs";
 import { after, equipoise, Gateway, KEY, sha256, test } from "./stage.mjs";
 
@@ -262,12 +263,13 @@ test("an answer is found by its turn again after a stop, and after kill -9; what
   await restart(gateway);
   assert.equal(await metric("equipoise_semantic_turns"), 1);
   assert.equal(await became(forgot), "semantic_cache=unearned", "found, and nothing is earned yet");
-  await sleep(2500); // it is written once a second
+  await ask(gateway, "Question 1?", { key: RIVAL, model: "helper" }); // is written behind it, answer and turn
+  await until("both to be written since this start", async () => (await told(gateway, "stats")).file.written === 2);
   gateway.program.child.kill("SIGKILL");
   await gateway.program.end();
   await gateway.launch();
   const { file } = await told(gateway, "stats");
-  assert.deepEqual([file.loaded, file.damaged], [2, 0]);
+  assert.deepEqual([file.loaded, file.damaged], [3, 0]);
   assert.equal(await metric("equipoise_semantic_turns"), 2);
   assert.equal(await became(lost), "semantic_cache=unearned");
   assert.equal((await told(gateway, "purge", "--tenant", "acme")).dropped, 3);

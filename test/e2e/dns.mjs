@@ -23,20 +23,23 @@ export class Dns {
     dns.services = {}; // "_http._tcp.engines.internal": [{ port, target, priority }]
     dns.asked = [];
     dns.unheard = 0; // of those while it was silent
-    dns.tcp = createServer((socket) => dns.#talk(socket));
-    dns.tcp.listen(0, "127.0.0.1");
-    await once(dns.tcp, "listening");
-    const { port } = dns.tcp.address();
-    dns.udp = createSocket("udp4");
+    while (!(await dns.#listen())); // until both have the same port
     dns.udp.on("message", (message, from) => {
       if (dns.silent) return void dns.unheard++;
       const answer = dns.#answer(message, dns.truncates);
       dns.udp.send(answer, from.port, from.address);
     });
-    dns.udp.bind(port, "127.0.0.1");
-    await once(dns.udp, "listening");
-    dns.url = `127.0.0.1:${port}`;
+    dns.url = `127.0.0.1:${dns.udp.address().port}`;
     return dns;
+  }
+
+  async #listen() {
+    this.udp = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(this.udp, "listening");
+    this.tcp = createServer((socket) => this.#talk(socket)).listen(this.udp.address().port, "127.0.0.1");
+    const isFree = await once(this.tcp, "listening").then(() => true, () => false);
+    if (!isFree) this.udp.close();
+    return isFree;
   }
 
   #talk(socket) {

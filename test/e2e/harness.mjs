@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { once } from "node:events";
 
-const PATIENCE_MS = Number(process.env.E2E_PATIENCE_MS ?? 60_000); // until a test gives up; nothing waits for it in a good run
+const PATIENCE_MS = Number(process.env.E2E_PATIENCE_MS ?? 240_000); // until a test gives up; nothing waits for it in a good run
 
 const COMPLAINT = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|ENSURE/;
 

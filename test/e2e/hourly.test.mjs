@@ -8,6 +8,7 @@ import { after, equipoise, Gateway, sha256, KEY, test, Twin } from "./stage.mjs"
 
 const PRICE = 3_600n * 10n ** 12n; // pico-dollars an hour
 const twin = await Twin.start(["--engine", "h100-llama-3.1-8b"]);
+const launched = Date.now();
 const gateway = await Gateway.start({
   workers: 2,
   backends: { gpus: { url: twin.url, engine: "twin", usd_per_hour: "$3600" } },
@@ -42,9 +43,10 @@ const sqlite = (query) => execFileSync("sqlite3", ["-readonly", join(gateway.fol
 
 test("requests are charged their share of the time, and busy and idle are what was paid", async () => {
   await ask(40);
-  await until("rent to be written down", async () => (await pool())?.replica_hours > 0);
-  const { paid_usd, busy_usd, idle_usd, requests, used } = await pool();
-  assert.equal(requests, 40);
+  const { paid_usd, busy_usd, idle_usd, used } = await until("rent and all rows to be written down", async () => {
+    const found = await pool();
+    return found?.replica_hours > 0 && found.requests === 40 && found;
+  });
   assert.ok(pico(busy_usd) > 0n);
   assert.ok(pico(idle_usd) >= 0n);
   assert.equal(pico(busy_usd) + pico(idle_usd), pico(paid_usd));
@@ -55,7 +57,6 @@ test("requests are charged their share of the time, and busy and idle are what w
 });
 
 test("kill -9 loses at most seconds of rent and counts none twice", async () => {
-  const started = Date.now();
   const before = await pool();
   await gateway.stop("SIGKILL");
   await gateway.launch();
@@ -63,7 +64,7 @@ test("kill -9 loses at most seconds of rent and counts none twice", async () => 
   assert.ok(afterwards.replica_hours >= before.replica_hours);
   await until("more rent", async () => (await pool()).replica_hours > afterwards.replica_hours + 1e-9);
   const { replica_hours, replica_us, paid_usd, busy_usd, idle_usd } = await pool();
-  assert.ok(replica_hours - before.replica_hours <= (Date.now() - started) / 3_600_000 + 5 / 3600);
+  assert.ok(replica_hours <= (Date.now() - launched) / 3_600_000, "there is one replica: no more time than went by");
   assert.equal(pico(busy_usd) + pico(idle_usd), pico(paid_usd));
   const rowsUsd = sqlite("SELECT sum(cost) FROM requests WHERE backend = 'gpus'");
   assert.ok(BigInt(rowsUsd) <= pico(busy_usd));

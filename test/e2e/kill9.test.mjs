@@ -17,7 +17,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import http, { createServer } from "node:http";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { Program } from "./harness.mjs";
+import { Program, until } from "./harness.mjs";
 import { KEY, freePort, scratch, sha256, test } from "./stage.mjs";
 
 const ROUNDS = Number(process.env.KILLS ?? 5);
@@ -185,8 +185,10 @@ async function serve(folder) {
 async function killRound(folder, round, port, answered) {
   const program = await serve(folder);
   const state = { over: false, answered };
+  const before = seen.size;
   const clients = Array.from({ length: CLIENTS }, (_, number) => beClient(number, round, port, state));
-  await sleep(50 + below(700));
+  await until("requests to be under way", () => seen.size > before + CLIENTS / 2);
+  await sleep(below(700));
   program.child.kill("SIGKILL");
   state.over = true;
   await Promise.all(clients);

@@ -48,7 +48,7 @@ status=0
 together=
 node --help | grep -q -- --test-concurrency && together=--test-concurrency=2
 # In the background, so that a signal to this script alone ends it at once too.
-timeout -k 10 900 node --test $together --test-reporter=spec --test-reporter-destination=stdout \
+timeout -k 10 1800 node --test $together --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$tally" "$@" &
 runner=$!
 wait "$runner" || status=$?

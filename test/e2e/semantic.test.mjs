@@ -127,7 +127,7 @@ test("a cache that does not pay rests, and says why", async () => {
   assert.equal((await dear.row(await say("Question 599?"))).look_ups, "exact_cache=idle");
   const page = await (await fetch(`${dear.admin}/metrics`)).text();
   assert.match(page, /^equipoise_lever_idle\{route="assistant",lever="exact_cache"\} 1$/m);
-  assert.match(dear.program.output, /route assistant, lever exact_cache: rests, as it does not pay there: 512 look-ups found 0 answers/);
+  await dear.program.prints(/route assistant, lever exact_cache: rests, as it does not pay there: 512 look-ups found 0 answers/);
   const line = await until("all look-ups in the report", async () => {
     const found = (await dear.told("report")).look_ups[0];
     return found?.all === 601 && found;

@@ -10,7 +10,7 @@ export function clientsOf(url, key, { maxRetries = 0, headers = {}, fetch: throu
     heard.push({ url: String(input), status: response.status, headers: response.headers });
     return response;
   };
-  const common = { apiKey: key, maxRetries, defaultHeaders: headers, fetch: listening, timeout: 60_000, logLevel: "off" };
+  const common = { apiKey: key, maxRetries, defaultHeaders: headers, fetch: listening, timeout: 240_000, logLevel: "off" };
   return {
     heard,
     openai: new OpenAI({ ...common, baseURL: `${url}/v1` }),

@@ -19,22 +19,32 @@ const program = process.env.EQUIPOISE;
 // The usual configuration's route for an API.
 export const routeFor = (name) => (speakers[name].sdk === "anthropic" ? "helper" : "assistant");
 
-// A test that cannot hang for ever.
+// A test that cannot hang for ever; on a machine with much else to do it may take ten times as long as usual.
+const HANGS_MS = 600_000;
 export const test = (name, options, body) =>
-  body ? nodeTest(name, { timeout: 120_000, ...options }, body) : nodeTest(name, { timeout: 120_000 }, options);
+  body ? nodeTest(name, { timeout: HANGS_MS, ...options }, body) : nodeTest(name, { timeout: HANGS_MS }, options);
 
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-// A port that nobody listens on, below those that the kernel hands out by itself; never the same twice.
-const givenPorts = new Set();
+const listensOn = (server, port) =>
+  new Promise((done) => server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
+
+// A port that nobody listens on, below those that the kernel hands out by itself; never the same twice. Of a row of ports that
+// belongs to this process, as long as it holds the first of them: what another test file starts meanwhile takes none of them.
+const [PORTS_FROM, PORTS_TO, ROW] = [18_000, 32_000, 50];
+let row, given = ROW;
 export async function freePort() {
   for (;;) {
-    const port = 18_000 + Math.floor(Math.random() * 14_000);
-    if (givenPorts.has(port)) continue;
+    while (given === ROW) {
+      const first = PORTS_FROM + ROW * Math.floor(Math.random() * ((PORTS_TO - PORTS_FROM) / ROW));
+      const holder = createServer().unref();
+      if (await listensOn(holder, first)) [row, given] = [first, 1];
+    }
+    const port = row + given++;
     const server = createServer();
-    const isFree = await new Promise((done) => server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
+    const isFree = await listensOn(server, port);
     await new Promise((done) => (isFree ? server.close(done) : done()));
-    if (isFree) return givenPorts.add(port), port;
+    if (isFree) return port;
   }
 }
 

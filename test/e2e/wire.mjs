@@ -155,7 +155,7 @@ export class Wire {
 
   // Waits until `look` gives something.
   async until(what, look) {
-    for (const giveUp = Date.now() + 30_000; ; ) {
+    for (const giveUp = Date.now() + 240_000; ; ) {
       const seen = look();
       if (seen) return seen;
       const left = giveUp - Date.now();
