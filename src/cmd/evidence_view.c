@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "gateway/judging/evidence_keeper.h"
+#include "levers/router.h"
 #include "levers/semantic_cache.h"
 
 static enum status
@@ -44,6 +45,14 @@ noticed_after(const struct evidence_verdict *verdict)
     return log(FALL_ALARM) / divergence * PPM / verdict->audit_ppm;
 }
 
+static struct slice
+part_of(struct shared_evidence *shared)
+{
+    struct slice name = slice_of(shared_evidence_lever(shared));
+
+    return router_split_part(&name);
+}
+
 static struct report_evidence
 line_of(struct shared_evidence *shared)
 {
@@ -54,6 +63,7 @@ line_of(struct shared_evidence *shared)
     return (struct report_evidence){
         .lever = slice_of(shared_evidence_lever(shared)),
         .route = slice_of(shared_evidence_route(shared)),
+        .part = part_of(shared),
         .words = verdict.reason == EVIDENCE_SERVES ? "serves" : evidence_reason_text(verdict.reason),
         .of = floor_words(verdict.scope),
         .floor_ppm = verdict.floor_ppm,

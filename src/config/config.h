@@ -71,6 +71,15 @@ struct router_config {
     uint64_t mark;             /* stands for all of it; 0: there is nothing */
 };
 
+/* By what a route's traffic is cut into slices, each of which has evidence of its own where models are chosen. */
+enum { SLICES_BY_MOST = 4 };
+
+struct slices_config {
+    size_t count;                     /* 0: it is not */
+    const char *tags[SLICES_BY_MOST]; /* each by the value of this tag, or, where it is NULL, by tenant */
+    uint64_t mark;                    /* stands for all of it; 0: it is not cut */
+};
+
 struct route_config {
     unsigned index;
     const char *name;
@@ -86,8 +95,9 @@ struct route_config {
     unsigned confidence_ppm;   /* 950,000 */
     unsigned floor_of;         /* enum floor_scope, where models are chosen */
     unsigned served_floor_ppm; /* not FLOOR_SERVED: of what other models serve; 0: none */
-    usec first_token_us;       /* USEC_NEVER: no limit */
-    usec total_us;             /* USEC_NEVER: no limit */
+    struct slices_config slices;
+    usec first_token_us; /* USEC_NEVER: no limit */
+    usec total_us;       /* USEC_NEVER: no limit */
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;
     struct judge_config judge;

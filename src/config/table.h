@@ -134,7 +134,8 @@ struct route_draft {
     bool repeatable;
     usec ttl_us; /* USEC_NEVER: inherit */
     unsigned quality_ppm, confidence_ppm, served_floor_ppm;
-    unsigned floor_of; /* enum floor_scope */
+    unsigned floor_of;              /* enum floor_scope */
+    const struct yaml_node *slices; /* NULL: none */
     usec first_token_us, total_us;
     struct lever_setting levers[LEVER_COUNT];
     struct semantic_config semantic;

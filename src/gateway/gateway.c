@@ -7,6 +7,7 @@
 #include "cache/store.h"
 #include "fleet/health/utilisation.h"
 #include "gateway/attempt/batch.h"
+#include "gateway/choice/part.h"
 #include "gateway/control.h"
 #include "gateway/exchange.h"
 #include "gateway/flight/share.h"
@@ -49,6 +50,7 @@ gateway_init(struct gateway *gateway, struct config *config, struct log *log, ui
     lock_init(&gateway->meanings_lock);
     gateway->turns_most = config->cache.turns;
     evidences_init(&gateway->evidences);
+    parts_of_routes_follow(&gateway->evidences, config);
     evidences_init(&gateway->on_trial);
     learning_books_init(&gateway->learning);
     samenesses_init(&gateway->samenesses);

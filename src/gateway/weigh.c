@@ -8,6 +8,7 @@
 #include "gateway/booking/reserve.h"
 #include "gateway/choice/cascading.h"
 #include "gateway/choice/choosing.h"
+#include "gateway/choice/part.h"
 #include "gateway/cross.h"
 #include "gateway/flight/share.h"
 #include "gateway/idempotency.h"
@@ -58,6 +59,7 @@ make_plans(struct exchange *exchange)
     }
     share_look(exchange);
     if (!exchange->holdout) {
+        part_find(exchange);
         choosing_begin(exchange);
         cascading_begin(exchange);
         levers_make(request, &exchange->plans);

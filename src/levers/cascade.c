@@ -167,7 +167,7 @@ make_one(const struct request *request, size_t at, enum lever_mode mode, unsigne
 {
     const struct cascading *cascading = request->cascading;
     const struct routed *model = &cascading->models.all[at];
-    const char *unjudged = router_objection(request->facts);
+    const char *unjudged = router_objection(request);
     const char *unscored = scoring_objection(request, model->target, cascading->books[at]);
     struct plan *plan = plans_add(plans);
 

@@ -18,6 +18,12 @@ struct prompt_memory;
 struct judge_noise;
 struct known_elements;
 
+/* The slice of its route's traffic that a request is in, which evidence of other models is about (quality/parts.h). */
+struct part {
+    const char *name; /* "tenant=acme"; NULL: the route is not cut */
+    unsigned place;   /* from 1 on; 0: it has no evidence of its own, so that nothing but the reference may serve it */
+};
+
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */
 struct request {
     const struct config *config;
@@ -31,6 +37,7 @@ struct request {
     usec age_most_us;                /* the oldest that will do; USEC_NEVER: any */
     struct known_elements *elements; /* embeddings of several inputs: each is looked up by itself; NULL: it is not */
     struct meaning *meaning;         /* what the semantic cache found (semantic_cache.h); NULL: it was not asked */
+    struct part part;
     struct choosing *choosing;       /* what is known of the route's other models (router.h); NULL: none may serve */
     const struct judge_noise *noise; /* of the route's judge (quality/noise.h); NULL: none is known */
     struct cascading *cascading;     /* which of them may be asked first (cascade.h); NULL: none */

@@ -85,16 +85,29 @@ epoch_of(uint64_t mark, const struct target *target)
     return terms_with_text(terms_with_text(mark, target->name), target->upstream);
 }
 
+/* Slices share the alpha of their model. */
+static uint32_t
+alpha_of(const struct request *request, const struct judge_noise *noise)
+{
+    const struct part *part = &request->part;
+    uint32_t alpha_ppm = terms_alpha_of_model_ppm(request->route) / (noise_is_set(noise) ? NOISE_EARN_PART : 1);
+
+    if (part->name == NULL)
+        return alpha_ppm;
+    return part->place > 0 ? parts_alpha_ppm(alpha_ppm, part->place) : 0;
+}
+
 void
 router_order(struct choosing *choosing, const struct request *request, uint64_t scorer)
 {
     const struct route_config *route = request->route;
     struct judge_noise noise = {.sensitive_high_ppm = 0};
     uint64_t mark = mark_of(route, scorer);
-    uint32_t alpha_ppm = terms_alpha_of_model_ppm(route);
 
     if (request->noise != NULL)
         noise = *request->noise;
+    if (route->slices.count > 0)
+        mark = terms_with_number(mark, route->slices.mark);
     sort(choosing, request);
     choosing->judge_terms = terms_of_judge(route, &noise);
     for (size_t i = 0; i < choosing->count; i++) {
@@ -104,7 +117,7 @@ router_order(struct choosing *choosing, const struct request *request, uint64_t 
             .scope = (enum floor_scope)route->floor_of,
             .floor_ppm = terms_floor_of_model_ppm(route),
             .served_floor_ppm = route->served_floor_ppm,
-            .alpha_ppm = noise_is_set(&noise) ? alpha_ppm / NOISE_EARN_PART : alpha_ppm,
+            .alpha_ppm = alpha_of(request, &noise),
             .epoch = epoch_of(mark, one->target),
             .noise = noise,
         };
@@ -131,6 +144,16 @@ router_find(const struct choosing *choosing, const struct plan *plan)
         if (choosing->all[i].target == plan->target)
             return &choosing->all[i];
     return NULL;
+}
+
+struct slice
+router_split_part(struct slice *name)
+{
+    size_t at = slice_find(*name, SLICE_LITERAL(EVIDENCE_PART));
+    struct slice part = at < name->len ? slice_from(*name, at + strlen(EVIDENCE_PART)) : SLICE_LITERAL("");
+
+    *name = slice_first(*name, at);
+    return part;
 }
 
 bool
@@ -164,11 +187,14 @@ router_audit_ppm(const struct choosing *choosing, bool shadow)
 }
 
 const char *
-router_objection(const struct request_facts *facts)
+router_objection(const struct request *request)
 {
-    if (facts->choices > 1)
+    if (request->part.name != NULL && request->part.place == 0)
+        return "its slice has no evidence of its own, as others came before it and took all the places";
+    if (request->facts->choices > 1)
         return "it asks for several answers, of which judges would compare the first";
-    return facts->acts ? "it goes on with a conversation that its API keeps, or works in the background" : NULL;
+    return request->facts->acts ? "it goes on with a conversation that its API keeps, or works in the background"
+                                : NULL;
 }
 
 /* Where it does not accept enough of the reference's own answers, no candidate can please it. An arm that is a small part of a
@@ -214,7 +240,7 @@ weigh_evidence(const struct request *request, const struct routed *one, enum lev
 static void
 make_one(const struct request *request, const struct routed *one, enum lever_mode mode, struct plans *plans)
 {
-    const char *objection = router_objection(request->facts);
+    const char *objection = router_objection(request);
     struct plan *plan = plans_add(plans);
 
     if (plan == NULL)

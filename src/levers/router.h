@@ -45,8 +45,13 @@ struct choosing {
                       * it they know more than of those that are served */
 };
 
-/* The words by which evidence of the judge itself is kept (doc/judges.md); of a candidate it is "router backend/model". */
+/* The words by which evidence of the judge itself is kept (doc/judges.md); of a candidate it is "router backend/model", and where
+ * the route's traffic is cut into slices "router backend/model for tenant=acme", with these words between. */
 #define JUDGE_EVIDENCE "judge"
+#define EVIDENCE_PART " for "
+
+/* Takes the slice off such a name, and returns it; empty: it is of a whole route. Names of models have no spaces. */
+struct slice router_split_part(struct slice *name);
 
 /* With targets, evidence and scores filled in: sorts them by what they cost, and says what their evidence is about.
  * `scorer` stands for how scores are made. */
@@ -61,8 +66,8 @@ const struct routed *router_find(const struct choosing *choosing, const struct p
 bool router_serves(const struct choosing *choosing);
 
 /* Why no other model may answer this request, whatever evidence says, for a person: judges compare one answer, and asking
- * twice may do twice what is more than an answer. NULL: one may. The cascade goes by it, too. */
-const char *router_objection(const struct request_facts *facts);
+ * twice may do twice what is more than an answer; and of its slice nothing can be proved. NULL: one may. The cascade goes by it, too. */
+const char *router_objection(const struct request *request);
 
 /* The share of conversations to audit now: all while none may serve. `shadow`: whatever is earned serves nobody. */
 uint32_t router_audit_ppm(const struct choosing *choosing, bool shadow);

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Invariant: what is above the lock never changes; all below is read and written under it. */
+/* Invariant: what is above the lock never changes, but for `forgotten`, which is under the lock of all; all below is read and
+ * written under it. */
 struct shared_evidence {
     struct shared_evidence *next;
     char *route, *lever;
+    bool forgotten;
     struct lock lock;
     struct evidence evidence;
     struct evidence_terms coming; /* what the sample is for */
@@ -19,6 +21,7 @@ evidences_init(struct evidences *all)
     *all = (struct evidences){.first = NULL};
     lock_init(&all->lock);
     map_init(&all->map);
+    parts_init(&all->parts);
 }
 
 void
@@ -34,6 +37,7 @@ evidences_free(struct evidences *all)
         free(shared);
     }
     map_free(&all->map);
+    parts_free(&all->parts);
     lock_destroy(&all->lock);
 }
 
@@ -65,9 +69,33 @@ evidences_at(struct evidences *all, const char *route, const char *lever)
         all->first = shared;
         map_put(&all->map, buffer_content(&key), shared);
     }
+    shared->forgotten = false;
     lock_drop(&all->lock);
     buffer_free(&key);
     return shared;
+}
+
+static void
+drop(struct shared_evidence *shared)
+{
+    lock_take(&shared->lock);
+    shared->evidence = (struct evidence){.begun = false};
+    shared->coming = (struct evidence_terms){.floor_ppm = 0};
+    shared->sample = (struct score_sample){.count = 0};
+    lock_drop(&shared->lock);
+}
+
+/* Nobody takes these two locks the other way round. */
+void
+evidences_forget(struct evidences *all, const char *route, const char *levers)
+{
+    lock_take(&all->lock);
+    for (struct shared_evidence *at = all->first; at != NULL; at = at->next)
+        if (strcmp(at->route, route) == 0 && slice_starts(slice_of(at->lever), levers)) {
+            drop(at);
+            at->forgotten = true;
+        }
+    lock_drop(&all->lock);
 }
 
 struct shared_evidence *
@@ -77,6 +105,8 @@ evidences_next(struct evidences *all, struct shared_evidence *shared)
 
     lock_take(&all->lock);
     next = shared != NULL ? shared->next : all->first;
+    while (next != NULL && next->forgotten)
+        next = next->next;
     lock_drop(&all->lock);
     return next;
 }

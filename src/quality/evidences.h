@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "base/map.h"
 #include "quality/evidence.h"
+#include "quality/parts.h"
 
 struct shared_evidence; /* of one lever on one route */
 
@@ -13,6 +14,7 @@ struct evidences {
     struct lock lock;
     struct map map;                /* by route, NUL, lever */
     struct shared_evidence *first; /* the newest */
+    struct parts parts;            /* of routes, which have evidence of their own */
 };
 
 void evidences_init(struct evidences *all);
@@ -20,6 +22,9 @@ void evidences_free(struct evidences *all);
 
 /* Made if it is not there yet. */
 struct shared_evidence *evidences_at(struct evidences *all, const char *route, const char *lever);
+
+/* Drops what is known of a route's levers whose names begin so. Nobody walks over it until somebody looks it up again. */
+void evidences_forget(struct evidences *all, const char *route, const char *levers);
 
 /* Walks all of them, in no particular order: start with NULL; NULL at the end. */
 struct shared_evidence *evidences_next(struct evidences *all, struct shared_evidence *shared);

@@ -522,6 +522,33 @@ budgets_stand_by_their_scope(void **state)
     done(&l);
 }
 
+static void
+slices_are_read(void **state)
+{
+    const struct slices_config *slices;
+    uint64_t mark;
+    struct loaded l;
+
+    (void)state;
+    load_fine(&l,
+              "backends: { b: { url: https://x.example, key: $SOME_KEY, models: [ gpt-4o, gpt-4o-mini ] } }\n"
+              "routes: { r: { reference: b/gpt-4o, candidates: b/gpt-4o-mini, judge: { by: exact }, levers: { router: "
+              "shadow }, acceptable: { quality: 90%, slices: [ tenant, tag:feature ] } },\n"
+              "  s: { reference: b/gpt-4o, candidates: b/gpt-4o-mini, judge: { by: exact }, levers: { router: "
+              "shadow }, acceptable: { quality: 90%, slices: tag:feature } }, whole: { reference: b/gpt-4o } }\n");
+    slices = &l.config->routes[0].slices;
+    assert_int_equal(slices->count, 2);
+    assert_null(slices->tags[0]);
+    assert_string_equal(slices->tags[1], "feature");
+    mark = slices->mark;
+    slices = &l.config->routes[1].slices;
+    assert_int_equal(slices->count, 1);
+    assert_string_equal(slices->tags[0], "feature");
+    assert_true(mark != 0 && slices->mark != 0 && slices->mark != mark);
+    assert_int_equal(l.config->routes[2].slices.mark, 0);
+    done(&l);
+}
+
 struct problem_case {
     const char *text;
     unsigned line, column;
@@ -636,6 +663,18 @@ every_problem_has_its_place(void **state)
         {B "routes: { r: { reference: b/m, validate: { regex: x }, judge: { by: exact },"
            " acceptable: { quality: 90%, of: relative } } }\n",
          2, 63, "nobody asks the judge", "of: route"},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: language } } }\n", 2, 54, "no language is guessed",
+         "x-equipoise-tags: language=de"},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: [ tag ] } } }\n", 2, 56, "may have many tags",
+         "tag:feature"},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: [ tenant, key ] } } }\n", 2, 64,
+         "expected tenant or tag:NAME", "slices: tenant"},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: [ tenant, tenant ] } } }\n", 2, 64, "named twice",
+         NULL},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: [ tag:a, tag:b, tag:c, tag:d, tag:e ] } } }\n", 2, 84,
+         "at most 4", NULL},
+        {B "routes: { r: { reference: b/m, acceptable: { slices: tenant } } }\n", 2, 54, "neither the router nor",
+         "router: shadow"},
         {B "routes: { r: { reference: b/m, judge: { by: exact, calibration: none.json } } }\n", 2, 65, "cannot be read",
          NULL},
         {B "routes: { r: { reference: b/m, semantic_cache: { judge: exact, calibration: none.json } } }\n", 2, 77,
@@ -960,6 +999,7 @@ main(void)
         cmocka_unit_test(all_problems_come_at_once_in_order),
         cmocka_unit_test(secrets_are_never_shown),
         cmocka_unit_test(a_secret_in_the_file_is_warned_of),
+        cmocka_unit_test(slices_are_read),
         cmocka_unit_test(the_caret_stands_below_the_place),
         cmocka_unit_test(without_keys_only_loopback_is_served),
         cmocka_unit_test(a_budget_that_cannot_degrade_is_told_of),

@@ -39,6 +39,26 @@ each_lever_of_each_route_has_its_own(void **state)
     evidences_free(&all);
 }
 
+/* What is dropped is walked over by nobody, and where it is looked up again it begins with nothing. */
+static void
+what_is_forgotten_begins_anew(void **state)
+{
+    struct evidences all;
+    unsigned count = 0;
+
+    (void)state;
+    evidences_init(&all);
+    for (unsigned i = 0; i < 2; i++)
+        fill_sample(evidences_at(&all, i == 0 ? "chat" : "other", "router b/m"), &usual);
+    fill_sample(evidences_at(&all, "chat", "semantic_cache"), &usual);
+    evidences_forget(&all, "chat", "router ");
+    for (struct shared_evidence *at = NULL; (at = evidences_next(&all, at)) != NULL; count++)
+        assert_true(shared_evidence_verdict(at).floor_ppm > 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(shared_evidence_verdict(evidences_at(&all, "chat", "router b/m")).floor_ppm, 0);
+    evidences_free(&all);
+}
+
 /* Evidence of one epoch says nothing of another, whose sample starts anew. */
 static void
 an_epoch_begins_with_its_own_sample(void **state)
@@ -189,9 +209,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_lever_of_each_route_has_its_own),
-        cmocka_unit_test(an_epoch_begins_with_its_own_sample),
-        cmocka_unit_test(workers_lose_no_audit),
+        cmocka_unit_test(each_lever_of_each_route_has_its_own), cmocka_unit_test(what_is_forgotten_begins_anew),
+        cmocka_unit_test(an_epoch_begins_with_its_own_sample),  cmocka_unit_test(workers_lose_no_audit),
         cmocka_unit_test(what_is_suspended_is_not_taken_over),
     };
 

@@ -42,6 +42,9 @@ void build_http(struct build *build, const struct yaml_node *at, const char *tex
 
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 
+/* By what its traffic is cut into slices. Behind its candidates. */
+void build_slices(struct build *build, const struct route_draft *draft, struct route_config *route);
+
 /* What the route's router begins with; behind its candidates. And at the end of the configuration's life. */
 void build_warm_start(struct build *build, const struct route_draft *draft, struct route_config *route);
 void warm_start_free(struct route_config *route);

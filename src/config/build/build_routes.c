@@ -359,6 +359,7 @@ build_route(struct build *build, const struct route_draft *draft, struct route_c
     route->worth = draft->worth;
     route->output_max = draft->output_max;
     build_validators(build, draft, &route->validate);
+    build_slices(build, draft, route);
     if (route->reference.backend != NULL)
         build_warm_start(build, draft, route);
     warn_unearnable(build, draft);

@@ -88,8 +88,11 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         if (plan->evidence.score > 0.0)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
         put_way_on(plan, out);
-        if (plan->evidence.detail != NULL)
-            buffer_printf(out, ",\"d\":\"%s\"", plan->evidence.detail);
+        if (plan->evidence.detail != NULL) {
+            buffer_add_text(out, ",\"d\":\"");
+            buffer_add_json(out, slice_of(plan->evidence.detail));
+            buffer_add_byte(out, '"');
+        }
         put_translation(plan, out);
         put_seat(exchange, plan, out);
         buffer_add_text(out, ",\"v\":\"");

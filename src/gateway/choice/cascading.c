@@ -7,6 +7,7 @@
 #include "gateway/attempt/reach.h"
 #include "gateway/choice/acceptance.h"
 #include "gateway/choice/choosing.h"
+#include "gateway/choice/part.h"
 #include "gateway/flight/share.h"
 #include "gateway/judging/mission.h"
 #include "levers/cascade.h"
@@ -47,7 +48,7 @@ may_begin(const struct exchange *exchange)
     const struct request *request = &exchange->request;
 
     return cascading_models(request) > 0 && acceptance_allowed(request->route, request->tenant) &&
-           choosing_fits(exchange->identity.api);
+           choosing_fits(exchange->identity.api) && part_is_of_now(exchange);
 }
 
 static void
@@ -59,7 +60,7 @@ open_books(struct exchange *exchange, struct cascading *cascading)
     for (size_t i = 0; i < cascading->models.count; i++) {
         const struct routed *model = &cascading->models.all[i];
 
-        if (acceptance_is_plain(route))
+        if (acceptance_is_plain(route) && model->terms.alpha_ppm > 0)
             shared_evidence_begin_alike(model->evidence, &model->terms, model->score);
         cascading->books[i] =
             acceptance_book_at(&exchange->worker->gateway->acceptances, route->name, model->target->name);

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "gateway/attempt/destination.h"
+#include "gateway/choice/part.h"
 #include "gateway/choice/warm_start.h"
 #include "gateway/judging/outside_judge.h"
 #include "levers/router.h"
@@ -46,27 +47,63 @@ words_of(const struct router_explanation *why, struct arena *arena)
     return copy;
 }
 
+/* Behind what is said already. */
+static void
+add_words(struct exchange *exchange, struct plan *plan, const char *words)
+{
+    const char *said = plan->evidence.detail;
+
+    plan->evidence.detail =
+        arena_printf(&exchange->arena, "%s%s%s", said != NULL ? said : "", said != NULL ? "; " : "", words);
+}
+
+/* Of which of its route's slices the evidence is that a plan goes by. */
+static void
+explain_part(struct exchange *exchange)
+{
+    const char *name = exchange->request.part.name;
+
+    for (size_t i = 0; name != NULL && i < exchange->plans.count; i++)
+        if (plan_chooses_model(&exchange->plans.all[i]))
+            add_words(exchange, &exchange->plans.all[i], arena_printf(&exchange->arena, "slice %s", name));
+}
+
 void
 choosing_explain(struct exchange *exchange)
 {
     const struct choosing *choosing = exchange->request.choosing;
 
+    explain_part(exchange);
     for (size_t i = 0; choosing != NULL && i < exchange->plans.count; i++) {
         struct plan *plan = &exchange->plans.all[i];
         const struct routed *routed = plan->lever == LEVER_ROUTER ? router_find(choosing, plan) : NULL;
-        const char *detail = plan->evidence.detail;
         double threshold;
 
         if (routed == NULL || routed->why == NULL)
             continue;
         threshold = shared_evidence_threshold(routed->evidence, &routed->terms);
-        plan->evidence.detail =
-            arena_printf(&exchange->arena, "%s%s%s; %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
-                         shared_evidence_serving(routed->evidence, &routed->terms) == ARM_NONE
-                             ? "no score serves yet"
-                             : arena_printf(&exchange->arena, "scores from %.4f on serve", threshold),
-                         routed->why);
+        add_words(exchange, plan,
+                  arena_printf(&exchange->arena, "%s; %s",
+                               shared_evidence_serving(routed->evidence, &routed->terms) == ARM_NONE
+                                   ? "no score serves yet"
+                                   : arena_printf(&exchange->arena, "scores from %.4f on serve", threshold),
+                               routed->why));
     }
+}
+
+/* What has no place has none, and gets something that is neither kept nor shown, and at an alpha of 0 never begins. */
+static struct shared_evidence *
+evidence_of(struct exchange *exchange, enum lever_id lever, const struct target *target)
+{
+    struct gateway *gateway = exchange->worker->gateway;
+    const struct request *request = &exchange->request;
+    const struct part *part = &request->part;
+    bool has_none = part->name != NULL && part->place == 0;
+    const char *of_part = has_none ? "the rest" : part->name;
+
+    return evidences_at(has_none ? &gateway->on_trial : &gateway->evidences, request->route->name,
+                        arena_printf(&exchange->arena, "%s %s%s%s", lever_name(lever), target->name,
+                                     of_part != NULL ? EVIDENCE_PART : "", of_part != NULL ? of_part : ""));
 }
 
 struct choosing
@@ -82,8 +119,7 @@ choosing_list(struct exchange *exchange, enum lever_id lever)
             continue;
         choosing.all[choosing.count++] = (struct routed){
             .target = target,
-            .evidence = evidences_at(&exchange->worker->gateway->evidences, route->name,
-                                     arena_printf(&exchange->arena, "%s %s", lever_name(lever), target->name)),
+            .evidence = evidence_of(exchange, lever, target),
             .score = 1.0,
         };
     }
@@ -146,13 +182,13 @@ by_heart(const struct choosing *choosing, const struct scored *scored)
 }
 
 /* Where there are several models, what one is asked depends on what the others serve: a trial would be of other requests than
- * what follows it. */
+ * what follows it. Where there are slices, what one of them has earned would have the scores of all others change. */
 static void
 try_next(struct exchange *exchange, struct choosing *choosing, const struct scored *on_trial)
 {
     struct shared_evidence *evidence;
 
-    if (on_trial->mark == 0 || choosing->count != 1)
+    if (on_trial->mark == 0 || choosing->count != 1 || exchange->request.part.name != NULL)
         return;
     evidence = evidences_at(&exchange->worker->gateway->on_trial, exchange->request.route->name,
                             shared_evidence_lever(choosing->all[0].evidence));
@@ -173,7 +209,7 @@ choosing_begin(struct exchange *exchange)
     struct choosing *choosing;
 
     if (lever_mode_of(request, LEVER_ROUTER) == LEVER_OFF || !choosing_fits(exchange->identity.api) ||
-        !route_has_other_models(request->route))
+        !route_has_other_models(request->route) || !part_is_of_now(exchange))
         return;
     explained = score(exchange, &now, &on_trial, why);
     if (now.mark == 0)

@@ -67,16 +67,20 @@ static const struct figure figures[] = {
 static void
 put_line(const struct figure *figure, const char *lever, struct shared_evidence *evidence, struct buffer *out)
 {
-    const char *name = shared_evidence_lever(evidence), *model = strchr(name, ' ');
+    struct slice model = slice_of(shared_evidence_lever(evidence)), name = slice_split(&model, ' '), part;
     struct evidence_verdict verdict;
 
-    if (model == NULL || !slice_is(slice_make(name, (size_t)(model - name)), lever))
+    if (model.data == NULL || !slice_is(name, lever))
         return;
+    part = router_split_part(&model);
     verdict = shared_evidence_verdict(evidence);
     buffer_printf(out, "equipoise_%s_%s{route=\"", lever, figure->name);
     buffer_add_json(out, slice_of(shared_evidence_route(evidence)));
     buffer_add_text(out, "\",model=\"");
-    buffer_add_json(out, slice_of(model + 1));
+    buffer_add_json(out, model);
+    if (part.len > 0)
+        buffer_add_text(out, "\",slice=\"");
+    buffer_add_json(out, part);
     buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));
 }
 

@@ -6,6 +6,7 @@
 #include "gateway/choice/request_features.h"
 #include "gateway/choice/scorers_parts.h"
 #include "gateway/gateway.h"
+#include "levers/router.h"
 #include "levers/terms.h"
 
 struct learning {
@@ -39,28 +40,41 @@ progress_of_model(const struct evidence_verdict *verdict)
                                                                                                    : PROGRESS_LITTLE;
 }
 
+/* Of a model that is another, in the slice at that place, from 1 on; where the route is not cut all is in the first. Ends with a NUL.
+ * False: there is none. */
+static bool
+name_evidence(struct evidences *evidences, const struct route_config *route, const struct target *target,
+              unsigned place, struct buffer *name)
+{
+    buffer_clear(name);
+    buffer_printf(name, "%s %s", lever_name(LEVER_ROUTER), target->name);
+    if (!route_candidate_differs(route, target))
+        return false;
+    if (route->slices.count > 0)
+        buffer_add_text(name, EVIDENCE_PART);
+    if (route->slices.count > 0 ? !parts_at(&evidences->parts, route->name, place, name) : place > 1)
+        return false;
+    buffer_add_byte(name, '\0');
+    return true;
+}
+
 static enum progress
 progress_of(const struct learning *learning)
 {
     const struct route_config *route = learning->taught.route;
     struct evidences *evidences = &learning->worker->gateway->evidences;
     enum progress most = PROGRESS_LITTLE;
-    struct arena arena;
+    struct buffer name = {0};
 
-    arena_init(&arena);
-    for (size_t i = 0; i < route->candidate_count; i++) {
-        const struct target *target = &route->candidates[i];
-        struct evidence_verdict verdict;
-        enum progress progress;
+    for (size_t i = 0; i < route->candidate_count; i++)
+        for (unsigned place = 1; name_evidence(evidences, route, &route->candidates[i], place, &name); place++) {
+            struct evidence_verdict verdict =
+                shared_evidence_verdict(evidences_at(evidences, route->name, buffer_content(&name).data));
+            enum progress progress = progress_of_model(&verdict);
 
-        if (!route_candidate_differs(route, target))
-            continue;
-        verdict = shared_evidence_verdict(evidences_at(
-            evidences, route->name, arena_printf(&arena, "%s %s", lever_name(LEVER_ROUTER), target->name)));
-        progress = progress_of_model(&verdict);
-        most = progress > most ? progress : most;
-    }
-    arena_reset(&arena);
+            most = progress > most ? progress : most;
+        }
+    buffer_free(&name);
     return most;
 }
 
@@ -76,14 +90,15 @@ has_view(struct scorer *scorer)
 }
 
 /* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
- * several models none is tried (gateway/choice/choosing.c). Freezing takes a while, in which others learn. */
+ * several models, or slices, none is tried (gateway/choice/choosing.c). Freezing takes a while, in which others learn. */
 static void
 freeze_next(struct scorer *scorer, const struct learning *learning, unsigned models)
 {
+    bool tried = models == 1 && learning->taught.route->slices.count == 0 && has_view(scorer);
     enum progress progress = progress_of(learning);
     struct frozen *frozen;
 
-    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && (models > 1 || !has_view(scorer))))
+    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && !tried))
         return;
     frozen = scorer_freeze(scorer, scorer->models);
     if (progress == PROGRESS_SERVES)

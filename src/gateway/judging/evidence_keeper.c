@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/sealed.h"
+#include "gateway/choice/part.h"
 
 /* For each lever of each route: route, lever, evidence as evidence_save has it (base/sealed.h). */
 static const char mark[SEALED_MARK_BYTES] = "EQEVID1";
@@ -30,6 +31,26 @@ sum_of(struct slice bytes)
 /* In place of a lever. What earlier versions kept by a name that begins likewise had no hours in it, and is not read. */
 #define SCORES_OF_ANY "scores of the router"
 #define SCORES SCORES_OF_ANY " and their hours"
+
+/* Likewise: which parts of the route's traffic have evidence of their own (quality/parts.h). */
+#define PARTS "slices"
+
+static void
+write_parts(struct evidences *all, struct buffer *out)
+{
+    struct buffer one = {0};
+
+    for (struct route_parts *at = parts_next(&all->parts, NULL); at != NULL; at = parts_next(&all->parts, at)) {
+        buffer_clear(&one);
+        parts_save(&all->parts, route_parts_name(at), &one);
+        if (buffer_len(&one) == 0)
+            continue;
+        sealed_put(out, slice_of(route_parts_name(at)));
+        sealed_put(out, SLICE_LITERAL(PARTS));
+        sealed_put(out, buffer_content(&one));
+    }
+    buffer_free(&one);
+}
 
 /* Some megabytes for each route. What the file has no room for is learned anew after a restart: a file that is too long to be
  * read would take all evidence with it. */
@@ -71,6 +92,7 @@ evidence_file_write(struct evidences *all, struct scorers *scorers, struct buffe
         sealed_put(out, slice_of(shared_evidence_lever(at)));
         sealed_put(out, buffer_content(&one));
     }
+    write_parts(all, out);
     if (scorers != NULL)
         write_scores(scorers, out);
     sealed_end(out);
@@ -83,7 +105,9 @@ restore(struct evidences *all, struct scorers *scorers, struct slice route, stru
 {
     char *name = slice_strdup(route), *of = slice_strdup(lever);
 
-    if (!slice_starts(lever, SCORES_OF_ANY))
+    if (slice_is(lever, PARTS))
+        (void)!parts_restore(&all->parts, name, bytes);
+    else if (!slice_starts(lever, SCORES_OF_ANY))
         (void)!shared_evidence_restore(evidences_at(all, name, of), bytes);
     else if (scorers != NULL && slice_is(lever, SCORES))
         scorer_restore(scorer_at(scorers, name), bytes);
@@ -99,6 +123,8 @@ evidence_file_read(struct evidences *all, struct scorers *scorers, struct slice 
 
     if (status != OK)
         return status;
+    for (struct route_parts *at = parts_next(&all->parts, NULL); at != NULL; at = parts_next(&all->parts, at))
+        (void)parts_follow(&all->parts, route_parts_name(at), 0); /* unless the file says otherwise */
     while (sealed_take(&rest, &route) && sealed_take(&rest, &lever) && sealed_take(&rest, &evidence))
         restore(all, scorers, route, lever, evidence);
     return OK;
@@ -119,6 +145,7 @@ evidence_keeper_open(struct gateway *gateway, struct cache_disk *disk)
         log_line(gateway->log, LOG_WARN, "the file of evidence is damaged: what levers had earned must be earned anew");
     keeper->written = sum_of(buffer_content(&file));
     buffer_free(&file);
+    parts_of_routes_follow(&gateway->evidences, gateway->snapshot->config);
     if (scorers_next(&gateway->scorers, NULL) != NULL) {
         gateway_open_meanings(gateway);
         scorers_open(&gateway->scorers, gateway->snapshot->config, gateway->embedder);

@@ -31,8 +31,9 @@ enum status evidence_keeper_write(struct evidence_keeper *keeper) MUST_CHECK;
 /* Writes it down for the last time. When no worker learns any more; blocks. NULL is fine. */
 void evidence_keeper_close(struct evidence_keeper *keeper);
 
-/* All evidence as that file has it, with the scores that it is about (NULL: without), and back. ERR_CORRUPT: it is no such
- * file; nothing is taken from it. */
+/* All evidence as that file has it, with the parts of routes and the scores that it is about (NULL: without), and back; whoever
+ * serves by it then has the parts follow the configuration (gateway/choice/part.h). ERR_CORRUPT: it is no such file; nothing is
+ * taken from it. */
 void evidence_file_write(struct evidences *all, struct scorers *scorers, struct buffer *out);
 enum status evidence_file_read(struct evidences *all, struct scorers *scorers, struct slice bytes) MUST_CHECK;
 

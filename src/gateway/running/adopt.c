@@ -1,6 +1,7 @@
 #include "gateway/running/adopt.h"
 
 #include "cache/store.h"
+#include "gateway/choice/part.h"
 #include "gateway/watch/rent.h"
 
 static void
@@ -33,6 +34,7 @@ adoption_start(struct adoption *adoption, struct gateway *gateway, struct world 
     rent_keeper_takes(gateway->rent, config);
     budgets_configure(&gateway->budgets, config->all_budgets.all, config->all_budgets.count);
     budgets_set_shares(&gateway->budgets, config->alerts.shares_ppm, config->alerts.share_count);
+    parts_of_routes_follow(&gateway->evidences, config);
     if (config->cache.bytes != before->config->cache.bytes)
         cache_resize(gateway->cache, config->cache.bytes);
     adoption->snapshot = snapshot_hold(gateway->snapshot);

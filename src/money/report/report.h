@@ -30,6 +30,9 @@ enum { REPORT_BY_MOST = 4 };
 /* What a lever that may change answers has to show for it on a route: quality/evidence.h, as it was last written down. */
 struct report_evidence {
     struct slice lever, route;
+    struct slice
+        part; /* of the route's traffic, which this is about (acceptable: slices), and which ends the lever's name;
+                                * empty: of all */
     const char *words;         /* how it stands */
     const char *of;            /* of which answers its floor speaks: "of what is served" */
     const char *floor_of;      /* "served", "route", "relative" */
@@ -86,7 +89,7 @@ struct report_look_ups {
     const struct report_evidence *evidence; /* NULL: it needs none, or has none yet */
 };
 
-/* Another model than a route's reference, which serves by evidence. */
+/* Another model than a route's reference, which serves by evidence; where that is of slices, once for each. */
 struct report_choice {
     struct slice route, model;  /* "backend/model" */
     int64_t requests;           /* of the route */

@@ -64,12 +64,22 @@ find(const struct text_table *table, struct slice route, struct slice model)
 }
 
 static int
-by_route_and_model(const void *a, const void *b)
+by_route_model_and_part(const void *a, const void *b)
 {
     const struct report_choice *left = a, *right = b;
     int order = slice_order(left->route, right->route);
 
-    return order != 0 ? order : slice_order(left->model, right->model);
+    order = order != 0 ? order : slice_order(left->model, right->model);
+    return order != 0 ? order : slice_order(left->evidence->part, right->evidence->part);
+}
+
+/* What stands behind "router ", and, where there is a slice, before " for " and its name (levers/router.h). */
+static struct slice
+model_named(const struct report_evidence *evidence)
+{
+    struct slice model = slice_from(evidence->lever, strlen(REPORT_ROUTER));
+
+    return evidence->part.len > 0 ? slice_first(model, model.len - evidence->part.len - strlen(" for ")) : model;
 }
 
 void
@@ -85,14 +95,14 @@ report_choice_finish(const struct text_table *table, struct report *report)
         if (!slice_starts(evidence->lever, REPORT_ROUTER))
             continue;
         report->choice_count++;
-        *line = find(table, evidence->route, slice_from(evidence->lever, strlen(REPORT_ROUTER)));
+        *line = find(table, evidence->route, model_named(evidence));
         all = find(table, evidence->route, SLICE_NONE);
         line->requests = all.requests;
         line->judged = all.judged;
         line->judge_cost = all.judge_cost;
         line->evidence = evidence;
     }
-    qsort(report->choices, report->choice_count, sizeof(struct report_choice), by_route_and_model);
+    qsort(report->choices, report->choice_count, sizeof(struct report_choice), by_route_model_and_part);
 }
 
 /* For a person */
@@ -108,7 +118,7 @@ write_labels(const struct report_choice *line, struct buffer *out)
 {
     const struct report_evidence *evidence = line->evidence;
 
-    if (evidence->labels == 0 && line->audits > 0) {
+    if (evidence->labels == 0 && line->audits > 0 && evidence->part.len == 0) {
         buffer_add_text(out, "; none of its audits counts for it now: those of the hour that taught its view do not");
         return;
     }
@@ -118,12 +128,22 @@ write_labels(const struct report_choice *line, struct buffer *out)
         buffer_printf(out, " (%.2f%% of its own)", evidence->own_mean_ppm / 1e4);
 }
 
+/* The beginning of a line about evidence. */
+static void
+put_part(const struct report_evidence *evidence, struct buffer *out)
+{
+    buffer_printf(out, "  %-16s ", "");
+    if (evidence->part.len > 0)
+        buffer_printf(out, "%.*s: ", SLICE_ARGS(evidence->part));
+}
+
 static void
 write_standing(const struct report_choice *line, struct buffer *out)
 {
     const struct report_evidence *evidence = line->evidence;
 
-    buffer_printf(out, "  %-16s %s", "", evidence->words);
+    put_part(evidence, out);
+    buffer_add_text(out, evidence->words);
     if (evidence->serves)
         buffer_printf(out, " from a score of %.3f on", evidence->threshold);
     write_labels(line, out);
@@ -138,7 +158,6 @@ write_standing(const struct report_choice *line, struct buffer *out)
 static void
 write_line(const struct report_choice *line, struct buffer *out)
 {
-    const struct report_evidence *evidence = line->evidence;
     char saved[AMOUNT_TEXT_SIZE], paid[AMOUNT_TEXT_SIZE];
 
     amount_format_people(line->saved, saved);
@@ -146,10 +165,24 @@ write_line(const struct report_choice *line, struct buffer *out)
     buffer_printf(out, "  %-16.*s %.*s: served %lld of %lld requests (%.1f%%), saved %s; %lld audits for %s\n",
                   SLICE_ARGS(line->route), SLICE_ARGS(line->model), (long long)line->served, (long long)line->requests,
                   percent(line->served, line->requests), saved, (long long)line->audits, paid);
-    if (evidence->floor_ppm == 0)
-        buffer_printf(out, "  %-16s %s\n", "", evidence->words);
-    else
+}
+
+static void
+write_evidence(const struct report_choice *line, struct buffer *out)
+{
+    if (line->evidence->floor_ppm > 0) {
         write_standing(line, out);
+        return;
+    }
+    put_part(line->evidence, out);
+    buffer_printf(out, "%s\n", line->evidence->words);
+}
+
+/* What it served is of all its slices, and told once. */
+static bool
+is_same_model(const struct report_choice *a, const struct report_choice *b)
+{
+    return slice_equal(a->route, b->route) && slice_equal(a->model, b->model);
 }
 
 /* Once for a route, behind its last model. */
@@ -169,37 +202,70 @@ report_choice_text(const struct report *report, struct buffer *out)
     for (size_t i = 0; i < report->choice_count; i++) {
         const struct report_choice *line = &report->choices[i];
 
-        write_line(line, out);
+        if (i == 0 || !is_same_model(line, line - 1))
+            write_line(line, out);
+        write_evidence(line, out);
         if (i + 1 == report->choice_count || !slice_equal(line->route, report->choices[i + 1].route))
             write_route(line, out);
     }
+}
+
+static void
+put_model(const struct report_choice *line, struct buffer *out)
+{
+    const struct {
+        const char *name;
+        wide_int amount;
+    } amounts[] = {{"saved_usd", line->saved}, {"audits_usd", line->audit_cost}, {"judges_usd", line->judge_cost}};
+
+    buffer_add_json_member(out, "route", line->route);
+    buffer_add_byte(out, ',');
+    buffer_add_json_member(out, "model", line->model);
+    buffer_printf(out, ",\"requests\":%lld,\"served\":%lld,\"audits\":%lld,\"judges\":%lld", (long long)line->requests,
+                  (long long)line->served, (long long)line->audits, (long long)line->judged);
+    for (size_t k = 0; k < sizeof(amounts) / sizeof(amounts[0]); k++) {
+        char text[AMOUNT_TEXT_SIZE];
+
+        amount_format(amounts[k].amount, text);
+        buffer_printf(out, ",\"%s\":\"%s\"", amounts[k].name, text);
+    }
+}
+
+/* Where evidence is of slices: "slices":[{"slice":"tenant=acme","evidence":{...}},...]; they follow each other. Returns how many. */
+static size_t
+put_parts(const struct report *report, size_t from, struct buffer *out)
+{
+    size_t i = from;
+
+    buffer_add_text(out, ",\"slices\":[");
+    for (; i < report->choice_count && is_same_model(&report->choices[i], &report->choices[from]); i++) {
+        const struct report_evidence *evidence = report->choices[i].evidence;
+
+        buffer_add_text(out, i == from ? "{" : ",{");
+        buffer_add_json_member(out, "slice", evidence->part);
+        report_evidence_json(evidence, out);
+        buffer_add_byte(out, '}');
+    }
+    buffer_add_byte(out, ']');
+    return i - from;
 }
 
 void
 report_choice_json(const struct report *report, struct buffer *out)
 {
     buffer_add_text(out, ",\n \"choices\":[");
-    for (size_t i = 0; i < report->choice_count; i++) {
+    for (size_t i = 0; i < report->choice_count;) {
         const struct report_choice *line = &report->choices[i];
-        const struct {
-            const char *name;
-            wide_int amount;
-        } amounts[] = {{"saved_usd", line->saved}, {"audits_usd", line->audit_cost}, {"judges_usd", line->judge_cost}};
 
         buffer_add_text(out, i == 0 ? "\n  {" : ",\n  {");
-        buffer_add_json_member(out, "route", line->route);
-        buffer_add_byte(out, ',');
-        buffer_add_json_member(out, "model", line->model);
-        buffer_printf(out, ",\"requests\":%lld,\"served\":%lld,\"audits\":%lld,\"judges\":%lld",
-                      (long long)line->requests, (long long)line->served, (long long)line->audits,
-                      (long long)line->judged);
-        for (size_t k = 0; k < sizeof(amounts) / sizeof(amounts[0]); k++) {
-            char text[AMOUNT_TEXT_SIZE];
-
-            amount_format(amounts[k].amount, text);
-            buffer_printf(out, ",\"%s\":\"%s\"", amounts[k].name, text);
+        put_model(line, out);
+        if (line->evidence->part.len > 0) {
+            report_evidence_json(NULL, out);
+            i += put_parts(report, i, out);
+        } else {
+            report_evidence_json(line->evidence, out);
+            i++;
         }
-        report_evidence_json(line->evidence, out);
         buffer_add_byte(out, '}');
     }
     buffer_add_byte(out, ']');

@@ -1,0 +1,59 @@
+/* Any bytes as saved slices of a route: what is restored must be saved as the same bytes, and every one of its places is somebody's, once. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "quality/parts.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+use(struct parts *parts, uint64_t mark)
+{
+    struct buffer name = {0};
+
+    for (unsigned place = 1; parts_at(parts, "chat", place, &name); place++) {
+        bool is_new;
+
+        ENSURE(place <= PARTS_MOST);
+        buffer_add_byte(&name, '\0');
+        ENSURE(parts_place(parts, "chat", mark, buffer_content(&name).data, &is_new) == place && !is_new);
+        buffer_clear(&name);
+    }
+    buffer_free(&name);
+}
+
+static void
+restore(struct slice bytes)
+{
+    struct parts parts;
+    struct buffer again = {0};
+
+    parts_init(&parts);
+    if (parts_restore(&parts, "chat", bytes) == OK) {
+        uint64_t mark;
+
+        parts_save(&parts, "chat", &again);
+        if (!slice_equal(buffer_content(&again), bytes))
+            abort();
+        memcpy(&mark, bytes.data + 5, sizeof(mark));
+        use(&parts, mark);
+    }
+    buffer_free(&again);
+    parts_free(&parts);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice bytes = slice_make((const char *)data, size);
+    struct buffer whole = {0};
+    uint64_t sum = hash_fast(bytes, 0x54524150u);
+
+    restore(bytes);
+    /* The checksum keeps a fuzzer from what is inside, so the bytes also come with the right one. */
+    buffer_add(&whole, bytes);
+    buffer_add(&whole, slice_make((const char *)&sum, sizeof(sum)));
+    restore(buffer_content(&whole));
+    buffer_free(&whole);
+    return 0;
+}
