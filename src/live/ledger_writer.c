@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "live/data_lock.h"
+#include "live/gently.h"
 #include "live/journal_files.h"
 #include "money/amount.h"
 #include "money/ledger/ledger_sqlite.h"
@@ -21,6 +22,7 @@
 #define RETRY_US USEC_PER_S            /* after a failure of the store */
 #define SETTLING_US (20 * USEC_PER_MS) /* between adding a row to the totals and appending it, mostly */
 enum { SETTLING_TRIES = 25 };          /* on a machine that is too busy to run the worker at once */
+#define GENTLE_US (200 * USEC_PER_MS)  /* a turn that takes longer takes its share of the processor */
 #define EARLY_FEEDBACK_US (86400 * USEC_PER_S)
 
 /* How much a worker has appended: by it alone, read by anyone. On a cache line of its own. */
@@ -242,13 +244,16 @@ ledger_is_there(const struct ledger_writer *writer)
 static void
 turn(struct ledger_writer *writer)
 {
-    enum status status = ledger_is_there(writer) ? take_all(writer) : ERR_NOT_FOUND;
+    enum status status;
     bool clean;
 
+    gently_for(GENTLE_US);
+    status = ledger_is_there(writer) ? take_all(writer) : ERR_NOT_FOUND;
     if (status == OK && clock_now_us() - writer->released_us >= RELEASE_EVERY_US) {
         status = ledger_tail_release(writer->tail, &clean);
         writer->released_us = clock_now_us();
     }
+    gently_for(0);
     say_foreign(writer);
     say_health(writer, status);
 }
@@ -396,6 +401,7 @@ ledger_writer_start(const struct ledger_options *options, struct problems *probl
     struct ledger_writer *writer = new_writer(options);
     enum status status = data_lock_take(options->dir, problems, &writer->lock);
 
+    gently_write_pages();
     if (status == OK)
         status = open_ledger(writer, problems);
     if (status == OK)
