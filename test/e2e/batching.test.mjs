@@ -8,8 +8,19 @@ import { after, Gateway, KEY, sha256, test, Twin, usualConfig } from "./stage.mj
 const OTHER_KEY = "sk-of-another-tenant-0123456789";
 const PICO_PER_TOKEN = 100_000n; // $0.10/M
 
-// One call at a time, so that whoever comes meanwhile has to wait.
-const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows", "--concurrency", "1", "--model", "twin-embed:embed:60ms:1ms"]);
+// No call is answered before all have come who are to come meanwhile.
+let allCame = Promise.resolve();
+const twin = await Twin.start(["--key", "sk-upstream-only-the-gateway-knows"]);
+const gate = createServer(async (request, response) => {
+  let body = "";
+  for await (const piece of request) body += piece;
+  await allCame;
+  const { authorization } = request.headers;
+  const answer = await fetch(twin.url + request.url, { method: request.method, body: body || undefined, headers: { "content-type": "application/json", authorization } });
+  response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") });
+  response.end(Buffer.from(await answer.arrayBuffer()));
+});
+await new Promise((done) => gate.listen(0, "127.0.0.1", done));
 
 // A server that likes no input with "poison" in it, and knows what it was asked.
 const asked = [];
@@ -19,7 +30,7 @@ const picky = createServer(async (request, response) => {
   for await (const piece of request) text += piece;
   const { input } = JSON.parse(text), inputs = [input].flat(), bad = inputs.find((one) => one.includes("poison"));
   asked.push(inputs);
-  await new Promise((done) => setTimeout(done, 30));
+  await allCame;
   response.writeHead(bad ? 400 : 200, { "content-type": "application/json" });
   response.end(JSON.stringify(bad
     ? { error: { message: `this is not to be embedded: ${bad}`, type: "invalid_request_error" } }
@@ -28,7 +39,7 @@ const picky = createServer(async (request, response) => {
 });
 await new Promise((done) => picky.listen(0, "127.0.0.1", done));
 
-const config = usualConfig(twin.url);
+const config = usualConfig(`http://127.0.0.1:${gate.address().port}`);
 config.workers = 1;
 config.backends.picky = { url: `http://127.0.0.1:${picky.address().port}` };
 config.routes.vectors.levers = { batching: "on" };
@@ -39,7 +50,7 @@ const gateway = await Gateway.start(config);
 after(async () => {
   await gateway.stop();
   await twin.stop();
-  picky.close();
+  for (const server of [gate, picky]) server.closeAllConnections(), server.close();
 });
 
 const direct = async (input) => {
@@ -52,12 +63,14 @@ const calls = async () => (await twin.seen()).total.requests;
 const sum = (values) => values.reduce((a, b) => a + b, 0n);
 const metric = async (name) => Number((await (await fetch(`${gateway.admin}/metrics`)).text())
   .match(new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\d+)$`, "m"))?.[1] ?? NaN);
+const cameAll = (count) => until(`${count} to be under way`, async () => (await metric("equipoise_requests_in_flight")) === count);
 const rowsOf = async ({ heard }) => Promise.all(heard.map(({ headers }) => gateway.row(headers.get("x-equipoise-id"))));
 
 test("60 SDK clients at once: few calls, each with its own vectors, and one bill", async () => {
   const before = await calls();
   const clients = gateway.clients();
   const texts = Array.from({ length: 60 }, (_, i) => (i % 7 === 0 ? [`text ${i}`, `and another of ${i}`] : `text ${i} of many`));
+  allCame = cameAll(60);
   const answers = await Promise.all(texts.map((input) => clients.openai.embeddings.create({ model: "vectors", input })));
   const made = (await calls()) - before;
   assert.ok(made < 20, `${made} calls`);
@@ -81,6 +94,7 @@ test("60 SDK clients at once: few calls, each with its own vectors, and one bill
 
 test("floats and base64, and dimensions, each get their own form", async () => {
   const { openai } = gateway.clients();
+  allCame = cameAll(24);
   const ask = (more) => openai.embeddings.create({ model: "vectors", input: "the open sea", ...more });
   const answers = await Promise.all(Array.from({ length: 24 }, (_, i) =>
     ask(i % 3 === 0 ? {} : i % 3 === 1 ? { encoding_format: "float" } : { dimensions: 64 })));
@@ -96,6 +110,7 @@ test("a bad one fails alone, and is told why in words about it alone", async () 
   asked.length = 0;
   const clients = gateway.clients();
   const inputs = Array.from({ length: 20 }, (_, i) => (i === 13 ? "some poison here" : `text ${"x".repeat(i)}`));
+  allCame = cameAll(20);
   const answers = await Promise.allSettled(inputs.map((input) => clients.openai.embeddings.create({ model: "picky", input, encoding_format: "float" })));
   answers.forEach(({ status, value, reason }, i) => {
     if (i === 13) {
@@ -115,17 +130,17 @@ test("a bad one fails alone, and is told why in words about it alone", async () 
 test("who leaves disturbs nobody", async () => {
   const clients = gateway.clients();
   const leaving = new AbortController();
-  const answers = Promise.allSettled(Array.from({ length: 16 }, (_, i) =>
+  allCame = cameAll(16).then(() => leaving.abort());
+  const all = await Promise.allSettled(Array.from({ length: 16 }, (_, i) =>
     clients.openai.embeddings.create({ model: "vectors", input: `leaving ${i}` }, { signal: i % 4 === 3 ? leaving.signal : undefined })));
-  setTimeout(() => leaving.abort(), 70);
-  const all = await answers;
-  all.forEach(({ status }, i) => i % 4 !== 3 && assert.equal(status, "fulfilled"));
+  all.forEach(({ status }, i) => assert.equal(status, i % 4 === 3 ? "rejected" : "fulfilled"));
   await until("nothing to be under way", async () => (await metric("equipoise_requests_in_flight")) === 0);
 });
 
 test("tenants do not go together", async () => {
   asked.length = 0;
   const both = [gateway.clients(), gateway.clients(OTHER_KEY)];
+  allCame = cameAll(20);
   await Promise.all(Array.from({ length: 20 }, (_, i) =>
     both[i % 2].openai.embeddings.create({ model: "picky", input: `of tenant ${i % 2}`, encoding_format: "float" })));
   assert.ok(asked.length < 20 && asked.some((inputs) => inputs.length > 1));

@@ -10,12 +10,13 @@ import { good } from "./framing/answers.mjs";
 const MiB = 1024 * 1024;
 const BODY_MOST = 8 * MiB;
 const origin = await Origin.start(() => good);
-const gateway = await Gateway.start({
+const start = (limits) => Gateway.start({
   workers: 1,
   backends: { rec: { url: origin.url } },
   routes: { m: { reference: "rec/m", attempts: 1 } },
-  limits: { body: "8MiB", header_timeout: "300ms", body_timeout: "300ms" },
+  limits,
 }, { env: { ASAN_OPTIONS: "detect_stack_use_after_return=1:quarantine_size_mb=1:thread_local_quarantine_size_kb=64" } });
+const gateway = await start({ body: "8MiB", header_timeout: "10m", body_timeout: "10m" });
 const port = new URL(gateway.url).port;
 after(async () => {
   await gateway.stop();
@@ -31,10 +32,10 @@ async function grown(work) {
   return peak() - before;
 }
 
-const ask = (body, headers = {}, path = "/v1/chat/completions") =>
-  fetch(gateway.url + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
-const others = async () => {
-  const answer = await ask('{"model":"m","messages":[{"role":"user","content":"hello"}]}');
+const ask = (body, headers = {}, path = "/v1/chat/completions", url = gateway.url) =>
+  fetch(url + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+const others = async (url) => {
+  const answer = await ask('{"model":"m","messages":[{"role":"user","content":"hello"}]}', {}, undefined, url);
   assert.equal(answer.status, 200, await answer.text());
 };
 await others();
@@ -115,8 +116,9 @@ test("tags without end are cut between two of them", async () => {
 });
 
 test("heads and bodies that do not come end with 408, and others are served meanwhile", async () => {
+  const impatient = await start({ header_timeout: "3s", body_timeout: "3s" });
   const half = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nX: ";
-  const wires = await Promise.all(Array.from({ length: 40 }, () => Wire.open(port)));
+  const wires = await Promise.all(Array.from({ length: 40 }, () => Wire.open(new URL(impatient.url).port)));
   const ends = wires.map(async (wire, i) => {
     await wire.write(i % 2 ? half : `${half}\r\n\r\n{`);
     const drip = setInterval(() => wire.write("x"), 20); // trickling bytes buy no time
@@ -128,8 +130,9 @@ test("heads and bodies that do not come end with 408, and others are served mean
       wire.destroy();
     }
   });
-  for (let i = 0; i < 20; i++) await others();
+  for (let i = 0; i < 20; i++) await others(impatient.url);
   await Promise.all(ends);
+  await impatient.stop();
 });
 
 test("an answer without end to a client that reads nothing does not fill the memory", async () => {

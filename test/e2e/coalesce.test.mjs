@@ -2,7 +2,7 @@
 // all together pay what the call cost. What 200 make of a call, whatever befalls it, is in shared_calls.test.mjs.
 import assert from "node:assert/strict";
 import { until } from "./harness.mjs";
-import { costOf, pico } from "./speak.mjs";
+import { pico } from "./speak.mjs";
 import { after, Gateway, KEY, sha256, test, Twin, usualConfig } from "./stage.mjs";
 
 // The backend has two places, so that a call that fails at one has another to go to.
@@ -24,7 +24,7 @@ let question = 0;
 const body = (more = {}) => ({ model: "assistant", stream: true, temperature: 0,
   messages: [{ role: "user", content: `Tell me story ${question} of ${WORDS} words.` }], ...more });
 
-const post = (asked, { key = KEY, fault = "slow=20ms", signal, headers = {} } = {}) => fetch(`${gateway.url}/v1/chat/completions`, {
+const post = (asked, { key = KEY, fault = "slow=10ms", signal, headers = {} } = {}) => fetch(`${gateway.url}/v1/chat/completions`, {
   method: "POST", signal, body: JSON.stringify(asked),
   headers: { "content-type": "application/json", authorization: `Bearer ${key}`, "x-twin-fault": fault, ...headers },
 });
@@ -32,31 +32,6 @@ const read = async (response) => ({ id: response.headers.get("x-equipoise-id"), 
   status: response.status, text: await response.text() });
 const count = async (what) => (await Promise.all(twins.map((one) => one.seen()))).reduce((sum, { total }) => sum + total[what], 0);
 const calls = () => count("requests");
-const rows = (answers) => Promise.all(answers.map(({ id }) => gateway.row(id)));
-const sum = (values) => values.reduce((a, b) => a + b, 0n);
-
-// What all rows of one call come to is what the call cost, to the last pico-dollar and token.
-function assertOneBill(all) {
-  const [input, output] = ["input_tokens", "output_tokens"].map((name) => all.reduce((total, row) => total + row[name], 0));
-  assert.ok(output > 0);
-  assert.equal(sum(all.map((row) => pico(row.cost_usd))), costOf(input, 2) + costOf(output, 8));
-  const costs = all.map((row) => Number(pico(row.cost_usd)));
-  assert.ok(Math.max(...costs) - Math.min(...costs) <= 1, "an even split");
-}
-
-test("whole answers are shared too, and each head tells its own part", async () => {
-  question++;
-  const before = await calls();
-  const answers = await Promise.all(Array.from({ length: 20 }, async () => {
-    const response = await post(body({ stream: false }), { fault: "slow=5ms" });
-    return { ...(await read(response)), cost: response.headers.get("x-equipoise-cost-usd") };
-  }));
-  assert.equal((await calls()) - before, 1);
-  assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
-  const all = await rows(answers);
-  assertOneBill(all);
-  all.forEach((row, i) => assert.equal(pico(answers[i].cost), pico(row.cost_usd)));
-});
 
 test("all leave: the call is closed at once, and the last who left pays", async () => {
   question++;
@@ -69,15 +44,6 @@ test("all leave: the call is closed at once, and the last who left pays", async 
   const all = await Promise.all(responses.map((response) => gateway.row(response.headers.get("x-equipoise-id"))));
   assert.ok(all.every(({ state }) => state === "client gone"));
   assert.equal(all.filter((row) => pico(row.cost_usd) > 0n).length, 1);
-});
-
-test("no answer at all: all are told the same, and no storm of calls follows", async () => {
-  question++;
-  const before = await calls();
-  const answers = await Promise.all(Array.from({ length: 50 }, async () => read(await post(body(), { fault: "delay=500ms,status=500" }))));
-  assert.ok(answers.every(({ status }) => status === 500), JSON.stringify(answers[0]));
-  assert.ok((await calls()) - before <= 3);
-  for (const row of await rows(answers)) assert.equal(pico(row.cost_usd), 0n);
 });
 
 test("tenants share nothing, nor do requests that want an answer of their own", async () => {

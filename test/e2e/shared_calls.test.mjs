@@ -50,6 +50,7 @@ class Call {
   stream = () => (this.begin(), this.end());
   whole = () => this.json({ id: "c", object: "chat.completion", created: 1, model: "m", usage,
     choices: [{ index: 0, message: { role: "assistant", content: TEXT }, finish_reason: "stop" }] });
+  fail = () => this.socket.end("HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
   // A text's tokens are its letters.
   embeds() {
     const inputs = [JSON.parse(this.body).input].flat();
@@ -118,6 +119,22 @@ const begin = () => {
   question++;
   calls = [];
 };
+
+test("whole answers are shared too, and each head tells its own part", async () => {
+  begin();
+  const ask = async () => {
+    const response = await post({ stream: false });
+    return { ...(await read(response)), cost: response.headers.get("x-equipoise-cost-usd") };
+  };
+  const leading = ask();
+  await call(0);
+  const { answers } = await follow(MEMBERS - 1, ask);
+  calls[0].whole();
+  const all = [await leading, ...(await answers)];
+  const rows = await assertShared(all);
+  assert.equal(calls.length, 1);
+  rows.forEach((row, i) => assert.equal(pico(all[i].cost), pico(row.cost_usd)));
+});
 
 test("streams over all workers: one call, all whole and equal, and together they cost what it cost", async () => {
   begin();
@@ -231,6 +248,24 @@ for (const streams of [true, false])
       assert.equal(told?.completion_tokens, i % 4 === 2 ? undefined : OUTPUT);
     });
   });
+
+test("no answer at all: all are told the same, and no storm of calls follows", async () => {
+  begin();
+  const ask = async () => {
+    const response = await post();
+    return { id: response.headers.get("x-equipoise-id"), status: response.status, text: await response.text() };
+  };
+  const leading = ask();
+  await call(0);
+  const { answers } = await follow(MEMBERS - 1, ask);
+  const all = Promise.all([leading, answers]).then(([one, others]) => [one, ...others]);
+  let over = false;
+  all.finally(() => (over = true)).catch(() => {});
+  for (let i = 0; await until("a call, or the end", () => over || calls[i]) && !over; i++) calls[i].fail();
+  assert.ok((await all).every(({ status }) => status === 500), JSON.stringify((await all)[0]));
+  assert.ok(calls.length <= 3, `${calls.length} calls`);
+  for (const { id } of await all) assert.equal(pico((await gateway.row(id)).cost_usd), 0n);
+});
 
 test("equal batches of embeddings of which a part is known: the rest is bought once", async () => {
   begin();
