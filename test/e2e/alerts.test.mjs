@@ -4,8 +4,9 @@ import { createServer } from "node:http";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "./harness.mjs";
-import { after, equipoise, freePort, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
+import { after, equipoise, freePort, Gateway, KEY, scratch, spendsInOneMonth, test, Twin, usualConfig } from "./stage.mjs";
 
+await spendsInOneMonth();
 const twin = await Twin.start();
 after(() => twin.stop());
 

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { Recorder, completion } from "./recorder.mjs";
 import { ask, clientsOf, names } from "./speak.mjs";
-import { openStage, sha256, test, after } from "./stage.mjs";
+import { openStage, sha256, spendsInOneMonth, test, after } from "./stage.mjs";
 
+await spendsInOneMonth();
 const upstream = await Recorder.start();
 const keyOf = (name) => `sk-budget-${name}`;
 const BODY = JSON.stringify({ model: "held", max_tokens: 10, messages: [{ role: "user", content: "Hello" }] });

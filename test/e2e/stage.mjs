@@ -48,6 +48,18 @@ export async function freePort() {
   }
 }
 
+// A budget of a week or month begins anew at midnight (UTC). Before such a midnight this waits until it is over: what a test spends
+// is then spent within one.
+export async function spendsInOneMonth() {
+  const SPENDS_MS = 180_000;
+  for (;;) {
+    const soon = new Date(Date.now() + SPENDS_MS);
+    const isNew = soon.getUTCDate() === 1 || soon.getUTCDay() === 1;
+    if (!isNew || soon.getUTCDate() === new Date().getUTCDate()) return;
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+}
+
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), "equipoise-e2e-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
