@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Admission under three times the load that the engines can carry, by `equipoise replay`: goodput (answers in full whose first
 token came within the limit), beside no admission at all and beside fixed numbers of requests in flight; and what a noisy tenant
-does to a quiet one. Arrivals and lengths are drawn here; engines and so every figure are modelled.
+does to a quiet one, in each of some draws. Arrivals and lengths are drawn here; engines and so every figure are modelled.
 
-    eval/admission.py --program build/release/equipoise [--seconds 300]
+    eval/admission.py --program build/release/equipoise [--seconds 300] [--draws 6]
 
 Exit status 1 if goodput falls below 0.9 of what the engines carry without overload, the 99th percentile of those who were served is
-beyond the limit, or the quiet tenant's 99th percentile moves by more than a fifth.
+beyond the limit, or the quiet tenant's 99th percentile moves by more than a fifth in any draw.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import csv
 import io
 import math
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -93,10 +94,26 @@ def capacity(args, folder):
     return low
 
 
+def beside(args, folder, way, carried, draw):
+    """By how much a noisy tenant moves a quiet one's 99th percentile."""
+    name, admission, acceptable = way
+    crowd = arrivals(random.Random(8 + 10 * draw), 3 * carried, args.seconds, "loud")
+    quiet = arrivals(random.Random(9 + 10 * draw), 0.2 * carried, args.seconds, "quiet")
+    calm = arrivals(random.Random(10 + 10 * draw), 0.5 * carried, args.seconds, "loud")
+    before = figures(play(args, folder, quiet + calm, admission, acceptable), args.seconds, "quiet")
+    rows = play(args, folder, quiet + crowd, admission, acceptable)
+    after = figures(rows, args.seconds, "quiet")
+    times = after["p99"] / before["p99"]
+    print(f"  {name:24}{before['sent']:>8}{before['served']:>8}{before['p99']:>15.3f} s{after['p99']:>18.3f} s"
+          f"{after['served']:>8}  {times:.2f} times{figures(rows, args.seconds)['goodput'] / carried:>20.2f}", flush=True)
+    return times
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/equipoise")
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--draws", type=int, default=6)
     args = parser.parse_args()
     limit = f", acceptable: {{ first_token: {LIMIT_S:g}s }}"
     fine = True
@@ -113,15 +130,14 @@ def main():
             print(f"  {name:24}{told['sent']:>8}{told['served']:>8}{told['goodput']:>11.1f}{told['goodput'] / carried:>12.2f}"
                   f"{told['p99']:>15.2f} s")
         fine &= told["goodput"] >= 0.9 * carried and told["p99"] <= LIMIT_S
-        quiet = arrivals(random.Random(9), 0.2 * carried, args.seconds, "quiet")
-        calm = arrivals(random.Random(10), 0.5 * carried, args.seconds, "loud")
-        print(f"  {'a quiet tenant':24}{'sent':>8}{'served':>8}{'p99 first token':>17}{'beside a noisy one':>20}{'served':>8}")
-        for name, admission, acceptable in (ways[0], ways[-1]):
-            before = figures(play(args, folder, quiet + calm, admission, acceptable), args.seconds, "quiet")
-            after = figures(play(args, folder, quiet + crowd, admission, acceptable), args.seconds, "quiet")
-            print(f"  {name:24}{before['sent']:>8}{before['served']:>8}{before['p99']:>15.3f} s{after['p99']:>18.3f} s"
-                  f"{after['served']:>8}  {after['p99'] / before['p99']:.2f} times")
-        fine &= after["p99"] <= 1.2 * before["p99"]
+        print(f"  {'a quiet tenant':24}{'sent':>8}{'served':>8}{'p99 first token':>17}{'beside a noisy one':>20}{'served':>8}"
+              f"{'':12}{'in time of carried':>20}")
+        beside(args, folder, ways[0], carried, 0)
+        times = [beside(args, folder, ways[-1], carried, draw) for draw in range(args.draws)]
+        if len(times) > 1:
+            print(f"  {'':24}{statistics.mean(times):.2f} times in the mean of {len(times)} draws, standard deviation "
+                  f"{statistics.stdev(times):.2f}, at most {max(times):.2f}")
+        fine &= max(times) <= 1.2
     print("  holds" if fine else "  DOES NOT HOLD")
     return 0 if fine else 1
 

@@ -462,6 +462,48 @@ nothing_leaks(void **state)
     admission_free(&admission);
 }
 
+/* An engine whose cache has room for 300 such requests gets no more than a batch in which steps are well used: a tenant's crowd
+ * would make them longer for everybody else. Of an engine that is not known the cache alone counts. */
+static void
+a_batch_grows_no_larger_than_it_is_worth(void **state)
+{
+    enum { CROWD = 400 };
+    const struct engine_pair *pair = engine_pair_find(SLICE_LITERAL("h100-llama-3.1-8b"));
+    const struct batch_mix mix = {.prompt = 1000, .output = 250};
+    double enough = batch_enough(&pair->time, &mix);
+    size_t in[2];
+
+    (void)state;
+    for (unsigned known = 0; known < 2; known++) {
+        struct admission_pace engine = {.replicas = 1,
+                                        .prefill_us_per_token = 1,
+                                        .step_tokens = 1 << 30,
+                                        .kv_tokens = 375000,
+                                        .queue_most = CROWD,
+                                        .learned = pair->time};
+        struct admission_want one = {.place = {.tenant = SLICE_LITERAL("acme"), .weight = 1},
+                                     .tokens = 1125,
+                                     .prefill = 1000,
+                                     .output = 250,
+                                     .work_us = 1,
+                                     .deadline_us = USEC_NEVER};
+        struct admission_ticket *tickets = must_calloc(CROWD, sizeof(*tickets));
+        struct admission admission;
+
+        engine.known = known > 0 ? pair : NULL;
+        admission_init(&admission, &engine);
+        for (unsigned i = 0; i < CROWD; i++)
+            admission_ask(&admission, &tickets[i], &one, &engine, 0);
+        in[known] = admission.in_flight;
+        for (unsigned i = CROWD; i > 0; i--)
+            end(&admission, &tickets[i - 1], 0);
+        admission_free(&admission);
+        free(tickets);
+    }
+    assert_int_equal(in[0], 300); /* nine tenths of the cache */
+    assert_true(in[1] >= (size_t)enough - 1 && in[1] <= (size_t)enough && enough < 200);
+}
+
 /* While latency says that nothing waits there, the limit of an unknown engine grows; when first tokens take longer and
  * longer it stops. */
 static void
@@ -472,7 +514,7 @@ the_gradient_finds_a_limit(void **state)
 
     (void)state;
     token_limit_init(&limit, 16.0);
-    token_limit_admitted(&limit, 100);
+    token_limit_admitted(&limit, 100, 100, 0);
     for (unsigned i = 0; i < 2000; i++)
         token_limit_first_token(&limit, 1000, 1000, token_limit_tokens(&limit));
     grown = limit.requests;
@@ -504,6 +546,7 @@ main(void)
         cmocka_unit_test(a_crowd_holds_up_itself),
         cmocka_unit_test(what_others_have_there_counts),
         cmocka_unit_test(nothing_leaks),
+        cmocka_unit_test(a_batch_grows_no_larger_than_it_is_worth),
         cmocka_unit_test(the_gradient_finds_a_limit),
     };
 

@@ -47,6 +47,51 @@ the_most_is_the_largest_within_the_limit(void **state)
     assert_int_equal(batch_most(a100(), &mix, 100, 0, &by_room), 1);
 }
 
+/* By steps taken one by one: an answer ends in each step with the chance that it has, and then a whole prompt is in it. */
+static double
+put_out(const struct step_time *time, const struct batch_mix *like, double sequences)
+{
+    double span_us = 0, due = 0, tokens = 0;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        double prompts = floor(due += sequences / like->output);
+
+        due -= prompts;
+        span_us += hypot(time->alpha_us, time->beta_us * (sequences + prompts * like->prompt)) + time->host_us +
+                   time->delta_us * sequences * (like->prompt + like->output / 2) + time->gamma_us * sequences +
+                   time->epsilon_us * prompts * like->prompt * like->prompt / 2;
+        tokens += sequences;
+    }
+    return tokens / span_us;
+}
+
+static void
+enough_puts_out_nearly_what_the_largest_would(void **state)
+{
+    const struct batch_mix mixes[] = {{1000, 0, 250}, {8000, 0, 100}, {200, 0, 500}, {300, 0, 3000}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++)
+        for (size_t k = 0; engine_pair_at(k) != NULL; k++) {
+            const struct step_time *time = &engine_pair_at(k)->time;
+            double enough = batch_enough(time, &mixes[i]), all = put_out(time, &mixes[i], 1e6);
+
+            assert_true(enough > 4 && enough < 2000);
+            assert_true(put_out(time, &mixes[i], enough) >= (BATCH_ENOUGH_SHARE - 0.01) * all);
+            assert_true(put_out(time, &mixes[i], enough / 1.2) < BATCH_ENOUGH_SHARE * all);
+        }
+}
+
+static void
+a_batch_is_not_bounded_where_more_is_always_worth_it(void **state)
+{
+    const struct step_time weights_alone = {.alpha_us = 10000}, no_weights = {.beta_us = 10, .delta_us = 0.1};
+
+    (void)state;
+    assert_true(isinf(batch_enough(&weights_alone, &mix)));
+    assert_true(batch_enough(&no_weights, &mix) < 1.01);
+}
+
 /* Windows of a replica that works half of each minute, one request at a time. */
 static void
 windows_tell_the_busy_share(void **state)
@@ -125,6 +170,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gap_by_hand),
         cmocka_unit_test(the_most_is_the_largest_within_the_limit),
+        cmocka_unit_test(enough_puts_out_nearly_what_the_largest_would),
+        cmocka_unit_test(a_batch_is_not_bounded_where_more_is_always_worth_it),
         cmocka_unit_test(windows_tell_the_busy_share),
         cmocka_unit_test(the_curve_keeps_what_was_measured),
     };

@@ -35,6 +35,7 @@ take_pace(struct admission *admission, const struct admission_pace *pace)
     ENSURE(pace->replicas > 0);
     admission->pace = *pace;
     token_limit_pool(&admission->limit, pace->replicas, pace->sequences, pace->kv_tokens);
+    token_limit_engine(&admission->limit, pace->known != NULL ? &pace->known->time : NULL, &pace->learned);
     token_limit_fix(&admission->limit, pace->requests_most);
 }
 
@@ -294,7 +295,7 @@ start(struct admission *admission, struct admission_ticket *ticket, usec now_us)
     admission->mean_prefill +=
         ((double)ticket->prefill - admission->mean_prefill) / fmin((double)admission->admitted, PROMPTS);
     admission->class_tokens[ticket->place.class] += ticket->waiter.tokens;
-    token_limit_admitted(&admission->limit, ticket->waiter.tokens);
+    token_limit_admitted(&admission->limit, ticket->waiter.tokens, ticket->prefill, ticket->output);
 }
 
 static void
@@ -410,6 +411,7 @@ admission_ask(struct admission *admission, struct admission_ticket *ticket, cons
         .waiter = {.deadline_us = want->deadline_us, .work_us = want->work_us, .tokens = want->tokens},
         .place = want->place,
         .prefill = want->prefill,
+        .output = want->output,
         .asked_us = now_us};
     lock_take(&admission->lock);
     take_pace(admission, pace);

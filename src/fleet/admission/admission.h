@@ -44,6 +44,7 @@ struct admission_ticket {
     struct fair_place place;   /* its tenant's name stays as long as the ticket is not outside */
     enum admission_state state;
     int64_t prefill; /* tokens of its prompt that no cache is expected to know */
+    int64_t output;  /* that its answer is expected to have */
     int64_t filling; /* of the room for prompts, what it takes: at most what keeps one replica busy */
     bool prefilling; /* in, and its first token has not come */
     usec asked_us, admitted_us;
@@ -60,11 +61,13 @@ struct admission_pace {
     int64_t step_tokens;         /* of prompts, by which a step of one is well used: more make it longer, not better */
     int64_t kv_tokens;           /* of one of them; 0: not known */
     unsigned sequences;          /* requests that one of them works at at a time; 0: not known */
-    int64_t others_requests;     /* in all: of others */
-    int64_t others_tokens;       /* in all: in their caches, of others */
-    int64_t others_prefill;      /* likewise, of prompts that wait there, what is to be read */
-    unsigned requests_most;      /* in all, by the user's own word; 0: the limit is found */
-    size_t queue_most;           /* that may wait */
+    const struct engine_pair *known; /* what such engines are like; NULL: not known */
+    struct step_time learned;        /* from the answers of one of them */
+    int64_t others_requests;         /* in all: of others */
+    int64_t others_tokens;           /* in all: in their caches, of others */
+    int64_t others_prefill;          /* likewise, of prompts that wait there, what is to be read */
+    unsigned requests_most;          /* in all, by the user's own word; 0: the limit is found */
+    size_t queue_most;               /* that may wait */
 };
 
 struct admission {
@@ -93,6 +96,7 @@ struct admission_want {
     struct fair_place place;
     int64_t tokens;   /* input + half the output: what it takes of the caches on the average; at least 1 */
     int64_t prefill;  /* as in the ticket */
+    int64_t output;   /* likewise; 0: not known */
     int64_t work_us;  /* of an engine's time, beside what is there; at least 1 */
     usec deadline_us; /* of its first token; USEC_NEVER: none */
 };

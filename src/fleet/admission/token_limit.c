@@ -17,7 +17,7 @@ void
 token_limit_init(struct token_limit *limit, double requests)
 {
     ENSURE(requests >= 1.0);
-    *limit = (struct token_limit){.replicas = 1, .requests = requests, .requests_each = requests};
+    *limit = (struct token_limit){.replicas = 1, .requests = requests, .requests_each = requests, .batch = INFINITY};
 }
 
 static double
@@ -26,11 +26,11 @@ mean(double before, double sample, double samples)
     return before > 0.0 ? before + (sample - before) / samples : sample;
 }
 
-/* As many requests of mean size as the caches hold and the engines work at; no bound where that is not known. */
+/* As many requests of mean size as the caches hold, the engines work at and a batch is better for; no bound where that is not known. */
 static double
 requests_most(const struct token_limit *limit)
 {
-    double most = limit->sequences > 0.0 ? limit->sequences : INFINITY;
+    double most = fmin(limit->batch, limit->sequences > 0.0 ? limit->sequences : INFINITY);
 
     if (limit->caches_tokens > 0 && limit->mean_tokens > 0.0)
         most = fmin(most, (double)limit->caches_tokens / limit->mean_tokens);
@@ -51,6 +51,18 @@ token_limit_pool(struct token_limit *limit, unsigned replicas, unsigned sequence
 }
 
 void
+token_limit_engine(struct token_limit *limit, const struct step_time *known, const struct step_time *learned)
+{
+    double prompt = limit->mean_tokens - limit->mean_output / 2.0;
+    struct batch_mix mix = {
+        .prompt = prompt, .cached = fmax(0.0, prompt - limit->mean_fresh), .output = limit->mean_output};
+
+    limit->batch = INFINITY;
+    if (known != NULL && mix.output > 0.0)
+        limit->batch = fmax(batch_enough(known, &mix), batch_enough(learned, &mix)) * limit->replicas;
+}
+
+void
 token_limit_fix(struct token_limit *limit, unsigned requests)
 {
     limit->fixed = requests;
@@ -68,8 +80,10 @@ token_limit_tokens(const struct token_limit *limit)
 }
 
 void
-token_limit_admitted(struct token_limit *limit, int64_t tokens)
+token_limit_admitted(struct token_limit *limit, int64_t tokens, int64_t fresh, int64_t output)
 {
+    limit->mean_fresh = mean(limit->mean_fresh, (double)fresh, FEW_SAMPLES);
+    limit->mean_output = mean(limit->mean_output, (double)output, FEW_SAMPLES);
     limit->mean_tokens = mean(limit->mean_tokens, (double)tokens, FEW_SAMPLES);
 }
 

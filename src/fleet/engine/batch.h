@@ -27,4 +27,13 @@ double batch_room(const struct batch_mix *mix, double kv_tokens);
 int64_t batch_most(const struct step_time *time, const struct batch_mix *mix, double kv_tokens, double gap_limit_us,
                    bool *by_room);
 
+/* The least batch that puts out BATCH_ENOUGH_SHARE of what the largest of all would. What a step takes whoever is in it (the weights,
+ * the host) is shared by then, and everything else grows with the batch, so that more only makes everybody slower. The
+ * share: a gain of less than a twentieth is within the error of such models (step_time.h fits measured times to 4 to 8 %).
+ * Prompts are taken to come whole: a step with one hides the reading of the weights behind it, one without does not. At least
+ * 1, to 1 %; INFINITY: it is above BATCH_ENOUGH_MOST. */
+#define BATCH_ENOUGH_SHARE 0.95
+#define BATCH_ENOUGH_MOST 4096.0
+double batch_enough(const struct step_time *time, const struct batch_mix *mix);
+
 #endif

@@ -115,6 +115,7 @@ admit_want(const struct exchange *exchange, const struct plan *plan, const struc
                   .weight = tenant->weight},
         .tokens = tokens > 0 ? believed(tokens, pace) : 1,
         .prefill = believed(wish->prompt_tokens - wish->matched_tokens, pace),
+        .output = believed(wish->output_tokens, pace),
         .work_us = work_us(plan, wish, world_now_us(worker_world(exchange->worker))),
         .deadline_us = first_token_deadline_us(exchange, plan),
     };
@@ -149,6 +150,7 @@ add_pace(struct replica *replica, const struct replica_wish *like, usec now_us, 
     load.new_tokens = look.model.step_tokens_most > load.sequences ? look.model.step_tokens_most : load.sequences + 1;
     pace->prefill_us_per_token += step_time_predict_us(&look.model.time, &load) / (double)load.new_tokens;
     pace->kv_tokens += look.model.kv_tokens;
+    pace->learned = look.model.time;
     pace->replicas++;
     add_others(&look, like, now_us, pace);
 }
@@ -156,11 +158,8 @@ add_pace(struct replica *replica, const struct replica_wish *like, usec now_us, 
 /* By what is known of such engines: what is learned tells how long a step takes, but hardly what of it each part is, and for a
  * moment any part may be 0. */
 static int64_t
-step_tokens(const struct backend_config *backend)
+step_tokens(const struct engine_pair *pair)
 {
-    const struct engine_pair *pair =
-        backend->engine_model != NULL ? engine_pair_find(slice_of(backend->engine_model)) : NULL;
-
     if (pair == NULL)
         pair = engine_pair_at(0);
     return (int64_t)(GOOD_STEP * pair->time.alpha_us / pair->time.beta_us);
@@ -175,7 +174,8 @@ end_pace(const struct backend_config *backend, struct admission_pace *pace)
     pace->queue_most = backend->admission.queue;
     pace->first_token_us /= pace->replicas;
     pace->prefill_us_per_token /= pace->replicas;
-    pace->step_tokens = step_tokens(backend);
+    pace->known = backend->engine_model != NULL ? engine_pair_find(slice_of(backend->engine_model)) : NULL;
+    pace->step_tokens = step_tokens(pace->known);
     pace->kv_tokens = backend->admission.kv_tokens > 0 ? backend->admission.kv_tokens
                       : backend->engine_model != NULL  ? pace->kv_tokens / pace->replicas
                                                        : 0;
