@@ -2,27 +2,14 @@
 // port and serves OpenAI's and Anthropic's APIs on it, as llama.cpp's server does. Its model may answer nonsense: what
 // counts is that SDK, gateway and engine understand each other, and that what it counted is what we booked.
 import assert from "node:assert/strict";
-import { Program, until } from "./harness.mjs";
+import { until } from "./harness.mjs";
+import { start } from "./real_engine.mjs";
 import { ask, names, speakers } from "./speak.mjs";
 import { after, freePort, Gateway, routeFor, test, usualConfig } from "./stage.mjs";
 
-const command = process.env.REAL_ENGINE;
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
-const FIRST_START_MS = 300_000; // the first start may have to fetch the engine; each later one takes a moment
-
-// Null and why, if it cannot be started here.
-async function startEngine() {
-  if (!command) return { why: "REAL_ENGINE is not set: no real engine to test against" };
-  const program = new Program("engine", "/bin/sh", ["-c", `exec ${command} ${port}`]);
-  let ended = false;
-  program.ended.then(() => (ended = true));
-  const ready = () => ended || fetch(`${url}/health`).then(({ ok }) => ok, () => false);
-  await until("the engine to be ready", ready, FIRST_START_MS);
-  return ended ? { why: `${command} ended at once: ${program.stderr.trim().split("\n").at(-1)}` } : { program };
-}
-
-const { program: engine, why } = await startEngine();
+const { program: engine, why } = await start(port);
 const options = { skip: why, timeout: 300_000 };
 const price = { input: "$1/M", output: "$3/M", cache_read: "$0.10/M" };
 const gateway = engine && await Gateway.start({

@@ -4,9 +4,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Program, until } from "./harness.mjs";
+import * as realEngine from "./real_engine.mjs";
 import { after, equipoise, freePort, Gateway, KEY, scratch, test, Twin, usualConfig } from "./stage.mjs";
 
-const FIRST_START_MS = 300_000;
+// Whether a real one can be started is seen once.
+const { program: tried, why } = await realEngine.start(await freePort());
+await tried?.stop();
 
 // One engine that can be killed and come back at its place.
 class Engine {
@@ -18,10 +21,7 @@ class Engine {
     this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     this.program = this.start(this.port);
-    let ended = false;
-    this.program.ended.then(() => (ended = true));
-    await until("the engine to be ready", () => ended || fetch(`${this.url}/health`).then(({ ok }) => ok, () => false), FIRST_START_MS);
-    assert.ok(!ended, this.program.output);
+    await realEngine.isReady(this.program, this.url);
     return this;
   }
 
@@ -29,7 +29,6 @@ class Engine {
   stop = () => this.program.stop();
 }
 
-const realCommand = process.env.REAL_ENGINE;
 const kinds = [
   {
     name: "modelled", engine: "twin", model: "twin-medium",
@@ -37,8 +36,7 @@ const kinds = [
       ["twin", "--port", String(port), "--first-token", "60ms", "--per-token", "4ms", "--concurrency", "64"]),
   },
   {
-    name: "real", engine: "llama.cpp", model: "tiny", skip: realCommand ? false : "REAL_ENGINE is not set: no real engine to test against",
-    start: (port) => new Program("engine", "/bin/sh", ["-c", `exec ${realCommand} ${port}`]),
+    name: "real", engine: "llama.cpp", model: "tiny", skip: why ?? false, start: realEngine.programAt,
   },
 ];
 

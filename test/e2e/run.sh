@@ -23,6 +23,7 @@ export EQUIPOISE
 # An engine that stands beside the checkout is found by itself.
 if [ -z "${REAL_ENGINE:-}" ] && [ -x "$root/../shared/tools/real-engine" ]; then
     REAL_ENGINE=$root/../shared/tools/real-engine
+    export REAL_ENGINE_FOUND=1
 fi
 export REAL_ENGINE="${REAL_ENGINE:-}"
 

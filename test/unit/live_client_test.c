@@ -348,11 +348,11 @@ slow_uploads_do_not_time_out(void **state)
     struct buffer all;
     int client, backend;
 
-    scene->rig->backend.first_byte_timeout_us = 2 * USEC_PER_S;
+    scene->rig->backend.first_byte_timeout_us = 5 * USEC_PER_S;
     client = ask(scene, "POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n");
     for (unsigned i = 0; i < 10; i++) {
         rig_send(client, "x");
-        usleep(300 * 1000);
+        usleep(550 * 1000);
     }
     backend = rig_accept(scene->listener);
     rig_read_head(backend);

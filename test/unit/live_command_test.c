@@ -176,7 +176,7 @@ kills_the_whole_group(void **state)
         trials[i].run.timeout_us = 50 * USEC_PER_MS;
     run_trials(trials, 2);
     close(ends[1]);
-    assert_int_equal(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 10000), 1);
+    assert_int_equal(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 100000), 1);
     assert_int_equal(read(ends[0], &byte, 1), 0);
     close(ends[0]);
 }

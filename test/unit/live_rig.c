@@ -470,7 +470,7 @@ rig_free(struct rig *rig)
 void
 rig_wait(atomic_uint *counter, unsigned least)
 {
-    for (unsigned tries = 0; tries < 10000 && atomic_load(counter) < least; tries++)
+    for (unsigned tries = 0; tries < 100000 && atomic_load(counter) < least; tries++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     check(atomic_load(counter) >= least, "a counter did not get there in time");
 }
