@@ -41,6 +41,9 @@ SHARE_AIMS = {
 }
 SMALL_HINDSIGHT = .1  # where hindsight serves less than this, serving nothing is fine
 
+# The best single model, and the cheapest there is.
+ROUTER9_REFERENCE, ROUTER9_CANDIDATE = "llama-3.1-nemotron-51b-instruct", "gemma-2-9b-it"
+
 ROUTER9_COST, ROUTER9_ACCURACY = .49, .61
 BROKEN_MOST = 17 / 200
 LABELS_MOST, FALSE_ALARMS_MOST, AGE_MATTERS_MOST = 40, .01, .25
@@ -139,6 +142,22 @@ def many_models(judge, path):
               f"{verdict(told['decision_us'] < 100)}")
 
 
+def net_of_audits(judge, path, streams):
+    for words, options in [("words alone", []), ("told the task", ["--tags"])]:
+        told = judge.router(path, ROUTER9_PRICES, "--strong", ROUTER9_REFERENCE, "--candidates", ROUTER9_CANDIDATE, "--streams", streams,
+                            *options)
+        alone = next(model for model in told["models"] if model["model"] == ROUTER9_REFERENCE)
+        random = told["several"]["at_random"]
+        print(f"  llmrouter9, {words}, audits paid, {streams} streams, medians: {ROUTER9_CANDIDATE} where evidence lets it, else {ROUTER9_REFERENCE},"
+              f" which alone has {alone['accuracy']:.4f} at {alone['price']:.3f}; any model at random {random['accuracy']:.4f} at {random['cost']:.3f}")
+        for floor in told["several"]["floors"]:
+            for traffic in ("once", "passes"):
+                of = floor[traffic]
+                print(f"    floor {percent(floor['floor'])} of its accuracy, {traffic:<7} served {percent(of['share'])}, audited {percent(of['audits'])}: "
+                      f"accuracy {of['accuracy']:.4f} at {of['cost']:.3f} $/Mtok, {percent(1 - of['cost'] / alone['price'])} saved, "
+                      f"{percent(1 - of['later_cost'] / alone['price'])} in the second half; broken {of['broken']}")
+
+
 def drift(judge, path, histories):
     told = judge.ask("guard", path, "--histories", histories, "--floor", "95%")
     fine = told["false_alarms"] <= FALSE_ALARMS_MOST * told["histories"]
@@ -181,6 +200,7 @@ def main():
     path = judge.path("llmrouter9")
     if path:
         many_models(judge, path)
+        net_of_audits(judge, path, min(20, args.streams))
     path = judge.path("llmdrift")
     if path:
         fine = drift(judge, path, args.histories) and fine

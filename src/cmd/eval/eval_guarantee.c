@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "cmd/eval/eval_sums.h"
 #include "quality/coin.h"
 
 /* Sums of floats that should be equal to a floor may miss it by less. */
@@ -164,26 +165,13 @@ request(struct play *play, const struct scored_request *request)
     play->out.spent += served ? play->wanted->price_ratio : 1;
 }
 
-/* Fisher and Yates. */
-static void
-shuffle(struct rng *rng, uint32_t *order, size_t count)
-{
-    for (size_t i = count; i > 1; i--) {
-        size_t other = rng_below(rng, i);
-        uint32_t kept = order[i - 1];
-
-        order[i - 1] = order[other];
-        order[other] = kept;
-    }
-}
-
 static void
 pass(struct play *play, uint32_t *order)
 {
     const struct scored_set *set = play->set;
 
     if (!play->wanted->bootstrap)
-        shuffle(&play->rng, order, set->count);
+        eval_shuffle(&play->rng, order, set->count);
     for (size_t i = 0; i < set->count; i++)
         request(play, &set->all[play->wanted->bootstrap ? rng_below(&play->rng, set->count) : order[i]]);
 }
@@ -211,21 +199,6 @@ guarantee_play(const struct scored_set *set, const struct scored_request *order,
     return play.out;
 }
 
-static int
-rising(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double
-median(double *numbers, unsigned count)
-{
-    qsort(numbers, count, sizeof(*numbers), rising);
-    return count == 0 ? 0 : count % 2 == 1 ? numbers[count / 2] : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
-}
-
 static double
 share(double part, double whole)
 {
@@ -249,7 +222,7 @@ take_medians(const struct guarantee_outcome *all, unsigned orders, struct guaran
         numbers[4 * orders + i] = 1 - share(one->spent, requests);
     }
     for (unsigned k = 0; k < 5; k++)
-        *targets[k] = median(numbers + k * orders, orders);
+        *targets[k] = eval_median(numbers + k * orders, orders);
     free(numbers);
 }
 

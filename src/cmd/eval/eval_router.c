@@ -13,7 +13,7 @@
 enum { STREAMS_MOST = 10000, PASSES_MOST = 1000, PRICES_MOST = 1 << 20 /* bytes */, TIMED_DECISIONS = 2000 };
 
 struct wanted {
-    const char *train, *test, *weak, *strong, *prices, *confidence;
+    const char *train, *test, *weak, *strong, *candidates, *prices, *confidence;
     uint64_t folds, seed, streams, passes;
     bool tags, online, warm, time, json;
 };
@@ -81,6 +81,42 @@ find_model(const struct labelled *labelled, const char *option, const char *name
     return false;
 }
 
+/* Which may be candidates beside the reference, as a set of bits. */
+static bool
+read_candidates(const struct wanted *wanted, const struct labelled *labelled, unsigned *only)
+{
+    struct slice rest = wanted->candidates != NULL ? slice_of(wanted->candidates) : SLICE_NONE;
+
+    *only = wanted->candidates == NULL ? ~0u : 0;
+    while (rest.data != NULL) {
+        struct slice name = slice_trim(slice_split(&rest, ','));
+        unsigned model = labelled_model(labelled, name);
+
+        if (model == LABELLED_MODELS_MOST) {
+            cmd_complain("eval router: --candidates: there are no scores of '%.*s'.", SLICE_ARGS(name));
+            return false;
+        }
+        *only |= 1u << model;
+    }
+    return true;
+}
+
+/* A reference without a weak model: there must be cheaper ones. */
+static bool
+find_cheaper(const struct wanted *wanted, struct router_result *result)
+{
+    if (wanted->strong == NULL || wanted->weak != NULL)
+        return true;
+    if (!read_candidates(wanted, result->labelled, &result->only))
+        return false;
+    eval_router_pick_cheaper(result);
+    if (result->several.count > 0)
+        return true;
+    cmd_complain("eval router: no model is known to be cheaper than '%s': say with --prices what each costs.",
+                 wanted->strong);
+    return false;
+}
+
 /* CMD_FINE, with all files read and the models found. */
 static int
 read_all(const struct wanted *wanted, struct labelled *labelled, struct fit_wanted *fit_wanted)
@@ -138,7 +174,7 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
 }
 
 static int
-judge(const struct wanted *wanted, struct labelled *labelled, const struct fit_wanted *fit_wanted,
+judge(const struct wanted *wanted, const struct labelled *labelled, const struct fit_wanted *fit_wanted,
       struct router_result *result)
 {
     struct embedder *embedder;
@@ -151,8 +187,6 @@ judge(const struct wanted *wanted, struct labelled *labelled, const struct fit_w
         return CMD_FAILED;
     }
     result->name = cmd_name_of(wanted->test != NULL ? wanted->test : wanted->train);
-    result->labelled = labelled;
-    result->fit = fit_wanted;
     fit(labelled, embedder, fit_wanted, &result->fitted);
     eval_router_judge(result);
     if (wanted->time)
@@ -187,8 +221,12 @@ parse_wanted(const struct wanted *wanted, struct router_result *result)
         cmd_complain("eval router: which labelled requests? Give --train FILE (\"-\": standard input).");
         return false;
     }
-    if ((wanted->weak == NULL) != (wanted->strong == NULL)) {
-        cmd_complain("eval router: --weak and --strong go together.");
+    if (wanted->weak != NULL && wanted->strong == NULL) {
+        cmd_complain("eval router: --weak wants a --strong beside it.");
+        return false;
+    }
+    if (wanted->candidates != NULL && (wanted->strong == NULL || wanted->weak != NULL)) {
+        cmd_complain("eval router: --candidates are beside a --strong, and in place of --weak.");
         return false;
     }
     if (wanted->online && wanted->test != NULL) {
@@ -220,7 +258,11 @@ run(const struct wanted *wanted)
     if (!parse_wanted(wanted, &result))
         return CMD_USAGE;
     fit_wanted.folds = wanted->test != NULL || wanted->online ? 0 : (unsigned)wanted->folds;
+    result.labelled = &labelled;
+    result.fit = &fit_wanted;
     end = read_all(wanted, &labelled, &fit_wanted);
+    if (end == CMD_FINE && !find_cheaper(wanted, &result))
+        end = CMD_FAILED;
     if (end == CMD_FINE)
         end = judge(wanted, &labelled, &fit_wanted, &result);
     labelled_free(&labelled);
@@ -237,7 +279,9 @@ eval_router(int argc, char **argv)
         {"folds", 0, OPTION_NUMBER, "N", "each is scored by what the other folds taught (default: 5)", &wanted.folds},
         {"online", 0, OPTION_FLAG, NULL, "no folds: each request is scored before it is learned from", &wanted.online},
         {"weak", 0, OPTION_TEXT, "MODEL", "the cheaper of two models to choose from", &wanted.weak},
-        {"strong", 0, OPTION_TEXT, "MODEL", "the other one, the reference", &wanted.strong},
+        {"strong", 0, OPTION_TEXT, "MODEL", "the other one, the reference; alone: beside all that are cheaper",
+         &wanted.strong},
+        {"candidates", 0, OPTION_TEXT, "MODELS", "without --weak: beside these alone, as a,b", &wanted.candidates},
         {"tags", 0, OPTION_FLAG, NULL, "tell the router each request's task", &wanted.tags},
         {"prices", 0, OPTION_TEXT, "FILE", "what models cost: {\"small\": 0.2, \"large\": 0.9}", &wanted.prices},
         {"confidence", 0, OPTION_TEXT, "SHARE", "that no arm below the floor ever serves (default: 95%)",
@@ -254,6 +298,8 @@ eval_router(int argc, char **argv)
         {"equipoise eval router --train labelled.jsonl.gz --weak small --strong large", "five folds of one file"},
         {"equipoise eval router --train may.jsonl --test june.jsonl --weak small --strong large", "learn, then judge"},
         {"equipoise eval router --train labelled.jsonl --prices prices.json", "accuracy against cost, of many models"},
+        {"equipoise eval router --train labelled.jsonl --prices prices.json --strong large",
+         "what evidence lets all cheaper ones serve"},
     };
     const struct options options = {
         .command = "eval router",

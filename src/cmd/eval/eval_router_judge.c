@@ -167,6 +167,7 @@ eval_router_judge(struct router_result *result)
     judge_models(result);
     if (result->priced && result->fitted.models > 1)
         judge_lambdas(result);
+    eval_router_judge_several(result);
     if (!result->pair)
         return;
     judge_curve(result);

@@ -162,6 +162,8 @@ eval_router_text(const struct router_result *result, struct buffer *out)
         add_guarantees(result, out);
     if (result->lambda_count > 0 && !result->pair)
         add_lambdas(result, out);
+    if (result->several.count > 0 && result->streams > 0)
+        eval_router_several_text(result, out);
 }
 
 static void
@@ -271,5 +273,7 @@ eval_router_json(const struct router_result *result, struct buffer *out)
     }
     if (result->lambda_count > 0)
         add_lambdas_json(result, out);
+    if (result->several.count > 0 && result->streams > 0)
+        eval_router_several_json(result, out);
     buffer_add_text(out, "}\n");
 }

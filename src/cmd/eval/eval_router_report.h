@@ -5,8 +5,9 @@
 #include "cmd/eval/eval_curve.h"
 #include "cmd/eval/eval_fit.h"
 #include "cmd/eval/eval_guarantee.h"
+#include "cmd/eval/eval_several.h"
 
-enum { ROUTER_SCOPES = 3, ROUTER_FLOORS = 3, ROUTER_TRAFFICS = 3 };
+enum { ROUTER_SCOPES = 3, ROUTER_FLOORS = 3, ROUTER_TRAFFICS = 3, SEVERAL_TRAFFICS = 2 /* once, passes */ };
 
 /* How requests come: from the whole set, drawn anew each time; all of them once; all of them many times. */
 enum router_traffic { TRAFFIC_DRAWN, TRAFFIC_ONCE, TRAFFIC_PASSES };
@@ -16,6 +17,13 @@ struct router_guarantee {
     uint32_t floor_ppm;
     struct guarantee_summary of[ROUTER_TRAFFICS];
     struct guarantee_outcome online; /* where the router learned on the way: the requests as they came */
+};
+
+/* Cheaper models beside a reference, fit->strong: the cheapest first. */
+struct router_several {
+    unsigned count; /* 0: it was not asked for */
+    unsigned models[LABELLED_MODELS_MOST];
+    struct several_summary of[ROUTER_FLOORS][SEVERAL_TRAFFICS];
 };
 
 struct router_result {
@@ -33,12 +41,20 @@ struct router_result {
     struct router_guarantee guarantees[ROUTER_SCOPES][ROUTER_FLOORS];
     struct lambda_point lambdas[LAMBDA_POINTS_MOST];
     size_t lambda_count;
+    unsigned only; /* a bit for each model that may be a candidate beside the reference */
+    struct router_several several;
     double model_accuracy[LABELLED_MODELS_MOST];
     double decision_us; /* 0: was not measured */
 };
 
 /* From what is fitted, all the rest but decision_us. */
 void eval_router_judge(struct router_result *result);
+
+/* Where a reference is named, and no weak model: all models that are cheaper, of those in `only`, are its candidates. */
+void eval_router_pick_cheaper(struct router_result *result);
+void eval_router_judge_several(struct router_result *result);
+void eval_router_several_text(const struct router_result *result, struct buffer *out);
+void eval_router_several_json(const struct router_result *result, struct buffer *out); /* ,"several":{...} */
 
 void eval_router_text(const struct router_result *result, struct buffer *out);
 void eval_router_json(const struct router_result *result, struct buffer *out);

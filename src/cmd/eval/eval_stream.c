@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "cmd/eval/eval_sums.h"
 #include "quality/coin.h"
 
 struct stream {
@@ -69,19 +70,6 @@ request(struct stream *stream, const struct scored_pair *pair)
     }
 }
 
-/* Fisher and Yates. */
-static void
-shuffle(struct rng *rng, uint32_t *order, size_t count)
-{
-    for (size_t i = count; i > 1; i--) {
-        size_t other = rng_below(rng, i);
-        uint32_t kept = order[i - 1];
-
-        order[i - 1] = order[other];
-        order[other] = kept;
-    }
-}
-
 struct stream_outcome
 stream_play(const struct scored_pairs *pairs, const struct stream_wanted *wanted)
 {
@@ -94,7 +82,7 @@ stream_play(const struct scored_pairs *pairs, const struct stream_wanted *wanted
     for (size_t i = 0; i < pairs->count; i++)
         order[i] = (uint32_t)i;
     for (unsigned pass = 0; pass < wanted->passes; pass++) {
-        shuffle(&stream.rng, order, pairs->count);
+        eval_shuffle(&stream.rng, order, pairs->count);
         for (size_t i = 0; i < pairs->count; i++)
             request(&stream, &pairs->all[order[i]]);
     }
@@ -102,22 +90,6 @@ stream_play(const struct scored_pairs *pairs, const struct stream_wanted *wanted
     stream.out.verdict = evidence_verdict(&stream.evidence);
     stream.out.arm = arm_of_all(&stream);
     return stream.out;
-}
-
-static int
-rising(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* 0 if there are none. */
-static double
-median(double *numbers, size_t count)
-{
-    qsort(numbers, count, sizeof(*numbers), rising);
-    return count == 0 ? 0 : count % 2 == 1 ? numbers[count / 2] : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
 }
 
 /* What is asked of each order, to take the median. NAN: this order has none. */
@@ -211,7 +183,7 @@ median_of(measure *of, const struct scored_pairs *pairs, const struct stream_out
         if (!isnan(number))
             numbers[found++] = number;
     }
-    result = median(numbers, found);
+    result = eval_median(numbers, found);
     free(numbers);
     return result;
 }

@@ -1,0 +1,15 @@
+/* What histories of labelled data have in common: random orders, and medians over them. */
+#ifndef CMD_EVAL_SUMS_H
+#define CMD_EVAL_SUMS_H
+
+#include <stddef.h>
+
+#include "base/rng.h"
+
+/* Into a random order (Fisher and Yates). */
+void eval_shuffle(struct rng *rng, uint32_t *order, size_t count);
+
+/* Sorts them; 0 if there are none. */
+double eval_median(double *numbers, size_t count);
+
+#endif
