@@ -201,6 +201,60 @@ what_gets_worse_is_suspended(void **state)
     scene_passed(s);
 }
 
+/* It falls: asked on until audits have taken back all that was earned. */
+static size_t
+falls(struct scene *s, size_t asked)
+{
+    uint32_t suspensions = stands(s).suspensions;
+
+    scene_provider(s, "beta")->words = 7;
+    while (stands(s).suspensions == suspensions) {
+        (void)asks_on(s, asked++, 1);
+        assert_true(asked < 6000);
+    }
+    assert_int_not_equal(stands(s).reason, EVIDENCE_SERVES);
+    return asked;
+}
+
+/* It is as it was: asked on until it serves anew, and the reference answers all of it. */
+static size_t
+recovers(struct scene *s, size_t asked)
+{
+    scene_provider(s, "beta")->words = scene_provider(s, "alpha")->words;
+    while (stands(s).reason != EVIDENCE_SERVES) {
+        assert_int_equal(asks_on(s, asked++, 1), 0);
+        assert_true(asked < 6000);
+    }
+    return asked;
+}
+
+/* A fall takes back all at once, and the reference answers. Once the model is good again it earns anew, with less of alpha each time: a
+ * half of it first, then a sixth, then a twelfth, so that flawless answers take some more labels each time. */
+static void
+what_recovers_earns_anew(void **state)
+{
+    struct scene *s = opens(state, on);
+    size_t asked = earns(s);
+    uint64_t first = stands(s).serving.labels, second, third;
+
+    asked = recovers(s, falls(s, asked));
+    second = stands(s).serving.labels; /* all dropped with the fall: these came after it */
+    assert_int_equal(stands(s).suspensions, 1);
+    assert_true(asks_on(s, asked, 50) > 30);
+    asked = falls(s, asked + 50);
+    assert_int_equal(asks_on(s, asked, 5), 0); /* still bad */
+    asked = recovers(s, asked + 5);
+    third = stands(s).serving.labels;
+    print_message("earned by %u labels, anew by %u, and by %u of which 5 were bad\n", (unsigned)first, (unsigned)second,
+                  (unsigned)third);
+    assert_true(second >= first + 4 && second <= first + 9);
+    assert_true(third >= second + 5);
+    assert_int_equal(stands(s).suspensions, 2);
+    assert_true(asks_on(s, asked, 50) > 30);
+    scene_rest(s);
+    scene_passed(s);
+}
+
 /* The better one earns though the cheapest does not; once the cheapest does, it gets what both may serve. */
 static void
 candidates_earn_apart(void **state)
@@ -461,6 +515,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(in_the_shadow_it_learns_and_never_serves, scene_teardown),
     cmocka_unit_test_teardown(what_is_not_acceptable_is_never_served, scene_teardown),
     cmocka_unit_test_teardown(what_gets_worse_is_suspended, scene_teardown),
+    cmocka_unit_test_teardown(what_recovers_earns_anew, scene_teardown),
     cmocka_unit_test_teardown(candidates_earn_apart, scene_teardown),
     cmocka_unit_test_teardown(faults_are_no_news_but_errors_are, scene_teardown),
     cmocka_unit_test_teardown(nobody_waits_for_an_audit, scene_teardown),
