@@ -15,7 +15,7 @@ if(EQUIPOISE_TESTS AND NOT EQUIPOISE_LIBFUZZER)
   add_executable(bench_load_test bench/load/load_test.c)
   target_link_libraries(bench_load_test PRIVATE bench_load_parts PkgConfig::cmocka)
   add_test(NAME bench/load COMMAND bench_load_test)
-  set_tests_properties(bench/load PROPERTIES LABELS unit TIMEOUT 60)
+  set_tests_properties(bench/load PROPERTIES LABELS unit TIMEOUT 600)
 endif()
 
 add_executable(bench_embed EXCLUDE_FROM_ALL bench/embed.c)

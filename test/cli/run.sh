@@ -29,7 +29,7 @@ expect() {
     status=$1 words=$2
     shift 2
     checks=$((checks + 1))
-    timeout 20 "$@" >out 2>&1 </dev/null
+    timeout 300 "$@" >out 2>&1 </dev/null
     got=$?
     if [ $got != "$status" ]; then
         fail "$*: status $got, not $status"
@@ -543,7 +543,7 @@ start() { # WORDS ARGUMENT...
     "$program" "$@" >log 2>&1 </dev/null &
     process=$!
     started="$started $process"
-    for _ in $(seq 200); do
+    for _ in $(seq 4000); do
         grep -q -- "$words" log && return 0
         kill -0 "$process" 2>/dev/null || return 1
         sleep 0.05
@@ -552,7 +552,7 @@ start() { # WORDS ARGUMENT...
 }
 
 # Sets `free` to a port that nothing uses, below those that the kernel hands out.
-last_port=$((20000 + $$ % 6000))
+last_port=$((10000 + $$ % 7000)) # where the end-to-end tests have none
 find_port() {
     free=$((last_port + 1))
     while grep -qi ":$(printf '%04X' $free) " /proc/net/tcp; do free=$((free + 1)); done
@@ -586,7 +586,7 @@ no_ledger() {
 # Sees to it that the gateway has said WORDS, which may take a moment.
 says() { # WORDS
     checks=$((checks + 1))
-    for _ in $(seq 100); do
+    for _ in $(seq 2000); do
         grep -Eq -- "$1" log && return
         sleep 0.05
     done
