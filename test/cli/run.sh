@@ -345,7 +345,7 @@ labelled_requests() {
     echo '{"small": 2, "other": 7}' >prices.json
     pair='--weak small --strong large'
     expect_eq 2 'which labelled requests' eval router
-    expect_eq 2 'weak and --strong go together' eval router --train labelled.jsonl --weak small
+    expect_eq 2 'weak wants a --strong beside it' eval router --train labelled.jsonl --weak small
     expect_eq 2 'takes no --test' eval router --train labelled.jsonl --test labelled.jsonl --online
     expect_eq 2 '[-]-folds wants a number from 2' eval router --train labelled.jsonl --folds 1
     expect_eq 2 '[-]-passes wants a number from 1' eval router --train labelled.jsonl --passes 0
