@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "cmocka_ready.h"
 
@@ -205,13 +206,67 @@ workers_lose_no_audit(void **state)
     evidences_free(&all);
 }
 
+/* Slices come on all workers at once, while a reload follows another list and drops what was earned by the one before. */
+static void *
+slice_up(void *context)
+{
+    struct evidences *all = context;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char name[32], lever[64];
+        struct buffer kept = {0};
+        bool is_new;
+        unsigned place;
+
+        snprintf(name, sizeof(name), "tenant=%u", i % (2 * PARTS_MOST));
+        place = parts_place(&all->parts, "chat", 1 + i / 500, name, &is_new);
+        assert_in_range(place, 0, PARTS_MOST);
+        snprintf(lever, sizeof(lever), "router b/m for %s", name);
+        shared_evidence_sample(evidences_at(all, "chat", lever), &usual, i);
+        if (i % 100 == 0)
+            parts_save(&all->parts, "chat", &kept);
+        if (i % 250 == 0 && parts_follow(&all->parts, "chat", 1 + i / 500))
+            evidences_forget(all, "chat", "router ");
+        if (i % 100 == 0)
+            for (struct shared_evidence *at = evidences_next(all, NULL); at != NULL; at = evidences_next(all, at))
+                assert_true(slice_starts(slice_of(shared_evidence_lever(at)), "router "));
+        buffer_free(&kept);
+    }
+    return NULL;
+}
+
+static void
+workers_slice_up_together(void **state)
+{
+    struct evidences all;
+    pthread_t threads[THREADS];
+    struct buffer names[PARTS_MOST] = {{0}};
+    unsigned count = 0;
+
+    (void)state;
+    evidences_init(&all);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, slice_up, &all), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    while (count < PARTS_MOST && parts_at(&all.parts, "chat", count + 1, &names[count])) {
+        for (unsigned before = 0; before < count; before++)
+            assert_false(slice_equal(buffer_content(&names[before]), buffer_content(&names[count])));
+        count++;
+    }
+    for (unsigned i = 0; i < count; i++)
+        buffer_free(&names[i]);
+    assert_true(count > 0);
+    evidences_free(&all);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lever_of_each_route_has_its_own), cmocka_unit_test(what_is_forgotten_begins_anew),
         cmocka_unit_test(an_epoch_begins_with_its_own_sample),  cmocka_unit_test(workers_lose_no_audit),
-        cmocka_unit_test(what_is_suspended_is_not_taken_over),
+        cmocka_unit_test(what_is_suspended_is_not_taken_over),  cmocka_unit_test(workers_slice_up_together),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Model choice on the metrics page: how far the evidence of each candidate is. */
 #include "gateway/choice/choosing.h"
 
+#include <stdlib.h>
+
 #include "levers/router.h"
 
 /* Each is equipoise_router_NAME and equipoise_cascade_NAME. */
@@ -64,34 +66,64 @@ static const struct figure figures[] = {
     {"suspensions", "How often audits took back what it had earned, in this epoch", suspensions},
 };
 
+/* How all candidates of a lever stand, in whatever slice: a verdict is hundreds of looks at counts, and made once. */
+struct candidate_standing {
+    const struct shared_evidence *evidence;
+    struct slice model, part;
+    struct evidence_verdict verdict;
+};
+
+struct candidate_standings {
+    size_t count, size;
+    struct candidate_standing *all;
+};
+
 static void
-put_line(const struct figure *figure, const char *lever, struct shared_evidence *evidence, struct buffer *out)
+add_standing(struct candidate_standings *standings, const char *lever, struct shared_evidence *evidence)
 {
     struct slice model = slice_of(shared_evidence_lever(evidence)), name = slice_split(&model, ' '), part;
-    struct evidence_verdict verdict;
 
     if (model.data == NULL || !slice_is(name, lever))
         return;
     part = router_split_part(&model);
-    verdict = shared_evidence_verdict(evidence);
-    buffer_printf(out, "equipoise_%s_%s{route=\"", lever, figure->name);
-    buffer_add_json(out, slice_of(shared_evidence_route(evidence)));
-    buffer_add_text(out, "\",model=\"");
-    buffer_add_json(out, model);
-    if (part.len > 0)
-        buffer_add_text(out, "\",slice=\"");
-    buffer_add_json(out, part);
-    buffer_printf(out, "\"} %.6g\n", figure->of(&verdict));
+    if (standings->count == standings->size) {
+        standings->size = 2 * standings->size + 16;
+        standings->all = must_realloc(standings->all, standings->size * sizeof(standings->all[0]));
+    }
+    standings->all[standings->count++] = (struct candidate_standing){
+        .evidence = evidence, .model = model, .part = part, .verdict = shared_evidence_verdict(evidence)};
 }
 
 static void
-put_figure(struct gateway *gateway, const struct figure *figure, const char *lever, struct buffer *out)
+put_line(const struct figure *figure, const char *lever, const struct candidate_standing *standing, struct buffer *out)
 {
-    buffer_printf(out, "# HELP equipoise_%s_%s %s\n# TYPE equipoise_%s_%s gauge\n", lever, figure->name, figure->help,
-                  lever, figure->name);
+    buffer_printf(out, "equipoise_%s_%s{route=\"", lever, figure->name);
+    buffer_add_json(out, slice_of(shared_evidence_route(standing->evidence)));
+    buffer_add_text(out, "\",model=\"");
+    buffer_add_json(out, standing->model);
+    if (standing->part.len > 0)
+        buffer_add_text(out, "\",slice=\"");
+    buffer_add_json(out, standing->part);
+    buffer_printf(out, "\"} %.6g\n", figure->of(&standing->verdict));
+}
+
+static void
+put_lever(struct gateway *gateway, const char *lever, struct buffer *out)
+{
+    struct candidate_standings standings = {.count = 0};
+
     for (struct shared_evidence *at = evidences_next(&gateway->evidences, NULL); at != NULL;
          at = evidences_next(&gateway->evidences, at))
-        put_line(figure, lever, at, out);
+        add_standing(&standings, lever, at);
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        const struct figure *figure = &figures[i];
+
+        buffer_printf(out, "# HELP equipoise_%s_%s %s\n# TYPE equipoise_%s_%s gauge\n", lever, figure->name,
+                      figure->help, lever, figure->name);
+        for (size_t k = 0; k < standings.count; k++)
+            put_line(figure, lever, &standings.all[k], out);
+    }
+    free(standings.all);
 }
 
 static void
@@ -145,8 +177,7 @@ choosing_print(struct gateway *gateway, struct buffer *out)
     static const enum lever_id levers[] = {LEVER_ROUTER, LEVER_CASCADE};
 
     for (size_t k = 0; k < sizeof(levers) / sizeof(levers[0]); k++)
-        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-            put_figure(gateway, &figures[i], lever_name(levers[k]), out);
+        put_lever(gateway, lever_name(levers[k]), out);
     put_warm(gateway, out);
     for (size_t i = 0; i < sizeof(judges) / sizeof(judges[0]); i++)
         put_judges(gateway, &judges[i], out);

@@ -67,7 +67,8 @@ progress_of(const struct learning *learning)
     struct buffer name = {0};
 
     for (size_t i = 0; i < route->candidate_count; i++)
-        for (unsigned place = 1; name_evidence(evidences, route, &route->candidates[i], place, &name); place++) {
+        for (unsigned place = 1;
+             most != PROGRESS_SERVES && name_evidence(evidences, route, &route->candidates[i], place, &name); place++) {
             struct evidence_verdict verdict =
                 shared_evidence_verdict(evidences_at(evidences, route->name, buffer_content(&name).data));
             enum progress progress = progress_of_model(&verdict);
