@@ -229,7 +229,7 @@ test(`${KILLS} times kill -9 while the file is written: it starts, serves, and n
   const sums = { asked: 0, hits: 0, loaded: 0, damaged: 0 };
   for (let round = 0; round < KILLS; round++) {
     const load = new Load(gateway, state);
-    await sleep(200 + below(1500));
+    await sleep(200 + below(1000));
     gateway.program.child.kill("SIGKILL");
     load.over = true;
     await load.stop();

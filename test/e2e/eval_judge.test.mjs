@@ -62,6 +62,12 @@ ${Object.entries(judges).map(([name, judge]) => `  ${name}: { reference: openai/
 `);
 const env = { ...process.env, JUDGE_KEY: KEY };
 
+// One whose backend is not there is asked again and again for some seconds: meanwhile the others are judged.
+const gone = join(folder, "gone.yaml");
+writeFileSync(gone, `backends: { a: { url: "http://127.0.0.1:1" } }\nroutes: { r: { reference: a/m, candidates: a/n, acceptable: { quality: 80% }, judge: { model: a/j }, levers: { router: shadow } } }\n`);
+const ofNobody = equipoise(["eval", "judge", file, "--config", gone, "--most", "1", "--attacks", "0"], { env });
+ofNobody.catch(() => {}); // whoever awaits it hears of it
+
 async function evaluate(route, ...more) {
   seen.length = 0;
   const { code, stdout, stderr } = await equipoise(["eval", "judge", file, "--config", config, "--route", route, "--json", ...more], { env });
@@ -114,9 +120,7 @@ test("a service is asked with the answers' parts exchanged too; what fails for a
 });
 
 test("a backend that is not there is a judge that could not tell", async () => {
-  const gone = join(folder, "gone.yaml");
-  writeFileSync(gone, `backends: { a: { url: "http://127.0.0.1:1" } }\nroutes: { r: { reference: a/m, candidates: a/n, acceptable: { quality: 80% }, judge: { model: a/j }, levers: { router: shadow } } }\n`);
-  const { code, stdout } = await equipoise(["eval", "judge", file, "--config", gone, "--most", "1", "--attacks", "0"], { env });
+  const { code, stdout } = await ofNobody;
   assert.equal(code, 0);
   assert.match(stdout, /It could not tell 1 times: .*(refused|127\.0\.0\.1)/);
 });
