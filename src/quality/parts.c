@@ -14,6 +14,7 @@ struct route_parts {
     char *route;
     uint64_t mark;
     unsigned count;
+    bool told; /* that somebody found no place */
     char *names[PARTS_MOST];
 };
 
@@ -83,6 +84,7 @@ parts_follow(struct parts *parts, const char *route, uint64_t mark)
 
         forget(one);
         one->mark = mark;
+        one->told = false;
     }
     lock_drop(&parts->lock);
     return other;
@@ -127,6 +129,20 @@ parts_place(struct parts *parts, const char *route, uint64_t mark, const char *n
     }
     lock_drop(&parts->lock);
     return place;
+}
+
+bool
+parts_is_first_without(struct parts *parts, const char *route)
+{
+    struct route_parts *one;
+    bool is_first;
+
+    lock_take(&parts->lock);
+    one = at(parts, route);
+    is_first = !one->told;
+    one->told = true;
+    lock_drop(&parts->lock);
+    return is_first;
 }
 
 bool

@@ -35,6 +35,9 @@ bool parts_are(struct parts *parts, const char *route, uint64_t mark);
  * *is_new: it was taken right now. */
 unsigned parts_place(struct parts *parts, const char *route, uint64_t mark, const char *name, bool *is_new);
 
+/* Somebody found no place. True for the first one since the route follows its list: it is said once. */
+bool parts_is_first_without(struct parts *parts, const char *route);
+
 /* The part at that place, which stays until the route follows another list: copied into the buffer. False: nobody is there. */
 bool parts_at(struct parts *parts, const char *route, unsigned place, struct buffer *name);
 

@@ -66,6 +66,8 @@ places_are_bounded_and_so_is_their_alpha(void **state)
         snprintf(name, sizeof(name), "tenant=%u", i);
         assert_int_equal(place(&parts, name), i < PARTS_MOST ? i + 1 : 0);
     }
+    assert_true(parts_is_first_without(&parts, "chat"));
+    assert_false(parts_is_first_without(&parts, "chat"));
     for (unsigned i = 1; i <= PARTS_MOST; i++)
         sum += parts_alpha_ppm(25000, i);
     assert_int_equal(parts_alpha_ppm(25000, 1), 12500);
@@ -75,6 +77,7 @@ places_are_bounded_and_so_is_their_alpha(void **state)
     assert_true(parts_follow(&parts, "chat", 0)); /* another list: nobody has a place */
     assert_true(parts_follow(&parts, "chat", LIST));
     assert_int_equal(place(&parts, "tenant=9"), 1);
+    assert_true(parts_is_first_without(&parts, "chat"));
     free(longest);
     parts_free(&parts);
 }

@@ -73,6 +73,20 @@ part_is_of_now(const struct exchange *exchange)
     return parts_are(parts_of(exchange), route->name, route->slices.mark);
 }
 
+static void
+tell_that_it_has_none(struct exchange *exchange)
+{
+    struct gateway_worker *worker = exchange->worker;
+    const char *route = exchange->request.route->name;
+
+    count(&worker->counters, COUNT_SLICES_WITHOUT, 1);
+    if (parts_is_first_without(parts_of(exchange), route))
+        log_line(worker->gateway->log, LOG_WARN,
+                 "route %s: the slice %s has no evidence of its own, as others took all places that there are: the "
+                 "reference answers it, and whichever else comes now (acceptable: slices)",
+                 route, exchange->request.part.name);
+}
+
 void
 part_find(struct exchange *exchange)
 {
@@ -85,7 +99,7 @@ part_find(struct exchange *exchange)
     part->name = name_of(exchange, slices);
     part->place = place_of(exchange, part->name);
     if (part->place == 0)
-        count(&exchange->worker->counters, COUNT_SLICES_WITHOUT, 1);
+        tell_that_it_has_none(exchange);
 }
 
 void
