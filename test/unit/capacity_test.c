@@ -169,6 +169,27 @@ test_down(void **state)
     free(fleet);
 }
 
+/* Where bursts are over before a replica would be there, one is no reason for more, and a pause none for fewer as long as
+ * another may be larger; what lasts is followed all the same. */
+static void
+test_bursts(void **state)
+{
+    static const double heights[] = {7, 2, 9, 4, 3, 11, 5, 2, 8, 6};
+    struct fleet *fleet = fleet_new(30 * S, 12);
+
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        run(fleet, 10, heights[i % 10]);
+        run(fleet, 110, 0.1);
+    }
+    assert_int_equal(fleet->capacity.wanted, 12);
+    run(fleet, 5, 16);
+    assert_int_equal(fleet->capacity.wanted, 12);
+    run(fleet, 300, 16);
+    assert_true(fleet->capacity.wanted >= 16);
+    free(fleet);
+}
+
 /* An answer to a question of before is no answer. */
 static void
 test_late_answer(void **state)
@@ -274,10 +295,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_up),          cmocka_unit_test(test_backlog),
-        cmocka_unit_test(test_panic),       cmocka_unit_test(test_down),        cmocka_unit_test(test_late_answer),
-        cmocka_unit_test(test_no_flapping), cmocka_unit_test(test_cold_starts), cmocka_unit_test(test_not_followed),
-        cmocka_unit_test(test_rules),       cmocka_unit_test(test_study),
+        cmocka_unit_test(test_unknown),      cmocka_unit_test(test_up),          cmocka_unit_test(test_backlog),
+        cmocka_unit_test(test_panic),        cmocka_unit_test(test_down),        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_late_answer),  cmocka_unit_test(test_no_flapping), cmocka_unit_test(test_cold_starts),
+        cmocka_unit_test(test_not_followed), cmocka_unit_test(test_rules),       cmocka_unit_test(test_study),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,9 +197,9 @@ test_knows(void **state)
     for (unsigned i = 1; i < 1000; i++) {
         forecast_see(forecast, 1, i * INTERVAL);
         forecast_ahead(forecast, 10);
-        if (many == 0 && forecast_knows(forecast, 10, 1000))
+        if (many == 0 && forecast_knows(forecast, 10, 1000, 1))
             many = i;
-        if (few == 0 && forecast_knows(forecast, 10, 2))
+        if (few == 0 && forecast_knows(forecast, 10, 2, 1))
             few = i;
     }
     near_to(many, 110, 1);
@@ -207,13 +207,60 @@ test_knows(void **state)
     free(forecast);
 }
 
+/* Bursts of ever other heights: with a level that they have hardly reached so far it is not enough to have kept up with those
+ * that came. A level that sways a little is done with what it needs. Both are seen for as long. */
+static void
+test_tail(void **state)
+{
+    struct forecast *bursts = forecast_new(FORECAST_FILL, 0.99), *calm = forecast_new(FORECAST_FILL, 0.99);
+    struct rng rng;
+
+    (void)state;
+    rng_seed(&rng, 4);
+    for (unsigned i = 0; i < 600; i++) {
+        double lot = ((double)rng_below(&rng, 1000000) + 1) / 1e6;
+
+        forecast_see(bursts, i % 10 != 0 ? 0.1 : -3 * log(lot), i * INTERVAL);
+        forecast_see(calm, 5 + lot, i * INTERVAL);
+        forecast_ahead(bursts, 10);
+        forecast_ahead(calm, 10);
+    }
+    assert_true(forecast_knows(calm, 10, 1000, 6));
+    assert_true(forecast_knows(calm, 10, 1000, 5.9));
+    assert_true(forecast_knows(calm, 10, 1000, 3)); /* that came often enough: the what-if will say */
+    assert_false(forecast_knows(bursts, 10, 1000, 8));
+    assert_true(forecast_knows(bursts, 10, 1000, 30));
+    free(bursts);
+    free(calm);
+}
+
+static void
+test_lasting(void **state)
+{
+    struct forecast *bursts = forecast_new(FORECAST_FILL, 0.99), *level = forecast_new(FORECAST_FILL, 0.99);
+
+    (void)state;
+    near_to(forecast_lasting(level), 1, 1e-12); /* nothing is known */
+    for (unsigned i = 0; i < 400; i++) {
+        forecast_see(bursts, i % 37 < 3 ? 10 : 0, i * INTERVAL);
+        forecast_see(level, 7, i * INTERVAL);
+        forecast_ahead(bursts, 10);
+        forecast_ahead(level, 10);
+    }
+    near_to(forecast_lasting(level), 1, 1e-9);
+    assert_true(forecast_lasting(bursts) < 0.1);
+    free(bursts);
+    free(level);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goal), cmocka_unit_test(test_constant), cmocka_unit_test(test_quantile),
-        cmocka_unit_test(test_fill), cmocka_unit_test(test_trend),    cmocka_unit_test(test_day),
-        cmocka_unit_test(test_kept), cmocka_unit_test(test_knows),
+        cmocka_unit_test(test_goal),    cmocka_unit_test(test_constant), cmocka_unit_test(test_quantile),
+        cmocka_unit_test(test_fill),    cmocka_unit_test(test_trend),    cmocka_unit_test(test_day),
+        cmocka_unit_test(test_kept),    cmocka_unit_test(test_knows),    cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_lasting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,18 +209,29 @@ pile_up(struct capacity *capacity, usec now_us)
     capacity->backlog_us = fmax(0, capacity->backlog_us + came - capacity->carry * capacity->ready * (double)span_us);
 }
 
+/* What a replica asked for now would be there for: of what comes now what lasts until then, as far as such has lasted, and of
+ * what has piled up what those that are there leave of it, worked off within another cold start. */
+static double
+left_for_more(const struct capacity *capacity, double rate)
+{
+    double lasts = forecast_lasting(&capacity->forecast) * rate, span_us = start_us(capacity);
+    double done_us = fmax(0, capacity->carry * capacity->ready - lasts) * span_us;
+
+    return lasts + fmax(0, capacity->backlog_us - done_us) / span_us;
+}
+
 static void
 panic(struct capacity *capacity, usec now_us)
 {
     usec window_us = capacity_window_us(capacity);
-    double rate = demand_mean(&capacity->demand, now_us, window_us / PANIC_PARTS);
+    double rate = left_for_more(capacity, demand_mean(&capacity->demand, now_us, window_us / PANIC_PARTS));
     unsigned coming = capacity->ready + capacity->coming;
     double there = capacity->carry * (coming > capacity->wanted ? coming : capacity->wanted);
 
     if (rate <= PANIC_FACTOR * there)
         return;
     capacity->panic_until_us = now_us + window_us;
-    want(capacity, now_us, ceil((rate + capacity->backlog_us / start_us(capacity)) / capacity->carry), CAPACITY_PANIC);
+    want(capacity, now_us, ceil(rate / capacity->carry), CAPACITY_PANIC);
 }
 
 static unsigned
@@ -247,7 +258,8 @@ static bool
 one_fewer_may_do(const struct capacity *capacity, usec now_us)
 {
     return capacity->wanted > capacity->rules.least && capacity->coming == 0 && now_us >= capacity->panic_until_us &&
-           forecast_knows(&capacity->forecast, intervals_ahead(capacity), capacity->wanted) &&
+           forecast_knows(&capacity->forecast, intervals_ahead(capacity), capacity->wanted,
+                          (capacity->wanted - 1) * capacity->carry) &&
            most_needed_lately(capacity) < capacity->wanted;
 }
 
@@ -262,7 +274,7 @@ close_interval(struct capacity *capacity, usec now_us, usec wall_us)
     capacity->ahead = forecast_ahead(&capacity->forecast, intervals_ahead(capacity));
     if (capacity->carry <= 0)
         return false;
-    now = capacity->now_rate + capacity->backlog_us / start_us(capacity);
+    now = left_for_more(capacity, capacity->now_rate);
     most = ceil(fmax(now, capacity->ahead) / capacity->carry);
     capacity->needs[capacity->closed++ % CAPACITY_WINDOW] = within_rules(&capacity->rules, most);
     if (capacity->reason == CAPACITY_NOTHING_KNOWN || now_us >= capacity->panic_until_us)

@@ -5,14 +5,16 @@
  * (forecast.h), and divides by what one replica carries within the limits (carry.h, which the owner finds out off the
  * loop and tells).
  *
- * Up, at once: to what the forecast's quantile needs, or the work that comes now together with what has piled up, worked off
- * within a cold start: a replica for less time than it takes to start would not pay. Replicas that are still coming count.
- * In a panic, when twice as much comes as all that are there or asked for carry, seen over a tenth of the window, it does not
+ * Up, at once: to what the forecast's quantile needs, or what of the work that comes now lasts until a replica is there, as far as such has
+ * lasted, together with what has piled up and is still there then, worked off within another cold start: a replica for less time than it
+ * takes to start would not pay, nor one that comes when the burst is over. Replicas that are still coming count.
+ * In a panic, when twice as much comes and lasts as all that are there or asked for carry, seen over a tenth of the window, it does not
  * wait for the interval's end, and does not shrink for a window.
  *
  * Down, one at a time: when over a whole window nothing needed the last one. The window is a cold start and an interval: to
  * let one go that is wanted again sooner costs more than to keep it (ski rental). Then a what-if has to show that one fewer
- * would have served what came lately, and there must be enough history for the quantile to mean anything. */
+ * would have served what came lately, and there must be enough history for the quantile to mean anything: also of bursts larger than
+ * those that came, as far as the tail of these says how likely they are. */
 #ifndef FLEET_CAPACITY_H
 #define FLEET_CAPACITY_H
 

@@ -273,15 +273,77 @@ forecast_ahead(struct forecast *forecast, unsigned ahead)
     return weights > 0 ? sum / weights : 0;
 }
 
+double
+forecast_lasting(const struct forecast *forecast)
+{
+    const struct forecaster *quick = &forecast->fashions[0];
+    double both = 0, before = 0;
+
+    for (size_t i = 0; i < kept_errors(quick); i++) {
+        both += quick->points[i] * quick->values[i];
+        before += quick->points[i] * quick->points[i];
+    }
+    return before > 0 ? fmin(1, both / before) : 1;
+}
+
 /* Laplace's rule of succession: what was never seen in so many stretches comes in the next one with 1 in so many and one. */
-bool
-forecast_knows(const struct forecast *forecast, unsigned ahead, double units)
+static bool
+saw_enough(const struct forecast *forecast, unsigned ahead, double units)
 {
     double count = (double)kept_errors(&forecast->fashions[0]), short_share = 1 - forecast->goal.share;
 
     if (count >= FORECAST_ERRORS)
         return true;
     return count * short_share >= 1 && (count / ahead + 1) * short_share * units >= 1;
+}
+
+/* The largest of what came: how many they are, of all; the largest of the others; and by how much they are above it in the
+ * mean. */
+struct peaks {
+    double share, threshold, excess, mean;
+};
+
+static bool
+find_peaks(const struct forecaster *one, struct peaks *out)
+{
+    double values[FORECAST_ERRORS], sum = 0, over = 0;
+    size_t count = kept_errors(one), most = (size_t)ceil(sqrt((double)count));
+
+    if (count <= most)
+        return false;
+    memcpy(values, one->values, count * sizeof(*values));
+    qsort(values, count, sizeof(*values), compare);
+    for (size_t i = 0; i < count; i++) {
+        sum += values[i];
+        over += i >= count - most ? values[i] - values[count - most - 1] : 0;
+    }
+    *out = (struct peaks){(double)most / (double)count, values[count - most - 1], over / (double)most,
+                          sum / (double)count};
+    return true;
+}
+
+/* Peaks over a threshold (J. Pickands, Statistical inference using extreme order statistics, 1975), the excess exponential: of
+ * all that have such a mean the one that assumes least. Below the threshold nothing is to be guessed: what came tells it, and the
+ * what-if plays that. */
+static bool
+tail_allows(const struct forecast *forecast, double level)
+{
+    struct peaks peaks;
+    double short_share = 1 - forecast->goal.share, above, beyond;
+
+    if (!find_peaks(&forecast->fashions[0], &peaks))
+        return false;
+    above = level - peaks.threshold;
+    beyond = above <= 0 ? 1 : peaks.excess > 0 ? exp(-above / peaks.excess) : 0;
+    if (forecast->goal.aim == FORECAST_QUANTILE)
+        return peaks.share * beyond <= short_share;
+    return peaks.share * peaks.excess * beyond <= short_share * peaks.mean;
+}
+
+bool
+forecast_knows(const struct forecast *forecast, unsigned ahead, double units, double level)
+{
+    return saw_enough(forecast, ahead, units) && tail_allows(forecast, level);
 }
 
 /* Keeping, in this machine's order. */

@@ -75,9 +75,15 @@ void forecast_see(struct forecast *forecast, double value, usec wall_us);
  * against the value later. */
 double forecast_ahead(struct forecast *forecast, unsigned ahead);
 
+/* Of what comes, the share that still comes as far ahead as was forecast, in the mean over what is kept (a regression through the
+ * origin): 1 for a level that lasts, little for bursts. At most 1, and 1 before anything was judged. */
+double forecast_lasting(const struct forecast *forecast);
+
 /* Enough was seen to do with one unit of `units` less: of the intervals one may be as rare as the goal allows, and of stretches
- * of `ahead` intervals, over which a mistake lasts, so many that it would be likely to miss no more than the goal allows. */
-bool forecast_knows(const struct forecast *forecast, unsigned ahead, double units);
+ * of `ahead` intervals, over which a mistake lasts, so many that it would be likely to miss no more than the goal allows. Nor is
+ * more than that to be expected above `level`, what the others carry, by the tail of what came: largest values of late, the square root
+ * of how many there are. */
+bool forecast_knows(const struct forecast *forecast, unsigned ahead, double units, double level);
 
 /* The day's profile and whose word counts, to be kept over a restart. ERR_CORRUPT: those bytes are none; nothing is changed. */
 void forecast_save(const struct forecast *forecast, struct buffer *out);
