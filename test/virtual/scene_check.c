@@ -172,6 +172,8 @@ check_sums(struct scene *scene)
     assert_int_equal(cost, gateway_count(&scene->gateway, COUNT_COST_PICO));
     assert_int_equal(input, gateway_count(&scene->gateway, COUNT_INPUT_TOKENS));
     assert_int_equal(output, gateway_count(&scene->gateway, COUNT_OUTPUT_TOKENS));
+    assert_int_equal(gateway_count(&scene->gateway, COUNT_AUDITS_BEGUN),
+                     gateway_count(&scene->gateway, COUNT_AUDITS_ENDED));
     if (scene->journal_fails)
         return;
     assert_int_equal(scene->row_count, gateway_count(&scene->gateway, COUNT_REQUESTS) + own_calls(scene));
