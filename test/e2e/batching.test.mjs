@@ -122,7 +122,7 @@ test("a bad one fails alone, and is told why in words about it alone", async () 
       assert.ok(value.usage.prompt_tokens > 0);
     }
   });
-  assert.deepEqual(asked.at(-1).length, 1);
+  assert.ok(asked.some((inputs) => inputs.length === 1 && inputs[0] === "some poison here"), "it was asked alone in the end");
   assert.ok(asked.length < 20, `${asked.length} calls`);
   assert.ok(await metric("equipoise_batches_spoiled_total") >= 1);
 });
