@@ -45,8 +45,9 @@ void token_limit_init(struct token_limit *limit, double requests);
 /* How many replicas are usable, at least 1; how many requests one works at at a time, and what its cache holds; 0: not known. */
 void token_limit_pool(struct token_limit *limit, unsigned replicas, unsigned sequences, int64_t kv_tokens);
 
-/* What its engines are like: as such are known to be (NULL: not, and then no batch bounds anything), and as they were learned. What is learned tells how long a step takes, but hardly
- * what of it each part is; so the larger batch of the two counts, as too small a one costs work and too large a one time. */
+/* What its engines are like: as such are known to be (NULL: not, and then no batch bounds anything), and as they were learned.
+ * What is learned tells how long a step takes, but hardly what of it each part is; so the larger batch of the two counts, as
+ * too small a one costs work and too large a one time. */
 void token_limit_engine(struct token_limit *limit, const struct step_time *known, const struct step_time *learned);
 
 /* By somebody's word: so many requests of mean size, whatever the caches hold and latency says; 0: the limit is found. */
