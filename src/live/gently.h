@@ -14,10 +14,6 @@ void gently_for(usec duration);
 /* Between two pieces of the calling thread's work: lets others in, if it is to and its piece took long enough. */
 void gently_pause(void);
 
-/* From now on every page that SQLite writes ends a piece, in all threads: a commit or a checkpoint is many pages, and
- * one call. Goes by the unix VFS's xSetSystemCall (sqlite3.h); where there is none, nothing changes. */
-void gently_write_pages(void);
-
 /* How often the calling thread has given way. */
 uint64_t gently_paused(void);
 

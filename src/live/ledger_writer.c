@@ -401,7 +401,7 @@ ledger_writer_start(const struct ledger_options *options, struct problems *probl
     struct ledger_writer *writer = new_writer(options);
     enum status status = data_lock_take(options->dir, problems, &writer->lock);
 
-    gently_write_pages();
+    ledger_sqlite_after_pages(gently_pause);
     if (status == OK)
         status = open_ledger(writer, problems);
     if (status == OK)

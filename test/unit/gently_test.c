@@ -6,6 +6,7 @@
 
 #include "ledger_fixture.h"
 #include "live/gently.h"
+#include "money/ledger/ledger_sqlite.h"
 
 enum { PAGES = 4000 }; /* a thousand are some milliseconds, and a piece is a tenth of one */
 
@@ -37,8 +38,8 @@ a_commit_gives_way_while_it_is_told_to(void **state)
     sqlite3 *file;
 
     (void)state;
-    gently_write_pages();
-    gently_write_pages(); /* twice is as once */
+    ledger_sqlite_after_pages(gently_pause);
+    ledger_sqlite_after_pages(gently_pause); /* twice is as once */
     assert_int_equal(sqlite3_open(fixture_path(&arena, dir, "ledger.db"), &file), SQLITE_OK);
     run(file, "PRAGMA journal_mode = WAL; PRAGMA cache_size = 100000; CREATE TABLE pages (page BLOB)");
     assert_int_equal(pauses_of_commit(file), 0);
