@@ -221,11 +221,12 @@ enum { CHOICES_MOST = 4 };
 
 /* What the route's other models are judged by, as it stands now. */
 static void
-order_choice(struct chaos *chaos, const struct route_config *route, struct cascading *cascading)
+order_choice(struct chaos *chaos, const struct route_config *route, struct part part, struct cascading *cascading)
 {
     struct gateway *gateway = &chaos->scene->gateway;
     struct request request = {
         .route = route,
+        .part = part,
         .targets = &gateway->workers[0]->view->targets,
         .wall_us = history_world(chaos->scene->history, 0)->ops->wall_us(history_world(chaos->scene->history, 0))};
 
@@ -249,13 +250,29 @@ earn_one(const struct chaos *chaos, const struct route_config *route, const stru
         (void)shared_evidence_observe(one->evidence, &one->terms, &(struct audit){.score = best, .outcome = 1.0});
 }
 
+/* Where tenants have evidence of their own: what one of them has. Clients that have it have none yet. */
+static struct part
+part_that_earns(struct chaos *chaos, const struct route_config *route)
+{
+    struct part part = {.name = "tenant=acme"};
+    bool is_new;
+
+    if (route->slices.count == 0)
+        return (struct part){.name = NULL};
+    part.place =
+        parts_place(&chaos->scene->gateway.evidences.parts, route->name, route->slices.mark, part.name, &is_new);
+    assert_true(part.place > 0);
+    return part;
+}
+
 /* Half of the histories begin with candidates that serve, the others with such as have something to learn. */
 static void
 earn_choice(struct chaos *chaos, const struct route_config *route)
 {
     struct routed models[CHOICES_MOST];
     struct cascading cascading = {.models = {.all = models}};
-    char name[64];
+    struct part part = part_that_earns(chaos, route);
+    char name[96];
 
     for (size_t i = 0; i < route->candidate_count; i++) {
         struct routed *one = &models[cascading.models.count];
@@ -263,14 +280,14 @@ earn_choice(struct chaos *chaos, const struct route_config *route)
         if (!route_candidate_differs(route, &route->candidates[i]))
             continue;
         ENSURE(cascading.models.count++ < CHOICES_MOST);
-        snprintf(name, sizeof(name), "%s %s", lever_name(route_may_cascade(route) ? LEVER_CASCADE : LEVER_ROUTER),
-                 route->candidates[i].name);
+        snprintf(name, sizeof(name), "%s %s%s%s", lever_name(route_may_cascade(route) ? LEVER_CASCADE : LEVER_ROUTER),
+                 route->candidates[i].name, part.name != NULL ? EVIDENCE_PART : "", part.name != NULL ? part.name : "");
         *one = (struct routed){.target = &route->candidates[i],
                                .evidence = evidences_at(&chaos->scene->gateway.evidences, route->name, name),
                                .score = 1.0};
     }
     for (size_t i = 0; i < cascading.models.count; i++) {
-        order_choice(chaos, route, &cascading); /* what one has earned is a part of what the next is asked */
+        order_choice(chaos, route, part, &cascading); /* what one has earned is a part of what the next is asked */
         earn_one(chaos, route, &models[i]);
     }
 }

@@ -148,6 +148,23 @@ static const char choosing[] =
     "numeric },\n"
     "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
+/* The same, where each tenant has evidence of its own, and of another route each client: more of them than there are places. */
+static const char choosing_by_slices[] =
+    "backends:\n"
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], attempts: 3,\n"
+    "               acceptable: { quality: 70%, slices: tenant },\n"
+    "               judge: { by: exact, ceiling: 30% }, learning: 100%, holdout: 10%, repeatable: yes,\n"
+    "               levers: { router: on, alternatives: on, coalesce: { on: 50% } } }\n"
+    "  vectors:   { reference: alpha/embedder }\n"
+    "  writer:    { reference: claude/opus, candidates: claude/nano, judge: { by: numeric },\n"
+    "               acceptable: { quality: 70%, slices: [ tenant, \"tag:mark\" ] },\n"
+    "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
+
 /* Each route has a backend of the other dialect too, which is cheaper; what cannot be put in its words goes to the other. */
 static const char crossed[] =
     "limits: { answer: 64KiB, stall: 500ms }\n"
@@ -236,7 +253,7 @@ static const struct chaos_setting settings[] = {
      .key = strict_budgets,
      .earned = true},
     {.name = "choosing across providers", .config = choosing_across, .crossed = true, .earned = true},
-    {.name = "choosing", .config = choosing, .earned = true},
+    {.name = "choosing by slices", .config = choosing_by_slices, .earned = true},
     {.name = "choosing, unbooked",
      .config = choosing,
      .more = "journal: { when_full: serve }\n",
