@@ -8,13 +8,16 @@
 
 #include "base/clock.h"
 
-/* The calling thread gives way for so long from now on. 0: not any more. */
-void gently_for(usec duration);
+/* Of one thread. All zero: it does not give way. */
+struct gently {
+    usec until_us, piece_us; /* when it ends to give way, and when this piece began */
+    uint64_t given_way;      /* how often */
+};
 
-/* Between two pieces of the calling thread's work: lets others in, if it is to and its piece took long enough. */
-void gently_pause(void);
+/* It gives way for so long from now on. 0: not any more. */
+void gently_for(struct gently *gently, usec duration);
 
-/* How often the calling thread has given way. */
-uint64_t gently_paused(void);
+/* Between two pieces of the thread's work: lets others in, if it is to and its piece took long enough. */
+void gently_between(struct gently *gently);
 
 #endif

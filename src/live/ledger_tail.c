@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "live/gently.h"
 
 enum { DEFAULT_BATCH_RECORDS = 8192 };
 
@@ -71,7 +70,8 @@ apply(struct ledger_tail *tail, const struct segment *segment, size_t offset, st
 
     if (status == OK)
         status = ledger_apply(tail->ledger, record);
-    gently_pause();
+    if (tail->options.gently != NULL)
+        gently_between(tail->options.gently);
     if (status == ERR_INVALID) {
         tail->counters.damaged++;
         log_line(tail->options.log, LOG_ERROR, "journal: a damaged record of %zu bytes in %s at %zu is left out",

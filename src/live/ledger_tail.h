@@ -3,6 +3,7 @@
 #ifndef LIVE_LEDGER_TAIL_H
 #define LIVE_LEDGER_TAIL_H
 
+#include "live/gently.h"
 #include "live/journal_files.h"
 #include "money/ledger/ledger.h"
 
@@ -22,7 +23,8 @@ typedef enum status ledger_fault(void *user, enum ledger_step step);
 
 struct ledger_tail_options {
     const char *journal_dir;
-    size_t batch_records; /* most in one transaction; 0: 8192 */
+    size_t batch_records;  /* most in one transaction; 0: 8192 */
+    struct gently *gently; /* gives way between records; NULL: never */
     struct log *log;
     ledger_fault *fault; /* NULL: none */
     void *fault_user;

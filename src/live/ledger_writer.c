@@ -51,6 +51,7 @@ struct ledger_writer {
     enum status health;
     /* The thread's: */
     usec checked_us, released_us;
+    struct gently gently;
 };
 
 /* Checks */
@@ -247,13 +248,13 @@ turn(struct ledger_writer *writer)
     enum status status;
     bool clean;
 
-    gently_for(GENTLE_US);
+    gently_for(&writer->gently, GENTLE_US);
     status = ledger_is_there(writer) ? take_all(writer) : ERR_NOT_FOUND;
     if (status == OK && clock_now_us() - writer->released_us >= RELEASE_EVERY_US) {
         status = ledger_tail_release(writer->tail, &clean);
         writer->released_us = clock_now_us();
     }
-    gently_for(0);
+    gently_for(&writer->gently, 0);
     say_foreign(writer);
     say_health(writer, status);
 }
@@ -302,6 +303,12 @@ writer_main(void *user)
 
 /* Start and stop */
 
+static void
+between_pages(void *user)
+{
+    gently_between(user);
+}
+
 static enum status
 open_ledger(struct ledger_writer *writer, struct problems *problems)
 {
@@ -311,7 +318,8 @@ open_ledger(struct ledger_writer *writer, struct problems *problems)
 
     if (asprintf(&writer->path, "%s/ledger.db", writer->options.dir) < 0)
         return ERR_NO_MEMORY;
-    status = ledger_sqlite_open(writer->path, LEDGER_WRITE, problems, &store);
+    status = ledger_sqlite_open_in_pieces(writer->path, (struct ledger_between){between_pages, &writer->gently},
+                                          problems, &store);
     if (status == OK && stat(writer->path, &about) == 0)
         writer->file = about.st_ino;
     if (status == OK) {
@@ -333,6 +341,7 @@ open_journal(struct ledger_writer *writer, struct problems *problems)
         return ERR_NO_MEMORY;
     status = ledger_tail_recover(&(struct ledger_tail_options){.journal_dir = dir,
                                                                .batch_records = writer->options.batch_records,
+                                                               .gently = &writer->gently,
                                                                .log = writer->options.log},
                                  writer->ledger, problems, &writer->tail, &next_sequence);
     if (status == OK)
@@ -401,7 +410,6 @@ ledger_writer_start(const struct ledger_options *options, struct problems *probl
     struct ledger_writer *writer = new_writer(options);
     enum status status = data_lock_take(options->dir, problems, &writer->lock);
 
-    ledger_sqlite_after_pages(gently_pause);
     if (status == OK)
         status = open_ledger(writer, problems);
     if (status == OK)

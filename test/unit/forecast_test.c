@@ -230,7 +230,8 @@ test_tail(void **state)
     assert_true(forecast_knows(calm, 10, 1000, 3)); /* that came often enough: the what-if will say */
     assert_false(forecast_knows(bursts, 10, 1000, 8));
     assert_true(forecast_knows(bursts, 10, 1000, 30));
-    bursts->goal = (struct forecast_goal){FORECAST_QUANTILE, 0.998}; /* in two intervals of a thousand it may be short */
+    bursts->goal =
+        (struct forecast_goal){FORECAST_QUANTILE, 0.998}; /* in two intervals of a thousand it may be short */
     assert_false(forecast_knows(bursts, 10, 1000, 8));
     bursts->goal.share = 0.99;
     assert_true(forecast_knows(bursts, 10, 1000, 8));

@@ -1,33 +1,32 @@
 /* The ledger's thread gives way between the pages of a commit, which is one call of SQLite's: for as long as it is told to, and no longer. */
 #include "cmocka_ready.h"
 
-#include <sqlite3.h>
-#include <stdlib.h>
-
 #include "ledger_fixture.h"
 #include "live/gently.h"
 #include "money/ledger/ledger_sqlite.h"
 
-enum { PAGES = 4000 }; /* a thousand are some milliseconds, and a piece is a tenth of one */
+enum { NOTE_BYTES = 16 << 20 }; /* 4,000 pages: some milliseconds, and a piece is a tenth of one */
 
 static void
-run(sqlite3 *file, const char *sql)
+between(void *user)
 {
-    assert_int_equal(sqlite3_exec(file, sql, NULL, NULL, NULL), SQLITE_OK);
+    gently_between(user);
 }
 
-/* How often a commit of so many pages gave way. */
+/* How often a transaction with a large note gave way. */
 static uint64_t
-pauses_of_commit(sqlite3 *file)
+gave_way(struct ledger_store *store, struct gently *gently, char fill)
 {
-    uint64_t before = gently_paused();
+    char *note = must_alloc(NOTE_BYTES);
+    uint64_t before = gently->given_way;
 
-    run(file, "BEGIN");
-    for (unsigned i = 0; i < PAGES; i++)
-        run(file, "INSERT INTO pages VALUES (zeroblob(4000))");
-    assert_int_equal(gently_paused(), before); /* they are in memory so far */
-    run(file, "COMMIT");
-    return gently_paused() - before;
+    memset(note, fill, NOTE_BYTES);
+    assert_int_equal(store->ops->begin(store), OK);
+    assert_int_equal(store->ops->put_note(store, LEDGER_NOTE_OPEN, (uint64_t)fill, (struct slice){note, NOTE_BYTES}),
+                     OK);
+    assert_int_equal(store->ops->commit(store), OK);
+    free(note);
+    return gently->given_way - before;
 }
 
 static void
@@ -35,21 +34,23 @@ a_commit_gives_way_while_it_is_told_to(void **state)
 {
     char *dir = fixture_dir();
     struct arena arena = {0};
-    sqlite3 *file;
+    struct problems problems = {0};
+    struct gently gently = {0};
+    struct ledger_store *store;
 
     (void)state;
-    ledger_sqlite_after_pages(gently_pause);
-    ledger_sqlite_after_pages(gently_pause); /* twice is as once */
-    assert_int_equal(sqlite3_open(fixture_path(&arena, dir, "ledger.db"), &file), SQLITE_OK);
-    run(file, "PRAGMA journal_mode = WAL; PRAGMA cache_size = 100000; CREATE TABLE pages (page BLOB)");
-    assert_int_equal(pauses_of_commit(file), 0);
-    gently_for(3600 * USEC_PER_S);
-    assert_true(pauses_of_commit(file) > 1);
-    gently_for(0);
-    assert_int_equal(pauses_of_commit(file), 0);
-    gently_for(1); /* over by now, or after the first look */
-    assert_true(pauses_of_commit(file) <= 1);
-    assert_int_equal(sqlite3_close(file), SQLITE_OK);
+    assert_int_equal(ledger_sqlite_open_in_pieces(fixture_path(&arena, dir, "ledger.db"),
+                                                  (struct ledger_between){between, &gently}, &problems, &store),
+                     OK);
+    assert_int_equal(gave_way(store, &gently, 'a'), 0);
+    gently_for(&gently, 3600 * USEC_PER_S);
+    assert_true(gave_way(store, &gently, 'b') > 1);
+    gently_for(&gently, 0);
+    assert_int_equal(gave_way(store, &gently, 'c'), 0);
+    gently_for(&gently, 1); /* over by now, or after the first look */
+    assert_true(gave_way(store, &gently, 'd') <= 1);
+    store->ops->close(store);
+    problems_free(&problems);
     fixture_remove_dir(dir);
     arena_reset(&arena);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "money/ledger/ledger_sqlite_inside.h"
+#include "money/ledger/ledger_sqlite_pages.h"
 
 /* How long a reader waits where the writer is just ending its checkpoint. */
 enum { BUSY_TIMEOUT_MS = 2000 };
@@ -227,6 +228,7 @@ sqlite_close(struct ledger_store *store)
     if (sqlite->write)
         ledger_names_close(&sqlite->names);
     sqlite3_close(sqlite->file);
+    pages_free(sqlite->pages);
     sqlite_rows_free(sqlite);
     free(sqlite);
 }
@@ -294,7 +296,8 @@ static enum status
 open_file(struct sqlite *sqlite, const char *path, struct problems *problems)
 {
     int flags = sqlite->write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    int code = sqlite3_open_v2(path, &sqlite->file, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(path, &sqlite->file, flags | SQLITE_OPEN_NOMUTEX,
+                               sqlite->pages != NULL ? pages_vfs(sqlite->pages) : NULL);
     enum status status;
 
     if (code != SQLITE_OK) {
@@ -326,25 +329,40 @@ make_private(const char *path)
         close(file); /* else SQLite meets the same and says it */
 }
 
-enum status
-ledger_sqlite_open(const char *path, enum ledger_access access, struct problems *problems, struct ledger_store **out)
+static enum status
+open_with(const char *path, enum ledger_access access, struct pages *pages, struct problems *problems,
+          struct ledger_store **out)
 {
-    struct sqlite *sqlite;
-    struct stat about;
+    struct sqlite *sqlite = must_calloc(1, sizeof(*sqlite));
     enum status status;
 
-    if (access == LEDGER_READ && stat(path, &about) != 0)
-        return ERR_NOT_FOUND;
-    if (access == LEDGER_WRITE)
-        make_private(path);
-    sqlite = must_calloc(1, sizeof(*sqlite));
     sqlite->store.ops = &sqlite_ops;
+    sqlite->pages = pages;
     sqlite->write = access == LEDGER_WRITE;
     sqlite_rows_init(sqlite);
+    if (sqlite->write)
+        make_private(path);
     status = open_file(sqlite, path, problems);
     if (status == OK)
         *out = &sqlite->store;
     else
         sqlite_close(&sqlite->store);
     return status;
+}
+
+enum status
+ledger_sqlite_open(const char *path, enum ledger_access access, struct problems *problems, struct ledger_store **out)
+{
+    struct stat about;
+
+    if (access == LEDGER_READ && stat(path, &about) != 0)
+        return ERR_NOT_FOUND;
+    return open_with(path, access, NULL, problems, out);
+}
+
+enum status
+ledger_sqlite_open_in_pieces(const char *path, struct ledger_between between, struct problems *problems,
+                             struct ledger_store **out)
+{
+    return open_with(path, LEDGER_WRITE, pages_new(between), problems, out);
 }

@@ -16,9 +16,14 @@ enum ledger_access {
 enum status ledger_sqlite_open(const char *path, enum ledger_access access, struct problems *problems,
                                struct ledger_store **out) MUST_CHECK;
 
-/* From now on calls this after every page that SQLite writes, in whatever thread writes it: a commit or a checkpoint is
- * one call, and many pages. Once in a process, before any file is open. Goes by xSetSystemCall of the unix VFS
- * (sqlite3.h); where there is none, nothing is called. */
-void ledger_sqlite_after_pages(void (*after)(void));
+/* Called after every page that is written: a commit or a checkpoint is one call here, and many pages. */
+struct ledger_between {
+    void (*pieces)(void *user);
+    void *user;
+};
+
+/* The one writer, whose work is done in pieces. */
+enum status ledger_sqlite_open_in_pieces(const char *path, struct ledger_between between, struct problems *problems,
+                                         struct ledger_store **out) MUST_CHECK;
 
 #endif

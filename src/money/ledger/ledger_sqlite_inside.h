@@ -18,10 +18,12 @@ enum {
 };
 
 struct last_value;
+struct pages;
 
 struct sqlite {
     struct ledger_store store;
     sqlite3 *file;
+    struct pages *pages; /* that tell of every one written (ledger_sqlite_pages.h); NULL: nobody asks */
     bool write;
     sqlite3_stmt *statements[STATEMENTS];
     sqlite3_stmt *insert_row, *find_row;
