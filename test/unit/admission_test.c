@@ -504,30 +504,6 @@ a_batch_grows_no_larger_than_it_is_worth(void **state)
     assert_true(in[1] >= (size_t)enough - 1 && in[1] <= (size_t)enough && enough < 200);
 }
 
-/* While latency says that nothing waits there, the limit of an unknown engine grows; when first tokens take longer and
- * longer it stops. */
-static void
-the_gradient_finds_a_limit(void **state)
-{
-    struct token_limit limit;
-    double grown;
-
-    (void)state;
-    token_limit_init(&limit, 16.0);
-    token_limit_admitted(&limit, 100, 100, 0);
-    for (unsigned i = 0; i < 2000; i++)
-        token_limit_first_token(&limit, 1000, 1000, token_limit_tokens(&limit));
-    grown = limit.requests;
-    assert_true(grown > 20.0);
-    for (unsigned i = 0; i < 300; i++)
-        token_limit_first_token(&limit, 4000, 1000, token_limit_tokens(&limit));
-    assert_true(limit.requests < grown);
-    grown = limit.requests;
-    for (unsigned i = 0; i < 2000; i++) /* hardly used: it tells nothing */
-        token_limit_first_token(&limit, 1000, 1000, token_limit_tokens(&limit) / 3);
-    assert_true(limit.requests <= grown && limit.requests >= grown);
-}
-
 int
 main(void)
 {
@@ -547,7 +523,6 @@ main(void)
         cmocka_unit_test(what_others_have_there_counts),
         cmocka_unit_test(nothing_leaks),
         cmocka_unit_test(a_batch_grows_no_larger_than_it_is_worth),
-        cmocka_unit_test(the_gradient_finds_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ token_limit_init(struct token_limit *limit, double requests)
     *limit = (struct token_limit){.replicas = 1, .requests = requests, .requests_each = requests, .batch = INFINITY};
 }
 
+/* Of what is never 0: that is for nothing seen yet. */
 static double
 mean(double before, double sample, double samples)
 {
@@ -82,9 +83,12 @@ token_limit_tokens(const struct token_limit *limit)
 void
 token_limit_admitted(struct token_limit *limit, int64_t tokens, int64_t fresh, int64_t output)
 {
-    limit->mean_fresh = mean(limit->mean_fresh, (double)fresh, FEW_SAMPLES);
-    limit->mean_output = mean(limit->mean_output, (double)output, FEW_SAMPLES);
-    limit->mean_tokens = mean(limit->mean_tokens, (double)tokens, FEW_SAMPLES);
+    /* Counted, as 0 is a prompt that is wholly cached, or an answer that has no tokens. */
+    double samples = fmin((double)++limit->admitted, FEW_SAMPLES);
+
+    limit->mean_fresh += ((double)fresh - limit->mean_fresh) / samples;
+    limit->mean_output += ((double)output - limit->mean_output) / samples;
+    limit->mean_tokens += ((double)tokens - limit->mean_tokens) / samples;
 }
 
 static void

@@ -25,14 +25,15 @@ struct token_limit {
     unsigned replicas;              /* of which all of this is */
     double requests_each;           /* what L began with for one, where nobody tells what the caches hold */
     double requests;                /* L: of mean size; at least 1 */
-    double mean_tokens;             /* of a request: input + output / 2 */
+    uint64_t admitted;              /* requests that the means are of, the last hundred or so */
+    double mean_tokens;             /* of a request: input + output / 2; 0: none was admitted */
     double long_ratio;              /* r_long; 0: nothing seen yet */
     double window_sum;              /* of the ratios since the last step */
     unsigned window_count;          /* how many they are */
     int64_t caches_tokens;          /* 0.9 of what the pool's caches hold; 0: not known */
     double sequences;               /* likewise, of the requests that its engines work at at a time */
     double batch;                   /* the pool's: more are hardly worth it; INFINITY: not known, or each is worth it */
-    double mean_fresh, mean_output; /* tokens of a request: uncached ones of its prompt; its answer's. 0: not known */
+    double mean_fresh, mean_output; /* tokens of a request: uncached ones of its prompt; its answer's */
     usec cut_us;                    /* when it was last cut for an overload */
     double residence_us;            /* of a request, from its start to its end; 0: none has ended */
     unsigned fixed;                 /* requests; 0: not */
