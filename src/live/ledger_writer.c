@@ -223,6 +223,7 @@ say_health(struct ledger_writer *writer, enum status now)
     before = writer->health;
     writer->health = now;
     writer->counters.tail = ledger_tail_counters(writer->tail);
+    writer->counters.given_way = writer->gently.given_way;
     pthread_mutex_unlock(&writer->mutex);
     if (now != OK && before == OK)
         log_line(writer->options.log, LOG_ERROR,

@@ -38,6 +38,7 @@ struct ledger_writer_counters {
     uint64_t lag_bytes;  /* of the journal, appended and not in the ledger; 0: the ledger has everything */
     uint64_t mismatches; /* how many of them did not come out even: each is an error in the log */
     uint64_t foreign;    /* feedback that was left out: another tenant's request */
+    uint64_t given_way;  /* times that the writer let others on the processor in the midst of its work */
 };
 
 /* All problems are said, with what to do. ERR_DENIED: another process has the directory. */

@@ -421,6 +421,32 @@ nothing_is_lost_between_workers_and_ledger(void **state)
     assert_int_equal(scene->log.lines, 0);
 }
 
+/* Many milliseconds of work for one turn, of which a tenth of one is a piece: requests on the same processor get a turn between. */
+static void
+much_work_gives_way(void **state)
+{
+    enum { MUCH = 8000 };
+    struct scene *scene = *state;
+    struct ledger_options options = {
+        .dir = scene->dir, .workers = 1, .apply_us = 3600 * USEC_PER_S, .log = &scene->log.log};
+    struct ledger_writer *writer;
+    struct buffer record = {0};
+    struct row row;
+
+    assert_int_equal(ledger_writer_start(&options, &scene->problems, &writer), OK);
+    for (uint64_t id = 1; id <= MUCH; id++) {
+        fixture_row(&scene->rng, &scene->arena, id, START_US + (int64_t)id * 1000, &row);
+        journal_put_settle(&record, &row);
+        assert_int_equal(ledger_writer_append(writer, 0, buffer_content(&record)), OK);
+        buffer_clear(&record);
+    }
+    assert_int_equal(ledger_writer_drain(writer), OK);
+    assert_int_equal(ledger_writer_counters(writer).tail.records, MUCH);
+    assert_true(ledger_writer_counters(writer).given_way > 0);
+    ledger_writer_stop(writer);
+    buffer_free(&record);
+}
+
 /* A gateway that counted a row which it never appended. */
 static void
 a_lost_row_is_noticed(void **state)
@@ -491,6 +517,7 @@ main(void)
         IN_SCENE(a_torn_tail_is_cut),
         IN_SCENE(feedback_with_another_tenants_key_is_said_once),
         IN_SCENE(nothing_is_lost_between_workers_and_ledger),
+        IN_SCENE(much_work_gives_way),
         IN_SCENE(a_lost_row_is_noticed),
         IN_SCENE(what_waits_for_the_ledger_is_counted),
         IN_SCENE(a_second_writer_is_refused),

@@ -24,13 +24,16 @@ ledger_metrics(void *context, struct buffer *out)
         "# TYPE equipoise_ledger_lag_bytes gauge\nequipoise_ledger_lag_bytes %llu\n"
         "# HELP equipoise_ledger_mismatches_total Checks of rows against counters that did not come out even\n"
         "# TYPE equipoise_ledger_mismatches_total counter\nequipoise_ledger_mismatches_total %llu\n"
+        "# HELP equipoise_ledger_given_way_total Times that its writer let others on the processor in the midst of its "
+        "work\n"
+        "# TYPE equipoise_ledger_given_way_total counter\nequipoise_ledger_given_way_total %llu\n"
         "# HELP equipoise_feedback_foreign_total Feedback left out, for it came with another tenant's key\n"
         "# TYPE equipoise_feedback_foreign_total counter\nequipoise_feedback_foreign_total %llu\n"
         "# HELP equipoise_ledger_healthy 1 while journal and ledger can be written\n"
         "# TYPE equipoise_ledger_healthy gauge\nequipoise_ledger_healthy %d\n",
         (unsigned long long)counters.tail.records, (unsigned long long)counters.lag_bytes,
-        (unsigned long long)counters.mismatches, (unsigned long long)counters.foreign,
-        ledger_writer_health(stand->ledger) == OK);
+        (unsigned long long)counters.mismatches, (unsigned long long)counters.given_way,
+        (unsigned long long)counters.foreign, ledger_writer_health(stand->ledger) == OK);
 }
 
 /* Off the loop. Reads the ledger as `explain` does, from outside. */
