@@ -25,12 +25,6 @@ is_choice(const struct report_evidence *evidence)
     return slice_starts(evidence->lever, REPORT_ROUTER);
 }
 
-static struct slice
-model_of(const struct report_evidence *evidence)
-{
-    return slice_from(evidence->lever, strlen(REPORT_ROUTER));
-}
-
 /* The tallies of a route, of one source and model; NULL: of any. */
 static struct count
 count_of(const struct truth *truth, struct slice route, const char *source, struct slice model)
@@ -88,9 +82,9 @@ is_kept(const struct truth *truth, const struct report_evidence *evidence, struc
 static struct count
 write_model(const struct truth *truth, const struct report_evidence *evidence)
 {
-    struct count count = count_of(truth, evidence->route, NULL, model_of(evidence));
+    struct count count = count_of(truth, evidence->route, NULL, evidence->model);
 
-    write_count(truth, model_of(evidence), count);
+    write_count(truth, evidence->model, count);
     write_standing(evidence, truth->out);
     if (evidence->floor_ppm != 0 && count.checked > 0)
         buffer_add_text(truth->out, is_kept(truth, evidence, count) ? "; kept" : "; NOT KEPT");

@@ -7,8 +7,8 @@
 
 #include "cmd/cmd.h"
 #include "gateway/judging/evidence_keeper.h"
-#include "levers/router.h"
 #include "levers/semantic_cache.h"
+#include "money/report/report_choice.h"
 
 static enum status
 read_file(const char *path, struct buffer *out)
@@ -45,25 +45,19 @@ noticed_after(const struct evidence_verdict *verdict)
     return log(FALL_ALARM) / divergence * PPM / verdict->audit_ppm;
 }
 
-static struct slice
-part_of(struct shared_evidence *shared)
-{
-    struct slice name = slice_of(shared_evidence_lever(shared));
-
-    return router_split_part(&name);
-}
-
 static struct report_evidence
 line_of(struct shared_evidence *shared)
 {
     struct evidence_verdict verdict = shared_evidence_verdict(shared);
     const struct arm_standing *arm = verdict.serving.arm != ARM_NONE ? &verdict.serving : &verdict.next;
     const struct arm_standing *next = &verdict.next;
+    struct slice of = slice_of(shared_evidence_lever(shared)), part = evidence_split_part(&of);
 
     return (struct report_evidence){
-        .lever = slice_of(shared_evidence_lever(shared)),
+        .lever = slice_of(shared_evidence_words(shared)),
+        .model = slice_starts(of, REPORT_ROUTER) ? slice_from(of, strlen(REPORT_ROUTER)) : SLICE_NONE,
         .route = slice_of(shared_evidence_route(shared)),
-        .part = part_of(shared),
+        .part = part,
         .words = verdict.reason == EVIDENCE_SERVES ? "serves" : evidence_reason_text(verdict.reason),
         .of = floor_words(verdict.scope),
         .floor_ppm = verdict.floor_ppm,

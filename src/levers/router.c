@@ -146,16 +146,6 @@ router_find(const struct choosing *choosing, const struct plan *plan)
     return NULL;
 }
 
-struct slice
-router_split_part(struct slice *name)
-{
-    size_t at = slice_find(*name, SLICE_LITERAL(EVIDENCE_PART));
-    struct slice part = at < name->len ? slice_from(*name, at + strlen(EVIDENCE_PART)) : SLICE_LITERAL("");
-
-    *name = slice_first(*name, at);
-    return part;
-}
-
 bool
 router_serves(const struct choosing *choosing)
 {

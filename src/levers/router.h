@@ -46,12 +46,8 @@ struct choosing {
 };
 
 /* The words by which evidence of the judge itself is kept (doc/judges.md); of a candidate it is "router backend/model", and where
- * the route's traffic is cut into slices "router backend/model for tenant=acme", with these words between. */
+ * the route's traffic is cut into slices the slice's name follows behind EVIDENCE_PART (quality/evidences.h). */
 #define JUDGE_EVIDENCE "judge"
-#define EVIDENCE_PART " for "
-
-/* Takes the slice off such a name, and returns it; empty: it is of a whole route. Names of models have no spaces. */
-struct slice router_split_part(struct slice *name);
 
 /* With targets, evidence and scores filled in: sorts them by what they cost, and says what their evidence is about.
  * `scorer` stands for how scores are made. */

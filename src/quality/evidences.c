@@ -7,7 +7,7 @@
  * written under it. */
 struct shared_evidence {
     struct shared_evidence *next;
-    char *route, *lever;
+    char *route, *lever, *words;
     bool forgotten;
     struct lock lock;
     struct evidence evidence;
@@ -34,11 +34,37 @@ evidences_free(struct evidences *all)
         lock_destroy(&shared->lock);
         free(shared->route);
         free(shared->lever);
+        free(shared->words);
         free(shared);
     }
     map_free(&all->map);
     parts_free(&all->parts);
     lock_destroy(&all->lock);
+}
+
+struct slice
+evidence_split_part(struct slice *lever)
+{
+    size_t at = slice_find(*lever, SLICE_LITERAL(EVIDENCE_PART));
+    struct slice part = at < lever->len ? slice_from(*lever, at + strlen(EVIDENCE_PART)) : SLICE_LITERAL("");
+
+    *lever = slice_first(*lever, at);
+    return part;
+}
+
+static char *
+words_of(struct slice lever)
+{
+    struct slice part = evidence_split_part(&lever);
+    struct buffer words = {0};
+    char *copy;
+
+    buffer_add(&words, lever);
+    if (part.len > 0)
+        buffer_printf(&words, " for %.*s", SLICE_ARGS(part));
+    copy = slice_strdup(buffer_content(&words));
+    buffer_free(&words);
+    return copy;
 }
 
 static struct shared_evidence *
@@ -49,6 +75,7 @@ make(const char *route, const char *lever)
     lock_init(&shared->lock);
     shared->route = must_strdup(route);
     shared->lever = must_strdup(lever);
+    shared->words = words_of(slice_of(lever));
     return shared;
 }
 
@@ -121,6 +148,12 @@ const char *
 shared_evidence_lever(const struct shared_evidence *shared)
 {
     return shared->lever;
+}
+
+const char *
+shared_evidence_words(const struct shared_evidence *shared)
+{
+    return shared->words;
 }
 
 /* Under the lock. */

@@ -17,6 +17,13 @@ struct evidences {
     struct parts parts;            /* of routes, which have evidence of their own */
 };
 
+/* Between what a lever's evidence is of and the slice that it is of, where a route is cut (parts.h): "router backend/model", this,
+ * "tenant=acme". A model may be called "small for kids", but no name of a configuration has a line's end in it (config/value.h). */
+#define EVIDENCE_PART "\n"
+
+/* Takes the slice off such a name, and returns it; empty: it is of a whole route. */
+struct slice evidence_split_part(struct slice *lever);
+
 void evidences_init(struct evidences *all);
 void evidences_free(struct evidences *all);
 
@@ -31,6 +38,8 @@ struct shared_evidence *evidences_next(struct evidences *all, struct shared_evid
 
 const char *shared_evidence_route(const struct shared_evidence *shared);
 const char *shared_evidence_lever(const struct shared_evidence *shared);
+/* The same for a person: "router backend/model for tenant=acme". Two of them may read alike. */
+const char *shared_evidence_words(const struct shared_evidence *shared);
 
 /* All that follows is evidence.h under the lock. The terms say what the caller's epoch is: evidence of another one serves
  * nothing and learns nothing. */

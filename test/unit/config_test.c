@@ -535,7 +535,9 @@ slices_are_read(void **state)
               "routes: { r: { reference: b/gpt-4o, candidates: b/gpt-4o-mini, judge: { by: exact }, levers: { router: "
               "shadow }, acceptable: { quality: 90%, slices: [ tenant, tag:feature ] } },\n"
               "  s: { reference: b/gpt-4o, candidates: b/gpt-4o-mini, judge: { by: exact }, levers: { router: "
-              "shadow }, acceptable: { quality: 90%, slices: tag:feature } }, whole: { reference: b/gpt-4o } }\n");
+              "shadow }, acceptable: { quality: 90%, slices: tag:feature } }, whole: { reference: b/gpt-4o },\n"
+              "  turned: { reference: b/gpt-4o, candidates: b/gpt-4o-mini, judge: { by: exact }, levers: { router: "
+              "shadow }, acceptable: { quality: 90%, slices: [ tag:feature, tenant ] } } }\n");
     slices = &l.config->routes[0].slices;
     assert_int_equal(slices->count, 2);
     assert_null(slices->tags[0]);
@@ -546,6 +548,7 @@ slices_are_read(void **state)
     assert_string_equal(slices->tags[0], "feature");
     assert_true(mark != 0 && slices->mark != 0 && slices->mark != mark);
     assert_int_equal(l.config->routes[2].slices.mark, 0);
+    assert_int_equal(l.config->routes[3].slices.mark, mark); /* the same cut, written in another order */
     done(&l);
 }
 

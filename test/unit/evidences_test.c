@@ -206,6 +206,32 @@ workers_lose_no_audit(void **state)
     evidences_free(&all);
 }
 
+static void
+assert_split(struct evidences *all, const char *lever, const char *of, const char *part, const char *words)
+{
+    struct slice name = slice_of(lever);
+
+    assert_true(slice_is(evidence_split_part(&name), part));
+    assert_true(slice_is(name, of));
+    assert_string_equal(shared_evidence_words(evidences_at(all, "chat", lever)), words);
+}
+
+/* A model may be called like the words that a slice is told with. */
+static void
+names_of_models_are_not_slices(void **state)
+{
+    struct evidences all;
+
+    (void)state;
+    evidences_init(&all);
+    assert_split(&all, "router b/m for kids", "router b/m for kids", "", "router b/m for kids");
+    assert_split(&all, "router b/m for kids" EVIDENCE_PART "tenant=a", "router b/m for kids", "tenant=a",
+                 "router b/m for kids for tenant=a");
+    assert_split(&all, "router b/m" EVIDENCE_PART "tenant=a", "router b/m", "tenant=a", "router b/m for tenant=a");
+    assert_split(&all, "judge", "judge", "", "judge");
+    evidences_free(&all);
+}
+
 /* Slices come on all workers at once, while a reload follows another list and drops what was earned by the one before. */
 static void *
 slice_up(void *context)
@@ -221,7 +247,7 @@ slice_up(void *context)
         snprintf(name, sizeof(name), "tenant=%u", i % (2 * PARTS_MOST));
         place = parts_place(&all->parts, "chat", 1 + i / 500, name, &is_new);
         assert_in_range(place, 0, PARTS_MOST);
-        snprintf(lever, sizeof(lever), "router b/m for %s", name);
+        snprintf(lever, sizeof(lever), "router b/m" EVIDENCE_PART "%s", name);
         shared_evidence_sample(evidences_at(all, "chat", lever), &usual, i);
         if (i % 100 == 0)
             parts_save(&all->parts, "chat", &kept);
@@ -264,9 +290,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_lever_of_each_route_has_its_own), cmocka_unit_test(what_is_forgotten_begins_anew),
-        cmocka_unit_test(an_epoch_begins_with_its_own_sample),  cmocka_unit_test(workers_lose_no_audit),
-        cmocka_unit_test(what_is_suspended_is_not_taken_over),  cmocka_unit_test(workers_slice_up_together),
+        cmocka_unit_test(each_lever_of_each_route_has_its_own),
+        cmocka_unit_test(what_is_forgotten_begins_anew),
+        cmocka_unit_test(an_epoch_begins_with_its_own_sample),
+        cmocka_unit_test(workers_lose_no_audit),
+        cmocka_unit_test(what_is_suspended_is_not_taken_over),
+        cmocka_unit_test(names_of_models_are_not_slices),
+        cmocka_unit_test(workers_slice_up_together),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

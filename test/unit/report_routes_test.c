@@ -96,6 +96,7 @@ set_up(void **state)
 
 static const struct report_evidence evidence[] = {
     {.lever = SLICE_CONSTANT("router beta/small"),
+     .model = SLICE_CONSTANT("beta/small"),
      .route = SLICE_CONSTANT("assistant"),
      .words = "serves",
      .of = "of what is served",

@@ -33,8 +33,8 @@ static const char cascade_by_tenant[] = ROUTE("{ quality: 75%, slices: tenant }"
 static const char by_tag[] = ROUTE("{ quality: 75%, slices: [ tag:feature ] }", ROUTER);
 static const char by_both[] = ROUTE("{ quality: 75%, slices: [ tenant, tag:feature ] }", ROUTER);
 
-#define ACME "router beta/small for tenant=acme"
-#define GLOBEX "router beta/small for tenant=globex"
+#define ACME "router beta/small" EVIDENCE_PART "tenant=acme"
+#define GLOBEX "router beta/small" EVIDENCE_PART "tenant=globex"
 
 /* Nothing in a request's words tells whether the small model will be wrong about it. */
 struct model {
@@ -227,6 +227,34 @@ each_combination_is_a_slice(void **state)
     scene_passed(s);
 }
 
+static const char for_kids[] =
+    "backends:\n"
+    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"
+    "  beta:  { url: \"http://beta.example\", models: [ \"small for kids\" ] }\n"
+    "routes:\n"
+    "  assistant: { reference: alpha/big, candidates: \"beta/small for kids\", acceptable: { quality: 75% }, learning: "
+    "100%, judge: { by: exact, ceiling: 0% }, " ROUTER " }\n"
+    "prices:\n"
+    "  override:\n"
+    "    alpha/big:  { input: $20/M, output: $80/M }\n"
+    "    \"beta/small for kids\": { input: $0.02/M, output: $0.08/M }\n";
+
+/* Of a route that is not cut no model is taken for a slice, whatever it is called. */
+static void
+a_model_called_for_somebody_is_no_slice(void **state)
+{
+    struct scene *s = opens(state, for_kids);
+    struct buffer metrics = {0};
+
+    (void)asks(s, 0, false, KEY, NULL);
+    scene_rest(s);
+    choosing_print(&s->gateway, &metrics);
+    assert_contains(buffer_content(&metrics),
+                    "\nequipoise_router_serves{route=\"assistant\",model=\"beta/small for kids\"} 0\n");
+    buffer_free(&metrics);
+    scene_passed(s);
+}
+
 /* Who comes when all places are taken is served by the reference, is not audited, and it is said. */
 static void
 what_has_no_place_is_the_references(void **state)
@@ -246,7 +274,7 @@ what_has_no_place_is_the_references(void **state)
     assert_contains(s->rows[s->row_count - 1].plans, "its slice has no evidence of its own");
     for (unsigned i = 0; i < 2 * SAMPLE_SCORES; i++)
         (void)asks(s, 1000 + i, false, KEY, "x-equipoise-tags: feature=f31\n");
-    assert_int_equal(stands(s, "router beta/small for tag:feature=f31").reason, EVIDENCE_SERVES);
+    assert_int_equal(stands(s, "router beta/small" EVIDENCE_PART "tag:feature=f31").reason, EVIDENCE_SERVES);
     scene_rest(s);
     scene_passed(s);
 }
@@ -328,6 +356,7 @@ main(void)
         cmocka_unit_test_teardown(the_second_has_less_alpha, scene_teardown),
         cmocka_unit_test_teardown(a_slice_is_suspended_alone, scene_teardown),
         cmocka_unit_test_teardown(each_combination_is_a_slice, scene_teardown),
+        cmocka_unit_test_teardown(a_model_called_for_somebody_is_no_slice, scene_teardown),
         cmocka_unit_test_teardown(what_has_no_place_is_the_references, scene_teardown),
         cmocka_unit_test_teardown(slices_survive_a_restart, scene_teardown),
         cmocka_unit_test_teardown(another_list_begins_anew, scene_teardown),

@@ -1,4 +1,6 @@
 /* acceptable: { slices: [ tenant, tag:feature ] }: of what a route's floor holds by itself. */
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "config/build/build.h"
 #include "config/value.h"
@@ -9,10 +11,10 @@ static void
 refuse(struct build *build, const struct yaml_node *at, struct slice text)
 {
     if (slice_is(text, "language"))
-        reader_error(&build->reader, at,
-                     "Let your clients say it: x-equipoise-tags: language=de, and slices: tag:language.",
-                     "slices: no language is guessed from a request's words: of a short one it would often be wrong, and "
-                     "a slice that is told apart wrongly promises nothing");
+        reader_error(
+            &build->reader, at, "Let your clients say it: x-equipoise-tags: language=de, and slices: tag:language.",
+            "slices: no language is guessed from a request's words: of a short one it would often be wrong, and "
+            "a slice that is told apart wrongly promises nothing");
     else if (slice_is(text, "tag"))
         reader_error(&build->reader, at, "Say which: slices: tag:feature.",
                      "slices: a request may have many tags, so \"tag\" alone is none");
@@ -63,12 +65,40 @@ add(struct build *build, struct slices_config *slices, const struct yaml_node *a
         return;
     }
     if (slices->count == SLICES_BY_MOST) {
-        reader_error(&build->reader, at, "Each of them cuts what the others leave, and each slice needs labels of its own.",
+        reader_error(&build->reader, at,
+                     "Each of them cuts what the others leave, and each slice needs labels of its own.",
                      "slices: at most %d are taken together", SLICES_BY_MOST);
         return;
     }
     slices->tags[slices->count++] = tag;
-    slices->mark = hash_fast(slice_of(tag != NULL ? tag : ""), slices->mark + 1 + (tag != NULL));
+}
+
+/* The tenant first, then tags by name. */
+static int
+by_tag(const void *a, const void *b)
+{
+    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+
+    if (left == NULL || right == NULL)
+        return (left != NULL) - (right != NULL);
+    return strcmp(left, right);
+}
+
+/* In whatever order they are written, they cut alike, and what was earned stands. */
+static void
+put_in_order(struct slices_config *slices)
+{
+    static const uint64_t named = 2; /* how slices are named by now: evidence by other names is none */
+
+    if (slices->count == 0)
+        return;
+    qsort(slices->tags, slices->count, sizeof(slices->tags[0]), by_tag);
+    slices->mark = named;
+    for (size_t i = 0; i < slices->count; i++) {
+        const char *tag = slices->tags[i];
+
+        slices->mark = hash_fast(slice_of(tag != NULL ? tag : ""), slices->mark + 1 + (tag != NULL));
+    }
 }
 
 void
@@ -80,6 +110,7 @@ build_slices(struct build *build, const struct route_draft *draft, struct route_
 
     for (size_t i = 0; i < count; i++)
         add(build, &route->slices, list ? node->items[i].value : node);
+    put_in_order(&route->slices);
     if (route->slices.count > 0 && draft->levers[LEVER_ROUTER].mode == LEVER_OFF &&
         draft->levers[LEVER_CASCADE].mode == LEVER_OFF)
         reader_warn(&build->reader, node, "Say levers: { router: shadow }, or take it out.",

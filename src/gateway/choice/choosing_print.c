@@ -85,7 +85,7 @@ add_standing(struct candidate_standings *standings, const char *lever, struct sh
 
     if (model.data == NULL || !slice_is(name, lever))
         return;
-    part = router_split_part(&model);
+    part = evidence_split_part(&model);
     if (standings->count == standings->size) {
         standings->size = 2 * standings->size + 16;
         standings->all = must_realloc(standings->all, standings->size * sizeof(standings->all[0]));

@@ -127,7 +127,7 @@ take_over(struct audit_run *run)
     verdict = shared_evidence_verdict(run->evidence);
     log_line(run->worker->gateway->log, LOG_INFO,
              "route %s, lever %s: what was learned since serves from now on, by arm %u of %u", run->route->name,
-             shared_evidence_lever(run->evidence), verdict.serving.arm + 1, ARMS);
+             shared_evidence_words(run->evidence), verdict.serving.arm + 1, ARMS);
 }
 
 /* The same audit, by the scores that are on trial. They are of no use to what was suspended: it has to be earned anew. */

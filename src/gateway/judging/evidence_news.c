@@ -8,7 +8,7 @@
 static void
 raise(struct gateway_worker *worker, struct shared_evidence *evidence, enum alert_kind kind, const char *words)
 {
-    const char *route = shared_evidence_route(evidence), *lever = shared_evidence_lever(evidence);
+    const char *route = shared_evidence_route(evidence), *lever = shared_evidence_words(evidence);
     struct alert alert;
 
     alert_init(&alert, kind, "%s %s", route, lever);
@@ -42,7 +42,7 @@ evidence_news(struct gateway_worker *worker, struct shared_evidence *evidence, u
     log_line(worker->gateway->log, LOG_INFO,
              "route %s, lever %s: earned to serve at %s %.3f and above: at least %.2f%% of %" PRIu64
              " audits acceptable, as far as they bound it",
-             shared_evidence_route(evidence), shared_evidence_lever(evidence), score, verdict.serving.threshold,
+             shared_evidence_route(evidence), shared_evidence_words(evidence), score, verdict.serving.threshold,
              verdict.serving.lower_ppm / 1e4, verdict.serving.labels);
 }
 

@@ -29,10 +29,9 @@ enum { REPORT_BY_MOST = 4 };
 
 /* What a lever that may change answers has to show for it on a route: quality/evidence.h, as it was last written down. */
 struct report_evidence {
-    struct slice lever, route;
-    struct slice
-        part; /* of the route's traffic, which this is about (acceptable: slices), and which ends the lever's name;
-                                * empty: of all */
+    struct slice lever, route; /* the lever with its model and its slice, for a person */
+    struct slice model;        /* of which it is, where the lever is the router; else empty */
+    struct slice part;         /* of the route's traffic, which this is about (acceptable: slices); empty: of all */
     const char *words;         /* how it stands */
     const char *of;            /* of which answers its floor speaks: "of what is served" */
     const char *floor_of;      /* "served", "route", "relative" */

@@ -73,15 +73,6 @@ by_route_model_and_part(const void *a, const void *b)
     return order != 0 ? order : slice_order(left->evidence->part, right->evidence->part);
 }
 
-/* What stands behind "router ", and, where there is a slice, before " for " and its name (levers/router.h). */
-static struct slice
-model_named(const struct report_evidence *evidence)
-{
-    struct slice model = slice_from(evidence->lever, strlen(REPORT_ROUTER));
-
-    return evidence->part.len > 0 ? slice_first(model, model.len - evidence->part.len - strlen(" for ")) : model;
-}
-
 void
 report_choice_finish(const struct text_table *table, struct report *report)
 {
@@ -95,7 +86,7 @@ report_choice_finish(const struct text_table *table, struct report *report)
         if (!slice_starts(evidence->lever, REPORT_ROUTER))
             continue;
         report->choice_count++;
-        *line = find(table, evidence->route, model_named(evidence));
+        *line = find(table, evidence->route, evidence->model);
         all = find(table, evidence->route, SLICE_NONE);
         line->requests = all.requests;
         line->judged = all.judged;
