@@ -218,6 +218,38 @@ text_is_utf8(struct slice text)
     return true;
 }
 
+/* U+2000 to U+2FFF, from its second byte on. */
+static bool
+is_tame_punctuation(unsigned char second, unsigned char third)
+{
+    if (second == 0x80)
+        return !(third == 0x8e || third == 0x8f || (third >= 0xa8 && third <= 0xae)); /* U+200E, U+2028 to U+202E */
+    return !(second == 0x81 && third >= 0xa6 && third <= 0xa9);                       /* U+2066 to U+2069 */
+}
+
+static bool
+is_tame(struct slice text)
+{
+    const unsigned char *c = (const unsigned char *)text.data;
+
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return false;
+    if (text.len >= 2 && c[0] == 0xc2)
+        return c[1] > 0x9f;
+    if (text.len >= 2 && c[0] == 0xd8)
+        return c[1] != 0x9c; /* U+061C */
+    return text.len < 3 || c[0] != 0xe2 || is_tame_punctuation(c[1], c[2]);
+}
+
+bool
+text_is_tame(struct slice text)
+{
+    for (; text.len > 0; text = slice_from(text, 1))
+        if (!is_tame(text))
+            return false;
+    return true;
+}
+
 bool
 text_glob(struct slice pattern, struct slice text)
 {

@@ -38,4 +38,8 @@ size_t text_utf8_len(struct slice text);
 /* True if the bytes are well-formed UTF-8 (RFC 3629, 4). */
 bool text_is_utf8(struct slice text);
 
+/* True if nothing in it commands what shows it: no control character (also U+0080 to U+009F, which terminals obey), no end of a line
+ * or paragraph, nothing that turns the direction of writing (Unicode, UAX 9, 2). It need not be UTF-8. */
+bool text_is_tame(struct slice text);
+
 #endif

@@ -410,8 +410,5 @@ value_is_name(struct slice text)
 bool
 value_is_model(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
-            return false;
-    return text.len > 0 && text.len <= MODEL_BYTES_MOST && slice_trim(text).len == text.len;
+    return text.len > 0 && text.len <= MODEL_BYTES_MOST && slice_trim(text).len == text.len && text_is_tame(text);
 }

@@ -169,17 +169,18 @@ identify(struct gateway_worker *worker, const struct http_head *head, struct ide
     return OK;
 }
 
-/* Names and values of tags are plain words: what would break the list, or is no text, is left out. */
+/* Names and values of tags are plain words: what would break the list, is no text, or commands a terminal that
+ * shows it is left out. */
 static bool
 is_plain(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
+        char c = text.data[i];
 
-        if (c <= ' ' || c == ',' || c == '=' || c == 0x7f)
+        if (c == ' ' || c == ',' || c == '=')
             return false;
     }
-    return text.len > 0 && text_is_utf8(text);
+    return text.len > 0 && text_is_utf8(text) && text_is_tame(text);
 }
 
 struct tag_view {

@@ -349,6 +349,9 @@ names(void **state)
     assert_true(value_is_model(slice_of("meta-llama/Llama 3")));
     assert_false(value_is_model(slice_of(" a")));
     assert_false(value_is_model(slice_of("a\nb")));
+    assert_false(value_is_model(slice_of("a\xc2\x9b\x62")));
+    assert_false(value_is_model(slice_of("a\xe2\x80\xae\x62")));
+    assert_true(value_is_model(slice_of("mod\xc3\xa8le")));
 }
 
 int

@@ -190,6 +190,13 @@ tags(void **state)
         {NULL, " a = 1 , b=2,", "a=1,b=2"},
         {NULL, "a=1,a=2", "a=2"},
         {NULL, "a,=1,b=,c=x y,d=1=2,,e=\x7f,f=\xc3,g=\xc3\xa4", "g=\xc3\xa4"},
+        /* what would steer a terminal, end a line or turn the direction of writing; beside each one that does not */
+        {NULL,
+         "a=x\xc2\x9bm,b=x\xe2\x80\xa8y,c=\xe2\x80\xa9,d=\xe2\x80\xaex,e=\xe2\x80\xaa,f=\xe2\x81\xa6,g=\xe2\x81\xa9",
+         ""},
+        {NULL, "a=\xe2\x80\x8e,b=\xe2\x80\x8f,c\xc2\x80=1,d=\xc2\x9f,e=\xd8\x9c", ""},
+        {NULL, "a=\xc2\xa0,b=\xe2\x80\x90,c=\xe2\x80\xa7,d=\xe2\x80\xaf,e=\xe2\x81\xa5,f=\xe2\x81\xaa,g=\xe2\x80\x8d",
+         "a=\xc2\xa0,b=\xe2\x80\x90,c=\xe2\x80\xa7,d=\xe2\x80\xaf,e=\xe2\x81\xa5,f=\xe2\x81\xaa,g=\xe2\x80\x8d"},
         {NULL, "aa=1,a=2,ab=3", "a=2,aa=1,ab=3"},
         {&key, NULL, "app=web,team=search"},
         {&key, "team=ads,x=1", "app=web,team=ads,x=1"},
