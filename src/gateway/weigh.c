@@ -57,9 +57,10 @@ make_plans(struct exchange *exchange)
         cross_survey(exchange);
         return;
     }
+    if (!exchange->holdout)
+        part_find(exchange);
     share_look(exchange);
     if (!exchange->holdout) {
-        part_find(exchange);
         choosing_begin(exchange);
         cascading_begin(exchange);
         levers_make(request, &exchange->plans);

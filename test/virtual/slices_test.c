@@ -346,10 +346,88 @@ another_list_begins_anew(void **state)
     scene_passed(s);
 }
 
+static const char by_tag_shared[] =
+    ROUTE("{ quality: 75%, slices: [ tag:feature ] }", "levers: { router: on, coalesce: on }, repeatable: yes");
+
+/* Equal requests of two slices come at the same time, and one of the slices has earned the small model. */
+static void
+what_one_has_earned_is_not_shared_with_others(void **state)
+{
+    struct scene *scene = opens(state, by_tag_shared);
+    unsigned by_model = 0;
+
+    for (size_t i = 0; stands(scene, "router beta/small for tag:feature=a").reason != EVIDENCE_SERVES; i++) {
+        (void)asks(scene, i, false, KEY, "x-equipoise-tags: feature=a\n");
+        assert_true(i < 1200);
+    }
+    small.wrong = true;
+    for (size_t i = 0; i < 30; i++) {
+        char text[64];
+        struct vclient *first, *second, *third;
+
+        snprintf(text, sizeof(text), "What is shared %zu?", i);
+        first = scene_asks(scene, (struct ask){.text = text, .key = KEY, .headers = "x-equipoise-tags: feature=a\n"});
+        history_run_for(scene->history, 10 * USEC_PER_MS);
+        second = scene_asks(scene, (struct ask){.text = text, .key = KEY, .headers = "x-equipoise-tags: feature=b\n"});
+        history_run_for(scene->history, 10 * USEC_PER_MS);
+        third = scene_asks(scene, (struct ask){.text = text, .key = KEY, .headers = "x-equipoise-tags: feature=b\n"});
+        history_run_to_rest(scene->history);
+        by_model += slice_is(vclient_header(first, "x-equipoise-source"), "model");
+        assert_true(slice_is(vclient_header(second, "x-equipoise-source"), "reference"));
+        assert_true(slice_is(vclient_header(third, "x-equipoise-source"), "shared")); /* with its own kind it is */
+        assert_true(slice_find(vclient_body(third), SLICE_LITERAL("no answer")) == vclient_body(third).len);
+    }
+    assert_true(by_model > 0);
+    scene_rest(scene);
+    scene_passed(scene);
+}
+
+static bool
+a_kind_of_question_is_by_the_model(struct scene *scene, size_t number, bool hard, const char *headers)
+{
+    struct vclient *client;
+    char text[96];
+
+    small.wrong = hard;
+    snprintf(text, sizeof(text),
+             hard ? "Prove the theorem about manifolds and cohomology, lemma %zu"
+                  : "Please say hello kindly to my friend, guest %zu",
+             number);
+    client = scene_asks(scene, (struct ask){.text = text, .key = KEY, .headers = headers});
+    history_run_to_rest(scene->history);
+    return slice_is(vclient_header(client, "x-equipoise-source"), "model");
+}
+
+/* Half of what b asks is hard, which its words tell. a has almost earned when it falls silent. */
+static void
+a_slice_that_falls_silent_half_way_does_not_hold_up_others_for_ever(void **state)
+{
+    struct scene *scene = opens(state, by_tag);
+    size_t served = 0, wrong = 0;
+
+    for (size_t i = 0; i < 216; i++)
+        assert_false(a_kind_of_question_is_by_the_model(scene, i, false, "x-equipoise-tags: feature=a\n"));
+    assert_true(stands(scene, "router beta/small for tag:feature=a").next.missing_as_so_far <
+                stands(scene, "router beta/small for tag:feature=a").next.labels);
+    for (size_t i = 0; i < 2500; i++) {
+        bool hard = rng_mix(i) % 2 == 0;
+        bool by_model = a_kind_of_question_is_by_the_model(scene, 10000 + i, hard, "x-equipoise-tags: feature=b\n");
+
+        served += by_model;
+        wrong += by_model && hard;
+    }
+    print_message("served %zu of 2500 (%zu wrong)\n", served, wrong);
+    assert_true(served > 200 && wrong * 4 < served);
+    scene_rest(scene);
+    scene_passed(scene);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_one_has_earned_is_not_shared_with_others, scene_teardown),
+        cmocka_unit_test_teardown(a_slice_that_falls_silent_half_way_does_not_hold_up_others_for_ever, scene_teardown),
         cmocka_unit_test_teardown(without_slices_one_tenant_pays_for_the_mean, scene_teardown),
         cmocka_unit_test_teardown(with_slices_who_is_served_well_is_served_alone, scene_teardown),
         cmocka_unit_test_teardown(so_it_is_with_a_cascade, scene_teardown),

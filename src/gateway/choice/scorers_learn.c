@@ -90,21 +90,30 @@ has_view(struct scorer *scorer)
     return has;
 }
 
+/* What teaches a view also brings it on, so that it is soon more than half of the way or less. But not in a slice that nobody asks in any
+ * more: others wait for that one until labels have doubled once more, and no longer. */
+static bool
+waits_for_half(const struct scorer *scorer, const struct learning *learning)
+{
+    return learning->taught.route->slices.count == 0 || router_labels(scorer->router) / 2 < scorer->next_labels;
+}
+
 /* A view is due. Without one all score the same, and what is earned is earned for all: no other can do better. Where there are
  * several models, or slices, none is tried (gateway/choice/choosing.c). Freezing takes a while, in which others learn. */
 static void
 freeze_next(struct scorer *scorer, const struct learning *learning, unsigned models)
 {
     bool tried = models == 1 && learning->taught.route->slices.count == 0 && has_view(scorer);
-    enum progress progress = progress_of(learning);
+    enum progress progress = progress_of(learning),
+                  most = waits_for_half(scorer, learning) ? PROGRESS_LITTLE : PROGRESS_HALF;
     struct frozen *frozen;
 
-    if (progress == PROGRESS_HALF || (progress == PROGRESS_SERVES && !tried))
+    if (progress > most && (progress != PROGRESS_SERVES || !tried))
         return;
     frozen = scorer_freeze(scorer, scorer->models);
     if (progress == PROGRESS_SERVES)
         scorer_put_on_trial(scorer, frozen);
-    else if (progress_of(learning) == PROGRESS_LITTLE)
+    else if (progress_of(learning) <= most)
         scorer_show(scorer, frozen, scorer->models, WARM_OVER);
     else
         frozen_release(frozen);

@@ -73,7 +73,7 @@ find_form(const struct exchange *exchange, bool streams)
         struct share *share = CONTAINER_OF(node, struct share, link);
 
         if (share->open && digest_equal(&share->key, key) && share->snapshot == exchange->view->snapshot &&
-            share->streams == streams)
+            share->part == exchange->request.part.place && share->streams == streams)
             return share;
     }
     return NULL;
@@ -176,6 +176,7 @@ new_share(struct exchange *exchange)
     share->all = all_of(exchange);
     share->key = *exchange->request.key;
     share->snapshot = exchange->view->snapshot;
+    share->part = exchange->request.part.place;
     share->streams = exchange->facts.stream;
     share->since_us = world_now_us(worker_world(exchange->worker));
     share->shadow = in_shadow(exchange);

@@ -48,6 +48,7 @@ struct share {
     struct digest key;
     const struct snapshot *snapshot; /* equal requests under another configuration do not share; held by the leader, so
                                         only to be compared, and only while it is open */
+    unsigned part;                   /* the slice of the route that it is in: what one has earned serves no other */
     size_t answer_most;              /* limits: answer */
     bool streams;                    /* what its call brings; followers may want it otherwise (share_form.h) */
     bool shadow;
