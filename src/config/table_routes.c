@@ -40,8 +40,8 @@ static const struct field acceptable_fields[] = {
         "slices", FIELD_NODE, AT(route_draft, slices),
         "Where models are chosen, `quality` holds in each slice of the route's traffic by itself: `tenant`, `tag:NAME` "
         "(by that tag's value), or a list of these, in which case each combination is a slice. Each needs labels of "
-        "its own; at most 32 have evidence, in the order in which they come, and what comes later the reference "
-        "answers. Default: none.",
+        "its own; at most 32 have evidence, in the order in which they come, and what comes later no other model "
+        "answers: the reference does, or a cache. Default: none.",
         .type = "tenant, tag:NAME or list"),
     FIELD("first_token", FIELD_DURATION, AT(route_draft, first_token_us), "Slowest acceptable first token.",
           .standard = "none", .word = "none", .least = USEC_PER_MS),

@@ -21,7 +21,8 @@ struct known_elements;
 /* The slice of its route's traffic that a request is in, which evidence of other models is about (quality/parts.h). */
 struct part {
     const char *name; /* "tenant=acme"; NULL: the route is not cut */
-    unsigned place;   /* from 1 on; 0: it has no evidence of its own, so that nothing but the reference may serve it */
+    unsigned place;   /* from 1 on; 0: it has no evidence of its own, so that no other model may serve it */
+    bool poor; /* as it would have too little alpha there for anything to be earned, else as all places are taken */
 };
 
 /* What a lever sees of a request. All of it outlives the exchange's weighing. */

@@ -180,7 +180,10 @@ const char *
 router_objection(const struct request *request)
 {
     if (request->part.name != NULL && request->part.place == 0)
-        return "its slice has no evidence of its own, as others came before it and took all the places";
+        return request->part.poor
+                   ? "its slice has no evidence of its own, as those that came before it left too little alpha at the "
+                     "route's confidence"
+                   : "its slice has no evidence of its own, as others came before it and took all the places";
     if (request->facts->choices > 1)
         return "it asks for several answers, of which judges would compare the first";
     return request->facts->acts ? "it goes on with a conversation that its API keeps, or works in the background"

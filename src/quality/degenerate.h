@@ -29,7 +29,7 @@ struct sameness {
     } said[SAMENESS_ANSWERS];
 };
 
-/* All of them, by name: of a candidate of a route. */
+/* All of them, by name: of a candidate of a route, in a slice of it. */
 struct samenesses {
     struct lock lock;
     struct map map;

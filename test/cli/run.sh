@@ -435,6 +435,8 @@ judges() {
     eq eval judge compared.jsonl --config asked.yaml --attacks 0 --json >judge.json
     sed 's/ CALIBRATION/, calibration: judge.json/' judge.yaml >calibrated.yaml
     expect_eq 0 'will earn nothing: by its calibration the judge accepts' check calibrated.yaml
+    sed 's/quality: 80%/&, slices: tenant/' calibrated.yaml >sliced.yaml
+    expect_eq 0 'mistakes are counted in as the calibration.s one file has them' check sliced.yaml
     sed 's/command: ".*" CALIBRATION/by: exact, calibration: judge.json/' judge.yaml >other-judge.yaml
     expect_eq 3 'it is of another judge, "command ./judge"' check other-judge.yaml
     sed 's/ CALIBRATION/, calibration: compared.jsonl/' judge.yaml >no-calibration.yaml

@@ -1,5 +1,6 @@
 /* What stands around a judge: its ceiling, floors that need none as validators say what is right, a judge that is being asked
  * when the program stops, what is written down when something is taken back, and who answers what is judged. */
+#include "paper.h"
 #include "scene.h"
 
 #include <stdio.h>
@@ -304,69 +305,6 @@ nobody_is_asked_any_more_when_the_program_stops(void **state)
 
 /* What was taken back */
 
-/* A file in memory. */
-struct paper {
-    struct cache_disk disk;
-    struct buffer file, next;
-    unsigned written;
-};
-
-static struct paper *
-paper_of(struct cache_disk *disk)
-{
-    return CONTAINER_OF(disk, struct paper, disk);
-}
-
-static enum status
-paper_read(struct cache_disk *disk, uint64_t at, char *out, size_t len, size_t *got)
-{
-    struct slice content = buffer_content(&paper_of(disk)->file);
-
-    *got = at < content.len ? content.len - at : 0;
-    *got = *got < len ? *got : len;
-    if (*got > 0)
-        memcpy(out, content.data + at, *got);
-    return OK;
-}
-
-static enum status
-paper_append(struct cache_disk *disk, struct slice bytes)
-{
-    buffer_add(&paper_of(disk)->next, bytes);
-    return OK;
-}
-
-static enum status
-paper_begin(struct cache_disk *disk)
-{
-    buffer_clear(&paper_of(disk)->next);
-    return OK;
-}
-
-static enum status
-paper_replace(struct cache_disk *disk)
-{
-    struct paper *paper = paper_of(disk);
-
-    buffer_clear(&paper->file);
-    buffer_add(&paper->file, buffer_content(&paper->next));
-    paper->written++;
-    return OK;
-}
-
-static void
-paper_leave(struct cache_disk *disk)
-{
-    (void)disk;
-}
-
-static const struct cache_disk_ops paper_ops = {.read = paper_read,
-                                                .append = paper_append,
-                                                .begin = paper_begin,
-                                                .replace = paper_replace,
-                                                .abandon = paper_leave,
-                                                .close = paper_leave};
-
 /* A gateway that is killed right after a suspension does not serve again what it had lost. */
 static void
 a_suspension_is_written_down_at_once(void **state)
@@ -394,8 +332,7 @@ a_suspension_is_written_down_at_once(void **state)
     assert_int_not_equal(shared_evidence_verdict(evidences_at(&after, "assistant", SMALL)).reason, EVIDENCE_SERVES);
     evidences_free(&after);
     evidence_keeper_close(keeper);
-    buffer_free(&paper.file);
-    buffer_free(&paper.next);
+    paper_free(&paper);
     scene_rest(s);
     scene_passed(s);
 }

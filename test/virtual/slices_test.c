@@ -5,8 +5,6 @@
 #include <stdio.h>
 
 #include "gateway/choice/choosing.h"
-#include "gateway/choice/part.h"
-#include "gateway/judging/evidence_keeper.h"
 
 #define OTHER_KEY "sk-of-globex"
 static const char other_key[] =
@@ -288,43 +286,6 @@ is_there(struct evidences *all, const char *lever)
     return false;
 }
 
-/* Places and evidence are kept; told apart in another way, nothing of it is. */
-static void
-slices_survive_a_restart(void **state)
-{
-    struct scene *s = opens(state, by_tenant);
-    struct buffer file = {0};
-    size_t served = 0;
-    bool is_new;
-
-    earns_both(s);
-    evidence_file_write(&s->gateway.evidences, &s->gateway.scorers, &file);
-    scene_rest(s);
-    scene_passed(s);
-    scene_free(s, state);
-    s = opens(state, by_tenant);
-    assert_int_equal(evidence_file_read(&s->gateway.evidences, &s->gateway.scorers, buffer_content(&file)), OK);
-    parts_of_routes_follow(&s->gateway.evidences, s->config);
-    for (size_t i = 0; i < 40; i++)
-        served += asks(s, i, false, OTHER_KEY, NULL);
-    assert_true(served > 20);
-    assert_int_equal(parts_place(&s->gateway.evidences.parts, "assistant", s->config->routes[0].slices.mark,
-                                 "tenant=globex", &is_new),
-                     2);
-    assert_false(is_new);
-    scene_rest(s);
-    scene_passed(s);
-    scene_free(s, state);
-    s = opens(state, whole);
-    assert_int_equal(evidence_file_read(&s->gateway.evidences, &s->gateway.scorers, buffer_content(&file)), OK);
-    assert_true(is_there(&s->gateway.evidences, ACME));
-    parts_of_routes_follow(&s->gateway.evidences, s->config);
-    assert_false(is_there(&s->gateway.evidences, ACME) || is_there(&s->gateway.evidences, GLOBEX));
-    buffer_free(&file);
-    scene_rest(s);
-    scene_passed(s);
-}
-
 /* What was earned of all of it says nothing of a part, nor the other way round. */
 static void
 another_list_begins_anew(void **state)
@@ -436,7 +397,6 @@ main(void)
         cmocka_unit_test_teardown(each_combination_is_a_slice, scene_teardown),
         cmocka_unit_test_teardown(a_model_called_for_somebody_is_no_slice, scene_teardown),
         cmocka_unit_test_teardown(what_has_no_place_is_the_references, scene_teardown),
-        cmocka_unit_test_teardown(slices_survive_a_restart, scene_teardown),
         cmocka_unit_test_teardown(another_list_begins_anew, scene_teardown),
     };
 

@@ -101,6 +101,17 @@ put_in_order(struct slices_config *slices)
     }
 }
 
+/* One tenant's answers may be harder to judge than another's, and the file's mistakes are those of all in the mean. */
+static void
+warn_of_calibration(struct build *build, const struct yaml_node *node, const struct route_config *route)
+{
+    if (route->slices.count > 0 && route->judge.calibration != NULL)
+        reader_warn(
+            &build->reader, node, "Have labelled examples of each slice in the file, or a route for each of them.",
+            "slices: the judge's mistakes are counted in as the calibration's one file has them, for all slices "
+            "alike: where it errs more in one of them, the floor may not hold there");
+}
+
 void
 build_slices(struct build *build, const struct route_draft *draft, struct route_config *route)
 {
@@ -111,6 +122,7 @@ build_slices(struct build *build, const struct route_draft *draft, struct route_
     for (size_t i = 0; i < count; i++)
         add(build, &route->slices, list ? node->items[i].value : node);
     put_in_order(&route->slices);
+    warn_of_calibration(build, node, route);
     if (route->slices.count > 0 && draft->levers[LEVER_ROUTER].mode == LEVER_OFF &&
         draft->levers[LEVER_CASCADE].mode == LEVER_OFF)
         reader_warn(&build->reader, node, "Say levers: { router: shadow }, or take it out.",

@@ -16,7 +16,8 @@
  * endpoints: "at":"10.0.0.11:8000", "by":"affinity", and where that knows a cost, "k":12.3 in milliseconds of waiting, with the next best
  * "at2" and "k2". Of one on an engine that is paid by the hour: "p":"0.001", the marginal price that the balance went by. Of a
  * cascade's: "g":250000, the share (ppm) of its answers that are expected not to be kept, "n":"backend/model" of who is asked then. Of one whose
- * backend is asked in another API than the request's: "a":"messages"; "d" is why it cannot be. */
+ * backend is asked in another API than the request's: "a":"messages"; "d" then says why it cannot be, behind what it says
+ * of the plan else. */
 static void
 put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer *out)
 {
@@ -35,18 +36,21 @@ put_seat(const struct exchange *exchange, const struct plan *plan, struct buffer
                       choice->second_cost_us / 1e3);
 }
 
-/* In which other API the backend is asked, or why it cannot be. */
+/* In what it is another or why it serves, in which other API the backend is asked, and why it cannot be. */
 static void
-put_translation(const struct plan *plan, struct buffer *out)
+put_detail(const struct plan *plan, struct buffer *out)
 {
-    if (plan->translated == NULL)
-        return;
-    buffer_printf(out, ",\"a\":\"%s\"", api_name(plan->translated->api));
-    if (plan->translated->why == NULL)
-        return;
-    buffer_add_text(out, ",\"d\":\"");
-    buffer_add_json(out, slice_of(plan->translated->why));
-    buffer_add_byte(out, '"');
+    const char *detail = plan->evidence.detail, *why = plan->translated != NULL ? plan->translated->why : NULL;
+
+    if (detail != NULL || why != NULL) {
+        buffer_add_text(out, ",\"d\":\"");
+        buffer_add_json(out, slice_of(detail));
+        buffer_add_text(out, detail != NULL && why != NULL ? "; " : "");
+        buffer_add_json(out, slice_of(why));
+        buffer_add_byte(out, '"');
+    }
+    if (plan->translated != NULL)
+        buffer_printf(out, ",\"a\":\"%s\"", api_name(plan->translated->api));
 }
 
 /* Of a cascade's: how many of its answers are expected not to be kept, and who is asked then, if not the reference. */
@@ -88,12 +92,7 @@ plans_json(const struct exchange *exchange, struct buffer *out)
         if (plan->evidence.score > 0.0)
             buffer_printf(out, ",\"x\":%.4f", plan->evidence.score);
         put_way_on(plan, out);
-        if (plan->evidence.detail != NULL) {
-            buffer_add_text(out, ",\"d\":\"");
-            buffer_add_json(out, slice_of(plan->evidence.detail));
-            buffer_add_byte(out, '"');
-        }
-        put_translation(plan, out);
+        put_detail(plan, out);
         put_seat(exchange, plan, out);
         buffer_add_text(out, ",\"v\":\"");
         buffer_add_text(out, verdict_words(plan->verdict));

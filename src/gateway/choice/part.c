@@ -52,17 +52,18 @@ has_alpha(const struct route_config *route, unsigned place)
 }
 
 /* What took a place is written down at once: were it forgotten, somebody else could have the same. */
-static unsigned
+static struct part
 place_of(struct exchange *exchange, const char *name)
 {
     struct gateway_worker *worker = exchange->worker;
     const struct route_config *route = exchange->request.route;
-    bool is_new;
+    bool is_new, poor;
     unsigned place = parts_place(parts_of(exchange), route->name, route->slices.mark, name, &is_new);
 
     if (is_new)
         evidence_keeper_hurry(worker->gateway->evidence_keeper, worker);
-    return place > 0 && has_alpha(route, place) ? place : 0;
+    poor = place > 0 && !has_alpha(route, place);
+    return (struct part){name, poor ? 0 : place, poor};
 }
 
 bool
@@ -78,13 +79,16 @@ tell_that_it_has_none(struct exchange *exchange)
 {
     struct gateway_worker *worker = exchange->worker;
     const char *route = exchange->request.route->name;
+    const struct part *part = &exchange->request.part;
 
     count(&worker->counters, COUNT_SLICES_WITHOUT, 1);
     if (parts_is_first_without(parts_of(exchange), route))
         log_line(worker->gateway->log, LOG_WARN,
-                 "route %s: the slice %s has no evidence of its own, as others took all places that there are: the "
-                 "reference answers it, and whichever else comes now (acceptable: slices)",
-                 route, exchange->request.part.name);
+                 "route %s: the slice %s has no evidence of its own, as %s: no other model answers it, nor whichever "
+                 "else comes now (acceptable: slices)",
+                 route, part->name,
+                 part->poor ? "those before it left too little alpha for it at this confidence"
+                            : "others took all places that there are");
 }
 
 void
@@ -96,8 +100,7 @@ part_find(struct exchange *exchange)
     *part = (struct part){.name = NULL};
     if (slices->count == 0 || !choosing_fits(exchange->identity.api) || !part_is_of_now(exchange))
         return;
-    part->name = name_of(exchange, slices);
-    part->place = place_of(exchange, part->name);
+    *part = place_of(exchange, name_of(exchange, slices));
     if (part->place == 0)
         tell_that_it_has_none(exchange);
 }

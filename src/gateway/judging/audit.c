@@ -237,11 +237,16 @@ is_fresh(const struct exchange *exchange)
            !exchange->ending_stream && (reserve_transforms(exchange) & cut_short) == 0;
 }
 
+/* What is the same in a slice may be one of many answers in all of the route. */
 static struct sameness *
 sameness_of(struct exchange *exchange, const struct routed *candidate)
 {
+    const struct request *request = &exchange->request;
+    const char *part = request->part.name;
+
     return sameness_at(&exchange->worker->gateway->samenesses,
-                       arena_printf(&exchange->arena, "%s %s", exchange->request.route->name, candidate->target->name));
+                       arena_printf(&exchange->arena, "%s %s%s%s", request->route->name, candidate->target->name,
+                                    part != NULL ? EVIDENCE_PART : "", part != NULL ? part : ""));
 }
 
 /* Of a cascade: whoever serves before the candidate is asked before it. How many: the candidate is the last; 0: it is none. */

@@ -21,7 +21,7 @@ struct compared_answer {
 
 /* For answers of models that nobody vouches for. */
 struct screening {
-    struct sameness *sameness; /* of the candidate on its route; NULL: nobody is screened */
+    struct sameness *sameness; /* of the candidate on its route, in its slice; NULL: nobody is screened */
     struct chunk *request;     /* its body; held */
     const char *judge;         /* the model that judges; NULL: none does */
     uint64_t mark;             /* see quality/judge_model.h */

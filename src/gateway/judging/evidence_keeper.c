@@ -1,5 +1,6 @@
 #include "gateway/judging/evidence_keeper.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/sealed.h"
@@ -20,6 +21,7 @@ struct evidence_keeper {
     uint64_t written; /* the sum of what is in the file */
     enum status status;
     bool stopped, failing;
+    atomic_bool hurrying; /* somebody is about to look at all of it: what is new by now he will see */
 };
 
 static uint64_t
@@ -224,8 +226,10 @@ struct hurry {
 static void
 run_hurry(struct job *job)
 {
-    (void)!evidence_keeper_write(
-        CONTAINER_OF(job, struct hurry, job)->keeper); /* it is tried again with the next look */
+    struct evidence_keeper *keeper = CONTAINER_OF(job, struct hurry, job)->keeper;
+
+    atomic_store(&keeper->hurrying, false); /* before it looks: who comes now may be too late for this look */
+    (void)!evidence_keeper_write(keeper);   /* it is tried again with the next look */
 }
 
 static void
@@ -240,7 +244,7 @@ evidence_keeper_hurry(struct evidence_keeper *keeper, struct gateway_worker *wor
     struct world *world = worker_world(worker);
     struct hurry *hurry;
 
-    if (keeper == NULL)
+    if (keeper == NULL || atomic_exchange(&keeper->hurrying, true))
         return;
     hurry = must_alloc(sizeof(*hurry));
     *hurry = (struct hurry){.job = {.run = run_hurry, .done = hurry_done}, .keeper = keeper};

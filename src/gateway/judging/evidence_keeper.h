@@ -22,7 +22,7 @@ void evidence_keeper_start(struct evidence_keeper *keeper, struct gateway_worker
 void evidence_keeper_stop(struct evidence_keeper *keeper);
 
 /* Something was taken back that may not serve again after a restart: writes it down now, off the loop of the worker that
- * learned it. NULL is fine. */
+ * learned it; once for all who ask before that begins. NULL is fine. */
 void evidence_keeper_hurry(struct evidence_keeper *keeper, struct gateway_worker *worker);
 
 /* Writes down what is new; any thread that may block. */
