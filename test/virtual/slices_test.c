@@ -317,7 +317,8 @@ what_one_has_earned_is_not_shared_with_others(void **state)
     struct scene *scene = opens(state, by_tag_shared);
     unsigned by_model = 0;
 
-    for (size_t i = 0; stands(scene, "router beta/small for tag:feature=a").reason != EVIDENCE_SERVES; i++) {
+    for (size_t i = 0; stands(scene, "router beta/small" EVIDENCE_PART "tag:feature=a").reason != EVIDENCE_SERVES;
+         i++) {
         (void)asks(scene, i, false, KEY, "x-equipoise-tags: feature=a\n");
         assert_true(i < 1200);
     }
@@ -368,8 +369,8 @@ a_slice_that_falls_silent_half_way_does_not_hold_up_others_for_ever(void **state
 
     for (size_t i = 0; i < 216; i++)
         assert_false(a_kind_of_question_is_by_the_model(scene, i, false, "x-equipoise-tags: feature=a\n"));
-    assert_true(stands(scene, "router beta/small for tag:feature=a").next.missing_as_so_far <
-                stands(scene, "router beta/small for tag:feature=a").next.labels);
+    assert_true(stands(scene, "router beta/small" EVIDENCE_PART "tag:feature=a").next.missing_as_so_far <
+                stands(scene, "router beta/small" EVIDENCE_PART "tag:feature=a").next.labels);
     for (size_t i = 0; i < 2500; i++) {
         bool hard = rng_mix(i) % 2 == 0;
         bool by_model = a_kind_of_question_is_by_the_model(scene, 10000 + i, hard, "x-equipoise-tags: feature=b\n");
