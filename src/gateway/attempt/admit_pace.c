@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "fleet/capacity/pool.h"
-#include "fleet/dispatch/policy.h"
 #include "fleet/health/told.h"
 #include "gateway/attempt/reach.h"
 #include "gateway/choice/cascading.h"
@@ -57,16 +56,13 @@ known_tokens(struct exchange *exchange, const struct plan *plan, int64_t prompt_
 {
     const struct standing *standing = &plan->facts->standing;
     unsigned open[POLICY_SEATS_MOST], blocks[POLICY_SEATS_MOST], best = 0;
-    struct policy_ask ask = {.seats = standing->seats, .open = open, .model = prefixes_model(plan->target)};
+    struct policy_ask ask = {.seats = standing->seats, .open = open};
     usec now_us = world_now_us(worker_world(exchange->worker));
     struct replica_look look;
 
-    if (standing->count < 2 || !policy_of(plan->target->backend->policy)->reads_prompt)
-        return 0;
-    ask.chain = prefixes_chain(exchange);
+    prefixes_ask(exchange, plan, &ask);
     if (ask.chain == NULL)
         return 0;
-    ask.index = replicas_index(standing->replicas);
     ask.open_count = reach_open_seats(exchange, plan, now_us, open);
     if (ask.open_count == 0)
         return 0;

@@ -134,6 +134,22 @@ take_the_only_one(struct exchange *exchange, unsigned seat)
     exchange->choice = (struct policy_choice){.seat = seat, .second = seat, .cost_us = -1, .second_cost_us = -1};
 }
 
+/* What its engine is expected to keep of the prompt: nothing else is to be found out of a lone one. */
+static void
+match_the_only_one(struct exchange *exchange)
+{
+    struct policy_choice *choice = &exchange->choice;
+    struct policy_ask ask = {.seats = standing_of(exchange->plan)->seats, .open = &choice->seat, .open_count = 1};
+    struct expectation expectation = experience_expect(exchange->plan->facts->experience, 500000);
+
+    prefixes_ask(exchange, exchange->plan, &ask);
+    if (ask.chain == NULL)
+        return;
+    policy_match(&ask, &choice->matched_blocks);
+    choice->matched_tokens = prefix_chain_tokens(ask.chain, choice->matched_blocks,
+                                                 estimate_wish(&exchange->request, &expectation).prompt_tokens);
+}
+
 static void
 choose_in_turn(struct exchange *exchange, const unsigned *open, unsigned count)
 {
@@ -163,11 +179,8 @@ choose_by_policy(struct exchange *exchange, const unsigned *open, unsigned count
                              .now_us = now_us,
                              .line_is_in_front = admit_holds_the_line(exchange, exchange->plan)};
 
-    if (policy->reads_prompt) {
-        ask.chain = prefixes_chain(exchange);
-        ask.model = prefixes_model(exchange->plan->target);
-        ask.index = replicas_index(standing->replicas);
-    }
+    if (policy->reads_prompt)
+        prefixes_ask(exchange, exchange->plan, &ask);
     policy->choose(&ask, &exchange->choice);
 }
 
@@ -180,9 +193,10 @@ take_open_seat(struct exchange *exchange, usec now_us)
     while (count > 0) {
         unsigned at = 0;
 
-        if (count == 1)
+        if (count == 1) {
             take_the_only_one(exchange, open[0]);
-        else if (keeps_its_seat(exchange, exchange->plan))
+            match_the_only_one(exchange);
+        } else if (keeps_its_seat(exchange, exchange->plan))
             choose_in_turn(exchange, open, count);
         else
             choose_by_policy(exchange, open, count, now_us);

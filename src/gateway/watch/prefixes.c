@@ -3,12 +3,19 @@
 #include "base/rng.h"
 #include "gateway/flight/flight_ticket.h"
 
-/* Has any backend a choice to make by it? */
+/* Where there is a choice to make by it; and of a lone engine that is known by name, as what it keeps says how many it is worth
+ * to have there (token_limit.h). */
+static bool
+matter_to(const struct backend_config *backend)
+{
+    return backend->endpoint_count > 1 ? policy_of(backend->policy)->reads_prompt : backend->engine_model != NULL;
+}
+
 static bool
 is_wanted(const struct config *config)
 {
     for (size_t i = 0; i < config->backend_count; i++)
-        if (config->backends[i].endpoint_count > 1 && policy_of(config->backends[i].policy)->reads_prompt)
+        if (matter_to(&config->backends[i]))
             return true;
     return false;
 }
@@ -30,8 +37,9 @@ prefixes_read(struct exchange *exchange)
         exchange->chain = prefix_chain_new(exchange->facts.prompt, REQUEST_PROMPT_PIECES, salt_of(exchange));
 }
 
-const struct prefix_chain *
-prefixes_chain(struct exchange *exchange)
+/* NULL: its prompt is not known (pass-through). The exchange holds it. */
+static const struct prefix_chain *
+chain_of(struct exchange *exchange)
 {
     if (exchange->identity.api == API_PASSTHROUGH)
         return NULL;
@@ -39,10 +47,20 @@ prefixes_chain(struct exchange *exchange)
     return exchange->chain;
 }
 
-uint64_t
-prefixes_model(const struct target *target)
+static uint64_t
+model_of(const struct target *target)
 {
     return hash_fast(slice_of(target->upstream), 0);
+}
+
+void
+prefixes_ask(struct exchange *exchange, const struct plan *plan, struct policy_ask *ask)
+{
+    if (!matter_to(plan->target->backend))
+        return;
+    ask->chain = chain_of(exchange);
+    ask->model = model_of(plan->target);
+    ask->index = replicas_index(plan->facts->standing.replicas);
 }
 
 /* So many bytes of prompts its cache of keys and values has room for. */
@@ -61,13 +79,12 @@ prefixes_watch(struct exchange *exchange, struct flight *flight)
     const struct standing *standing = &exchange->plan->facts->standing;
     const struct replica_ticket *ticket = &flight->ticket;
 
-    if (exchange->chain == NULL || standing->count < 2 || ticket->prompt_tokens == 0 ||
-        !policy_of(flight->target->backend->policy)->reads_prompt)
+    if (exchange->chain == NULL || ticket->prompt_tokens == 0 || !matter_to(flight->target->backend))
         return;
     flight->chain = prefix_chain_hold(exchange->chain);
     flight->prefixes = replicas_index(standing->replicas);
     flight->known_blocks = exchange->choice.matched_blocks;
-    prefix_index_learn(flight->prefixes, ticket->replica, flight->chain, prefixes_model(flight->target),
+    prefix_index_learn(flight->prefixes, ticket->replica, flight->chain, model_of(flight->target),
                        room_of(ticket->replica, flight->chain, ticket->prompt_tokens, flight->opened_us));
 }
 
@@ -79,6 +96,6 @@ prefixes_end(struct flight *flight)
 
     if (flight->chain == NULL || (computed && flight->state != FLIGHT_FAILED))
         return;
-    prefix_index_forget(flight->prefixes, flight->ticket.replica, flight->chain, prefixes_model(flight->target),
+    prefix_index_forget(flight->prefixes, flight->ticket.replica, flight->chain, model_of(flight->target),
                         flight->state == FLIGHT_FAILED ? 0 : flight->known_blocks);
 }

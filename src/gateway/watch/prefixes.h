@@ -5,19 +5,18 @@
 #ifndef GATEWAY_PREFIXES_H
 #define GATEWAY_PREFIXES_H
 
+#include "fleet/dispatch/policy.h"
 #include "gateway/exchange.h"
 
-/* Of exchange->plan's model. NULL: its prompt is not known (pass-through). The exchange holds it. */
-const struct prefix_chain *prefixes_chain(struct exchange *exchange);
+/* By what its index is asked: chain, model and index; left alone where it makes no difference what engines keep. The exchange
+ * holds the chain. */
+void prefixes_ask(struct exchange *exchange, const struct plan *plan, struct policy_ask *ask);
 
 /* For a large body, off the loop: what chains are made of is hashed there already. */
 void prefixes_read(struct exchange *exchange);
 
 /* The flight learns and forgets for the exchange's prompt from now on. */
 void prefixes_watch(struct exchange *exchange, struct flight *flight);
-
-/* Which model it is for, to the index. */
-uint64_t prefixes_model(const struct target *target);
 
 /* For flight_ticket.c. */
 void prefixes_end(struct flight *flight);
