@@ -33,7 +33,7 @@ restore(struct slice bytes)
         uint64_t mark;
 
         parts_save(&parts, "chat", &again);
-        if (!slice_equal(buffer_content(&again), bytes))
+        if (bytes.data == NULL || !slice_equal(buffer_content(&again), bytes))
             abort();
         memcpy(&mark, bytes.data + 5, sizeof(mark));
         use(&parts, mark);

@@ -149,17 +149,20 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
     struct features *features = must_alloc(sizeof(*features));
     struct router_view *view;
     float p[ROUTER_MODELS_MOST];
+    const size_t count = labelled->count;
+    struct rng rng;
     clock_t from;
 
-    ENSURE(labelled->count > 0);
-    for (size_t i = 0; i < labelled->count && i < NEIGHBOURS_MOST; i++) {
+    ENSURE(count > 0);
+    for (size_t i = 0; i < count && i < NEIGHBOURS_MOST; i++) {
         features_read(features, embedder, &(struct routed_request){.text = labelled_prompt(labelled, i)});
         router_learn(router, features, labelled->all[i].scores, i);
     }
     view = router_freeze(router);
+    rng_seed(&rng, 1);
     from = clock();
     for (size_t i = 0; i < TIMED_DECISIONS; i++) {
-        size_t request = i * 7919 % labelled->count;
+        size_t request = (size_t)rng_below(&rng, count);
         struct routed_request routed = {.text = labelled_prompt(labelled, request)};
 
         routed.tag = tags ? labelled_task(labelled, request) : SLICE_NONE;

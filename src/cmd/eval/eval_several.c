@@ -291,6 +291,7 @@ several_play_all(const struct several_set *set, const struct several_wanted *wan
 
     for (unsigned i = 0; i < orders; i++, one.seed++) {
         struct several_outcome out = several_play(set, &one);
+        size_t later = out.requests - set->count * wanted->passes / 2;
         double requests = (double)out.requests;
 
         sum.violated += out.violated;
@@ -298,7 +299,7 @@ several_play_all(const struct several_set *set, const struct several_wanted *wan
         numbers[i] = (double)out.served / requests;
         numbers[orders + i] = out.right / requests;
         numbers[2 * orders + i] = out.spent / requests;
-        numbers[3 * orders + i] = out.later_spent / (double)(out.requests - set->count * wanted->passes / 2);
+        numbers[3 * orders + i] = out.later_spent / (double)later;
         numbers[4 * orders + i] = (double)out.audits / requests;
     }
     for (unsigned i = 0; i < FIGURES; i++)
