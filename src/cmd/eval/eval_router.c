@@ -5,6 +5,7 @@
 #include <time.h>
 #include <yyjson.h>
 
+#include "base/rng.h"
 #include "cmd/eval/eval_commands.h"
 #include "cmd/eval/eval_router_report.h"
 #include "cmd/options.h"
