@@ -304,7 +304,7 @@ two_lists_are_two_epochs(void **state)
     struct scene *s = opens(state, by_tenant);
     struct route_config route = s->config->routes[0];
     struct request request = {
-        .route = &route, .targets = &s->gateway.workers[0]->view->targets, .part = {"tenant=acme", 1}};
+        .route = &route, .targets = &s->gateway.workers[0]->view->targets, .part = {.name = "tenant=acme", .place = 1}};
     struct routed one = {.target = &route.candidates[0],
                          .evidence = evidences_at(&s->gateway.evidences, "assistant", ACME),
                          .score = 1.0};
