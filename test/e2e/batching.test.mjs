@@ -63,14 +63,19 @@ const calls = async () => (await twin.seen()).total.requests;
 const sum = (values) => values.reduce((a, b) => a + b, 0n);
 const metric = async (name) => Number((await (await fetch(`${gateway.admin}/metrics`)).text())
   .match(new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\d+)$`, "m"))?.[1] ?? NaN);
-const cameAll = (count) => until(`${count} to be under way`, async () => (await metric("equipoise_requests_in_flight")) === count);
+const underWay = (count) => until(`${count} to be under way`, async () => (await metric("equipoise_requests_in_flight")) === count);
+// From now on no call is answered before so many have come, and something has happened then. Who came before has gone, or would be counted.
+async function holdUntil(count, then = () => {}) {
+  await underWay(0);
+  allCame = underWay(count).then(then);
+}
 const rowsOf = async ({ heard }) => Promise.all(heard.map(({ headers }) => gateway.row(headers.get("x-equipoise-id"))));
 
 test("60 SDK clients at once: few calls, each with its own vectors, and one bill", async () => {
   const before = await calls();
   const clients = gateway.clients();
   const texts = Array.from({ length: 60 }, (_, i) => (i % 7 === 0 ? [`text ${i}`, `and another of ${i}`] : `text ${i} of many`));
-  allCame = cameAll(60);
+  await holdUntil(60);
   const answers = await Promise.all(texts.map((input) => clients.openai.embeddings.create({ model: "vectors", input })));
   const made = (await calls()) - before;
   assert.ok(made < 20, `${made} calls`);
@@ -94,7 +99,7 @@ test("60 SDK clients at once: few calls, each with its own vectors, and one bill
 
 test("floats and base64, and dimensions, each get their own form", async () => {
   const { openai } = gateway.clients();
-  allCame = cameAll(24);
+  await holdUntil(24);
   const ask = (more) => openai.embeddings.create({ model: "vectors", input: "the open sea", ...more });
   const answers = await Promise.all(Array.from({ length: 24 }, (_, i) =>
     ask(i % 3 === 0 ? {} : i % 3 === 1 ? { encoding_format: "float" } : { dimensions: 64 })));
@@ -110,7 +115,7 @@ test("a bad one fails alone, and is told why in words about it alone", async () 
   asked.length = 0;
   const clients = gateway.clients();
   const inputs = Array.from({ length: 20 }, (_, i) => (i === 13 ? "some poison here" : `text ${"x".repeat(i)}`));
-  allCame = cameAll(20);
+  await holdUntil(20);
   const answers = await Promise.allSettled(inputs.map((input) => clients.openai.embeddings.create({ model: "picky", input, encoding_format: "float" })));
   answers.forEach(({ status, value, reason }, i) => {
     if (i === 13) {
@@ -130,7 +135,7 @@ test("a bad one fails alone, and is told why in words about it alone", async () 
 test("who leaves disturbs nobody", async () => {
   const clients = gateway.clients();
   const leaving = new AbortController();
-  allCame = cameAll(16).then(() => leaving.abort());
+  await holdUntil(16, () => leaving.abort());
   const all = await Promise.allSettled(Array.from({ length: 16 }, (_, i) =>
     clients.openai.embeddings.create({ model: "vectors", input: `leaving ${i}` }, { signal: i % 4 === 3 ? leaving.signal : undefined })));
   all.forEach(({ status }, i) => assert.equal(status, i % 4 === 3 ? "rejected" : "fulfilled"));
@@ -140,7 +145,7 @@ test("who leaves disturbs nobody", async () => {
 test("tenants do not go together", async () => {
   asked.length = 0;
   const both = [gateway.clients(), gateway.clients(OTHER_KEY)];
-  allCame = cameAll(20);
+  await holdUntil(20);
   await Promise.all(Array.from({ length: 20 }, (_, i) =>
     both[i % 2].openai.embeddings.create({ model: "picky", input: `of tenant ${i % 2}`, encoding_format: "float" })));
   assert.ok(asked.length < 20 && asked.some((inputs) => inputs.length > 1));
