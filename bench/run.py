@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from rig import summary
-from rig.contenders import RigError, contenders, find, paced, split_cpus, upstreams
+from rig.contenders import RigError, contenders, find, paced, settle, split_cpus, upstreams
 from rig.suites import SUITES
 
 SOURCE = Path(__file__).resolve().parent
@@ -30,9 +30,14 @@ def parse_arguments():
     parser.add_argument("--only", action="append", metavar="CONTENDER", help="only these, next to direct and nginx")
     parser.add_argument("--rounds", type=int, help="of every suite")
     parser.add_argument("--seconds", type=float, help="of every round")
+    parser.add_argument("--real-time", action="store_true",
+                        help="load and upstreams at real-time priority, for a machine that is not quiet; needs root")
     parser.add_argument("--out", type=Path, help="where the JSON goes (default: bench/results/ if everything was measured)")
     parser.add_argument("--markdown", nargs="?", const="", metavar="RESULT", help="print a result (the newest) as Markdown")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.real_time and os.geteuid() != 0:
+        parser.error("--real-time needs root")
+    return arguments
 
 
 def request_file(suite, model):
@@ -69,10 +74,10 @@ def machine_busy_seconds():
     return (sum(ticks[:8]) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def run_load(suite, contender, seconds):
+def run_load(suite, contender, seconds, real_time=False):
     _, cpus = split_cpus()
     done = subprocess.run(load_command(suite, contender, seconds), stdout=subprocess.PIPE, text=True,
-                          preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+                          preexec_fn=lambda: settle(cpus, real_time))
     if done.returncode not in (0, 1):
         raise RigError("bench_load could not run.")
     return json.loads(done.stdout)
@@ -96,7 +101,7 @@ def measure(suite, contender, servers, seconds):
     busy, own = machine_busy_seconds(), sum(sum(server.cpu_seconds()) for server in everybody)
     user, system = contender.server.cpu_seconds() if contender.server else (0, 0)
     started = time.monotonic()
-    one = flatten(run_load(suite, contender, seconds))
+    one = flatten(run_load(suite, contender, seconds, servers[0].real_time))
     one["catch_up_seconds"] = contender.catch_up()
     elapsed = time.monotonic() - started
     own = sum(sum(server.cpu_seconds()) for server in everybody) - own + one["load_cpu_seconds"]
@@ -186,6 +191,8 @@ def problems_of(suite, rounds):
 def run_all(arguments, result):
     """Runs the suites asked for; fills in `result`. Returns whether every answer was right."""
     servers = upstreams(PROGRAMS, FOLDER)
+    for server in servers:
+        server.real_time = arguments.real_time
     taking_part = [one for one in contenders(PROGRAMS, FOLDER)
                    if not arguments.only or one.name in ("direct", "nginx", *arguments.only)]
     started, fine = [], True

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "quality/router.h"
+#include "sealed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,15 +67,6 @@ restore(struct slice bytes)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct slice bytes = slice_make((const char *)data, size);
-    struct buffer whole = {0};
-    uint64_t sum = hash_fast(bytes, 0x54554f52u);
-
-    restore(bytes);
-    /* The checksum keeps a fuzzer from what is inside, so the bytes also come with the right one. */
-    buffer_add(&whole, bytes);
-    buffer_add(&whole, slice_make((const char *)&sum, sizeof(sum)));
-    restore(buffer_content(&whole));
-    buffer_free(&whole);
+    fuzz_sealed(data, size, 0x54554f52u, restore);
     return 0;
 }

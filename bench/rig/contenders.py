@@ -31,6 +31,7 @@ class Server:
     cpus: set = field(default_factory=set)
     process: subprocess.Popen = None
     start_seconds: float = START_SECONDS
+    real_time: bool = False
 
     def start(self, folder: Path):
         for port in self.ports:
@@ -38,7 +39,7 @@ class Server:
                 raise RigError(f"Port {port}, which {self.name} would use, is taken. Is another bench running?")
         log = open(folder / f"{self.name}.out", "wb")
         self.process = subprocess.Popen(self.command, cwd=folder, stdout=log, stderr=log, start_new_session=True,
-                                        preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
+                                        preexec_fn=lambda: settle(self.cpus, self.real_time))
         deadline = time.monotonic() + self.start_seconds
         while not all(accepts(port) for port in self.ports):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -116,6 +117,13 @@ def metric(url, name):
             if line.split(" ")[0] == name:
                 return float(line.split(" ")[1])
     raise RigError(f"{url} does not show {name}.")
+
+
+def settle(cpus, real_time):
+    """The calling process runs on these processors, before whatever else would if it is to."""
+    os.sched_setaffinity(0, cpus)
+    if real_time:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def split_cpus():

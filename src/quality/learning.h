@@ -12,6 +12,9 @@
 #include "base/map.h"
 #include "money/usd.h"
 
+/* Of what a request saved, audits may cost a tenth; of what the reference answers, the route's `learning`. */
+enum { LEARNING_SAVINGS_PPM = 100000 };
+
 struct learning_book; /* of one route */
 
 struct learning_books {

@@ -131,13 +131,15 @@ static const char meanings[] =
     "},\n"
     "               levers: { exact_cache: { on: 50% }, semantic_cache: { on: 80% }, prompt_cache: on } }\n" PRICES;
 
-/* Another model may serve, and has earned that already for a part of them. */
-static const char choosing[] =
-    "backends:\n"
-    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
-    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
-    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
+#define MODELS_TO_CHOOSE_FROM                                                                                          \
+    "backends:\n"                                                                                                      \
+    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"                                         \
+    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"                                               \
+    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"                                       \
     "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+
+/* Another model may serve, and has earned that already for a part of them. */
+static const char choosing[] = MODELS_TO_CHOOSE_FROM
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], acceptable: { quality: 70% }, attempts: "
     "3,\n"
@@ -149,12 +151,7 @@ static const char choosing[] =
     "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
 /* The same, where each tenant has evidence of its own, and of another route each client: more of them than there are places. */
-static const char choosing_by_slices[] =
-    "backends:\n"
-    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
-    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
-    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
-    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+static const char choosing_by_slices[] = MODELS_TO_CHOOSE_FROM
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], attempts: 3,\n"
     "               acceptable: { quality: 70%, slices: tenant },\n"
@@ -204,12 +201,7 @@ static const char choosing_across[] =
     "               learning: 100%, levers: { router: { on: 70% }, prompt_cache: on } }\n" PRICES;
 
 /* Another model is asked first, and what it says kept where it passes. */
-static const char cascading[] =
-    "backends:\n"
-    "  alpha:  { url: \"http://alpha.example\", models: [ big, embedder ] }\n"
-    "  beta:   { url: \"http://beta.example\", models: [ big, mini ],\n"
-    "            timeouts: { connect: 1s, first_byte: 1200ms, idle: 700ms } }\n"
-    "  claude: { url: \"http://claude.example\", dialect: anthropic, models: [ opus, nano ] }\n"
+static const char cascading[] = MODELS_TO_CHOOSE_FROM
     "routes:\n"
     "  assistant: { reference: alpha/big, candidates: [ beta/mini, beta/big ], attempts: 2, retry: safe,\n"
     "               acceptable: { quality: 70%, total: 6s, of: relative }, validate: { regex: \"w9 \" },\n"

@@ -1,30 +1,12 @@
 /* Slices (acceptable: slices) over restarts, reloads and in bursts, and what is said of those that have nothing. */
 #include "paper.h"
 #include "scene.h"
+#include "sliced.h"
 
 #include <stdio.h>
 
 #include "gateway/judging/evidence_keeper.h"
 #include "levers/router.h"
-
-#define OTHER_KEY "sk-of-globex"
-static const char other_key[] =
-    "  other: { sha256: \"75ac03d8f1278458a29153ce2c91c2286bd58c72bdc6f502e263c9a5aeacd6b8\", tenant: globex }\n";
-
-#define BACKENDS(dialect)                                                                                              \
-    "backends:\n"                                                                                                      \
-    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
-    "  beta:  { url: \"http://beta.example\", models: [ small ]" dialect " }\n"
-#define ROUTE(acceptable, judge, more)                                                                                 \
-    "routes:\n"                                                                                                        \
-    "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: " acceptable ", learning: 100%,\n"       \
-    "               judge: { by: " judge ", ceiling: 0% }, " more " }\n"                                               \
-    "prices:\n"                                                                                                        \
-    "  override:\n"                                                                                                    \
-    "    alpha/big:  { input: $20/M, output: $80/M }\n"                                                                \
-    "    beta/small: { input: $0.02/M, output: $0.08/M }\n"
-#define ROUTER "levers: { router: on }"
-#define CASCADE "levers: { cascade: on }, cascade: { accept: validators }, validate: { regex: \"answer\" }"
 
 static const char whole[] = BACKENDS("") ROUTE("{ quality: 75% }", "exact", ROUTER);
 static const char by_tenant[] = BACKENDS("") ROUTE("{ quality: 75%, slices: tenant }", "exact", ROUTER);

@@ -1,35 +1,18 @@
 /* Slices (acceptable: slices): a floor that holds in each part of a route's traffic by itself. What is right about one tenant's
  * requests and wrong about another's serves the one, and never the other, though it is over the floor in the mean. */
 #include "scene.h"
+#include "sliced.h"
 
 #include <stdio.h>
 
 #include "gateway/choice/choosing.h"
 
-#define OTHER_KEY "sk-of-globex"
-static const char other_key[] =
-    "  other: { sha256: \"75ac03d8f1278458a29153ce2c91c2286bd58c72bdc6f502e263c9a5aeacd6b8\", tenant: globex }\n";
-
-#define ROUTE(acceptable, more)                                                                                        \
-    "backends:\n"                                                                                                      \
-    "  alpha: { url: \"http://alpha.example\", models: [ big ] }\n"                                                    \
-    "  beta:  { url: \"http://beta.example\", models: [ small ] }\n"                                                   \
-    "routes:\n"                                                                                                        \
-    "  assistant: { reference: alpha/big, candidates: beta/small, acceptable: " acceptable ", learning: 100%,\n"       \
-    "               judge: { by: exact, ceiling: 0% }, " more " }\n"                                                   \
-    "prices:\n"                                                                                                        \
-    "  override:\n"                                                                                                    \
-    "    alpha/big:  { input: $20/M, output: $80/M }\n"                                                                \
-    "    beta/small: { input: $0.02/M, output: $0.08/M }\n"
-#define ROUTER "levers: { router: on }"
-#define CASCADE "levers: { cascade: on }, cascade: { accept: validators }, validate: { regex: \"answer\" }"
-
-static const char whole[] = ROUTE("{ quality: 75% }", ROUTER);
-static const char by_tenant[] = ROUTE("{ quality: 75%, slices: tenant }", ROUTER);
-static const char cascade_whole[] = ROUTE("{ quality: 75% }", CASCADE);
-static const char cascade_by_tenant[] = ROUTE("{ quality: 75%, slices: tenant }", CASCADE);
-static const char by_tag[] = ROUTE("{ quality: 75%, slices: [ tag:feature ] }", ROUTER);
-static const char by_both[] = ROUTE("{ quality: 75%, slices: [ tenant, tag:feature ] }", ROUTER);
+static const char whole[] = BACKENDS("") ROUTE("{ quality: 75% }", "exact", ROUTER);
+static const char by_tenant[] = BACKENDS("") ROUTE("{ quality: 75%, slices: tenant }", "exact", ROUTER);
+static const char cascade_whole[] = BACKENDS("") ROUTE("{ quality: 75% }", "exact", CASCADE);
+static const char cascade_by_tenant[] = BACKENDS("") ROUTE("{ quality: 75%, slices: tenant }", "exact", CASCADE);
+static const char by_tag[] = BACKENDS("") ROUTE("{ quality: 75%, slices: [ tag:feature ] }", "exact", ROUTER);
+static const char by_both[] = BACKENDS("") ROUTE("{ quality: 75%, slices: [ tenant, tag:feature ] }", "exact", ROUTER);
 
 #define ACME "router beta/small" EVIDENCE_PART "tenant=acme"
 #define GLOBEX "router beta/small" EVIDENCE_PART "tenant=globex"
@@ -307,8 +290,8 @@ another_list_begins_anew(void **state)
     scene_passed(s);
 }
 
-static const char by_tag_shared[] =
-    ROUTE("{ quality: 75%, slices: [ tag:feature ] }", "levers: { router: on, coalesce: on }, repeatable: yes");
+static const char by_tag_shared[] = BACKENDS("") ROUTE("{ quality: 75%, slices: [ tag:feature ] }", "exact",
+                                                       "levers: { router: on, coalesce: on }, repeatable: yes");
 
 /* Equal requests of two slices come at the same time, and one of the slices has earned the small model. */
 static void
@@ -340,6 +323,7 @@ what_one_has_earned_is_not_shared_with_others(void **state)
         assert_true(slice_find(vclient_body(third), SLICE_LITERAL("no answer")) == vclient_body(third).len);
     }
     assert_true(by_model > 0);
+    assert_int_equal(gateway_count(&scene->gateway, COUNT_ALONE_SLICE), 30);
     scene_rest(scene);
     scene_passed(scene);
 }

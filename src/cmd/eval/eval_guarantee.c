@@ -7,9 +7,6 @@
 #include "cmd/eval/eval_sums.h"
 #include "quality/coin.h"
 
-/* Sums of floats that should be equal to a floor may miss it by less. */
-#define A_HAIR 1e-9
-
 static int
 best_first(const void *a, const void *b)
 {
@@ -91,7 +88,7 @@ scored_set_best(const struct scored_set *set, enum floor_scope scope, uint32_t f
 {
     for (size_t in = set->count; in > 0; in--)
         if ((in == set->count || set->all[in - 1].score > set->all[in].score) &&
-            quality_of(set, scope, in) >= (double)floor_ppm / PPM - A_HAIR)
+            quality_of(set, scope, in) >= (double)floor_ppm / PPM - EVAL_HAIR)
             return (double)in / (double)set->count;
     return 0;
 }
@@ -122,7 +119,7 @@ audit(struct play *play, const struct scored_request *request)
     if (!(events & EVENT_EARNED))
         return;
     quality = scored_set_quality(play->set, play->wanted->scope, play->evidence.arms.threshold[play->evidence.serving]);
-    play->out.violated |= quality < (double)play->wanted->floor_ppm / PPM - A_HAIR;
+    play->out.violated |= quality < (double)play->wanted->floor_ppm / PPM - EVAL_HAIR;
 }
 
 static void

@@ -4,7 +4,7 @@
 
 #include "cmd/eval/eval_router_report.h"
 
-static const uint32_t floors_ppm[ROUTER_FLOORS] = {900000, 950000, 970000};
+const uint32_t router_floors_ppm[ROUTER_FLOORS] = {900000, 950000, 970000};
 
 static const float *
 scores_of(const struct router_result *result, size_t at)
@@ -129,7 +129,7 @@ judge_guarantee(struct router_result *result, enum floor_scope scope, unsigned f
 
     wanted.warm = result->warm;
     guarantee->scope = scope;
-    guarantee->floor_ppm = wanted.floor_ppm = floors_ppm[floor];
+    guarantee->floor_ppm = wanted.floor_ppm = router_floors_ppm[floor];
     if (result->priced)
         wanted.price_ratio = price_of(result, result->fit->weak) / price_of(result, result->fit->strong);
     scored_set_init(&set, requests, fitted->count);

@@ -9,6 +9,8 @@
 
 enum { ROUTER_SCOPES = 3, ROUTER_FLOORS = 3, ROUTER_TRAFFICS = 3, SEVERAL_TRAFFICS = 2 /* once, passes */ };
 
+extern const uint32_t router_floors_ppm[ROUTER_FLOORS];
+
 /* How requests come: from the whole set, drawn anew each time; all of them once; all of them many times. */
 enum router_traffic { TRAFFIC_DRAWN, TRAFFIC_ONCE, TRAFFIC_PASSES };
 

@@ -3,7 +3,6 @@
 
 #include "cmd/eval/eval_router_report.h"
 
-static const uint32_t floors_ppm[ROUTER_FLOORS] = {900000, 950000, 970000};
 static const char *const traffic_names[SEVERAL_TRAFFICS] = {"once", "passes"};
 
 static double
@@ -68,7 +67,7 @@ eval_router_judge_several(struct router_result *result)
         for (unsigned traffic = 0; traffic < SEVERAL_TRAFFICS; traffic++)
             several->of[floor][traffic] =
                 several_play_all(&set,
-                                 &(struct several_wanted){.floor_ppm = floors_ppm[floor],
+                                 &(struct several_wanted){.floor_ppm = router_floors_ppm[floor],
                                                           .alpha_ppm = result->alpha_ppm,
                                                           .seed = result->fit->seed,
                                                           .passes = traffic == 0 ? 1 : result->passes},
@@ -124,8 +123,8 @@ eval_router_several_text(const struct router_result *result, struct buffer *out)
         for (unsigned traffic = 0; traffic < SEVERAL_TRAFFICS; traffic++) {
             const struct several_summary *sum = &result->several.of[floor][traffic];
 
-            buffer_printf(out, "%5g %%  %-8s%8u%9u%8.2f %%%8.2f %%", floors_ppm[floor] / 1e4, traffic_names[traffic],
-                          sum->violated, sum->serving, 100 * sum->share, 100 * sum->audits);
+            buffer_printf(out, "%5g %%  %-8s%8u%9u%8.2f %%%8.2f %%", router_floors_ppm[floor] / 1e4,
+                          traffic_names[traffic], sum->violated, sum->serving, 100 * sum->share, 100 * sum->audits);
             buffer_printf(out, "%10.4f%10.4f%8.2f %%%10.2f %%\n", sum->right, sum->spent,
                           100 * (1 - sum->spent / price), 100 * (1 - sum->later_spent / price));
         }
@@ -150,7 +149,7 @@ eval_router_several_json(const struct router_result *result, struct buffer *out)
     }
     buffer_add_text(out, "],\"floors\":[");
     for (unsigned floor = 0; floor < ROUTER_FLOORS; floor++) {
-        buffer_printf(out, "%s{\"floor\":%g", floor > 0 ? "," : "", floors_ppm[floor] / 1e6);
+        buffer_printf(out, "%s{\"floor\":%g", floor > 0 ? "," : "", router_floors_ppm[floor] / 1e6);
         for (unsigned traffic = 0; traffic < SEVERAL_TRAFFICS; traffic++) {
             const struct several_summary *sum = &result->several.of[floor][traffic];
 

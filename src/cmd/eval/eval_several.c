@@ -10,12 +10,6 @@
 #include "quality/evidences.h"
 #include "quality/learning.h"
 
-/* Sums of floats that should be equal to a floor may miss it by less. */
-#define A_HAIR 1e-9
-
-/* Of what is saved, audits may cost a tenth (gateway/judging/audit.c). */
-enum { SAVINGS_PPM = 100000 };
-
 /* The learning budget is kept in pico-dollars; prices are in whatever unit. */
 #define PICO_EACH 1e9
 
@@ -142,7 +136,7 @@ look_whether_it_keeps(struct play *play)
         thresholds[k] = shared_evidence_serving(play->evidence[k], &play->terms[k]) != ARM_NONE
                             ? shared_evidence_threshold(play->evidence[k], &play->terms[k])
                             : INFINITY;
-    play->out.violated |= several_quality(play->set, thresholds) < (double)play->wanted->floor_ppm / PPM - A_HAIR;
+    play->out.violated |= several_quality(play->set, thresholds) < (double)play->wanted->floor_ppm / PPM - EVAL_HAIR;
 }
 
 /* If it were as good as the reference, would it be asked, and is there anything to learn of it? */
@@ -228,7 +222,8 @@ request(struct play *play, size_t at)
         right = (double)set->right[at * set->candidates + choose(play)];
         play->out.served++;
     }
-    allowed = cost < set->reference_price ? (set->reference_price - cost) * SAVINGS_PPM : cost * SEVERAL_LEARNING_PPM;
+    allowed = cost < set->reference_price ? (set->reference_price - cost) * LEARNING_SAVINGS_PPM
+                                          : cost * SEVERAL_LEARNING_PPM;
     learning_allow(play->book, pico(cost), pico(allowed / PPM));
     play->out.right += right;
     play->out.spent += cost + audits;

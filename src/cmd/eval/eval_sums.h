@@ -6,6 +6,9 @@
 
 #include "base/rng.h"
 
+/* Sums of floats that should be equal to a floor may miss it by less. */
+#define EVAL_HAIR 1e-9
+
 /* Into a random order (Fisher and Yates). */
 void eval_shuffle(struct rng *rng, uint32_t *order, size_t count);
 

@@ -39,7 +39,7 @@ name_of(struct exchange *exchange, const struct slices_config *slices)
         else
             buffer_printf(&name, "tag:%s=%.*s", tag, SLICE_ARGS(value_of(exchange->tags, tag)));
     }
-    copy = arena_printf(&exchange->arena, "%.*s", SLICE_ARGS(buffer_content(&name)));
+    copy = arena_slice_text(&exchange->arena, buffer_content(&name));
     buffer_free(&name);
     return copy;
 }

@@ -267,6 +267,8 @@ reason_alone(const struct exchange *exchange, const struct share *share)
         return COUNT_ALONE_KEY;
     if (share->snapshot != exchange->view->snapshot)
         return COUNT_ALONE_RELOAD;
+    if (share->part != exchange->request.part.place)
+        return COUNT_ALONE_SLICE;
     if (!share->open)
         return COUNT_ALONE_LONG;
     if (is_cut(exchange))

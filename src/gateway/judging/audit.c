@@ -177,9 +177,6 @@ audit_forget(struct exchange *exchange)
 
 /* Money */
 
-/* A tenth of what is saved. */
-enum { SAVINGS_PPM = 100000 };
-
 static usd
 share_of(usd money, uint32_t ppm)
 {
@@ -218,7 +215,7 @@ allow(const struct exchange *exchange)
     usd saved = saved_by_choice(row);
 
     learning_allow(models_of_any(exchange)->book, row->cost,
-                   saved != 0 ? share_of(saved, SAVINGS_PPM)
+                   saved != 0 ? share_of(saved, LEARNING_SAVINGS_PPM)
                               : share_of(row->cost, exchange->request.route->learning_ppm));
 }
 
