@@ -14,6 +14,13 @@ set(embed_table "${CMAKE_SOURCE_DIR}/src/embed/static.table")
 set_source_files_properties("${CMAKE_SOURCE_DIR}/src/embed/static_table.c" PROPERTIES
   OBJECT_DEPENDS "${embed_table}" COMPILE_DEFINITIONS "EMBED_TABLE_FILE=\"${embed_table}\"" COMPILE_OPTIONS -fno-lto)
 
+# Half of what the sanitized tests compute is in these few loops, and unoptimised they take three times as long.
+if(EQUIPOISE_SANITIZE)
+  set_source_files_properties(
+    src/embed/vector_scan.c src/quality/neighbours.c src/quality/learner.c src/quality/betting.c src/twin/scan.c
+    PROPERTIES COMPILE_OPTIONS -O2)
+endif()
+
 # The program has all of it inside. So have its tests where libFuzzer counts; else they, some hundreds, share it, and each is
 # linked in no time.
 if(EQUIPOISE_TESTS AND NOT EQUIPOISE_LIBFUZZER)

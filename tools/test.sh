@@ -46,7 +46,7 @@ step_clang() {
 }
 
 step_asan() {
-    build asan && ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    build asan && ASAN_OPTIONS=detect_stack_use_after_return=1:malloc_context_size=6 UBSAN_OPTIONS=print_stacktrace=1 \
         $steady ctest --preset asan --parallel "$jobs" --no-tests=error
 }
 

@@ -202,7 +202,7 @@ bool
 history_at_rest(const struct history *history)
 {
     return history->events.count == 0 && list_empty(&history->calls) && history->handles_open == 0 &&
-           !vclient_any_waits(history);
+           history->clients_waiting == 0;
 }
 
 void

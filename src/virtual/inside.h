@@ -38,7 +38,7 @@ struct history {
     struct list worlds, clients, calls, backends, posts, jobs;
     struct list known_commands, running_commands; /* see vcommand.c */
     struct list dead;                             /* freed at the end of the step */
-    unsigned client_count, call_count;
+    unsigned client_count, clients_waiting, call_count;
     size_t handles_open;
     struct fault faults[FAULTS_MOST];
     size_t fault_count;
@@ -120,7 +120,6 @@ void vcommand_free_all(struct history *history);
 
 /* vclient.c, vbackend.c */
 void vclient_leave_all(struct history *history);
-bool vclient_any_waits(const struct history *history);
 void vclient_free_all(struct history *history);
 void vbackend_free_all(struct history *history);
 

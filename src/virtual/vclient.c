@@ -44,6 +44,7 @@ ended(struct vclient *client, enum ending ending)
 {
     ENSURE(client->ending == WAITING);
     client->ending = ending;
+    client->history->clients_waiting--;
     client->ended_us = client->history->now_us;
     history_cancel(client->history, &client->turn);
     history_cancel(client->history, &client->leaving);
@@ -226,15 +227,6 @@ vclient_leave_all(struct history *history)
     vclient_leave(CONTAINER_OF(node, struct vclient, node));
 }
 
-bool
-vclient_any_waits(const struct history *history)
-{
-    LIST_EACH(&history->clients, node, after)
-    if (CONTAINER_OF(node, struct vclient, node)->ending == WAITING)
-        return true;
-    return false;
-}
-
 /* Making and freeing */
 
 static void
@@ -262,6 +254,7 @@ vclient_start(struct history *history, const struct vclient_script *script)
     ENSURE((script->read_gap_us == 0) == (script->read_len == 0));
     client->history = history;
     client->number = ++history->client_count;
+    history->clients_waiting++;
     client->script = *script;
     if (client->script.window == 0)
         client->script.window = window_usual;
