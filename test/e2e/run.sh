@@ -45,9 +45,9 @@ cd "$root/test/e2e"
 [ $# -gt 0 ] || set -- *.test.mjs
 tally=$(mktemp)
 status=0
-# Files wait more than they work: two at a time, where this node can be told so (it takes one less than there are processors).
+# Files wait more than they work: three at a time, where this node can be told so (it takes one less than there are processors).
 together=
-node --help | grep -q -- --test-concurrency && together=--test-concurrency=2
+node --help | grep -q -- --test-concurrency && together=--test-concurrency=3
 # In the background, so that a signal to this script alone ends it at once too.
 timeout -k 10 1800 node --test $together --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$tally" "$@" &
