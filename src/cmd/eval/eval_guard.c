@@ -99,13 +99,15 @@ tell_made_up(struct result *result)
 {
     const double floor = (double)result->settings.floor_ppm / PPM;
     const double after[] = {.5, .75, floor - .1, floor - .05, floor - .02};
+    const struct drift_source good = {.chance = 1 - (1 - floor) / 3}, at_floor = {.chance = floor};
 
-    for (unsigned i = 0; i < sizeof after / sizeof after[0]; i++)
+    for (unsigned i = 0; i < sizeof after / sizeof after[0]; i++) {
+        const struct drift_source fallen = {.chance = after[i]};
+
         if (after[i] > 0)
-            tell(result, (struct told){.task = "made up"}, (struct drift_source){.chance = 1 - (1 - floor) / 3},
-                 (struct drift_source){.chance = after[i]});
-    result->quiet = play(&result->settings, (struct drift_source){.chance = floor},
-                         (struct drift_source){.chance = floor}, 0, QUIET);
+            tell(result, (struct told){.task = "made up"}, good, fallen);
+    }
+    result->quiet = play(&result->settings, at_floor, at_floor, 0, QUIET);
 }
 
 static void

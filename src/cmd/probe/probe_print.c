@@ -57,7 +57,7 @@ put_name(const char *id, const char *secret, struct buffer *out)
         buffer_add_text(out, "?");
         return;
     }
-    for (size_t i = 0; id[i] != '\0' && i < NAME_SHOWN_BYTES; i++)
+    for (size_t i = 0; i < NAME_SHOWN_BYTES && id[i] != '\0'; i++)
         buffer_add_byte(out, id[i] > ' ' && id[i] < 127 ? id[i] : '?');
 }
 
