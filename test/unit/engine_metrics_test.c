@@ -98,6 +98,22 @@ sglang_counts_ranks_once(void **state)
     assert_told(&told, TOLD_GENERATED_TOKENS, 7557572);
 }
 
+/* It shows the whole of a count with an empty label, and its parts by priority beside it. */
+static void
+sglang_counts_priorities_once(void **state)
+{
+    struct engine_told told =
+        read_page(ENGINE_SGLANG, "sglang:num_running_reqs{model_name=\"m\",priority=\"\",tp_rank=\"0\"} 14\n"
+                                 "sglang:num_running_reqs{model_name=\"m\",priority=\"-1\",tp_rank=\"0\"} 4\n"
+                                 "sglang:num_running_reqs{model_name=\"m\",priority=\"0\",tp_rank=\"0\"} 10\n"
+                                 "sglang:num_queue_reqs{model_name=\"m\",priority=\"\",tp_rank=\"0\"} 2\n"
+                                 "sglang:num_queue_reqs{model_name=\"m\",priority=\"-1\",tp_rank=\"0\"} 2\n");
+
+    (void)state;
+    assert_true(told.of[TOLD_RUNNING] == 14);
+    assert_true(told.of[TOLD_QUEUED] == 2);
+}
+
 static void
 llama_cpp_and_tgi(void **state)
 {
@@ -222,6 +238,7 @@ main(void)
         cmocka_unit_test(vllm_of_today),
         cmocka_unit_test(vllm_of_yesterday),
         cmocka_unit_test(sglang_counts_ranks_once),
+        cmocka_unit_test(sglang_counts_priorities_once),
         cmocka_unit_test(llama_cpp_and_tgi),
         cmocka_unit_test(triton_with_and_without_tensorrt_llm),
         cmocka_unit_test(a_page_tells_whose_it_is),

@@ -162,6 +162,44 @@ ours_weigh_once(void **state)
     }
 }
 
+/* Whoever reads prompts says what the chosen engine is expected to keep: only so is it seen how far that is true. */
+static void
+readers_say_what_the_chosen_one_keeps(void **state)
+{
+    static const enum policy_id readers[] = {POLICY_LMETRIC, POLICY_CHWBL, POLICY_AFFINITY};
+    static char text[8192];
+    const struct slice piece = {text, sizeof(text)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('a' + i * i % 23);
+    for (size_t p = 0; p < sizeof(readers) / sizeof(readers[0]); p++) {
+        struct prefix_chain *chain = prefix_chain_new(&piece, 1, 0);
+        struct policy_choice out;
+        struct fleet fleet;
+        struct policy_ask ask = {.seats = fleet.seats,
+                                 .open = fleet.open,
+                                 .open_count = PLACES,
+                                 .chain = chain,
+                                 .wish = {.prompt_tokens = 1000, .output_tokens = 100},
+                                 .now_us = 1};
+
+        open_fleet(&fleet);
+        ask.index = replicas_index(&fleet.all);
+        ask.pool = replicas_pool(&fleet.all, "gpus");
+        policy_of(readers[p])->choose(&ask, &out);
+        assert_int_equal(out.matched_tokens, 0);
+        for (unsigned i = 0; i < PLACES; i++)
+            prefix_index_learn(ask.index, fleet.seats[i].replica, chain, 0, UINT64_MAX / 2);
+        policy_of(readers[p])->choose(&ask, &out);
+        assert_int_equal(out.matched_blocks, chain->count);
+        assert_int_equal(out.matched_tokens, prefix_chain_tokens(chain, (unsigned)chain->count, 1000));
+        assert_true(out.matched_tokens > 900);
+        prefix_chain_release(chain);
+        replicas_free(&fleet.all);
+    }
+}
+
 /* Engines are quicker than what is thought of one of which nothing was seen: the new one is not shunned for it. */
 static void
 an_engine_that_is_new_is_taken_for_what_its_like_is(void **state)
@@ -198,6 +236,7 @@ main(void)
         cmocka_unit_test(lots_and_rings_see_it_too),
         cmocka_unit_test(absurd_numbers_draw_nobody),
         cmocka_unit_test(ours_weigh_once),
+        cmocka_unit_test(readers_say_what_the_chosen_one_keeps),
         cmocka_unit_test(an_engine_that_is_new_is_taken_for_what_its_like_is),
     };
 

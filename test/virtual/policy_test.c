@@ -227,6 +227,33 @@ a_known_beginning_finds_its_engine(void **state)
     arena_reset(&arena);
 }
 
+/* What an engine had read before a request that it refused, it still has: whatever policy reads prompts. */
+static void
+a_refusal_takes_back_nothing_that_was_known(void **state)
+{
+    static const char *const readers[] = {"lmetric", "chwbl", "affinity"};
+    struct arena arena;
+
+    arena_init(&arena);
+    for (size_t p = 0; p < sizeof(readers) / sizeof(readers[0]); p++) {
+        struct scene *s = open_places(state, &arena, readers[p], 60 + p);
+        uint64_t known;
+
+        scene_asks(s, (struct ask){.body = body_of(&arena, 5, 0, true)});
+        scene_rest(s);
+        known = kept(s);
+        assert_true(known > 0);
+        for (size_t i = 0; i < PLACES; i++)
+            scene_replica_provider(s, "gpus", i)->status = 400;
+        scene_asks(s, (struct ask){.body = body_of(&arena, 5, 0, true)});
+        scene_rest(s);
+        assert_int_equal(kept(s), known);
+        scene_passed(s);
+        scene_free(s, state);
+    }
+    arena_reset(&arena);
+}
+
 /* Health, rests and tried places stand above any policy. */
 static void
 a_retry_goes_to_the_next_best(void **state)
@@ -378,6 +405,7 @@ main(void)
         cmocka_unit_test_teardown(what_nobody_knows_is_spread, scene_teardown),
         cmocka_unit_test_teardown(shed_requests_teach_nothing, scene_teardown),
         cmocka_unit_test_teardown(a_known_beginning_finds_its_engine, scene_teardown),
+        cmocka_unit_test_teardown(a_refusal_takes_back_nothing_that_was_known, scene_teardown),
         cmocka_unit_test_teardown(a_retry_goes_to_the_next_best, scene_teardown),
         cmocka_unit_test_teardown(what_is_known_of_a_prompt_is_not_waited_for, scene_teardown),
         cmocka_unit_test_teardown(an_engine_that_is_out_spares_nobody_the_wait, scene_teardown),

@@ -104,6 +104,18 @@ policy_match(const struct policy_ask *ask, unsigned *blocks)
     prefix_index_match(ask->index, ask->chain, ask->model, replicas, count, blocks);
 }
 
+void
+policy_match_chosen(const struct policy_ask *ask, struct policy_choice *choice)
+{
+    struct policy_ask alone = *ask;
+
+    alone.open = &choice->seat;
+    alone.open_count = 1;
+    policy_match(&alone, &choice->matched_blocks);
+    choice->matched_tokens =
+        ask->chain != NULL ? prefix_chain_tokens(ask->chain, choice->matched_blocks, ask->wish.prompt_tokens) : 0;
+}
+
 static double
 product_of(const struct policy_ask *ask, struct replica *replica, int64_t matched)
 {
@@ -175,6 +187,7 @@ choose_bounded(const struct policy_ask *ask, struct policy_choice *out)
         highest = height;
         no_cost(out, ask->open[i]);
     }
+    policy_match_chosen(ask, out);
 }
 
 const struct policy_ops policy_chwbl = {.name = "chwbl", .reads_prompt = true, .choose = choose_bounded};

@@ -62,6 +62,10 @@ int64_t policy_requests(const struct policy_ask *ask, unsigned seat);
 /* For policies. How many blocks of the prompt each open place is expected to keep, in the order of ask->open. */
 void policy_match(const struct policy_ask *ask, unsigned *blocks);
 
+/* What the chosen place is expected to keep of the prompt, where that had no say in the choice: it is held against what the
+ * engine finds, and what was known before is not taken back when the request fails. */
+void policy_match_chosen(const struct policy_ask *ask, struct policy_choice *choice);
+
 /* For policies. How high a place stands with this key: the highest is the key's own. */
 uint64_t policy_rendezvous(const struct policy_ask *ask, unsigned seat, uint64_t key);
 

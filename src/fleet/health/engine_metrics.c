@@ -77,6 +77,14 @@ group_of(const struct metrics_sample *sample)
     return group;
 }
 
+/* SGLang that schedules by priority shows each count as a whole, with an empty label, and its part of each priority beside
+ * that. Added up, every request would count twice. */
+static bool
+is_part(enum engine engine, const struct metrics_sample *sample)
+{
+    return engine == ENGINE_SGLANG && metrics_label_of(sample, "priority").len > 0;
+}
+
 static void
 gather(struct gathered *gathered, const struct metrics_sample *sample, uint64_t group)
 {
@@ -92,6 +100,8 @@ gather(struct gathered *gathered, const struct metrics_sample *sample, uint64_t 
 static void
 take_sample(struct gathered *all, enum engine engine, const struct metrics_sample *sample)
 {
+    if (is_part(engine, sample))
+        return;
     for (size_t i = 0; i < METRICS; i++) {
         const struct metric *metric = &metrics[i];
 

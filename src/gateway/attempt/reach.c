@@ -145,9 +145,8 @@ match_the_only_one(struct exchange *exchange)
     prefixes_ask(exchange, exchange->plan, &ask);
     if (ask.chain == NULL)
         return;
-    policy_match(&ask, &choice->matched_blocks);
-    choice->matched_tokens = prefix_chain_tokens(ask.chain, choice->matched_blocks,
-                                                 estimate_wish(&exchange->request, &expectation).prompt_tokens);
+    ask.wish = estimate_wish(&exchange->request, &expectation);
+    policy_match_chosen(&ask, choice);
 }
 
 static void
