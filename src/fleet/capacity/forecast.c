@@ -206,7 +206,9 @@ compare_past(const void *a, const void *b)
 }
 
 /* Those in which the forecast was about as high as now: the nearest of them, a part of all. How far off a forecast is depends
- * on how high it is: in a lull a burst may come, in a burst hardly a second one on top. */
+ * on how high it is: in a lull a burst may come, in a burst hardly a second one on top. Of equally near ones the first kept are
+ * taken, the oldest until errors are written over: all are as near to who always forecasts 0. That has no reason, but what
+ * would have one was no better (doc/capacity.md, Measured). */
 static size_t
 take_alike(const struct forecaster *one, double point, struct past *past)
 {
