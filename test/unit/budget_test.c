@@ -275,6 +275,7 @@ a_refusal_names_the_account_that_resets_last(void **state)
     assert_false(budgets_reserve(budgets, &request.claim, &wanted, false, &obstacle));
     assert_true(slice_is(obstacle.info.rule.identity, "everything usd/month"));
     assert_int_equal(obstacle.info.end_wall_us, moment("2026-12-01"));
+    assert_int_equal(obstacle.left, 150); /* its own, though the key's has less */
     assert_int_equal(obstacle.room.of[BUDGET_USD], 100);
     assert_int_equal(obstacle.room.of[BUDGET_TOKENS], 1000);
     budgets_room(budgets, &request.claim, &room);

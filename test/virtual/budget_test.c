@@ -104,6 +104,20 @@ first_requests_of_whoever_is_new_obey(void **state)
     scene_passed(s);
 }
 
+/* Of two that do not take a request, the one that starts anew last is named, with what is left of it and not of the other. */
+static void
+a_refusal_tells_what_is_left_of_the_budget_it_names(void **state)
+{
+    struct scene *s = scene_new(state, (struct scene_options){.key = "budget: 100 tokens/hour, exposure: strict",
+                                                              .more = "budget: 150 tokens/month\n"});
+    struct vclient *c = scene_asks(s, (struct ask){.api = API_CHAT, .more = "\"n\":9,\"max_tokens\":99"});
+
+    scene_rest(s);
+    assert_int_equal(vclient_status(c), 429);
+    assert_contains(vclient_body(c), "everything together (150 tokens/month) has 150 tokens left");
+    scene_passed(s);
+}
+
 /* Scenario 15: there is no way round a budget. */
 static void
 every_api_obeys(void **state)
@@ -727,6 +741,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_budget_for_ten_lets_ten_of_a_thousand_pass, scene_teardown),
         cmocka_unit_test_teardown(first_requests_of_whoever_is_new_obey, scene_teardown),
+        cmocka_unit_test_teardown(a_refusal_tells_what_is_left_of_the_budget_it_names, scene_teardown),
         cmocka_unit_test_teardown(every_api_obeys, scene_teardown),
         cmocka_unit_test_teardown(strict_refuses_what_nothing_bounds, scene_teardown),
         cmocka_unit_test_teardown(strict_lets_pass_what_is_free, scene_teardown),

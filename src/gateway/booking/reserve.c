@@ -277,7 +277,7 @@ say_refused(struct exchange *exchange)
     struct reservation *r = exchange->reservation;
     const struct budget_info *info = &r->obstacle.info;
     enum budget_unit unit = info->rule.unit;
-    int64_t left = r->obstacle.room.of[unit] > 0 ? r->obstacle.room.of[unit] : 0;
+    int64_t left = r->obstacle.left > 0 ? r->obstacle.left : 0;
     char has[BUDGET_AMOUNT_SIZE], wants[BUDGET_AMOUNT_SIZE], again[CLOCK_TEXT_SIZE];
 
     budget_format_amount(unit, left, has);

@@ -83,11 +83,13 @@ struct budget_claim {
     bool request_spent;             /* further attempts count as the same request */
 };
 
-/* What stands in the way of a reservation: the account with the least room, and how much of each unit there was. */
+/* What stands in the way of a reservation: of the accounts that do not take it, the one whose window ends last, and how much
+ * of each unit there was in all accounts together. */
 struct budget_obstacle {
     struct budget_info info;
     size_t line;                /* of the claim */
-    struct budget_amounts room; /* INT64_MAX: no budget of that unit */
+    int64_t left;               /* that this account would still take; another one may have less, below 0: overspent */
+    struct budget_amounts room; /* the least of any account; INT64_MAX: no budget of that unit */
 };
 
 void budgets_init(struct budgets *budgets);

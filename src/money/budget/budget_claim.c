@@ -47,6 +47,13 @@ room_of(const struct budget_claim *claim, const struct budget_line *line)
            claim->reserved.of[line->account->rule.unit];
 }
 
+/* Far below 0 is as good as further below. */
+static int64_t
+narrow_room(wide_int room)
+{
+    return room > INT64_MIN / 2 ? (int64_t)room : INT64_MIN / 2;
+}
+
 static void
 find_room(const struct budget_claim *claim, struct budget_amounts *out)
 {
@@ -57,7 +64,7 @@ find_room(const struct budget_claim *claim, struct budget_amounts *out)
         int64_t *least = &out->of[claim->lines[i].account->rule.unit];
 
         if (room < *least)
-            *least = room > INT64_MIN / 2 ? (int64_t)room : INT64_MIN / 2;
+            *least = narrow_room(room);
     }
 }
 
@@ -109,6 +116,7 @@ budgets_reserve(struct budgets *budgets, struct budget_claim *claim, const struc
     } else {
         obstacle->info = budget_info_of(tight->account, tight->bucket);
         obstacle->line = (size_t)(tight - claim->lines);
+        obstacle->left = narrow_room(room_of(claim, tight));
         find_room(claim, &obstacle->room);
     }
     lock_drop(&budgets->lock);
