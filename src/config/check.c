@@ -30,6 +30,19 @@ config_check_exposure(const struct config *config, struct problems *problems)
 }
 
 void
+config_check_successor(const struct config *config, const struct config *before, struct problems *problems)
+{
+    static const char hint[] = "Was the file cut off while it was written? If that is meant, start the gateway anew.";
+
+    if (config->key_count == 0 && before->key_count > 0)
+        problems_add(problems, about(config, PROBLEM_ERROR, hint),
+                     "no key is left in the file, and then everybody may ask: that is not taken over while it serves");
+    if (config->backend_count == 0 && before->backend_count > 0)
+        problems_add(problems, about(config, PROBLEM_ERROR, hint),
+                     "no backend is left in the file: that is not taken over while it serves");
+}
+
+void
 config_check_backends(const struct config *config, struct problems *problems)
 {
     if (config->backend_count == 0)

@@ -260,6 +260,10 @@ enum status config_admin(const char *file, struct slice text, struct problems *p
  * after options of the command line have had their say. */
 void config_check_exposure(const struct config *config, struct problems *problems);
 
+/* Whether it may take the place of `before` while the gateway serves: a file that is empty, or that was read before all of
+ * it was written, must not open a gateway with keys to everybody, nor leave it without backends. A restart may. */
+void config_check_successor(const struct config *config, const struct config *before, struct problems *problems);
+
 /* A warning if there is nothing to send requests to. */
 void config_check_backends(const struct config *config, struct problems *problems);
 

@@ -155,6 +155,28 @@ test("`equipoise reload` waits until it holds, says what changed, and refuses a 
   }
 });
 
+test("a file that was cut off opens no gateway with keys to everybody, and leaves none without backends", async () => {
+  const gateway = await Gateway.start(priced(8));
+  const whole = readFileSync(gateway.file, "utf8");
+  const { keys, ...keyless } = JSON.parse(whole);
+  const ask = () => fetch(`${gateway.url}/v1/models`);
+  try {
+    for (const [cut, says] of [["", /no key is left.*\n.*cut off[^]*no backend is left/], [JSON.stringify(keyless), /no key is left/]]) {
+      writeFileSync(gateway.file, cut);
+      const { code, stderr } = await equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+      assert.equal(code, 3);
+      assert.match(stderr, says);
+      assert.equal((await ask()).status, 401);
+      assert.equal((await stream(gateway)).status, 200);
+    }
+    writeFileSync(gateway.file, whole);
+    const { code, stderr } = await equipoise(["reload", "--admin", gateway.admin.replace("http://", "")]);
+    assert.equal(code, 0, stderr);
+  } finally {
+    await gateway.stop();
+  }
+});
+
 test("a key that is taken out of the file is refused, while its stream goes on", async () => {
   const gateway = await Gateway.start(priced(8));
   const { keys, ...without } = JSON.parse(readFileSync(gateway.file));

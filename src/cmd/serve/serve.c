@@ -128,8 +128,10 @@ load(const struct serve_options *options, struct slice text, const struct config
         &problems, out);
     if (status == OK) {
         override(*out, options);
-        if (present != NULL)
+        if (present != NULL) {
             config_keep_started(*out, present);
+            config_check_successor(*out, present, &problems);
+        }
         config_check_exposure(*out, &problems);
         config_check_backends(*out, &problems);
         config_check_budgets(*out, &problems);
