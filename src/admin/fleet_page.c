@@ -4,6 +4,7 @@
 
 #include "admin/fleet_pools.h"
 #include "base/clock.h"
+#include "gateway/watch/sizer.h"
 #include "money/rent.h"
 
 static void
@@ -148,6 +149,7 @@ put_replica(struct buffer *out, const struct fleet_pool *pool, const struct flee
     put_window(out, "hour", &replica->seen.hour);
     put_number(out, "capacity_per_second", pool->batch_most > 0 ? pool->tokens_a_second : -1);
     put_usd(out, "idle_usd_per_hour", fleet_idle_an_hour(pool, replica));
+    put_usd(out, "usd_per_million_tokens", fleet_replica_per_million(pool, replica));
     buffer_add_text(out, "\"busy_minutes\":[");
     for (size_t i = 0; i < UTILISATION_MINUTES - 1; i++)
         if (replica->seen.busy[i] >= 0)
@@ -158,7 +160,7 @@ put_replica(struct buffer *out, const struct fleet_pool *pool, const struct flee
 }
 
 static void
-put_pool(struct buffer *out, const struct fleet_pool *pool)
+put_pool(struct gateway *gateway, struct buffer *out, const struct fleet_pool *pool)
 {
     const struct backend_config *backend = pool->target->backend;
 
@@ -167,6 +169,10 @@ put_pool(struct buffer *out, const struct fleet_pool *pool)
     put_text(out, "model", pool->target->model);
     buffer_printf(out, "\"modelled\":%s,", backend->modelled ? "true" : "false");
     put_usd(out, "usd_per_hour", backend->usd_per_hour);
+    put_usd(out, "usd_per_million_tokens", fleet_pool_per_million(pool));
+    buffer_add_text(out, "\"size\":");
+    sizer_write_pool(gateway, backend, out);
+    buffer_add_byte(out, ',');
     buffer_add_text(out, "\"mix\":{");
     put_number(out, "answers", pool->answers);
     put_number(out, "prompt", pool->mix.prompt);
@@ -192,7 +198,7 @@ fleet_page_write(struct gateway_worker *worker, struct buffer *out)
     clock_format_utc(world_wall_us(worker_world(worker)), at);
     buffer_printf(out, "{\"at\":\"%s\",\"pools\":[ ", at);
     for (size_t i = 0; i < pools.count; i++)
-        put_pool(out, &pools.all[i]);
+        put_pool(worker->gateway, out, &pools.all[i]);
     end_with(out, "]}");
     fleet_pools_free(&pools);
 }
@@ -242,12 +248,23 @@ output_of(const struct fleet_pool *pool, const struct fleet_replica *replica)
     return replica->seen.minute.output_tokens;
 }
 
+/* Below 0: not known. */
+static double
+dollars(usd amount)
+{
+    return usd_known(amount) ? (double)amount / (double)USD_ONE : -1;
+}
+
 static double
 idle_of(const struct fleet_pool *pool, const struct fleet_replica *replica)
 {
-    usd idle = fleet_idle_an_hour(pool, replica);
+    return dollars(fleet_idle_an_hour(pool, replica));
+}
 
-    return usd_known(idle) ? (double)idle / (double)USD_ONE : -1;
+static double
+replica_million_of(const struct fleet_pool *pool, const struct fleet_replica *replica)
+{
+    return dollars(fleet_replica_per_million(pool, replica));
 }
 
 static void
@@ -261,6 +278,12 @@ print_pool_gauge(const struct fleet_pools *pools, struct buffer *out, const char
         if (number >= 0)
             buffer_printf(out, "equipoise_engine_%s{target=\"%s\"} %.9g\n", name, pools->all[i].target->name, number);
     }
+}
+
+static double
+million_of(const struct fleet_pool *pool)
+{
+    return dollars(fleet_pool_per_million(pool));
 }
 
 static double
@@ -299,6 +322,10 @@ fleet_print(struct gateway_worker *worker, struct buffer *out)
                         batch_of);
     print_replica_gauge(&pools, out, "output_tokens_per_second", "Output of the last minute", output_of);
     print_replica_gauge(&pools, out, "idle_usd_per_hour", "What its idle time costs, as the last minute was", idle_of);
+    print_replica_gauge(&pools, out, "usd_per_million_tokens",
+                        "What a million tokens came to in the last minute, idle too", replica_million_of);
+    print_pool_gauge(&pools, out, "usd_per_million_tokens",
+                     "What a million tokens of all replicas came to in the last minute, idle too", million_of);
     print_pool_gauge(&pools, out, "gap_error", "Median error of the model's time from token to token", gap_error_of);
     print_pool_gauge(&pools, out, "first_token_error", "Median error of the model's time to a first token",
                      first_error_of);

@@ -147,3 +147,33 @@ fleet_idle_an_hour(const struct fleet_pool *pool, const struct fleet_replica *re
 
     return rent_of_time(pool->target->backend->usd_per_hour, idle * 3600 * USEC_PER_S);
 }
+
+static double
+tokens_a_second(const struct fleet_replica *replica)
+{
+    return fmax(0, replica->seen.minute.input_tokens) + fmax(0, replica->seen.minute.output_tokens);
+}
+
+static usd
+per_million(const struct fleet_pool *pool, size_t replicas, double a_second)
+{
+    if (!(a_second > 0))
+        return USD_UNKNOWN;
+    return rent_of_time(pool->target->backend->usd_per_hour, (double)replicas * 1e6 / a_second * USEC_PER_S);
+}
+
+usd
+fleet_replica_per_million(const struct fleet_pool *pool, const struct fleet_replica *replica)
+{
+    return per_million(pool, 1, tokens_a_second(replica));
+}
+
+usd
+fleet_pool_per_million(const struct fleet_pool *pool)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < pool->replica_count; i++)
+        sum += tokens_a_second(&pool->replicas[i]);
+    return per_million(pool, pool->replica_count, sum);
+}

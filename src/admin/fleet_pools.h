@@ -42,4 +42,9 @@ void fleet_pools_free(struct fleet_pools *pools);
 /* What a replica's idle time comes to in an hour that is as the last minute was; USD_UNKNOWN: it has no price. */
 usd fleet_idle_an_hour(const struct fleet_pool *pool, const struct fleet_replica *replica);
 
+/* What a million tokens, read and written, come to as the last minute was, idle time and all: of one replica, and of all of the
+ * pool. USD_UNKNOWN: there is no price, or there were none. */
+usd fleet_replica_per_million(const struct fleet_pool *pool, const struct fleet_replica *replica);
+usd fleet_pool_per_million(const struct fleet_pool *pool);
+
 #endif

@@ -57,9 +57,9 @@ print_replica(yyjson_val *replica)
     yyjson_val *minute = yyjson_obj_get(replica, "minute"), *hour = yyjson_obj_get(replica, "hour");
     double output = number_of(minute, "output_per_second"), capacity = number_of(replica, "capacity_per_second");
     bool told = yyjson_get_bool(yyjson_obj_get(replica, "kv_told"));
-    char cells[10][CELL];
+    char cells[11][CELL];
 
-    printf("  %-24.24s %-5s %9s %6s %6s %7s %7s %5s%s %6s %8s %9s %9s\n", text_of(replica, "name"),
+    printf("  %-24.24s %-5s %9s %6s %6s %7s %7s %5s%s %6s %8s %9s %9s %9s\n", text_of(replica, "name"),
            text_of(replica, "state"), show(number_of(replica, "in_flight"), "%.0f", 1, cells[0]),
            show(number_of(replica, "others"), "%.0f", 1, cells[9]),
            show(number_of(replica, "queued"), "%.0f", 1, cells[1]),
@@ -68,7 +68,7 @@ print_replica(yyjson_val *replica)
            show(number_of(replica, "kv"), "%.0f%%", 100, cells[4]), told ? " " : "~",
            show(number_of(minute, "batch"), "%.1f", 1, cells[5]), show(output, "%.4g", 1, cells[6]),
            show(capacity > 0 && output >= 0 ? output / capacity : -1, "%.0f%%", 100, cells[7]),
-           show_usd(replica, "idle_usd_per_hour", cells[8]));
+           show_usd(replica, "idle_usd_per_hour", cells[8]), show_usd(replica, "usd_per_million_tokens", cells[10]));
 }
 
 static void
@@ -105,6 +105,30 @@ print_batch(yyjson_val *pool)
     if (number_of(batch, "gap_limit_ms") > 0)
         printf(", %s ms from token to token", show(number_of(batch, "gap_limit_ms"), "%.4g", 1, cells[1]));
     printf("; %s tokens/s a replica\n", show(number_of(batch, "tokens_per_second"), "%.4g", 1, cells[2]));
+}
+
+/* How many replicas the traffic needs. */
+static void
+print_size(yyjson_val *pool)
+{
+    yyjson_val *size = yyjson_obj_get(pool, "size");
+    char cells[3][CELL];
+
+    if (!yyjson_is_obj(size))
+        return;
+    printf("  replicas: %s there, %s wanted (%s); another takes %s s to start\n",
+           show(number_of(size, "there"), "%.0f", 1, cells[0]), show(number_of(size, "wanted"), "%.0f", 1, cells[1]),
+           text_of(size, "why"), show(number_of(size, "cold_start_s"), "%.3g", 1, cells[2]));
+}
+
+static void
+print_price(yyjson_val *pool)
+{
+    char cell[CELL];
+
+    if (!yyjson_is_null(yyjson_obj_get(pool, "usd_per_million_tokens")))
+        printf("  a million tokens came to %s in the last minute, idle time and all\n",
+               show_usd(pool, "usd_per_million_tokens", cell));
 }
 
 /* Plots */
@@ -195,9 +219,11 @@ print_pool(yyjson_val *pool, bool blocks)
     printf("%s/%s%s, %zu replicas, %s an hour each\n", text_of(pool, "backend"), text_of(pool, "model"),
            yyjson_get_bool(yyjson_obj_get(pool, "modelled")) ? " (modelled)" : "", yyjson_arr_size(replicas),
            show_usd(pool, "usd_per_hour", cell));
-    printf("  %-24s %-5s %9s %6s %6s %7s %7s %5s  %6s %8s %9s %9s\n", "replica", "state", "in flight", "others",
-           "queued", "busy 1m", "busy 1h", "KV", "batch", "tokens/s", "of most", "idle $/h");
+    printf("  %-24s %-5s %9s %6s %6s %7s %7s %5s  %6s %8s %9s %9s %9s\n", "replica", "state", "in flight", "others",
+           "queued", "busy 1m", "busy 1h", "KV", "batch", "tokens/s", "of most", "idle $/h", "$/Mtoken");
     yyjson_arr_foreach(replicas, i, count, replica) print_replica(replica);
+    print_price(pool);
+    print_size(pool);
     print_engine(pool);
     print_batch(pool);
     print_busy(replicas, blocks);
@@ -242,14 +268,15 @@ cmd_fleet(int argc, char **argv)
     const struct options options = {
         .command = "fleet",
         .summary =
-            "Shows engines of your own: in flight, busy, idle dollars, the engine model and its error, and the batch\n"
-            "size that the routes' limits want.",
+            "Shows engines of your own: in flight, busy, idle dollars, how many replicas are wanted, the engine model\n"
+            "and its error, and the batch size that the routes' limits want.",
         .operands = "",
         .examples = examples,
         .example_count = sizeof(examples) / sizeof(examples[0]),
         .options = table,
         .option_count = sizeof(table) / sizeof(table[0]),
         .notes = "Engines are backends with engine, engine_model or usd_per_hour that some route names.\n"
+                 "$/Mtoken is what tokens, read and written, came to in the last minute, idle time and all.\n"
                  "KV with ~ is of our own requests alone, as the engine does not tell.\n"
                  "`of most` is the output against what the engine's model allows within the routes' limits.\n"
                  "Exit status: 0 fine, 1 no gateway answers, 2 the command line is wrong.",

@@ -86,7 +86,10 @@ test("equipoise fleet shows the engine that was learned, how busy it was and the
   const text = (await equipoise(["fleet", "--admin", gateway.admin.replace("http://", "")])).stdout;
   assert.match(text, /gpus\/twin-medium \(modelled\), 1 replicas, \$3600 an hour each/);
   assert.match(text, /recommended: max_num_seqs \d+/);
+  assert.match(text, /replicas: 1 there, 1 wanted \(.+\); another takes \d+ s to start/);
+  assert.match(text, /a million tokens came to \$[\d.e+]+ in the last minute/);
   const metrics = await (await fetch(`${gateway.admin}/metrics`)).text();
   assert.match(metrics, /^equipoise_replica_busy\{target="gpus\/twin-medium",replica="127\.0\.0\.1:\d+"\} 0\.\d+/m);
   assert.match(metrics, /^equipoise_engine_batch_wanted\{/m);
+  assert.match(metrics, /^equipoise_engine_usd_per_million_tokens\{/m);
 });

@@ -1,4 +1,6 @@
 /* What the admin's page of the fleet says, over a gateway whose backend is a modelled engine. */
+#include <math.h>
+#include <stdlib.h>
 #include <yyjson.h>
 
 #include "admin/fleet_page.h"
@@ -73,6 +75,20 @@ sample(struct scene *s)
                        world_now_us(worker_world(s->gateway.workers[0])));
 }
 
+/* A lone replica at $3.60 an hour is a tenth of a cent a second, whatever it does in it. */
+static void
+comes_to(yyjson_doc *doc, const char *where)
+{
+    double tokens = yyjson_get_num(at(doc, "/pools/0/replicas/0/minute/input_per_second")) +
+                    yyjson_get_num(at(doc, "/pools/0/replicas/0/minute/output_per_second"));
+    double price;
+    char pointer[64];
+
+    snprintf(pointer, sizeof(pointer), "%s/usd_per_million_tokens", where);
+    price = strtod(yyjson_get_str(at(doc, pointer)), NULL);
+    assert_true(fabs(price * tokens / 1e6 - 0.001) < 1e-7);
+}
+
 static void
 it_tells_what_was_seen(void **state)
 {
@@ -85,6 +101,10 @@ it_tells_what_was_seen(void **state)
     assert_true(yyjson_is_null(at(doc, "/pools/0/batch")));
     assert_true(yyjson_is_null(at(doc, "/pools/0/engine/gap_error")));
     assert_string_equal(yyjson_get_str(at(doc, "/pools/0/usd_per_hour")), "3.6");
+    assert_true(yyjson_is_null(at(doc, "/pools/0/usd_per_million_tokens")));
+    assert_true(yyjson_get_num(at(doc, "/pools/0/size/wanted")) == 1);
+    assert_true(yyjson_get_num(at(doc, "/pools/0/size/there")) == 1);
+    assert_string_equal(yyjson_get_str(at(doc, "/pools/0/size/why")), "what one replica carries is not known yet");
     yyjson_doc_free(doc);
     sample(s);
     for (int i = 0; i < 40; i++) {
@@ -107,11 +127,16 @@ it_tells_what_was_seen(void **state)
     assert_true(yyjson_get_num(at(doc, "/pools/0/replicas/0/minute/busy")) > 0.05);
     assert_true(yyjson_get_num(at(doc, "/pools/0/replicas/0/minute/output_per_second")) > 1);
     assert_int_equal(yyjson_arr_size(at(doc, "/pools/0/replicas/0/busy_minutes")), 60);
+    comes_to(doc, "/pools/0");
+    comes_to(doc, "/pools/0/replicas/0");
     yyjson_doc_free(doc);
     fleet_print(s->gateway.workers[0], &metrics);
     assert_contains(buffer_content(&metrics),
                     "equipoise_replica_busy{target=\"gpus/twin-large\",replica=\"gpus.example:80\"}");
     assert_contains(buffer_content(&metrics), "equipoise_engine_gap_error{target=\"gpus/twin-large\"}");
+    assert_contains(buffer_content(&metrics), "equipoise_engine_usd_per_million_tokens{target=\"gpus/twin-large\"}");
+    assert_contains(buffer_content(&metrics),
+                    "equipoise_replica_usd_per_million_tokens{target=\"gpus/twin-large\",replica=\"gpus.example:80\"}");
     buffer_free(&metrics);
     end(&f, state);
 }

@@ -36,6 +36,9 @@ void sizer_print(struct gateway *gateway, struct buffer *out);
 /* For the admin's pages: one object, {"NAME":{"wanted":3,...},...}. First worker. */
 void sizer_write_json(struct gateway *gateway, struct buffer *out);
 
+/* One of them, without its name; null if it is none of the pools that are looked at. */
+void sizer_write_pool(struct gateway *gateway, const struct backend_config *backend, struct buffer *out);
+
 /* Is it one of the pools that are looked at? */
 static inline bool
 sizer_is_pool(const struct backend_config *backend)

@@ -86,11 +86,9 @@ sizer_print(struct gateway *gateway, struct buffer *out)
 /* JSON */
 
 static void
-write_one(const char *name, const struct pool_view *view, struct buffer *out)
+write_view(const struct pool_view *view, struct buffer *out)
 {
-    buffer_add_byte(out, '"');
-    buffer_add_json(out, slice_of(name));
-    buffer_printf(out, "\":{\"wanted\":%u,\"there\":%u,\"min\":%u,\"max\":%u,\"why\":\"", view->wanted, view->there,
+    buffer_printf(out, "{\"wanted\":%u,\"there\":%u,\"min\":%u,\"max\":%u,\"why\":\"", view->wanted, view->there,
                   view->least, view->most);
     buffer_add_json(out, slice_of(capacity_reason_text(view->reason)));
     buffer_printf(out, "\",\"demand_engines\":%.6g,\"needed_engines\":%.6g,\"expected_engines\":%.6g", view->demand,
@@ -106,6 +104,19 @@ write_one(const char *name, const struct pool_view *view, struct buffer *out)
 }
 
 void
+sizer_write_pool(struct gateway *gateway, const struct backend_config *backend, struct buffer *out)
+{
+    struct pool_view view;
+
+    if (!sizer_is_pool(backend)) {
+        buffer_add_text(out, "null");
+        return;
+    }
+    pool_size_look(pool_sizes_of(&gateway->healths.pool_sizes, backend->name), &view);
+    write_view(&view, out);
+}
+
+void
 sizer_write_json(struct gateway *gateway, struct buffer *out)
 {
     const struct config *config = gateway->snapshot->config;
@@ -114,15 +125,14 @@ sizer_write_json(struct gateway *gateway, struct buffer *out)
     buffer_add_byte(out, '{');
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct backend_config *backend = &config->backends[i];
-        struct pool_view view;
 
         if (!sizer_is_pool(backend))
             continue;
-        pool_size_look(pool_sizes_of(&gateway->healths.pool_sizes, backend->name), &view);
-        if (any)
-            buffer_add_byte(out, ',');
+        buffer_add_text(out, any ? ",\"" : "\"");
         any = true;
-        write_one(backend->name, &view, out);
+        buffer_add_json(out, slice_of(backend->name));
+        buffer_add_text(out, "\":");
+        sizer_write_pool(gateway, backend, out);
     }
     buffer_add_byte(out, '}');
 }
