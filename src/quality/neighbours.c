@@ -120,10 +120,25 @@ mean_of_all(const struct neighbours *neighbours, unsigned model)
     return (float)((neighbours->sums[model] + .5) / ((double)neighbours->labels[model] + 1));
 }
 
-void
-neighbours_expect(const struct neighbours *neighbours, const struct features *features, float *expected)
+/* Puts it where it belongs among the nearest; returns how many there are. */
+static unsigned
+put_near(struct neighbour *nearest, unsigned count, struct neighbour one)
 {
-    unsigned models = neighbours->models;
+    unsigned at = count < NEIGHBOURS_SHOWN ? count++ : NEIGHBOURS_SHOWN;
+
+    for (; at > 0 && nearest[at - 1].similarity < one.similarity; at--)
+        if (at < NEIGHBOURS_SHOWN)
+            nearest[at] = nearest[at - 1];
+    if (at < NEIGHBOURS_SHOWN)
+        nearest[at] = one;
+    return count;
+}
+
+unsigned
+neighbours_expect(const struct neighbours *neighbours, const struct features *features, float *expected,
+                  struct neighbour *nearest)
+{
+    unsigned models = neighbours->models, count = 0;
     float weights[UINT8_MAX], inverse;
     int8_t query[EMBED_DIMS_MOST];
 
@@ -137,6 +152,10 @@ neighbours_expect(const struct neighbours *neighbours, const struct features *fe
             float cosine = cosine_at(neighbours, query, inverse, i), weight;
             const float *outcomes = neighbours->outcomes + (size_t)i * models;
 
+            if (nearest != NULL)
+                count = put_near(
+                    nearest, count,
+                    (struct neighbour){.id = neighbours->ids[i], .similarity = cosine, .outcome = NAN, .place = i});
             if (cosine < COSINE_LEAST)
                 continue;
             weight = neighbours->weights[cosine < 1 ? (unsigned)(cosine * STEPS_PER_COSINE) : NEIGHBOUR_WEIGHTS];
@@ -148,29 +167,13 @@ neighbours_expect(const struct neighbours *neighbours, const struct features *fe
         }
     for (unsigned model = 0; model < models; model++)
         expected[model] /= weights[model];
+    return count;
 }
 
-unsigned
-neighbours_nearest(const struct neighbours *neighbours, const struct features *features, unsigned model,
-                   struct neighbour *out)
+void
+neighbours_tell(const struct neighbours *neighbours, unsigned model, unsigned count, struct neighbour *nearest)
 {
-    int8_t query[EMBED_DIMS_MOST];
-    unsigned count = 0;
-    float inverse;
-
-    if (!make_query(neighbours, features, query, &inverse))
-        return 0;
-    for (unsigned i = 0; i < neighbours->count; i++) {
-        struct neighbour one = {.id = neighbours->ids[i],
-                                .similarity = cosine_at(neighbours, query, inverse, i),
-                                .outcome = neighbours->outcomes[(size_t)i * neighbours->models + model]};
-        unsigned at = count < NEIGHBOURS_SHOWN ? count++ : NEIGHBOURS_SHOWN;
-
-        for (; at > 0 && out[at - 1].similarity < one.similarity; at--)
-            if (at < NEIGHBOURS_SHOWN)
-                out[at] = out[at - 1];
-        if (at < NEIGHBOURS_SHOWN)
-            out[at] = one;
-    }
-    return count;
+    ENSURE(model < neighbours->models);
+    for (unsigned i = 0; i < count; i++)
+        nearest[i].outcome = neighbours->outcomes[(size_t)nearest[i].place * neighbours->models + model];
 }

@@ -32,17 +32,19 @@ void neighbours_add(struct neighbours *neighbours, const struct features *featur
 /* Puts one of those that were there before back, the oldest first: it has been counted already. */
 void neighbours_put_back(struct neighbours *neighbours, const int8_t *vector, const float *outcomes, uint64_t id);
 
-/* For each model, the mean outcome of all that are near, by how near they are, and of all ever for a little. */
-void neighbours_expect(const struct neighbours *neighbours, const struct features *features, float *expected);
-
 struct neighbour {
     uint64_t id;
     float similarity; /* the cosine */
-    float outcome;    /* of the model asked about; NAN: not known */
+    float outcome;    /* of the model asked about; NAN: not known, or not told (neighbours_tell) */
+    unsigned place;   /* among the neighbours */
 };
 
-/* The nearest ones, at most NEIGHBOURS_SHOWN, the nearest first; returns how many. */
-unsigned neighbours_nearest(const struct neighbours *neighbours, const struct features *features, unsigned model,
-                            struct neighbour *out);
+/* For each model, the mean outcome of all that are near, by how near they are, and of all ever for a little. `nearest`: NULL, or
+ * room for NEIGHBOURS_SHOWN, which gets the nearest ones, the nearest first; returns how many. */
+unsigned neighbours_expect(const struct neighbours *neighbours, const struct features *features, float *expected,
+                           struct neighbour *nearest);
+
+/* What became of these by one of the models. */
+void neighbours_tell(const struct neighbours *neighbours, unsigned model, unsigned count, struct neighbour *nearest);
 
 #endif

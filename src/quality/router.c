@@ -62,7 +62,7 @@ router_learn(struct router *router, const struct features *features, const float
 {
     float near[ROUTER_MODELS_MOST];
 
-    neighbours_expect(&router->neighbours, features, near);
+    (void)neighbours_expect(&router->neighbours, features, near, NULL);
     for (unsigned model = 0; model < router->models; model++) {
         struct learner *learner = &router->learners[model];
         double outcome = (double)outcomes[model], expected;
@@ -82,7 +82,7 @@ router_score(const struct router *router, const struct features *features, float
 {
     float near[ROUTER_MODELS_MOST];
 
-    neighbours_expect(&router->neighbours, features, near);
+    (void)neighbours_expect(&router->neighbours, features, near, NULL);
     for (unsigned model = 0; model < router->models; model++) {
         double regression = learner_logit(&router->learners[model], features);
 
@@ -148,13 +148,17 @@ regress(const struct router_view *view, const struct features *features, double 
         add_weighed(logits, view->place_weights + features->tag_place * models, view->tag_value, view->models);
 }
 
-static void
-score(const struct router_view *view, const struct features *features, double *logits, float *near, float *p)
+/* `nearest`: as neighbours_expect has it. */
+static unsigned
+score(const struct router_view *view, const struct features *features, double *logits, float *near, float *p,
+      struct neighbour *nearest)
 {
-    neighbours_expect(&view->neighbours, features, near);
+    unsigned count = neighbours_expect(&view->neighbours, features, near, nearest);
+
     regress(view, features, logits);
     for (unsigned model = 0; model < view->models; model++)
         p[model] = (float)logistic(blend_logit(&view->blends[model], logits[model], logit_of((double)near[model])));
+    return count;
 }
 
 void
@@ -163,7 +167,7 @@ router_view_score(const struct router_view *view, const struct features *feature
     double logits[ROUTER_MODELS_MOST];
     float near[ROUTER_MODELS_MOST];
 
-    score(view, features, logits, near, p);
+    (void)score(view, features, logits, near, p, NULL);
 }
 
 void
@@ -172,12 +176,16 @@ router_view_tell(const struct router_view *view, const struct features *features
 {
     double logits[ROUTER_MODELS_MOST];
     float near[ROUTER_MODELS_MOST];
+    struct neighbour nearest[NEIGHBOURS_SHOWN];
+    unsigned count = score(view, features, logits, near, p, nearest);
 
-    score(view, features, logits, near, p);
     for (unsigned model = 0; model < view->models; model++) {
-        out[model] = (struct router_explanation){
-            .p = (double)p[model], .near = (double)near[model], .regression = logistic(logits[model])};
-        out[model].neighbour_count = neighbours_nearest(&view->neighbours, features, model, out[model].neighbours);
+        out[model] = (struct router_explanation){.p = (double)p[model],
+                                                 .near = (double)near[model],
+                                                 .regression = logistic(logits[model]),
+                                                 .neighbour_count = count};
+        memcpy(out[model].neighbours, nearest, count * sizeof(nearest[0]));
+        neighbours_tell(&view->neighbours, model, count, out[model].neighbours);
     }
 }
 
@@ -237,11 +245,11 @@ router_view_explain(const struct router_view *view, const struct features *featu
 
     ENSURE(model < view->models);
     *out = (struct router_explanation){.reason_count = 0};
-    neighbours_expect(&view->neighbours, features, near);
+    out->neighbour_count = neighbours_expect(&view->neighbours, features, near, out->neighbours);
+    neighbours_tell(&view->neighbours, model, out->neighbour_count, out->neighbours);
     regress(view, features, logits);
     out->near = (double)near[model];
     out->regression = logistic(logits[model]);
     out->p = logistic(blend_logit(&view->blends[model], logits[model], logit_of(out->near)));
-    out->neighbour_count = neighbours_nearest(&view->neighbours, features, model, out->neighbours);
     add_reasons(view, features, model, out);
 }

@@ -56,7 +56,7 @@ struct router_explanation {
     struct neighbour neighbours[NEIGHBOURS_SHOWN];
 };
 
-/* Scores as router_view_score does, and tells of each model all of that but the reasons, for one more look at the neighbours. */
+/* Scores as router_view_score does, and tells of each model all of that but the reasons, by the same look at the neighbours. */
 void router_view_tell(const struct router_view *view, const struct features *features, float *p,
                       struct router_explanation *out);
 

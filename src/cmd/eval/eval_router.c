@@ -148,6 +148,7 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
 {
     struct router *router = router_new(labelled->model_count, embedder_table_id(embedder), embedder_dims(embedder));
     struct features *features = must_alloc(sizeof(*features));
+    struct router_explanation why[ROUTER_MODELS_MOST];
     struct router_view *view;
     float p[ROUTER_MODELS_MOST];
     const size_t count = labelled->count;
@@ -168,7 +169,7 @@ time_decisions(const struct labelled *labelled, const struct embedder *embedder,
 
         routed.tag = tags ? labelled_task(labelled, request) : SLICE_NONE;
         features_read(features, embedder, &routed);
-        router_view_score(view, features, p);
+        router_view_tell(view, features, p, why);
     }
     from = clock() - from;
     router_view_free(view);

@@ -203,7 +203,7 @@ void
 choosing_begin(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
-    struct router_explanation why[SCORED_EXPLAINED];
+    struct router_explanation why[ROUTER_MODELS_MOST];
     struct scored now, on_trial;
     unsigned explained;
     struct choosing *choosing;

@@ -311,7 +311,7 @@ scorer_score(struct scorer *scorer, const struct route_config *route, const stru
     hold_views(scorer, route, embedder, &frozen, &trial);
     if (frozen != NULL || trial != NULL)
         request_features(embedder, api, body, &features);
-    tells = frozen != NULL && why != NULL && count <= SCORED_EXPLAINED;
+    tells = frozen != NULL && why != NULL;
     score_by(frozen, &features, count, now, tells ? why : NULL);
     score_by(trial, &features, count, on_trial, NULL);
     return tells ? count : 0;

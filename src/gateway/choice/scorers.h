@@ -47,9 +47,6 @@ void scorers_free(struct scorers *scorers);
 /* Made if it is not there yet; stays where it is until scorers_free. */
 struct scorer *scorer_at(struct scorers *scorers, const char *route);
 
-/* Of so few models it is told why, by another look at the neighbours for each. */
-enum { SCORED_EXPLAINED = 2 };
-
 /* What a view says of a request. */
 struct scored {
     uint64_t mark;                    /* stands for the view; 0: there is none, and all scores are 1 */
@@ -61,8 +58,8 @@ struct scored {
  * was hours ahead is forgotten: nothing would be proved before that hour came. */
 bool scorer_taught_in(uint64_t taught_until, uint64_t hour);
 
-/* By the view that serves, and by the one on trial. On a worker's loop. `why` (or NULL): room for SCORED_EXPLAINED; returns for
- * how many models, from the first on, the view that serves filled it in: for all, or where they are more for none. */
+/* By the view that serves, and by the one on trial. On a worker's loop. `why` (or NULL): room for ROUTER_MODELS_MOST; returns for
+ * how many models the view that serves filled it in: for all, or where there is no view for none. */
 unsigned scorer_score(struct scorer *scorer, const struct route_config *route, const struct embedder *embedder,
                       enum api api, struct slice body, struct scored *now, struct scored *on_trial,
                       struct router_explanation *why);
