@@ -137,6 +137,7 @@ who_would_be_late_is_told_when_to_come_again(void **state)
         assert_int_equal(vclient_status(refused), 429);
         assert_true(vclient_ended_us(refused) - vclient_started_us(refused) < 10 * USEC_PER_MS);
         assert_contains(vclient_body(refused), "x-equipoise-deadline");
+        assert_contains(vclient_body(refused), "too short for this prompt");
     }
     assert_in_range(served, 4, 30);
     retry_s = vclient_header(refused, "retry-after").data[0] - '0';

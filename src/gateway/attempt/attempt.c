@@ -153,8 +153,8 @@ attempt_none_left(struct exchange *exchange)
             back->verdict == VERDICT_RESTING
                 ? "every backend of this model has its rate limit used up, or asked to be left alone for a "
                   "while: see retry-after"
-                : "too many requests wait for this model: the first token would come later than its route "
-                  "or x-equipoise-deadline allows; see retry-after");
+                : "the first token would come later than its route or x-equipoise-deadline allows: too many "
+                  "requests wait for this model, or the time is too short for this prompt; see retry-after");
     } else if (exchange->attempts > 0 || exchange->plans.all[0].tried) {
         exchange_give_up(exchange, NOTHING_FITS, ENDING_UPSTREAM_FAILED, ERROR_UPSTREAM,
                          exchange->why != NULL ? exchange->why : "no backend of this model can be reached");
