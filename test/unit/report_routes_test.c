@@ -264,6 +264,28 @@ audits_that_do_not_count_are_told(void **state)
     report_free(&report);
 }
 
+/* Ten audits in a day, of which a half counts, at $1 and a tenth of the judge's $2. */
+static void
+what_is_missing_has_a_time_and_a_price(void **state)
+{
+    struct report_evidence standings[] = {evidence[0], evidence[1]};
+    struct report report;
+    struct buffer text = {0};
+
+    standings[0].missing = 50;
+    collect_with(*state, standings, &report);
+    report_write_text(&report, false, &text);
+    assert_says(&text, "; 50 more if all to come are: some 10 days and $120.00 at this pace; 2 suspensions");
+    report_free(&report);
+    buffer_clear(&text);
+    standings[0].labels = 0;
+    collect_with(*state, standings, &report);
+    report_write_text(&report, false, &text);
+    assert_says(&text, "; 50 more if all to come are; 2 suspensions");
+    buffer_free(&text);
+    report_free(&report);
+}
+
 static void
 who_was_refused_was_served_by_nobody(void **state)
 {
@@ -316,6 +338,7 @@ main(void)
         cmocka_unit_test(what_has_no_squares_has_no_interval),
         cmocka_unit_test_setup_teardown(a_person_reads_it, set_up, books_close),
         cmocka_unit_test_setup_teardown(audits_that_do_not_count_are_told, set_up, books_close),
+        cmocka_unit_test_setup_teardown(what_is_missing_has_a_time_and_a_price, set_up, books_close),
         cmocka_unit_test_setup_teardown(who_was_refused_was_served_by_nobody, set_up, books_close),
         cmocka_unit_test_setup_teardown(a_program_reads_the_same, set_up, books_close),
     };

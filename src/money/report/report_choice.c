@@ -2,8 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/timers.h"
 #include "money/amount.h"
 #include "money/report/report_look_ups.h"
+
+static const double day_us = 86400.0 * USEC_PER_S;
 
 /* "backend/model"; of judges, which have no evidence, "". */
 static struct report_choice *
@@ -128,8 +131,56 @@ put_part(const struct report_evidence *evidence, struct buffer *out)
         buffer_printf(out, "%.*s: ", SLICE_ARGS(evidence->part));
 }
 
+/* What it served is of all its slices, and told once. */
+static bool
+is_same_model(const struct report_choice *a, const struct report_choice *b)
+{
+    return slice_equal(a->route, b->route) && slice_equal(a->model, b->model);
+}
+
+/* Of the audits of this model in all its slices, which its rows do not tell apart, how many count for what is next there. */
+static double
+share_of_audits(const struct report *report, const struct report_choice *line)
+{
+    uint64_t audits = 0;
+
+    for (size_t i = 0; i < report->choice_count; i++)
+        if (is_same_model(&report->choices[i], line))
+            audits += report->choices[i].evidence->audits;
+    return audits > 0 ? (double)line->evidence->labels / (double)audits : 0;
+}
+
+/* What an audit of it costs, its judge's calls as of the mean of the route's. */
+static double
+cost_of_audit(const struct report *report, const struct report_choice *line)
+{
+    int64_t audits = 0;
+
+    for (size_t i = 0; i < report->choice_count; i++)
+        if (slice_equal(report->choices[i].route, line->route) &&
+            (i == 0 || !is_same_model(&report->choices[i], &report->choices[i - 1])))
+            audits += report->choices[i].audits;
+    return (double)line->audit_cost / (double)line->audits + (double)line->judge_cost / (double)audits;
+}
+
+/* How long the labels take, and what they cost, as audits came in the report's time. Nothing is said where none came. */
 static void
-write_standing(const struct report_choice *line, struct buffer *out)
+write_pace(const struct report *report, const struct report_choice *line, struct buffer *out)
+{
+    int64_t since =
+        report->first > report->options.since && report->first != INT64_MAX ? report->first : report->options.since;
+    double span_us = (double)(report->options.now - since), share = share_of_audits(report, line), audits;
+    char cost[AMOUNT_TEXT_SIZE];
+
+    if (line->audits == 0 || share <= 0 || span_us <= 0)
+        return;
+    audits = (double)line->evidence->missing / share;
+    amount_format_people((wide_int)(audits * cost_of_audit(report, line)), cost);
+    buffer_printf(out, ": some %.3g days and %s at this pace", audits / (double)line->audits * span_us / day_us, cost);
+}
+
+static void
+write_standing(const struct report *report, const struct report_choice *line, struct buffer *out)
 {
     const struct report_evidence *evidence = line->evidence;
 
@@ -138,8 +189,10 @@ write_standing(const struct report_choice *line, struct buffer *out)
     if (evidence->serves)
         buffer_printf(out, " from a score of %.3f on", evidence->threshold);
     write_labels(line, out);
-    if (evidence->missing != 0 && evidence->missing != REPORT_NEVER)
+    if (evidence->missing != 0 && evidence->missing != REPORT_NEVER) {
         buffer_printf(out, "; %llu more if all to come are", (unsigned long long)evidence->missing);
+        write_pace(report, line, out);
+    }
     buffer_printf(out, "; %u suspensions", evidence->suspensions);
     if (evidence->failures > 0)
         buffer_printf(out, "; %llu could not be judged", (unsigned long long)evidence->failures);
@@ -159,21 +212,14 @@ write_line(const struct report_choice *line, struct buffer *out)
 }
 
 static void
-write_evidence(const struct report_choice *line, struct buffer *out)
+write_evidence(const struct report *report, const struct report_choice *line, struct buffer *out)
 {
     if (line->evidence->floor_ppm > 0) {
-        write_standing(line, out);
+        write_standing(report, line, out);
         return;
     }
     put_part(line->evidence, out);
     buffer_printf(out, "%s\n", line->evidence->words);
-}
-
-/* What it served is of all its slices, and told once. */
-static bool
-is_same_model(const struct report_choice *a, const struct report_choice *b)
-{
-    return slice_equal(a->route, b->route) && slice_equal(a->model, b->model);
 }
 
 /* Once for a route, behind its last model. */
@@ -195,7 +241,7 @@ report_choice_text(const struct report *report, struct buffer *out)
 
         if (i == 0 || !is_same_model(line, line - 1))
             write_line(line, out);
-        write_evidence(line, out);
+        write_evidence(report, line, out);
         if (i + 1 == report->choice_count || !slice_equal(line->route, report->choices[i + 1].route))
             write_route(line, out);
     }
