@@ -310,6 +310,34 @@ most_of(const struct fleet_pool *pool)
     return pool->batch_most > 0 ? (double)pool->batch_most : -1;
 }
 
+/* The classes are half octaves; each has the size in its middle for its name, which stays, and not the mean of what was seen. */
+static void
+print_curve_gauge(const struct fleet_pools *pools, struct buffer *out, const char *name, const char *words,
+                  double (*value)(const struct fleet_pool *, unsigned))
+{
+    buffer_printf(out, "# HELP equipoise_engine_%s %s\n# TYPE equipoise_engine_%s gauge\n", name, words, name);
+    for (size_t i = 0; i < pools->count; i++)
+        for (unsigned k = 0; k < ENGINE_CURVE_CLASSES; k++) {
+            double number = pools->all[i].fit.curve.weight[k] > 0 ? value(&pools->all[i], k) : -1;
+
+            if (number >= 0)
+                buffer_printf(out, "equipoise_engine_%s{target=\"%s\",batch=\"%.3g\"} %.9g\n", name,
+                              pools->all[i].target->name, exp2(k / 2.0), number);
+        }
+}
+
+static double
+curve_gap_of(const struct fleet_pool *pool, unsigned class)
+{
+    return pool->fit.curve.gap_us[class] / USEC_PER_S;
+}
+
+static double
+curve_usd_of(const struct fleet_pool *pool, unsigned class)
+{
+    return dollars(usd_per_million(pool, pool->fit.curve.batch[class], pool->fit.curve.gap_us[class]));
+}
+
 void
 fleet_print(struct gateway_worker *worker, struct buffer *out)
 {
@@ -332,5 +360,9 @@ fleet_print(struct gateway_worker *worker, struct buffer *out)
     print_pool_gauge(&pools, out, "capacity_tokens_per_second",
                      "Output of one replica at the largest batch within limits", capacity_of);
     print_pool_gauge(&pools, out, "batch_wanted", "The largest batch within the routes' limits", most_of);
+    print_curve_gauge(&pools, out, "batch_gap_seconds", "Time from token to token at about that batch, as seen",
+                      curve_gap_of);
+    print_curve_gauge(&pools, out, "batch_usd_per_million_output",
+                      "What a million tokens of output come to at about that batch", curve_usd_of);
     fleet_pools_free(&pools);
 }

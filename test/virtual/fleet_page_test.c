@@ -137,6 +137,9 @@ it_tells_what_was_seen(void **state)
     assert_contains(buffer_content(&metrics), "equipoise_engine_usd_per_million_tokens{target=\"gpus/twin-large\"}");
     assert_contains(buffer_content(&metrics),
                     "equipoise_replica_usd_per_million_tokens{target=\"gpus/twin-large\",replica=\"gpus.example:80\"}");
+    assert_contains(buffer_content(&metrics), "equipoise_engine_batch_gap_seconds{target=\"gpus/twin-large\",batch=\"");
+    assert_contains(buffer_content(&metrics),
+                    "equipoise_engine_batch_usd_per_million_output{target=\"gpus/twin-large\",batch=\"");
     buffer_free(&metrics);
     end(&f, state);
 }
