@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "gateway/choice/choosing.h"
 #include "levers/router.h"
 
 #define BACKENDS                                                                                                       \
@@ -188,6 +189,8 @@ what_gets_worse_is_suspended(void **state)
 {
     struct scene *s = opens(state, on);
     size_t asked = earns(s), served = 0;
+    struct buffer metrics = {0};
+    const struct letter *told;
 
     scene_provider(s, "beta")->words = 7;
     while (stands(s).suspensions == 0) {
@@ -196,6 +199,13 @@ what_gets_worse_is_suspended(void **state)
     }
     assert_true(served > 0);
     assert_int_equal(s->gateway.alerts.waiting_count, 1);
+    told = CONTAINER_OF(s->gateway.alerts.waiting.next, struct letter, link);
+    assert_contains(buffer_content(&told->json), "lever_suspended");
+    assert_contains(buffer_content(&told->json), "router beta/small");
+    choosing_print(&s->gateway, &metrics);
+    assert_contains(buffer_content(&metrics),
+                    "equipoise_router_suspensions{route=\"assistant\",model=\"beta/small\"} 1");
+    buffer_free(&metrics);
     assert_int_equal(asks_on(s, asked, 20), 0);
     scene_rest(s);
     scene_passed(s);
