@@ -122,13 +122,17 @@ end_item(struct stream_so_far *so_far, yyjson_val *root)
     so_far->written = NULL;
 }
 
+/* Beyond what clients read exactly (RFC 8259, section 6) is no number of an event, and there is one behind each that is. */
+static const int64_t SEQUENCE_MOST = INT64_C(1) << 53;
+
 static void
 take_item(struct stream_so_far *so_far, yyjson_val *root)
 {
     yyjson_val *delta = yyjson_obj_get(root, "delta");
+    int64_t sequence = number(root, "sequence_number");
 
-    if (number(root, "sequence_number") > so_far->sequence)
-        so_far->sequence = number(root, "sequence_number");
+    if (sequence > so_far->sequence && sequence <= SEQUENCE_MOST)
+        so_far->sequence = sequence;
     if (is_type(root, "response.created")) {
         buffer_clear(&so_far->first);
         add_json(&so_far->first, yyjson_obj_get(root, "response"));
