@@ -42,7 +42,10 @@ function(add_tests_in folder label)
   endforeach()
 endfunction()
 
-# fuzz/NAME_fuzz.c with libFuzzer, or with fuzz/driver.c, which runs the files of fuzz/corpus/NAME once each.
+# fuzz/NAME_fuzz.c with libFuzzer, or with fuzz/driver.c, which runs the files of fuzz/corpus/NAME as they are, and each a
+# number of times with something changed in it.
+set(EQUIPOISE_FUZZ_CHANGES 400 CACHE STRING "How often a seed is changed and run by a fuzz target's test")
+
 function(add_fuzz_targets)
   file(GLOB targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.c")
   foreach(source ${targets})
@@ -54,7 +57,7 @@ function(add_fuzz_targets)
       target_link_options(${program} PRIVATE -fsanitize=fuzzer)
     else()
       target_sources(${program} PRIVATE "${CMAKE_SOURCE_DIR}/fuzz/driver.c")
-      add_test(NAME fuzz/${name} COMMAND ${program} "fuzz/corpus/${name}" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+      add_test(NAME fuzz/${name} COMMAND ${program} --changed ${EQUIPOISE_FUZZ_CHANGES} "fuzz/corpus/${name}" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
       set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz TIMEOUT 600)
     endif()
   endforeach()
