@@ -276,6 +276,9 @@ what_is_missing_has_a_time_and_a_price(void **state)
     collect_with(*state, standings, &report);
     report_write_text(&report, false, &text);
     assert_says(&text, "; 50 more if all to come are: some 10 days and $120.00 at this pace; 2 suspensions");
+    buffer_clear(&text);
+    report_write_json(&report, &text);
+    assert_says(&text, "\"to_earn\":{\"days\":10,\"usd\":\"120");
     report_free(&report);
     buffer_clear(&text);
     standings[0].labels = 0;

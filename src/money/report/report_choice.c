@@ -163,20 +163,43 @@ cost_of_audit(const struct report *report, const struct report_choice *line)
     return (double)line->audit_cost / (double)line->audits + (double)line->judge_cost / (double)audits;
 }
 
-/* How long the labels take, and what they cost, as audits came in the report's time. Nothing is said where none came. */
-static void
-write_pace(const struct report *report, const struct report_choice *line, struct buffer *out)
+struct pace {
+    double days;
+    wide_int cost;
+};
+
+/* How long the missing labels take, and what they cost, as audits came in the report's time. False: none is missing, all that
+ * came would not do, or none came. */
+static bool
+pace_of(const struct report *report, const struct report_choice *line, struct pace *out)
 {
     int64_t since =
         report->first > report->options.since && report->first != INT64_MAX ? report->first : report->options.since;
     double span_us = (double)(report->options.now - since), share = share_of_audits(report, line), audits;
+
+    if (line->evidence->missing == 0 || line->evidence->missing == REPORT_NEVER)
+        return false;
+    if (line->audits == 0 || share <= 0 || span_us <= 0)
+        return false;
+    audits = (double)line->evidence->missing / share;
+    out->days = audits / (double)line->audits * span_us / day_us;
+    out->cost = (wide_int)(audits * cost_of_audit(report, line));
+    return true;
+}
+
+static void
+write_missing(const struct report *report, const struct report_choice *line, struct buffer *out)
+{
+    struct pace pace;
     char cost[AMOUNT_TEXT_SIZE];
 
-    if (line->audits == 0 || share <= 0 || span_us <= 0)
+    if (line->evidence->missing == 0 || line->evidence->missing == REPORT_NEVER)
         return;
-    audits = (double)line->evidence->missing / share;
-    amount_format_people((wide_int)(audits * cost_of_audit(report, line)), cost);
-    buffer_printf(out, ": some %.3g days and %s at this pace", audits / (double)line->audits * span_us / day_us, cost);
+    buffer_printf(out, "; %llu more if all to come are", (unsigned long long)line->evidence->missing);
+    if (!pace_of(report, line, &pace))
+        return;
+    amount_format_people(pace.cost, cost);
+    buffer_printf(out, ": some %.3g days and %s at this pace", pace.days, cost);
 }
 
 static void
@@ -189,10 +212,7 @@ write_standing(const struct report *report, const struct report_choice *line, st
     if (evidence->serves)
         buffer_printf(out, " from a score of %.3f on", evidence->threshold);
     write_labels(line, out);
-    if (evidence->missing != 0 && evidence->missing != REPORT_NEVER) {
-        buffer_printf(out, "; %llu more if all to come are", (unsigned long long)evidence->missing);
-        write_pace(report, line, out);
-    }
+    write_missing(report, line, out);
     buffer_printf(out, "; %u suspensions", evidence->suspensions);
     if (evidence->failures > 0)
         buffer_printf(out, "; %llu could not be judged", (unsigned long long)evidence->failures);
@@ -268,6 +288,22 @@ put_model(const struct report_choice *line, struct buffer *out)
     }
 }
 
+/* ,"evidence":{...},"to_earn":{"days":..,"usd":".."}; null where that cannot be told. */
+static void
+put_evidence(const struct report *report, const struct report_choice *line, struct buffer *out)
+{
+    struct pace pace;
+    char cost[AMOUNT_TEXT_SIZE];
+
+    report_evidence_json(line->evidence, out);
+    if (!pace_of(report, line, &pace)) {
+        buffer_add_text(out, ",\"to_earn\":null");
+        return;
+    }
+    amount_format(pace.cost, cost);
+    buffer_printf(out, ",\"to_earn\":{\"days\":%.6g,\"usd\":\"%s\"}", pace.days, cost);
+}
+
 /* Where evidence is of slices: "slices":[{"slice":"tenant=acme","evidence":{...}},...]; they follow each other. Returns how many. */
 static size_t
 put_parts(const struct report *report, size_t from, struct buffer *out)
@@ -276,11 +312,9 @@ put_parts(const struct report *report, size_t from, struct buffer *out)
 
     buffer_add_text(out, ",\"slices\":[");
     for (; i < report->choice_count && is_same_model(&report->choices[i], &report->choices[from]); i++) {
-        const struct report_evidence *evidence = report->choices[i].evidence;
-
         buffer_add_text(out, i == from ? "{" : ",{");
-        buffer_add_json_member(out, "slice", evidence->part);
-        report_evidence_json(evidence, out);
+        buffer_add_json_member(out, "slice", report->choices[i].evidence->part);
+        put_evidence(report, &report->choices[i], out);
         buffer_add_byte(out, '}');
     }
     buffer_add_byte(out, ']');
@@ -300,7 +334,7 @@ report_choice_json(const struct report *report, struct buffer *out)
             report_evidence_json(NULL, out);
             i += put_parts(report, i, out);
         } else {
-            report_evidence_json(line->evidence, out);
+            put_evidence(report, line, out);
             i++;
         }
         buffer_add_byte(out, '}');
