@@ -93,6 +93,21 @@ put_node(struct buffer *out, const struct yaml_node *node)
     }
 }
 
+/* Those of engines, by the hour: a backend's name has no slash, so it is no price of a token's. */
+static void
+add_hourly_prices(struct collection *facts, const struct config *config)
+{
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct backend_config *backend = &config->backends[i];
+        char text[USD_TEXT_SIZE];
+
+        if (backend->usd_per_hour == USD_UNKNOWN)
+            continue;
+        usd_format(backend->usd_per_hour, text);
+        add(facts, "price", backend->name, arena_printf(facts->arena, "$%s/hour", text));
+    }
+}
+
 static void
 add_prices(struct collection *facts, const struct config *config)
 {
@@ -115,6 +130,7 @@ add_prices(struct collection *facts, const struct config *config)
         put_node(&facts->text, item->value);
         add(facts, "discount", item->key->text.data, take_text(facts));
     }
+    add_hourly_prices(facts, config);
 }
 
 static void
@@ -162,7 +178,7 @@ config_facts(const struct config *config, uint64_t salt, struct arena *arena, st
     const struct root_draft *draft = config->draft;
     size_t most = config->route_count * LEVER_COUNT + config->key_count + draft->prices.count + 1 +
                   (draft->discounts != NULL ? draft->discounts->count : 0) + config->all_budgets.count + 1 +
-                  draft->tenants.count + draft->keys.count + draft->routes.count;
+                  draft->tenants.count + draft->keys.count + draft->routes.count + config->backend_count;
     struct collection facts = {.arena = arena, .all = arena_alloc(arena, most * sizeof(struct config_fact))};
 
     add_levers(&facts, config);

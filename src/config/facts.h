@@ -6,8 +6,8 @@
 
 struct config_fact {
     const char *what;  /* "lever", "key", "price", "discount", "price file", "budget", "budget policy" */
-    const char *name;  /* "assistant alternatives", "web", "openai/gpt-5.5", "key web usd/day", "everything" */
-    const char *value; /* "on 5%", "$50/day"; levers that are off are left out */
+    const char *name;  /* "assistant alternatives", "web", "openai/gpt-5.5", "gpus", "key web usd/day", "everything" */
+    const char *value; /* "on 5%", "$2.5/hour", "$50/day"; levers that are off are left out */
 };
 
 /* All of them, in the order of the file; in the arena. A key's value ends with a mark that is another one when the key

@@ -246,15 +246,34 @@ budgets_are_in_it(void **state)
     assert_holds(scene, "\"name\":\"everything\",\"before\":\"exposure strict\",\"after\":null}\n");
 }
 
+/* What a replica costs by the hour is a price as well as what a token costs. */
+static void
+prices_by_the_hour_are_in_it(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_int_equal(
+        compare(scene, "backends: { a: { url: \"http://a.example\", usd_per_hour: $2.50 } }\n", "start", true), OK);
+    assert_int_equal(line_count(scene), 1);
+    assert_last(scene, "\"what\":\"price\",\"name\":\"a\",\"before\":null,\"after\":\"$2.5/hour\"}\n");
+    assert_int_equal(
+        compare(scene, "backends: { a: { url: \"http://a.example\", usd_per_hour: $4 } }\n", "file reload", false), OK);
+    assert_last(scene, "\"name\":\"a\",\"before\":\"$2.5/hour\",\"after\":\"$4/hour\"}\n");
+    assert_int_equal(compare(scene, BACKEND, "file reload", false), OK);
+    assert_last(scene, "\"name\":\"a\",\"before\":\"$4/hour\",\"after\":null}\n");
+    assert_int_equal(line_count(scene), 3);
+}
+
 #define LOG_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        LOG_TEST(only_what_differs_is_added),  LOG_TEST(what_was_set_at_run_time_ends_with_a_start),
-        LOG_TEST(a_torn_line_spoils_no_other), LOG_TEST(a_full_disk_is_told_and_made_good),
-        LOG_TEST(it_is_for_its_owner_alone),   LOG_TEST(budgets_are_in_it),
+        LOG_TEST(only_what_differs_is_added),   LOG_TEST(what_was_set_at_run_time_ends_with_a_start),
+        LOG_TEST(a_torn_line_spoils_no_other),  LOG_TEST(a_full_disk_is_told_and_made_good),
+        LOG_TEST(it_is_for_its_owner_alone),    LOG_TEST(budgets_are_in_it),
+        LOG_TEST(prices_by_the_hour_are_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
