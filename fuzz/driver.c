@@ -1,8 +1,8 @@
 /* Replays a corpus through a fuzz target where libFuzzer is not at hand (gcc, CI), and fuzzes shortly around it: each
  * argument is a file or a folder of files, and every file is run once as it is, and with `--changed N` N times with
- * something changed in it. What is changed follows from the file's bytes and the number of the change, so every run is the
- * same: the last number that was printed tells which input failed, and `--show NUMBER FILE` writes that to the standard
- * output, for a seed of its own. Running nothing at all is a failure, so that an empty corpus cannot pass. */
+ * something changed in it. What is changed follows from the file's bytes and the number of the change, so every run is
+ * the same: the last number that was printed tells which input failed, and `--show NUMBER FILE` writes that to the
+ * standard output, for a seed of its own. Running nothing at all is a failure, so that an empty corpus cannot pass. */
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>

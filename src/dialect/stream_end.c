@@ -122,7 +122,7 @@ end_item(struct stream_so_far *so_far, yyjson_val *root)
     so_far->written = NULL;
 }
 
-/* Beyond what clients read exactly (RFC 8259, section 6) is no number of an event, and there is one behind each that is. */
+/* What clients read exactly (RFC 8259, section 6). Beyond is no number of an event; behind each that is, there is one. */
 static const int64_t SEQUENCE_MOST = INT64_C(1) << 53;
 
 static void
