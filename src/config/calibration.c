@@ -2,6 +2,8 @@
 
 #include <yyjson.h>
 
+#include "base/hash.h"
+
 static const char *const rules[] = {
     [JUDGE_EXACT] = "exact", [JUDGE_NUMERIC] = "numeric", [JUDGE_JSON] = "json", [JUDGE_EMBEDDING] = "embedding"};
 
@@ -20,6 +22,9 @@ judge_words(const struct judge_config *judge, struct arena *arena)
         return arena_printf(arena, "numeric, %g%% apart", judge->tolerance_ppm / 1e4);
     if (judge->judge == JUDGE_EMBEDDING)
         return arena_printf(arena, "embedding, %g%% similar", judge->similar_ppm / 1e4);
+    if (judge->json_schema != NULL)
+        return arena_printf(arena, "json, schema %016llx",
+                            (unsigned long long)hash_xxh64(slice_of(judge->json_schema), 0));
     return rules[judge->judge];
 }
 

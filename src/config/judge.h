@@ -6,6 +6,8 @@
 #include "config/acceptable.h"
 #include "config/backend.h"
 
+struct json_schema;
+
 /* How often a judge said what of labelled examples, by outcome in twentieths: of acceptable answers and of others. */
 enum { CALIBRATION_STEPS = 21 };
 
@@ -33,6 +35,8 @@ struct judge_config {
     unsigned judge;                              /* enum judge */
     unsigned similar_ppm;                        /* JUDGE_EMBEDDING: the least cosine of two answers */
     unsigned tolerance_ppm;                      /* JUDGE_NUMERIC: how far two numbers may be apart */
+    const char *json_schema;                     /* JUDGE_JSON: what must fit, instead of the same fields; NULL: none */
+    const struct json_schema *schema;            /* the same, compiled */
     const struct judge_calibration *calibration; /* NULL: it is taken at its word */
     unsigned ceiling_ppm; /* of audits, in which it also judges the reference's own other answer */
 };

@@ -143,7 +143,7 @@ struct route_draft {
     struct {
         unsigned by; /* 0: none of these, else enum judge + 1 */
         const struct yaml_node *model;
-        const char *command, *http, *calibration;
+        const char *command, *http, *json_schema, *calibration;
         unsigned similar_ppm, tolerance_ppm, ceiling_ppm;
     } judge;
     unsigned learning_ppm;

@@ -120,6 +120,9 @@ static const struct field judge_fields[] = {
           "Instead of `by`: a URL to which the same is posted, and that answers the same."),
     FIELD("similar", FIELD_SHARE, AT(route_draft, judge.similar_ppm),
           "With `by: embedding`: how alike two answers must be, as a cosine.", .standard = "90%"),
+    FIELD("json_schema", FIELD_FILE, AT(route_draft, judge.json_schema),
+          "With `by: json`: a schema, as `validate` takes it. JSON that fits it is acceptable, whatever the reference "
+          "said: form, not truth."),
     FIELD("tolerance", FIELD_SHARE, AT(route_draft, judge.tolerance_ppm),
           "With `by: numeric`: how far two numbers may be apart.", .standard = "0%"),
     FIELD("ceiling", FIELD_SHARE, AT(route_draft, judge.ceiling_ppm),

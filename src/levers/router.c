@@ -56,6 +56,8 @@ mark_of(const struct route_config *route, uint64_t scorer)
     mark = terms_with_number(mark, judge->judge);
     mark = terms_with_number(mark, judge->similar_ppm);
     mark = terms_with_number(mark, judge->tolerance_ppm);
+    if (judge->json_schema != NULL)
+        mark = terms_with_text(mark, judge->json_schema);
     if (judge->model != NULL)
         mark = terms_with_text(terms_with_text(mark, judge->model->name), judge->model->upstream);
     if (judge->command != NULL)

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "config/calibration.h"
 #include "config/config.h"
 #include "config/insert.h"
 #include "config/labelled.h"
@@ -390,6 +391,33 @@ labelled_requests_are_read_and_checked(void **state)
     load(&l, CHOOSES("azure/small", "none.jsonl"));
     assert_non_null(find_problem(&l, "dir/none.jsonl cannot be read"));
     done(&l);
+}
+
+#define JUDGES(judge)                                                                                                  \
+    "backends: { azure: { url: https://x.example, key: $SOME_KEY } }\n"                                                \
+    "prices: { override: { azure/*: { input: $0.05/M, output: $0.08/M } } }\n"                                         \
+    "routes: { r: { reference: azure/large, candidates: azure/small, acceptable: { quality: 90% },\n"                  \
+    "             judge: { " judge " }, levers: { router: on } } }\n"
+
+static void
+a_schema_is_for_the_judge_of_json(void **state)
+{
+    const struct route_config *r;
+    struct loaded l;
+    struct arena arena = {0};
+
+    (void)state;
+    load_fine(&l, JUDGES("by: json, json_schema: /abs/schema.json"));
+    assert_int_equal(l.problems.count, 0);
+    r = config_route(l.config, slice_of("r"));
+    assert_string_equal(r->judge.json_schema, "{\"type\":\"object\"}");
+    assert_non_null(r->judge.schema);
+    assert_memory_equal(judge_words(&r->judge, &arena), "json, schema ", 13); /* another schema, another judge */
+    done(&l);
+    load(&l, JUDGES("by: exact, json_schema: /abs/schema.json"));
+    assert_non_null(find_problem(&l, "json_schema: only the judge `json` goes by a schema"));
+    done(&l);
+    arena_wipe(&arena);
 }
 
 static const char routes_text[] =
@@ -993,6 +1021,7 @@ main(void)
         cmocka_unit_test(there_are_eight_priorities_at_most),
         cmocka_unit_test(shares_of_budgets_rise_and_stand_once),
         cmocka_unit_test(labelled_requests_are_read_and_checked),
+        cmocka_unit_test(a_schema_is_for_the_judge_of_json),
         cmocka_unit_test(routes_point_to_their_backends),
         cmocka_unit_test(keys_are_found_by_their_digest),
         cmocka_unit_test(budgets_stand_by_their_scope),

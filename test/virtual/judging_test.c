@@ -28,6 +28,9 @@
 static const char judged_itself[] = BACKENDS ROUTE("{ quality: 80% }", "judge: { by: exact, ceiling: 100% }");
 static const char plain[] = BACKENDS ROUTE("{ quality: 80% }", "judge: { by: exact, ceiling: 0% }");
 static const char relative[] = BACKENDS ROUTE("{ quality: 90%, of: relative }", "validate: { regex: \"right\" }");
+static const char same_fields[] = BACKENDS ROUTE("{ quality: 80% }", "judge: { by: json, ceiling: 0% }");
+static const char fits[] = BACKENDS ROUTE(
+    "{ quality: 80% }", "judge: { by: json, json_schema: test/virtual/answer.schema.json, ceiling: 0% }");
 static const char service[] =
     BACKENDS ROUTE("{ quality: 80% }", "judge: { http: \"http://judge.example/ask\", ceiling: 0% }");
 
@@ -73,6 +76,7 @@ stands_of(struct scene *s, const char *lever)
 struct speaker {
     /* Whether it is right about question number n. NULL: it never says the same twice. */
     bool (*right)(unsigned n);
+    const char *names; /* not NULL: it says an object with this one member, never the same */
     unsigned asked;
 };
 
@@ -89,7 +93,9 @@ speak(void *context, const struct vcall_seen *seen, struct vscript *script)
     buffer_add_text(
         &body, "{\"id\":\"x\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,"
                "\"message\":{\"role\":\"assistant\",\"content\":\"");
-    if (speaker->right != NULL)
+    if (speaker->names != NULL)
+        buffer_printf(&body, "{\\\"%s\\\":\\\"number %u\\\"}", speaker->names, speaker->asked);
+    else if (speaker->right != NULL)
         buffer_add_text(&body, speaker->right(number) ? "this is right" : "this is wrong");
     else
         buffer_printf(&body, "answer %u", speaker->asked);
@@ -174,6 +180,35 @@ a_fair_judge_has_a_high_ceiling(void **state)
             assert_true(s->rows[i].cost > 0 && s->rows[i].about.len > 0 &&
                         s->rows[i].savings[0].saved == -s->rows[i].cost);
     scene_passed(s);
+}
+
+/* Form */
+
+static bool
+earns_with(void **state, const char *config, const char *names)
+{
+    struct scene *s = opens(state, config);
+    struct speaker large = {.names = "city"}, small = {.names = names, .asked = 5000};
+    bool serves;
+
+    vbackend_decides(scene_backend(s, "alpha"), speak, &large);
+    vbackend_decides(scene_backend(s, "beta"), speak, &small);
+    asks(s, 0, SAMPLE + 60);
+    serves = stands_of(s, SMALL).reason == EVIDENCE_SERVES;
+    assert_true(stands_of(s, SMALL).audits > 0);
+    assert_int_equal(stands_of(s, SMALL).failures, 0);
+    scene_passed(s);
+    scene_free(s, state);
+    return serves;
+}
+
+/* What the reference said counts only where no schema says what is acceptable. */
+static void
+json_is_judged_by_its_fields_or_by_a_schema(void **state)
+{
+    assert_false(earns_with(state, same_fields, "city"));
+    assert_true(earns_with(state, fits, "city"));
+    assert_false(earns_with(state, fits, "town"));
 }
 
 /* Floors beside the reference */
@@ -434,6 +469,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_judge_that_rejects_the_reference_is_found_out, scene_teardown),
         cmocka_unit_test_teardown(a_fair_judge_has_a_high_ceiling, scene_teardown),
+        cmocka_unit_test_teardown(json_is_judged_by_its_fields_or_by_a_schema, scene_teardown),
         cmocka_unit_test_teardown(what_is_as_often_right_as_the_reference_serves, scene_teardown),
         cmocka_unit_test_teardown(what_is_less_often_right_does_not, scene_teardown),
         cmocka_unit_test_teardown(what_fails_is_not_right, scene_teardown),

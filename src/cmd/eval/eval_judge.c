@@ -148,7 +148,8 @@ prepare(struct evaluated *out)
     out->asking.judge = judge;
     out->asking.rule = (struct judge_rule){.judge = (enum judge)judge->judge,
                                            .tolerance = judge->tolerance_ppm / 1e6,
-                                           .same_fields = true,
+                                           .schema = judge->schema,
+                                           .same_fields = judge->schema == NULL,
                                            .cosine_least = judge->similar_ppm / 1e6,
                                            .similarity = embedder_similarity};
     if (judge_asking_calls(judge) || judge->judge != JUDGE_EMBEDDING)

@@ -40,6 +40,9 @@ void build_asking(struct build *build, const struct backend_draft *draft, struct
 void build_http(struct build *build, const struct yaml_node *at, const char *text, const struct endpoint **out,
                 const char **target);
 
+/* NULL, with a complaint at that place: it is none. */
+const struct json_schema *build_schema(struct build *build, const struct yaml_node *at, const char *text);
+
 void build_validators(struct build *build, const struct route_draft *draft, struct validator_config *validate);
 
 /* By what its traffic is cut into slices. Behind its candidates. */

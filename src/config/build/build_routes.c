@@ -240,6 +240,20 @@ warn_cascade(struct build *build, const struct route_draft *draft, const struct 
                     "the cascade will ask nobody: nothing tells which answers of a cheaper model to keep");
 }
 
+static void
+build_judged_schema(struct build *build, const struct route_draft *draft, struct judge_config *judge)
+{
+    const struct yaml_node *at = yaml_get(build_place(&draft->entry, "judge"), "json_schema");
+
+    if (judge->json_schema == NULL)
+        return;
+    if (draft->judge.by == 1 + JUDGE_JSON)
+        judge->schema = build_schema(build, at, judge->json_schema);
+    else
+        reader_error(&build->reader, at, "Write `by: json`, or take the schema out.",
+                     "json_schema: only the judge `json` goes by a schema");
+}
+
 /* One says what is acceptable: a rule for texts, a model, a command or a service. */
 static void
 build_judge(struct build *build, const struct route_draft *draft, struct judge_config *judge)
@@ -255,12 +269,14 @@ build_judge(struct build *build, const struct route_draft *draft, struct judge_c
                                    .tolerance_ppm = draft->judge.tolerance_ppm,
                                    .ceiling_ppm = draft->judge.ceiling_ppm,
                                    .command = draft->judge.command,
-                                   .http = draft->judge.http};
+                                   .http = draft->judge.http,
+                                   .json_schema = draft->judge.json_schema};
     if (judges > 1)
         reader_error(&build->reader, at, "Keep one of them.",
                      "a judge is one of `by`, `model`, `command` and `http`, not several");
     if (judge->http != NULL)
         build_http(build, yaml_get(at, "http"), judge->http, &judge->endpoint, &judge->path);
+    build_judged_schema(build, draft, judge);
     if (draft->judge.model == NULL)
         return;
     model = arena_alloc(build->reader.arena, sizeof(*model));

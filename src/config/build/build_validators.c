@@ -39,8 +39,8 @@ check_regex(struct build *build, const struct yaml_node *at, const char *text)
                      "regex: back-references such as \\1 are not taken: they can take forever");
 }
 
-static const struct json_schema *
-compile_schema(struct build *build, const struct yaml_node *at, const char *text)
+const struct json_schema *
+build_schema(struct build *build, const struct yaml_node *at, const char *text)
 {
     char problem[SCHEMA_WORDS_SIZE];
     const struct json_schema *schema = json_schema_compile(build->reader.arena, slice_of(text), problem);
@@ -90,7 +90,7 @@ build_validators(struct build *build, const struct route_draft *draft, struct va
     if (validate->regex != NULL)
         check_regex(build, yaml_get(at, "regex"), validate->regex);
     if (validate->json_schema != NULL)
-        validate->schema = compile_schema(build, yaml_get(at, "json_schema"), validate->json_schema);
+        validate->schema = build_schema(build, yaml_get(at, "json_schema"), validate->json_schema);
     if (validate->http != NULL)
         build_http(build, yaml_get(at, "http"), validate->http, &validate->endpoint, &validate->target);
 }

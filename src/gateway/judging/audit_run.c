@@ -277,7 +277,8 @@ rule_of(const struct audit_run *run)
     struct judge_rule rule = {
         .judge = (enum judge)config->judge,
         .tolerance = config->tolerance_ppm / 1e6,
-        .same_fields = true,
+        .schema = config->schema,
+        .same_fields = config->schema == NULL,
         .cosine_least = config->similar_ppm / 1e6,
     };
 
