@@ -228,6 +228,45 @@ test_record(void **state)
     free(record);
 }
 
+/* How many replicas it takes, as a record says it. */
+static unsigned
+enough(const struct carry_record *record, const struct engine_settings *engine)
+{
+    unsigned replicas = 1;
+
+    while (!carry_would_do(record, engine, &two_seconds, replicas, 0))
+        replicas++;
+    return replicas;
+}
+
+/* Each eighth request of a pool of eight tells nearly what all of them do: how many it takes, and what one carries there. */
+static void
+test_every_eighth(void **state)
+{
+    struct engine_settings engine = plain_engine();
+    struct carry_record *all = record_new(), *eighth = record_new();
+    struct rng rng;
+    double at_us = 0, rate;
+    unsigned replicas;
+
+    (void)state;
+    rng_seed(&rng, 7);
+    eighth->stride = 8;
+    for (int i = 0; i < 16000; i++) {
+        at_us += -log1p(-rng_unit(&rng)) * 1e6 / 6;
+        carry_record_add(all, (usec)at_us, &one_second);
+        carry_record_add(eighth, (usec)at_us, &one_second);
+    }
+    assert_int_equal(eighth->count, 2000);
+    replicas = enough(all, &engine);
+    assert_in_range(replicas, 8, 14);
+    assert_in_range(enough(eighth, &engine), replicas - 1, replicas + 1);
+    rate = carry_rate(all, &engine, &two_seconds, replicas, 5 * S, S);
+    near_to(carry_rate(eighth, &engine, &two_seconds, replicas, 5 * S, S) / rate, 1, 0.2);
+    free(all);
+    free(eighth);
+}
+
 static void
 test_slack(void **state)
 {
@@ -247,9 +286,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pool),       cmocka_unit_test(test_scaling), cmocka_unit_test(test_nobody),
-        cmocka_unit_test(test_rate),       cmocka_unit_test(test_poisson), cmocka_unit_test(test_short),
-        cmocka_unit_test(test_impossible), cmocka_unit_test(test_record),  cmocka_unit_test(test_slack),
+        cmocka_unit_test(test_pool),         cmocka_unit_test(test_scaling), cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_rate),         cmocka_unit_test(test_poisson), cmocka_unit_test(test_short),
+        cmocka_unit_test(test_impossible),   cmocka_unit_test(test_record),  cmocka_unit_test(test_slack),
+        cmocka_unit_test(test_every_eighth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static uint64_t
 play(const struct carry_record *record, const struct engine_settings *engine, const struct request_limits *limits,
      unsigned replicas, size_t from, double speed)
 {
-    struct model_pool *pool = model_pool_new(engine, limits, replicas > 0 ? replicas : 1);
+    struct model_pool *pool = model_pool_new(engine, limits, replicas);
     struct model_pool_totals totals;
     usec start_us = record->kept[from].at_us;
 
@@ -129,17 +129,32 @@ play(const struct carry_record *record, const struct engine_settings *engine, co
     return totals.within;
 }
 
+enum { FEW = 4 };
+
+/* Every k'th request gives a k'th of the replicas as much to do as all requests give to all. But few carry less each than many
+ * that share it out: so at least FEW play, and what came is played faster by as much. */
+static unsigned
+replicas_played(const struct carry_record *record, unsigned replicas)
+{
+    unsigned share = (replicas + record->stride - 1) / record->stride;
+
+    if (share >= FEW)
+        return share;
+    return replicas < FEW ? (replicas > 0 ? replicas : 1) : FEW;
+}
+
 bool
 carry_would_do(const struct carry_record *record, const struct engine_settings *engine,
                const struct request_limits *limits, unsigned replicas, usec since_us)
 {
     size_t from = first_since(record, since_us);
+    unsigned played = replicas_played(record, replicas);
 
     if (from == record->count)
         return true;
     if (replicas == 0)
         return false;
-    return share_is_within(play(record, engine, limits, replicas / record->stride, from, 1),
+    return share_is_within(play(record, engine, limits, played, from, (double)played * record->stride / replicas),
                            count_possible(record, engine, limits, from));
 }
 
@@ -193,7 +208,7 @@ carry_rate(const struct carry_record *record, const struct engine_settings *engi
 {
     double least = -SPEED_LOG_MOST;
     double most = fmin(SPEED_LOG_MOST, log2((double)span_of(record) / (double)(SPAN_PLAYED * interval_us)));
-    unsigned played = replicas / record->stride > 0 ? replicas / record->stride : 1;
+    unsigned played = replicas_played(record, replicas);
     uint64_t possible = count_possible(record, engine, limits, 0);
 
     if (!carry_record_tells(record, interval_us) || possible < record->count / 2)

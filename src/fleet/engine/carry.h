@@ -19,7 +19,7 @@ struct carried {
     struct request_size size;
 };
 
-enum { CARRIED_MOST = 8192 };
+enum { CARRIED_MOST = 32768 };
 
 /* Invariant: of all requests that came, every stride'th was kept; those older than `keep_us` may go. */
 struct carry_record {
@@ -42,12 +42,13 @@ bool carry_record_tells(const struct carry_record *record, usec interval_us);
  * many replicas carries within the limits: by bisection of the speed at which the pool plays what came. So how unevenly
  * requests come, how they get in each other's way on an engine, and what many replicas do better than one is all in it.
  * Of what came in a short time it may be too little, as that cannot be played at any speed.
- * 0: hardly any request keeps the limits even by itself, or the record does not tell. Some hundred milliseconds of work. */
+ * 0: hardly any request keeps the limits even by itself, or the record does not tell. Up to a second of work. */
 double carry_rate(const struct carry_record *record, const struct engine_settings *engine,
                   const struct request_limits *limits, unsigned replicas, usec interval_us, usec slack_us);
 
 /* Would so many replicas have served what was kept, from `since_us` on, within the limits? With a stride of k by a k'th of the
- * replicas (rounded down, at least one), which is harder for them. Nothing kept: yes, also for none. */
+ * replicas (rounded up) or, as a few carry less each than many that share requests out, by four, to which what came comes as
+ * much faster as they are more than a k'th. Nothing kept: yes, also for none. */
 bool carry_would_do(const struct carry_record *record, const struct engine_settings *engine,
                     const struct request_limits *limits, unsigned replicas, usec since_us);
 
