@@ -13,7 +13,7 @@
 
 #include "base/rng.h"
 
-enum { CHANGES_MOST = 6, SPAN_MOST = 48 };
+enum { CHANGES_MOST = 6, SPAN_MOST = 48, NUMBER_MOST = 1000000000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -223,11 +223,22 @@ run_path(const char *path, unsigned changes)
     return S_ISDIR(about.st_mode) ? run_folder(path, changes) : run_file(path, (size_t)about.st_size, changes);
 }
 
+static unsigned
+number_of(const char *text)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    if (end == text || *end != '\0' || number > NUMBER_MOST)
+        die(text, "is no number of changes");
+    return (unsigned)number;
+}
+
 int
 main(int argc, char **argv)
 {
     bool numbered = argc > 2 && (strcmp(argv[1], "--changed") == 0 || strcmp(argv[1], "--show") == 0);
-    unsigned number = numbered ? (unsigned)strtoul(argv[2], NULL, 10) : 0, runs = 0;
+    unsigned number = numbered ? number_of(argv[2]) : 0, runs = 0;
 
     if (argc == 4 && strcmp(argv[1], "--show") == 0)
         return show_change(argv[3], number);

@@ -2,6 +2,7 @@
  * that some route names,
  *
  *     {"at":"...","pools":[{"backend":"gpus","model":"llama","modelled":false,"usd_per_hour":"2.5",
+ *       "size":{...},"usd_per_million_tokens":"0.8",
  *       "mix":{"answers":1000,"prompt":900.5,"cached":100,"output":200},
  *       "engine":{"alpha_us":...,"beta_us":...,"delta_us":...,"epsilon_us":...,"gamma_us":...,"host_us":...,"before_us":...,
  *         "samples":1000,"gated":3,"restarts":0,"from":"named","alpha_told":true,"gap_error":0.02,"first_token_error":0.05},

@@ -365,7 +365,7 @@ judge_compare(const struct judge_rule *rule, struct slice reference, struct slic
 {
     ENSURE(rule->judge < JUDGE_COUNT);
     *outcome = 1;
-    if (slice_equal(reference, candidate))
+    if (slice_equal(reference, candidate) && rule->schema == NULL)
         return OK;
     switch (rule->judge) {
     case JUDGE_EXACT:

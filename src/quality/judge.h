@@ -1,5 +1,5 @@
 /* Judges of audits that need no call: whether a candidate's answer is at least as acceptable as the reference's. The
- * question is not whether it is better: equal answers always are, and so are texts of equal bytes to every judge.
+ * question is not whether it is better: equal answers always are, and so are texts of equal bytes to every judge but a schema.
  * Each says 1 or 0, or that it cannot tell, which is a failure of the judge and no news of the answer.
  *
  * Texts are what the assistant said (dialect/text_of.h); answers that call tools are not for these judges. */

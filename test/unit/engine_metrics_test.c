@@ -98,7 +98,7 @@ sglang_counts_ranks_once(void **state)
     assert_told(&told, TOLD_GENERATED_TOKENS, 7557572);
 }
 
-/* It shows the whole of a count with an empty label, and its parts by priority beside it. */
+/* It shows the whole of who runs and waits with an empty label, and its parts by priority beside it; of tokens only parts. */
 static void
 sglang_counts_priorities_once(void **state)
 {
@@ -107,11 +107,17 @@ sglang_counts_priorities_once(void **state)
                                  "sglang:num_running_reqs{model_name=\"m\",priority=\"-1\",tp_rank=\"0\"} 4\n"
                                  "sglang:num_running_reqs{model_name=\"m\",priority=\"0\",tp_rank=\"0\"} 10\n"
                                  "sglang:num_queue_reqs{model_name=\"m\",priority=\"\",tp_rank=\"0\"} 2\n"
-                                 "sglang:num_queue_reqs{model_name=\"m\",priority=\"-1\",tp_rank=\"0\"} 2\n");
+                                 "sglang:num_queue_reqs{model_name=\"m\",priority=\"-1\",tp_rank=\"0\"} 2\n"
+                                 "sglang:prompt_tokens_total{model_name=\"m\",priority=\"\"} 7\n"
+                                 "sglang:prompt_tokens_total{model_name=\"m\",priority=\"-1\"} 500\n"
+                                 "sglang:prompt_tokens_total{model_name=\"m\",priority=\"0\"} 1000\n"
+                                 "sglang:generation_tokens_total{model_name=\"m\",priority=\"0\"} 90\n");
 
     (void)state;
     assert_true(told.of[TOLD_RUNNING] == 14);
     assert_true(told.of[TOLD_QUEUED] == 2);
+    assert_true(told.of[TOLD_PROMPT_TOKENS] == 1507);
+    assert_true(told.of[TOLD_GENERATED_TOKENS] == 90);
 }
 
 static void

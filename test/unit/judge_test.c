@@ -151,6 +151,8 @@ json_may_have_to_fit_a_schema(void **state)
     expect(&rule, "whatever it is", "{\"city\": \"Oslo\"}", ACCEPTABLE);
     expect(&rule, "{\"city\": \"Rome\"}", "{\"town\": \"Rome\"}", NOT);
     expect(&rule, "{\"city\": \"Rome\"}", "Rome", NOT);
+    expect(&rule, "I cannot help with that.", "I cannot help with that.", NOT);
+    expect(&rule, "{\"city\": \"Rome\"}", "{\"city\": \"Rome\"}", ACCEPTABLE);
     rule.same_fields = true;
     expect(&rule, "{\"city\": \"Rome\"}", "{\"city\": \"Oslo\"}", NOT);
     expect(&rule, "{\"city\": \"Rome\"}", "{ \"city\": \"Rome\" }", ACCEPTABLE);

@@ -77,12 +77,13 @@ group_of(const struct metrics_sample *sample)
     return group;
 }
 
-/* SGLang that schedules by priority shows each count as a whole, with an empty label, and its part of each priority beside
- * that. Added up, every request would count twice. */
+/* SGLang that schedules by priority shows how many run and wait as a whole, with an empty label, and its part of each priority
+ * beside that: added up, every request would count twice. Of tokens it has no whole. */
 static bool
-is_part(enum engine engine, const struct metrics_sample *sample)
+is_part(const struct metric *metric, const struct metrics_sample *sample)
 {
-    return engine == ENGINE_SGLANG && metrics_label_of(sample, "priority").len > 0;
+    return metric->engine == ENGINE_SGLANG && (metric->field == TOLD_RUNNING || metric->field == TOLD_QUEUED) &&
+           metrics_label_of(sample, "priority").len > 0;
 }
 
 static void
@@ -100,12 +101,10 @@ gather(struct gathered *gathered, const struct metrics_sample *sample, uint64_t 
 static void
 take_sample(struct gathered *all, enum engine engine, const struct metrics_sample *sample)
 {
-    if (is_part(engine, sample))
-        return;
     for (size_t i = 0; i < METRICS; i++) {
         const struct metric *metric = &metrics[i];
 
-        if (metric->engine != engine || !slice_equal(metric->name, sample->name))
+        if (metric->engine != engine || !slice_equal(metric->name, sample->name) || is_part(metric, sample))
             continue;
         if (metric->label.len == 0 || slice_equal(metrics_label_of(sample, metric->label.data), metric->chosen))
             gather(&all[i], sample, group_of(sample));

@@ -199,6 +199,21 @@ try_next(struct exchange *exchange, struct choosing *choosing, const struct scor
                                .by_heart = by_heart(choosing, on_trial)});
 }
 
+/* Reasons stand with the plans, in the journal and the ledger: those of few models. */
+enum { EXPLAINED_MOST = 4 };
+
+/* It is one of those with the best scores. */
+static bool
+is_explained(const struct choosing *choosing, size_t model)
+{
+    double score = choosing->all[model].score;
+    size_t before = 0;
+
+    for (size_t i = 0; i < choosing->count; i++)
+        before += choosing->all[i].score > score || (i < model && !(choosing->all[i].score < score)) ? 1 : 0;
+    return before < EXPLAINED_MOST;
+}
+
 void
 choosing_begin(struct exchange *exchange)
 {
@@ -219,7 +234,8 @@ choosing_begin(struct exchange *exchange)
     for (size_t i = 0; i < choosing->count; i++)
         choosing->all[i].score = (double)now.scores[i];
     for (size_t i = 0; i < choosing->count && i < explained; i++)
-        choosing->all[i].why = words_of(&why[i], &exchange->arena);
+        if (is_explained(choosing, i))
+            choosing->all[i].why = words_of(&why[i], &exchange->arena);
     choosing->told_apart = now.mark != 0;
     router_order(choosing, request, now.mark);
     choosing_draw(exchange, LEVER_ROUTER, choosing);

@@ -198,7 +198,7 @@ add_request(struct collecting *collecting, const struct group *group, int64_t st
     if (slice_is(group->of[DIMENSION_source], "reference"))
         sums_add(text_table_get(&collecting->routes, &report->arena, group->of[DIMENSION_route], sizeof(*sums)), sums);
     notable_add(&collecting->notable, &report->arena, group, sums);
-    report_choice_add(&collecting->choices, &report->arena, group, sums);
+    report_choice_add(&collecting->choices, &report->arena, group, start, sums);
     add_to_route(collecting, group, sums);
     if (report->options.by_count != 0 && !is_by(&report->options, REPORT_BY_TAG))
         add_line(collecting, group, start, sums);
@@ -446,6 +446,15 @@ add_week(struct collecting *collecting, size_t from, struct sums *sums, struct i
         useful->middle += day.middle;
         useful->high += day.high;
     }
+}
+
+int64_t
+report_span_us(const struct report *report, int64_t from)
+{
+    const struct report_options *options = &report->options;
+    int64_t end = options->until < options->now ? options->until : options->now;
+
+    return end - (from > options->since && from != INT64_MAX ? from : options->since);
 }
 
 /* From the days before today that follow the first one with any requests. */

@@ -93,6 +93,7 @@ struct report_choice {
     struct slice route, model;  /* "backend/model" */
     int64_t requests;           /* of the route */
     int64_t served, audits;     /* by that model; calls to judge it by */
+    int64_t first_audit;        /* start of the first hour or day with any */
     wide_int saved, audit_cost; /* by what it served; of those calls */
     int64_t judged;             /* calls to the route's judge, for all its models */
     wide_int judge_cost;
@@ -196,6 +197,9 @@ wide_int report_pool_idle(const struct report_pool *pool);
 void report_write_pools_csv(const struct report *report, struct buffer *out);
 
 void report_write_text(const struct report *report, bool colour, struct buffer *out);
+/* How long it tells of, from `from` on if that is later than its beginning; up to now at most. */
+int64_t report_span_us(const struct report *report, int64_t from);
+
 void report_write_json(const struct report *report, struct buffer *out);
 void report_write_csv(const struct report *report, struct buffer *out);
 

@@ -32,7 +32,8 @@ model_of(struct arena *arena, const struct group *group)
 }
 
 void
-report_choice_add(struct text_table *table, struct arena *arena, const struct group *group, const struct sums *sums)
+report_choice_add(struct text_table *table, struct arena *arena, const struct group *group, int64_t start,
+                  const struct sums *sums)
 {
     struct slice route = group->of[DIMENSION_route], source = group->of[DIMENSION_source];
     struct report_choice *line;
@@ -43,6 +44,8 @@ report_choice_add(struct text_table *table, struct arena *arena, const struct gr
         line->judge_cost += sums->cost;
     } else if (slice_is(source, "audit")) {
         line = line_of(table, arena, route, model_of(arena, group));
+        if (line->audits == 0 || start < line->first_audit)
+            line->first_audit = start;
         line->audits += sums->own_calls;
         line->audit_cost += sums->cost;
     } else if (slice_is(source, "model")) {
@@ -168,17 +171,17 @@ struct pace {
     wide_int cost;
 };
 
-/* How long the missing labels take, and what they cost, as audits came in the report's time. False: none is missing, all that
- * came would not do, or none came. */
+/* How long the missing labels take, and what they cost, as audits came since the first in the report's time. False: none is
+ * missing, all that came would not do, none came, or something was earned already: then these labels are not those. */
 static bool
 pace_of(const struct report *report, const struct report_choice *line, struct pace *out)
 {
-    int64_t since =
-        report->first > report->options.since && report->first != INT64_MAX ? report->first : report->options.since;
-    double span_us = (double)(report->options.now - since), share = share_of_audits(report, line), audits;
+    double span_us = (double)report_span_us(report, line->first_audit), share = share_of_audits(report, line), audits;
 
     if (line->evidence->missing == 0 || line->evidence->missing == REPORT_NEVER)
         return false;
+    if (line->evidence->serves || line->evidence->suspensions > 0)
+        return false; /* the labels are of another arm than what is missing, or of less time than the audits */
     if (line->audits == 0 || share <= 0 || span_us <= 0)
         return false;
     audits = (double)line->evidence->missing / share;
@@ -332,6 +335,7 @@ report_choice_json(const struct report *report, struct buffer *out)
         put_model(line, out);
         if (line->evidence->part.len > 0) {
             report_evidence_json(NULL, out);
+            buffer_add_text(out, ",\"to_earn\":null");
             i += put_parts(report, i, out);
         } else {
             put_evidence(report, line, out);

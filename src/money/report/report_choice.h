@@ -11,7 +11,7 @@
 #define REPORT_ROUTER "router "
 
 /* Sums of a group of kind `request`. The table holds one struct report_choice for each route and model. */
-void report_choice_add(struct text_table *table, struct arena *arena, const struct group *group,
+void report_choice_add(struct text_table *table, struct arena *arena, const struct group *group, int64_t start,
                        const struct sums *sums);
 
 /* Fills the report's choices: those that have evidence. */

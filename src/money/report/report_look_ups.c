@@ -102,12 +102,10 @@ static double
 days_for(const struct report *report, const struct report_look_ups *line, uint64_t missing)
 {
     const struct report_evidence *evidence = line->evidence;
-    int64_t since =
-        report->first > report->options.since && report->first != INT64_MAX ? report->first : report->options.since;
     double taught =
         (double)(line->count[LOOK_UP_SHADOW] + line->count[LOOK_UP_UNEARNED] + line->count[LOOK_UP_AUDITED]);
     double share = evidence->audits > 0 ? (double)evidence->labels / (double)evidence->audits : 0.0;
-    double span_us = (double)(report->options.now - since);
+    double span_us = (double)report_span_us(report, report->first);
 
     if (taught * share <= 0.0 || span_us <= 0.0)
         return -1.0;
