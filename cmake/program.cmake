@@ -14,7 +14,7 @@ set(embed_table "${CMAKE_SOURCE_DIR}/src/embed/static.table")
 set_source_files_properties("${CMAKE_SOURCE_DIR}/src/embed/static_table.c" PROPERTIES
   OBJECT_DEPENDS "${embed_table}" COMPILE_DEFINITIONS "EMBED_TABLE_FILE=\"${embed_table}\"" COMPILE_OPTIONS -fno-lto)
 
-# Half of what the sanitized tests compute is in these few loops, and unoptimised they take three times as long.
+# What the longest of the sanitized tests compute is mostly in these loops: so they take a half to two thirds of their time.
 if(EQUIPOISE_SANITIZE)
   set_source_files_properties(
     src/embed/vector_scan.c src/quality/neighbours.c src/quality/learner.c src/quality/betting.c src/twin/scan.c

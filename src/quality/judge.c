@@ -360,6 +360,16 @@ compare_meaning(const struct judge_rule *rule, struct slice reference, struct sl
     return OK;
 }
 
+struct judge_rule
+judge_rule_of(const struct judge_config *config)
+{
+    return (struct judge_rule){.judge = (enum judge)config->judge,
+                               .tolerance = config->tolerance_ppm / 1e6,
+                               .schema = config->schema,
+                               .same_fields = config->schema == NULL,
+                               .cosine_least = config->similar_ppm / 1e6};
+}
+
 enum status
 judge_compare(const struct judge_rule *rule, struct slice reference, struct slice candidate, double *outcome)
 {

@@ -8,9 +8,7 @@
 
 #include "base/slice.h"
 #include "base/status.h"
-#include "config/acceptable.h"
-
-struct json_schema;
+#include "config/judge.h"
 
 const char *judge_name(enum judge judge); /* as in the configuration */
 bool judge_of_name(struct slice name, enum judge *out);
@@ -36,6 +34,9 @@ struct judge_rule {
     judge_similarity *similarity;
     void *context;
 };
+
+/* A route's, where it judges by the texts alone; whose meaning is compared still lacks how (`similarity`). */
+struct judge_rule judge_rule_of(const struct judge_config *config);
 
 /* OK: *outcome is 0 or 1. ERR_INVALID: it cannot be judged, as the reference holds no number or is no JSON. ERR_LIMIT: the
  * schema takes more work than is given to it. Any bytes are a text. */

@@ -140,15 +140,9 @@ collect_at(struct books *books, const struct report_evidence *standings, int64_t
 }
 
 static void
-collect_with(struct books *books, const struct report_evidence *standings, struct report *out)
-{
-    collect_at(books, standings, NOW_US + DAY_US, out);
-}
-
-static void
 collect(struct books *books, struct report *out)
 {
-    collect_with(books, evidence, out);
+    collect_at(books, evidence, NOW_US + DAY_US, out);
 }
 
 static bool
@@ -249,66 +243,54 @@ a_person_reads_it(void **state)
     report_free(&report);
 }
 
+static void
+assert_report(struct books *books, const struct report_evidence *standings, int64_t now, const char *words)
+{
+    struct report report;
+    struct buffer text = {0};
+
+    collect_at(books, standings, now, &report);
+    report_write_text(&report, false, &text);
+    report_write_json(&report, &text);
+    assert_says(&text, words);
+    buffer_free(&text);
+    report_free(&report);
+}
+
 /* No view is proved by the hour that taught it. */
 static void
 audits_that_do_not_count_are_told(void **state)
 {
     struct report_evidence standings[] = {evidence[0], evidence[1]};
-    struct report report;
-    struct buffer text = {0};
 
-    collect_with(*state, standings, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; audits: 100, 99.00% acceptable, at least 93.12%; 2 suspensions");
-    report_free(&report);
-    buffer_clear(&text);
+    assert_report(*state, standings, NOW_US + DAY_US,
+                  "; audits: 100, 99.00% acceptable, at least 93.12%; 2 suspensions");
     standings[0].labels = 0;
-    collect_with(*state, standings, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; none of its audits counts for it now: those of the hour that taught its view do not; 2 ");
-    buffer_free(&text);
-    report_free(&report);
+    assert_report(*state, standings, NOW_US + DAY_US,
+                  "; none of its audits counts for it now: those of the hour that taught its view do not; 2 ");
 }
 
 /* Ten audits in a day, of which a half counts, at $1 and a tenth of the judge's $2. */
 static void
 what_is_missing_has_a_time_and_a_price(void **state)
 {
+    const char pace[] = "; 50 more if all to come are: some 10 days and $120.00 at this pace; 0 suspensions";
     struct report_evidence standings[] = {evidence[0], evidence[1]};
-    struct report report;
-    struct buffer text = {0};
+    const int64_t end = NOW_US + DAY_US;
 
     standings[0].missing = 50;
+    assert_report(*state, standings, end, "; 50 more if all to come are; 2 suspensions"); /* others than serve now */
     standings[0].serves = false;
     standings[0].suspensions = 0;
-    collect_with(*state, standings, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; 50 more if all to come are: some 10 days and $120.00 at this pace; 0 suspensions");
-    buffer_clear(&text);
-    report_write_json(&report, &text);
-    assert_says(&text, "\"to_earn\":{\"days\":10,\"usd\":\"120");
-    report_free(&report);
-    buffer_clear(&text);
-    /* A day that is long over was as long as it was. */
-    collect_at(*state, standings, NOW_US + 60 * DAY_US, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; 50 more if all to come are: some 10 days and $120.00 at this pace; 0 suspensions");
-    report_free(&report);
-    buffer_clear(&text);
+    assert_report(*state, standings, end, pace);
+    assert_report(*state, standings, end, "\"to_earn\":{\"days\":10,\"usd\":\"120");
+    assert_report(*state, standings, end + 60 * DAY_US, pace); /* a day that is long over was as long as it was */
     /* What was learned before a suspension is no pace: the audits go on being counted, the labels begin anew. */
     standings[0].suspensions = 1;
-    collect_with(*state, standings, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; 50 more if all to come are; 1 suspensions");
-    report_free(&report);
-    buffer_clear(&text);
+    assert_report(*state, standings, end, "; 50 more if all to come are; 1 suspensions");
     standings[0].suspensions = 0;
     standings[0].labels = 0;
-    collect_with(*state, standings, &report);
-    report_write_text(&report, false, &text);
-    assert_says(&text, "; 50 more if all to come are; 0 suspensions");
-    buffer_free(&text);
-    report_free(&report);
+    assert_report(*state, standings, end, "; 50 more if all to come are; 0 suspensions");
 }
 
 static void

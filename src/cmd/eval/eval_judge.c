@@ -146,12 +146,8 @@ prepare(struct evaluated *out)
     enum status status;
 
     out->asking.judge = judge;
-    out->asking.rule = (struct judge_rule){.judge = (enum judge)judge->judge,
-                                           .tolerance = judge->tolerance_ppm / 1e6,
-                                           .schema = judge->schema,
-                                           .same_fields = judge->schema == NULL,
-                                           .cosine_least = judge->similar_ppm / 1e6,
-                                           .similarity = embedder_similarity};
+    out->asking.rule = judge_rule_of(judge);
+    out->asking.rule.similarity = embedder_similarity;
     if (judge_asking_calls(judge) || judge->judge != JUDGE_EMBEDDING)
         return CMD_FINE;
     status = embedder_open_builtin(&out->embedder);

@@ -273,14 +273,7 @@ compared(struct comparison *comparison)
 static struct judge_rule
 rule_of(const struct audit_run *run)
 {
-    const struct judge_config *config = &run->route->judge;
-    struct judge_rule rule = {
-        .judge = (enum judge)config->judge,
-        .tolerance = config->tolerance_ppm / 1e6,
-        .schema = config->schema,
-        .same_fields = config->schema == NULL,
-        .cosine_least = config->similar_ppm / 1e6,
-    };
+    struct judge_rule rule = judge_rule_of(&run->route->judge);
 
     comparison_rule_meaning(&rule, run->worker->gateway);
     return rule;

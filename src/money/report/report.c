@@ -448,13 +448,13 @@ add_week(struct collecting *collecting, size_t from, struct sums *sums, struct i
     }
 }
 
-int64_t
-report_span_us(const struct report *report, int64_t from)
+double
+report_days(const struct report *report, int64_t from)
 {
     const struct report_options *options = &report->options;
     int64_t end = options->until < options->now ? options->until : options->now;
 
-    return end - (from > options->since && from != INT64_MAX ? from : options->since);
+    return (double)(end - (from > options->since && from != INT64_MAX ? from : options->since)) / (double)DAY_US;
 }
 
 /* From the days before today that follow the first one with any requests. */

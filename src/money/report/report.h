@@ -196,10 +196,10 @@ wide_int report_pool_idle(const struct report_pool *pool);
 /* Engines paid by the hour, instead of the lines. */
 void report_write_pools_csv(const struct report *report, struct buffer *out);
 
-void report_write_text(const struct report *report, bool colour, struct buffer *out);
-/* How long it tells of, from `from` on if that is later than its beginning; up to now at most. */
-int64_t report_span_us(const struct report *report, int64_t from);
+/* How many days it tells of, from `from` on if that is later than its beginning; up to now at most. */
+double report_days(const struct report *report, int64_t from);
 
+void report_write_text(const struct report *report, bool colour, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);
 void report_write_csv(const struct report *report, struct buffer *out);
 

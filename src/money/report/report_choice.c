@@ -2,11 +2,8 @@
 
 #include <stdlib.h>
 
-#include "base/timers.h"
 #include "money/amount.h"
 #include "money/report/report_look_ups.h"
-
-static const double day_us = 86400.0 * USEC_PER_S;
 
 /* "backend/model"; of judges, which have no evidence, "". */
 static struct report_choice *
@@ -176,16 +173,16 @@ struct pace {
 static bool
 pace_of(const struct report *report, const struct report_choice *line, struct pace *out)
 {
-    double span_us = (double)report_span_us(report, line->first_audit), share = share_of_audits(report, line), audits;
+    double days = report_days(report, line->first_audit), share = share_of_audits(report, line), audits;
 
     if (line->evidence->missing == 0 || line->evidence->missing == REPORT_NEVER)
         return false;
     if (line->evidence->serves || line->evidence->suspensions > 0)
         return false; /* the labels are of another arm than what is missing, or of less time than the audits */
-    if (line->audits == 0 || share <= 0 || span_us <= 0)
+    if (line->audits == 0 || share <= 0 || days <= 0)
         return false;
     audits = (double)line->evidence->missing / share;
-    out->days = audits / (double)line->audits * span_us / day_us;
+    out->days = audits / (double)line->audits * days;
     out->cost = (wide_int)(audits * cost_of_audit(report, line));
     return true;
 }

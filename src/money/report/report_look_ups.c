@@ -2,12 +2,9 @@
 
 #include <stdlib.h>
 
-#include "base/timers.h"
 #include "money/amount.h"
 #include "money/report/report_choice.h"
 #include "money/report/report_routes.h"
-
-static const double day_us = 86400.0 * USEC_PER_S;
 
 static struct report_look_ups *
 line_of(struct text_table *table, struct arena *arena, struct slice lever, struct slice route)
@@ -105,11 +102,11 @@ days_for(const struct report *report, const struct report_look_ups *line, uint64
     double taught =
         (double)(line->count[LOOK_UP_SHADOW] + line->count[LOOK_UP_UNEARNED] + line->count[LOOK_UP_AUDITED]);
     double share = evidence->audits > 0 ? (double)evidence->labels / (double)evidence->audits : 0.0;
-    double span_us = (double)report_span_us(report, report->first);
+    double days = report_days(report, report->first);
 
-    if (taught * share <= 0.0 || span_us <= 0.0)
+    if (taught * share <= 0.0 || days <= 0.0)
         return -1.0;
-    return (double)missing / (taught * share) * span_us / day_us;
+    return (double)missing / (taught * share) * days;
 }
 
 static void
